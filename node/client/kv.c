@@ -1,0 +1,1 @@
+#include "node/client/kv.h"

@@ -1,0 +1,122 @@
+/*
+ * kv.h - the cluster as a key-value store: the only door for fs/, the tools and the examples.
+ *
+ * Threads:  every function from any thread, several at once; each call blocks its caller until
+ * it is answered or its deadline has passed. Source:   DeCandia et al., section 4.1: get(key)
+ * -> versions and a context; put(key, context, value). The context is the clock of the object
+ * that get returned.
+ */
+#ifndef NODE_CLIENT_KV_H
+#define NODE_CLIENT_KV_H
+
+#include "ring/key.h"
+#include "ring/object.h"
+#include "ring/row.h"
+#include "ring/view.h"
+
+struct kv;
+
+struct kv_options {
+    uint32_t deadline_ms; /* 0: KV_DEADLINE_DEFAULT_MS */
+    uint8_t r;            /* 0: the default quorum */
+    uint8_t w;
+};
+
+enum { KV_DEADLINE_DEFAULT_MS = 10000, KV_ROWS_MAX = 1024 };
+
+/* A put or delete. Everything is borrowed. */
+struct kv_put {
+    struct slice key;
+    enum update_mode mode;
+    struct clock context; /* UPDATE_ALL: what is superseded; empty: nothing, so the put makes a
+                             sibling */
+    const struct dot *dots; /* UPDATE_SOME: the siblings superseded */
+    uint32_t dot_count;
+    /* NULL deletes. Its attributes.size, dot, write_id and content_hash are filled in by the
+     * client. */
+    const struct version *value;
+    bool sync; /* survive a power cut */
+};
+
+struct kv_list {
+    struct slice directory; /* a directory key */
+    struct slice start;     /* names after or from this one; empty: from the beginning */
+    bool after_start;
+    struct slice end;   /* the last name wanted, included; empty: no end */
+    bool end_is_prefix; /* only names that begin with `end` */
+    uint16_t limit;     /* 1 to KV_ROWS_MAX */
+};
+
+struct kv_rows {
+    size_t count;
+    struct row *rows; /* live rows, ascending by (name, kind); perhaps fewer than the limit,
+                         even none, although more is set */
+    bool more;
+    struct blob *resume; /* with more: the next call's start, with after_start */
+};
+
+struct kv_space {
+    uint64_t total; /* bytes */
+    uint64_t free_bytes;
+};
+
+struct kv_operations {
+    enum status (*get)(struct kv *kv, struct slice key, const struct kv_options *options,
+                       struct object **ret_object);
+    enum status (*put)(struct kv *kv, const struct kv_put *put,
+                       const struct kv_options *options, struct object **ret_row);
+    enum status (*list)(struct kv *kv, const struct kv_list *list,
+                        const struct kv_options *options, struct kv_rows *ret_rows);
+    enum status (*space)(struct kv *kv, const struct kv_options *options,
+                         struct kv_space *ret_space);
+    enum status (*replicas)(struct kv *kv, struct slice key, struct buffer *ret_text);
+    void (*close)(struct kv *kv);
+};
+
+struct kv {
+    const struct kv_operations *operations;
+};
+
+/*
+ * Reads a key. STATUS_OK: *ret_object is live, caller unrefs. STATUS_NOT_FOUND: *ret_object is
+ * NULL or a tombstone whose clock is the context. NO_QUORUM, TIMEOUT, UNREACHABLE, CORRUPT,
+ * BUSY, BAD_KEY ...: untouched.
+ */
+MUST_CHECK enum status kv_get(struct kv *kv, struct slice key, const struct kv_options *options,
+                              struct object **ret_object);
+
+/*
+ * Writes a key. STATUS_OK once W copies are acknowledged; *ret_row (may be NULL if not wanted)
+ * is the projection of the object after the put: its clock is the context that supersedes what
+ * is now there. TIMEOUT and NO_QUORUM are indeterminate: the write may yet appear.
+ */
+MUST_CHECK enum status kv_put(struct kv *kv, const struct kv_put *put,
+                              const struct kv_options *options, struct object **ret_row);
+
+/* Reads rows of a directory. A listing that lacks its quorum is an error, never a shorter list.
+ */
+MUST_CHECK enum status kv_list(struct kv *kv, const struct kv_list *list,
+                               const struct kv_options *options, struct kv_rows *ret_rows);
+
+/* Room on the disk of a node that is asked; for statfs. */
+MUST_CHECK enum status kv_space(struct kv *kv, const struct kv_options *options,
+                                struct kv_space *ret_space);
+/* Appends the addresses of the nodes that hold `key`, parted by commas, coordinator first. */
+MUST_CHECK enum status kv_replicas(struct kv *kv, struct slice key, struct buffer *ret_text);
+void kv_rows_release(struct kv_rows *rows);
+void kv_close(struct kv *kv); /* no call may be under way; NULL is allowed */
+
+/* True if the outcome of a put that failed so is open. */
+bool kv_status_is_indeterminate(enum status status);
+
+/*
+ * A client of the cluster that the nodes at `addresses` (HOST:PORT[,...], tried in turn) belong
+ * to. Asks one of them for the ring before it returns. On failure `error` says why.
+ */
+MUST_CHECK enum status kv_open_cluster(const char *addresses, const struct kv_options *defaults,
+                                       struct kv **ret_kv, struct error *error);
+
+/* A store in memory, one replica, for tests: the real ring/object rules, no network. */
+MUST_CHECK enum status kv_open_memory(struct kv **ret_kv);
+
+#endif

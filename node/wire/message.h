@@ -1,0 +1,213 @@
+/*
+ * message.h - every message of the protocol as a plain struct.
+ *
+ * Shape:    a header and one payload, chosen by `type`. A request is answered by the reply type
+ *           that follows it, under the same request_id, on the connection it came by.
+ * Memory:   a message owns references to its blobs, objects and arrays: message_release drops
+ *           them. Nothing in it is borrowed.
+ * Never:    a type's number is never reused.
+ */
+#ifndef NODE_WIRE_MESSAGE_H
+#define NODE_WIRE_MESSAGE_H
+
+#include "ring/key.h"
+#include "ring/object.h"
+#include "ring/ring.h"
+#include "ring/row.h"
+
+enum {
+    PROTOCOL_VERSION = 1,
+    ROWS_MAX = 1024,         /* rows in one list reply */
+    DOTS_MAX = VERSIONS_MAX, /* dots named by one put */
+    TEXT_SIZE_MAX = 1024,    /* human text in a reply */
+    STATS_MAX = 64,
+    DEADLINE_MAX_MS = 600000,
+};
+
+/* Who opened a connection. */
+enum role { ROLE_CLIENT = 1, ROLE_NODE = 2 };
+
+enum message_type {
+    MESSAGE_HELLO = 1, /* first on every connection */
+    MESSAGE_HELLO_REPLY = 2,
+    /* What clients ask of any node. */
+    MESSAGE_GET = 10,
+    MESSAGE_GET_REPLY = 11,
+    MESSAGE_PUT = 12, /* also delete */
+    MESSAGE_PUT_REPLY = 13,
+    MESSAGE_LIST = 14,
+    MESSAGE_LIST_REPLY = 15,
+    MESSAGE_STATUS = 16,
+    MESSAGE_STATUS_REPLY = 17,
+    MESSAGE_RING = 18, /* asks for the ring state; also between nodes */
+    MESSAGE_RING_REPLY = 19,
+    /* What a coordinator asks of the replicas. */
+    MESSAGE_REPLICA_GET = 30,
+    MESSAGE_REPLICA_GET_REPLY = 31,
+    MESSAGE_REPLICA_PUT = 32,
+    MESSAGE_REPLICA_PUT_REPLY = 33,
+    MESSAGE_REPLICA_LIST = 34,
+    MESSAGE_REPLICA_LIST_REPLY = 35,
+    /* Membership. */
+    MESSAGE_JOIN = 50, /* asks a member to be let in */
+    MESSAGE_JOIN_REPLY = 51,
+    MESSAGE_PREPARE = 52, /* asks a member to hold writes still while the ring changes */
+    MESSAGE_PREPARE_REPLY = 53,
+    MESSAGE_RING_PUSH = 54, /* a new ring state */
+    MESSAGE_RING_PUSH_REPLY = 55,
+};
+
+struct message_hello { /* HELLO and HELLO_REPLY */
+    uint32_t protocol;
+    enum role role;
+    uint64_t cluster_id;        /* 0: a client that does not know, or a node without a ring */
+    node_id node;               /* 0 for clients */
+    char address[ADDRESS_SIZE]; /* where the sender listens; "" for clients */
+    bool forming;               /* a node that has no ring yet */
+    /* While forming: the addresses that the sender was told to start with, its own among them,
+     * sorted. */
+    uint16_t seed_count;
+    char (*seeds)[ADDRESS_SIZE]; /* owned array, at most MEMBERS_MAX */
+};
+
+struct message_get {
+    struct blob *key;
+    uint8_t r;            /* answers wanted; 0: the default */
+    uint8_t hops;         /* 1 when a node forwards it */
+    uint32_t deadline_ms; /* from receipt */
+};
+
+struct message_get_reply {
+    struct object *object; /* NULL if the key was never seen; a tombstone with NOT_FOUND */
+    uint8_t answers;       /* replicas that agreed or were merged */
+};
+
+struct message_put {
+    struct blob *key;
+    enum update_mode mode;
+    uint32_t context_count;
+    struct dot
+        *context; /* owned array: the clock that the client was handed, ascending by actor */
+    uint32_t dot_count;
+    struct dot *dots;     /* owned array, for UPDATE_SOME */
+    bool has_value;       /* false: a delete */
+    struct version value; /* its blobs are owned; its dot and content_hash are ignored */
+    uint8_t w;
+    bool sync; /* W copies must survive a power cut, not just a crash */
+    uint8_t hops;
+    uint32_t deadline_ms;
+};
+
+struct message_put_reply {
+    struct object
+        *row; /* the projection of the object after the put: clock and dots; NULL on failure */
+};
+
+/* The rows of a directory from `start` on (or after it) to `end`. */
+struct message_list {       /* LIST and REPLICA_LIST */
+    struct blob *directory; /* a directory key */
+    struct blob *start;     /* a name; NULL: from the beginning */
+    bool after_start;       /* leave out `start` itself */
+    struct blob *end;       /* last name wanted, included; NULL: to the end */
+    bool end_is_prefix;     /* `end` bounds to the names that begin with it, instead */
+    uint16_t limit;         /* rows wanted, 1 to ROWS_MAX */
+    bool live_only; /* leave out tombstones (coordinators never ask replicas for that) */
+    uint8_t r;
+    uint8_t hops;
+    uint32_t deadline_ms;
+};
+
+struct message_list_reply { /* LIST_REPLY and REPLICA_LIST_REPLY */
+    uint16_t row_count;
+    struct row *rows;    /* owned array, ascending by (name, kind) */
+    bool more;           /* rows beyond the last one may exist */
+    struct blob *resume; /* with more: ask again with start = resume, after_start = true */
+};
+
+struct message_replica_get {
+    struct blob *key;
+    bool digest_only;
+};
+
+struct message_replica_get_reply {
+    bool has_digest; /* else `object` is the answer, NULL if there is none */
+    uint8_t digest[DIGEST_SIZE];
+    struct object *object;
+};
+
+/* Which of a key's two objects a replica write is for. */
+enum replica_part { REPLICA_OBJECT = 1, REPLICA_ROW = 2 };
+
+struct message_replica_put {
+    struct blob *key;      /* the object's key; it names the row too */
+    struct object *object; /* finished by its coordinator, only merged here; a row if parts is
+                              REPLICA_ROW alone */
+    uint8_t parts;         /* REPLICA_OBJECT | REPLICA_ROW */
+    bool sync;
+};
+
+/* One counter or gauge of a node, for `dynamoctl status`. */
+struct stat {
+    char name[32];
+    uint64_t value;
+};
+
+struct message_status_reply {
+    node_id node;
+    char address[ADDRESS_SIZE];
+    uint64_t cluster_id;
+    uint64_t epoch;
+    bool ready;          /* a member of a ring */
+    uint64_t disk_total; /* bytes, of the file system under the data directory */
+    uint64_t disk_free;
+    uint16_t peer_count;
+    struct status_peer {
+        node_id id;
+        char address[ADDRESS_SIZE];
+        bool up;
+    } * peers; /* owned array: every other member, as this node sees it */
+    uint16_t stat_count;
+    struct stat *stats; /* owned array */
+};
+
+struct message_join {
+    struct member member;
+};
+
+struct message_prepare {
+    uint64_t epoch; /* of the ring that would be replaced */
+    node_id proposer;
+};
+
+struct message {
+    enum message_type type;
+    uint64_t request_id; /* chosen by the requester, echoed in the reply */
+    enum status status;  /* replies only */
+    uint64_t ring_epoch; /* requests between nodes and their replies; 0: not told */
+    struct blob *text;   /* replies: a sentence for people, or NULL */
+    union {
+        struct message_hello hello;
+        struct message_get get;
+        struct message_get_reply get_reply;
+        struct message_put put;
+        struct message_put_reply put_reply;
+        struct message_list list;
+        struct message_list_reply list_reply;
+        struct message_status_reply status_reply;
+        struct ring
+            *ring; /* RING_REPLY, RING_PUSH, JOIN_REPLY: owned (malloc), valid or NULL */
+        struct message_replica_get replica_get;
+        struct message_replica_get_reply replica_get_reply;
+        struct message_replica_put replica_put;
+        struct message_join join;
+        struct message_prepare prepare;
+    };
+};
+
+/* Drops all that the message owns and zeroes it. A zeroed message may be released. */
+void message_release(struct message *message);
+/* "get", "replica_put_reply"; "unknown" for a foreign number. */
+const char *message_type_name(enum message_type type);
+bool message_type_is_request(enum message_type type);
+
+#endif

@@ -1,0 +1,1 @@
+#include "node/wire/record.h"

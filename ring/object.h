@@ -1,0 +1,143 @@
+/*
+ * object.h - the state of a key on a replica, and every rule of causality.
+ *
+ * Shape:    clock, versions (each under its dot), and `own`, the actor under which this copy's
+ *           node writes to it. An empty version set under a clock is a tombstone.
+ * Threads:  an object is immutable once made; its count is atomic.
+ * Source:   design.md section 3 and its six rules; DeCandia et al., section 4.4.
+ * Never:    a version whose actor has no pair in the clock, or whose counter is above it;
+ *           a merge that truncates, or that drops a version because it equals another.
+ */
+#ifndef RING_OBJECT_H
+#define RING_OBJECT_H
+
+#include "ring/bytes.h"
+#include "ring/clock.h"
+#include "ring/hash.h"
+
+enum {
+    VALUE_SIZE_MAX = 1 << 20,   /* content of one version */
+    XATTRS_SIZE_MAX = 64 << 10, /* user attributes of one version, encoded */
+    WRITE_ID_SIZE = 16,
+    VERSIONS_MAX = 1024,             /* refused beyond, when read from the network or a disk */
+    VERSIONS_PUT_MAX = 32,           /* a put that would leave more siblings is refused */
+    SIBLINGS_SIZE_PUT_MAX = 8 << 20, /* ... or more content than this in all */
+};
+/* Readings further ahead of the wall clock than this do not advance a counter. */
+#define COUNTER_AHEAD_MAX_US UINT64_C(60000000)
+
+enum version_type { VERSION_FILE = 1, VERSION_SYMLINK = 2, VERSION_DIRECTORY = 3 };
+
+/* What `ls -l` shows. Rows carry it as objects do. */
+struct attributes {
+    enum version_type type;
+    uint32_t mode; /* permission bits, 07777 */
+    uint32_t user;
+    uint32_t group;
+    int64_t accessed_ns; /* since 1970 */
+    int64_t modified_ns;
+    int64_t changed_ns;
+    uint64_t size;    /* bytes of content */
+    uint64_t file_id; /* random, kept through overwrites and renames; 0 if unknown */
+};
+
+struct version {
+    struct dot dot;
+    uint8_t write_id[WRITE_ID_SIZE]; /* random per put; retries of one put share it */
+    struct attributes attributes;
+    uint8_t content_hash[CONTENT_HASH_SIZE]; /* SHA-256 of the content, also in rows */
+    struct blob *content;                    /* NULL in a row */
+    struct blob *xattrs; /* opaque user attributes; NULL if none, or in a row */
+};
+
+struct object {
+    atomic_uint_fast32_t references;
+    struct actor own;   /* node 0: none. Local to this copy, never sent */
+    struct clock clock; /* owned */
+    uint32_t version_count;
+    struct version *versions; /* owned; ascending by dot_compare, so the newest is last */
+};
+
+struct object *object_ref(struct object *object); /* NULL gives NULL */
+void object_unref(struct object *object);         /* NULL is allowed */
+
+/*
+ * Makes an object out of parts, for decoders and tests. Copies the pairs and takes one more
+ * reference to each blob. STATUS_BAD_MESSAGE if the parts break a rule of this file (order, a
+ * duplicate dot, a dot outside the clock, a size that does not match the content).
+ */
+MUST_CHECK enum status object_new(const struct clock *clock, const struct version *versions,
+                                  uint32_t version_count, struct actor own,
+                                  struct object **ret_object);
+
+bool object_is_live(const struct object *object); /* false for NULL and tombstones */
+/* The newest version (greatest dot), or NULL. Inside the object. */
+const struct version *object_newest(const struct object *object);
+/* Same clock and same dots, which is all that replicas compare. NULL equals an object with an
+ * empty clock. */
+bool object_equal(const struct object *a, const struct object *b);
+/* Digest of clock and dots (not of bytes, not of own); that of NULL is fixed. */
+void object_digest(const struct object *object, uint8_t ret_digest[DIGEST_SIZE]);
+/* Bytes of content and xattrs of all versions. */
+size_t object_content_size(const struct object *object);
+
+/*
+ * merge(x, y): what both know. Versions in both, those of x that y's clock does not cover,
+ * those of y that x's clock does not cover; pairwise maximum of the clocks; own is x's. NULL is
+ * the copy that knows nothing. Commutative (but for own), associative, idempotent. Returns a
+ * new reference (x itself, referenced, when y adds nothing), or NULL when memory is short or
+ * both are NULL. A version that one side holds with content and the other as a row keeps the
+ * content.
+ */
+struct object *object_merge(struct object *x, struct object *y);
+
+/* The row of the object: the same with contents and xattrs left out, own left out. NULL only
+ * when memory is short. */
+struct object *object_project(const struct object *object);
+
+enum update_mode {
+    UPDATE_ALL = 1,  /* supersedes all that the context covers */
+    UPDATE_SOME = 2, /* supersedes just the named dots; the context adds nothing */
+    UPDATE_NONE = 3, /* changes nothing: stores and sends the copy again */
+};
+
+/* A put or delete, as its coordinator applies it. Everything is borrowed. */
+struct update {
+    enum update_mode mode;
+    struct clock context;   /* UPDATE_ALL: what the client was handed; may be empty */
+    const struct dot *dots; /* UPDATE_SOME */
+    uint32_t dot_count;
+    const struct version *value; /* NULL deletes; its dot is ignored */
+};
+
+/* Where and when a put is coordinated. */
+struct coordinator {
+    node_id node;
+    uint64_t counter;       /* from object_counter_floor and the node's counter source */
+    uint64_t trusted_since; /* counter of the node's last unclean start: older own pairs are not
+                               extended */
+};
+
+/*
+ * The reading that the next counter must exceed because of what this copy and this context
+ * know: the greatest counter not over a minute ahead of wall_us. (The node's own issued
+ * counters come on top.)
+ */
+uint64_t object_counter_floor(const struct object *current, const struct clock *context,
+                              uint64_t wall_us);
+
+/*
+ * update() and update_some() of design.md section 3, and truncation. `current` is this node's
+ * copy or NULL. When the own pair's counter is not below coordinator->counter (a context or a
+ * copy from a clock in the far future) a new pair is opened, so a dot is never covered early.
+ *
+ * ret_object  a new reference, untouched on failure
+ * Returns STATUS_OK; STATUS_TOO_MANY_VERSIONS when the key would hold more than
+ * VERSIONS_PUT_MAX versions or SIBLINGS_SIZE_PUT_MAX bytes and this put adds one without
+ * superseding any; STATUS_NO_MEMORY.
+ */
+MUST_CHECK enum status object_update(struct object *current, const struct update *update,
+                                     const struct coordinator *coordinator,
+                                     struct object **ret_object);
+
+#endif

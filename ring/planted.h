@@ -1,0 +1,33 @@
+/*
+ * planted.h - bugs that tests switch on to prove that they would be found.
+ *
+ * In the shipping build `planted(X)` is the constant false and the compiler removes the branch.
+ * Test builds compile ring/ and node/core/ a second time with -DDYNAMOFS_PLANTED and choose
+ * one.
+ */
+#ifndef RING_PLANTED_H
+#define RING_PLANTED_H
+
+#include <stdbool.h>
+
+enum planted_bug {
+    PLANTED_NONE = 0,
+    /* Each breaks one rule of causality; named as in the model that checks the design. */
+    PLANTED_NO_DOTS,   /* rule 1: one version per actor */
+    PLANTED_BIRTH,     /* rule 2: every copy writes under (node, 0) */
+    PLANTED_TRUST,     /* rule 2: extends a pair opened before an unclean start */
+    PLANTED_NAME_DOTS, /* rule 3: superseding some adds the context to the clock */
+    PLANTED_SINGLY,    /* rule 4: versions travel one by one (applied by the test's sender) */
+    PLANTED_PRUNE_IN_MERGE, /* rule 5: merges truncate */
+    PLANTED_PRUNE_LIVE,     /* rule 5: truncation takes a pair that a live version needs */
+};
+
+#ifdef DYNAMOFS_PLANTED
+extern enum planted_bug planted_bug; /* set by the test */
+extern unsigned planted_pairs_kept; /* truncation limit for tests; CLOCK_PAIRS_KEPT otherwise */
+#define planted(bug) (planted_bug == (bug))
+#else
+#define planted(bug) false
+#endif
+
+#endif

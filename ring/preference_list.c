@@ -1,0 +1,1 @@
+#include "ring/preference_list.h"

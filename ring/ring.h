@@ -1,0 +1,75 @@
+/*
+ * ring.h - the ring state: members, and who owns each of Q equal partitions.
+ *
+ * Shape:    a plain struct, copied whole. Equal ring states place every key equally.
+ * Source:   DeCandia et al., "Dynamo", SOSP 2007, section 6.2, strategy 3: Q equal partitions,
+ *           Q/S tokens a node.
+ * Never:    two members of one id or address; an owner that is no member.
+ */
+#ifndef RING_RING_H
+#define RING_RING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ring/hash.h"
+#include "ring/status.h"
+
+typedef uint64_t node_id; /* random, made with the node's database; 0 is none */
+
+enum {
+    PARTITIONS_DEFAULT = 256,
+    PARTITIONS_MAX = 1024,
+    MEMBERS_MAX = 128,
+    REPLICAS_MAX = 8, /* greatest N */
+    REPLICAS_DEFAULT = 3,
+    QUORUM_DEFAULT = 2, /* R and W */
+    ADDRESS_SIZE = 64,  /* HOST:PORT with its terminating NUL */
+};
+
+struct member {
+    node_id id;
+    char address[ADDRESS_SIZE]; /* NUL-terminated HOST:PORT */
+};
+
+struct ring {
+    uint64_t cluster_id;      /* random, made with the cluster; 0: no ring yet */
+    uint64_t epoch;           /* grows by one with every change */
+    uint16_t partition_count; /* Q, a power of two */
+    uint16_t replica_count;   /* N; with fewer members N' = members */
+    uint16_t member_count;
+    struct member members[MEMBERS_MAX]; /* ascending by id */
+    uint16_t owner[PARTITIONS_MAX];     /* index into members, for each partition */
+};
+
+/*
+ * Makes the first ring of a cluster. `members` (borrowed, any order) are sorted; partitions are
+ * claimed. STATUS_REFUSED if a count is out of range, Q is no power of two, or two members
+ * share an id or an address.
+ */
+MUST_CHECK enum status ring_create(uint64_t cluster_id, uint16_t partition_count,
+                                   uint16_t replica_count, const struct member *members,
+                                   uint16_t member_count, struct ring *ret_ring);
+
+/*
+ * The ring that follows `ring` when `member` is added: epoch + 1, partitions claimed anew
+ * (legal only while the cluster holds no data). STATUS_REFUSED as for ring_create.
+ */
+MUST_CHECK enum status ring_add_member(const struct ring *ring, const struct member *member,
+                                       struct ring *ret_ring);
+
+/* True if every rule of this file holds; for rings that came from the network or a disk. */
+bool ring_is_valid(const struct ring *ring);
+
+/* Index of the member with `id`, or -1. */
+int ring_find(const struct ring *ring, node_id id);
+int ring_find_address(const struct ring *ring, const char *address);
+
+/* The partition of `key`. */
+uint16_t ring_partition(const struct ring *ring, struct slice key);
+
+/* N' = min(N, members): "a cluster of fewer than N members uses N' = members" (design, section
+ * 1). */
+uint16_t ring_replicas(const struct ring *ring);
+
+#endif
