@@ -147,7 +147,7 @@ struct message_replica_put {
 };
 
 /* One counter or gauge of a node, for `dynamoctl status`. */
-struct stat {
+struct statistic {
     char name[32];
     uint64_t value;
 };
@@ -167,7 +167,7 @@ struct message_status_reply {
         bool up;
     } * peers; /* owned array: every other member, as this node sees it */
     uint16_t stat_count;
-    struct stat *stats; /* owned array */
+    struct statistic *stats; /* owned array */
 };
 
 struct message_join {
