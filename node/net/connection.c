@@ -1,1 +1,428 @@
-#include "ring/status.h"
+/*
+ * connection.c - one TCP connection: bytes to messages and messages to bytes.
+ */
+#include "node/net/connection.h"
+
+#include <assert.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/wire/codec.h"
+
+/*
+ *   NEW --start--> OPEN --finish--> FINISHING
+ *    |               |                  |
+ *    +--- close -----+------ close -----+--> CLOSING --> freed
+ */
+enum connection_state {
+    CONNECTION_NEW,
+    CONNECTION_OPEN,
+    CONNECTION_FINISHING, /* input is dropped, output still goes out */
+    CONNECTION_CLOSING,
+};
+
+enum {
+    READ_SIZE_MIN = 32 << 10, /* some hundred small requests */
+    READ_SIZE_MAX = 1 << 20,  /* memory follows what arrived, not what a header promises */
+    BUFFER_KEEP_MAX = 1 << 20,
+    KEEPALIVE_SECONDS = 15,
+};
+
+struct connection {
+    uv_tcp_t tcp;
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+    struct connection_options options;
+    enum connection_state state;
+    bool paused;    /* by the owner */
+    bool stalled;   /* by waiting output */
+    bool malformed; /* the input is unusable */
+    bool reading;
+    bool writing;       /* `write` is under way, with the bytes of `written` */
+    bool shutting_down; /* `shutdown` was started */
+    bool dirty;         /* on the flush list */
+    struct connection *next_dirty;
+    struct frame_splitter input;
+    struct buffer output; /* not yet given to the kernel or to libuv */
+    struct buffer written;
+    size_t written_waiting; /* bytes of `written` that libuv was given */
+    enum status close_status;
+    char close_text[CONNECTION_TEXT_SIZE];
+};
+
+static void mark_dirty(struct connection *connection)
+{
+    if (connection->dirty) {
+        return;
+    }
+    connection->dirty = true;
+    connection->next_dirty = connection->options.flush_list->first;
+    connection->options.flush_list->first = connection;
+}
+
+static void unmark_dirty(struct connection *connection)
+{
+    struct connection **link = &connection->options.flush_list->first;
+
+    while (connection->dirty) {
+        assert(*link != NULL);
+        if (*link == connection) {
+            *link = connection->next_dirty;
+            connection->dirty = false;
+        } else {
+            link = &(*link)->next_dirty;
+        }
+    }
+}
+
+static size_t output_waiting(const struct connection *connection)
+{
+    return connection->output.size + (connection->writing ? connection->written_waiting : 0);
+}
+
+/* Large buffers are for large messages only. */
+static void buffer_empty(struct buffer *buffer)
+{
+    if (buffer->capacity > BUFFER_KEEP_MAX) {
+        buffer_release(buffer);
+    } else {
+        buffer_reset(buffer);
+    }
+}
+
+static void on_close(uv_handle_t *handle)
+{
+    struct connection *connection = handle->data;
+
+    connection->options.on_closed(connection->options.context, connection->close_status,
+                                  connection->close_text);
+    unmark_dirty(connection);
+    frame_splitter_release(&connection->input);
+    buffer_release(&connection->output);
+    buffer_release(&connection->written);
+    free(connection);
+}
+
+static void on_shutdown(uv_shutdown_t *request, int uv_status)
+{
+    (void)request;
+    /* A failure means that the connection is gone: the read callback tells. */
+    (void)uv_status;
+}
+
+static void keep_reason(struct connection *connection, enum status status, const char *text)
+{
+    connection->close_status = status;
+    snprintf(connection->close_text, sizeof(connection->close_text), "%s", text);
+}
+
+void connection_close(struct connection *connection, enum status status, const char *text)
+{
+    assert(connection != NULL);
+    assert(text != NULL);
+    if (connection->state == CONNECTION_CLOSING) {
+        return;
+    }
+    /* The reason of finishing is the one worth telling. */
+    if (connection->state != CONNECTION_FINISHING) {
+        keep_reason(connection, status, text);
+    }
+    connection->state = CONNECTION_CLOSING;
+    uv_close((uv_handle_t *)&connection->tcp, on_close);
+}
+
+static void on_write(uv_write_t *write, int uv_status);
+
+static void write_rest_later(struct connection *connection, size_t done)
+{
+    struct buffer empty = connection->written;
+
+    connection->written = connection->output;
+    connection->output = empty;
+    connection->written_waiting = connection->written.size - done;
+    uv_buf_t rest = uv_buf_init((char *)connection->written.data + done,
+                                (unsigned)connection->written_waiting);
+    int failure =
+        uv_write(&connection->write, (uv_stream_t *)&connection->tcp, &rest, 1, on_write);
+    if (failure != 0) {
+        connection_close(connection, STATUS_CLOSED, uv_strerror(failure));
+        return;
+    }
+    connection->writing = true;
+}
+
+static void write_output(struct connection *connection)
+{
+    struct buffer *output = &connection->output;
+
+    assert(output->size <= UINT32_MAX);
+    uv_buf_t all = uv_buf_init((char *)output->data, (unsigned)output->size);
+    int written = uv_try_write((uv_stream_t *)&connection->tcp, &all, 1);
+    if (written < 0 && written != UV_EAGAIN) {
+        connection_close(connection, STATUS_CLOSED, uv_strerror(written));
+        return;
+    }
+    size_t done = written > 0 ? (size_t)written : 0;
+    if (done < output->size) {
+        write_rest_later(connection, done);
+    } else {
+        buffer_empty(output);
+    }
+}
+
+static bool can_write(const struct connection *connection)
+{
+    return connection->state == CONNECTION_OPEN || connection->state == CONNECTION_FINISHING;
+}
+
+static void flush(struct connection *connection)
+{
+    if (can_write(connection) && !connection->writing && connection->output.size > 0) {
+        write_output(connection);
+    }
+    if (connection->state == CONNECTION_FINISHING && !connection->shutting_down &&
+        connection_is_flushed(connection)) {
+        connection->shutting_down = true;
+        int failure =
+            uv_shutdown(&connection->shutdown, (uv_stream_t *)&connection->tcp, on_shutdown);
+        if (failure != 0) {
+            connection_close(connection, STATUS_CLOSED, uv_strerror(failure));
+        }
+    }
+}
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer);
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buffer)
+{
+    struct connection *connection = handle->data;
+    size_t wanted = frame_splitter_wanted(&connection->input);
+    size_t room = 0;
+
+    (void)suggested;
+    if (wanted < READ_SIZE_MIN) {
+        wanted = READ_SIZE_MIN;
+    } else if (wanted > READ_SIZE_MAX) {
+        wanted = READ_SIZE_MAX;
+    }
+    uint8_t *space = frame_splitter_space(&connection->input, wanted, &room);
+    if (space == NULL) {
+        room = 0;
+    }
+    *ret_buffer = uv_buf_init((char *)space, (unsigned)(room < INT32_MAX ? room : INT32_MAX));
+}
+
+static void update_reading(struct connection *connection)
+{
+    bool wanted = connection->state == CONNECTION_FINISHING ||
+                  (connection->state == CONNECTION_OPEN && !connection->paused &&
+                   !connection->stalled && !connection->malformed);
+
+    if (wanted == connection->reading || connection->state == CONNECTION_CLOSING) {
+        return;
+    }
+    connection->reading = wanted;
+    uv_stream_t *stream = (uv_stream_t *)&connection->tcp;
+    int failure = wanted ? uv_read_start(stream, on_alloc, on_read) : uv_read_stop(stream);
+    if (failure != 0) {
+        connection_close(connection, STATUS_CLOSED, uv_strerror(failure));
+    }
+}
+
+static void report_malformed(struct connection *connection, enum status status)
+{
+    char text[CONNECTION_TEXT_SIZE];
+
+    connection->malformed = true;
+    if (status == STATUS_BAD_VERSION) {
+        snprintf(text, sizeof(text), "another protocol version than %d", PROTOCOL_VERSION);
+    } else if (status == STATUS_NO_MEMORY) {
+        snprintf(text, sizeof(text), "no memory for a message");
+    } else {
+        snprintf(text, sizeof(text), "not a message of this protocol, or over a limit");
+    }
+    connection->options.on_malformed(connection->options.context, status, text);
+}
+
+static bool must_stall(const struct connection *connection)
+{
+    return connection->options.throttled &&
+           output_waiting(connection) > CONNECTION_OUTPUT_PAUSE;
+}
+
+/* Hands out the whole messages that have arrived, as far as they are wanted. */
+static void dispatch(struct connection *connection)
+{
+    while (connection->state == CONNECTION_OPEN && !connection->paused &&
+           !connection->malformed) {
+        struct slice payload;
+        struct message message = {.type = 0};
+
+        connection->stalled = must_stall(connection);
+        if (connection->stalled) {
+            break;
+        }
+        enum status status = frame_splitter_next(&connection->input, &payload);
+        if (status == STATUS_NOT_FOUND) {
+            break;
+        }
+        if (status == STATUS_OK) {
+            status = codec_decode(payload, &message);
+        }
+        if (status != STATUS_OK) {
+            report_malformed(connection, status);
+            break;
+        }
+        connection->options.on_message(connection->options.context, &message);
+        message_release(&message);
+    }
+    update_reading(connection);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
+{
+    struct connection *connection = stream->data;
+
+    (void)buffer;
+    if (size == UV_EOF) {
+        connection_close(connection, STATUS_CLOSED, "closed by the other side");
+    } else if (size == UV_ENOBUFS) {
+        connection_close(connection, STATUS_NO_MEMORY, "no memory to receive into");
+    } else if (size < 0) {
+        connection_close(connection, STATUS_CLOSED, uv_strerror((int)size));
+    } else if (connection->state == CONNECTION_OPEN && size > 0) {
+        frame_splitter_received(&connection->input, (size_t)size);
+        dispatch(connection);
+    }
+}
+
+static void on_write(uv_write_t *write, int uv_status)
+{
+    struct connection *connection = write->handle->data;
+
+    connection->writing = false;
+    connection->written_waiting = 0;
+    buffer_empty(&connection->written);
+    if (uv_status < 0) {
+        connection_close(connection, STATUS_CLOSED, uv_strerror(uv_status));
+        return;
+    }
+    flush(connection);
+    if (connection->stalled) {
+        dispatch(connection);
+    }
+}
+
+enum status connection_new(const struct connection_options *options,
+                           struct connection **ret_connection)
+{
+    assert(options->on_message != NULL && options->on_malformed != NULL);
+    assert(options->on_closed != NULL && options->flush_list != NULL);
+    struct connection *connection = calloc(1, sizeof(*connection));
+
+    if (connection == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    connection->options = *options;
+    connection->input.size_max = FRAME_SIZE_MAX_GREETING;
+    if (uv_tcp_init(options->loop, &connection->tcp) != 0) {
+        free(connection);
+        return STATUS_IO;
+    }
+    connection->tcp.data = connection;
+    *ret_connection = connection;
+    return STATUS_OK;
+}
+
+uv_tcp_t *connection_tcp(struct connection *connection)
+{
+    return &connection->tcp;
+}
+
+/* Options of comfort: a kernel without one of them serves as well. */
+static void set_socket_options(struct connection *connection)
+{
+    int descriptor = -1;
+    unsigned timeout_ms = connection->options.stall_timeout_ms;
+
+    (void)uv_tcp_nodelay(&connection->tcp, 1);
+    (void)uv_tcp_keepalive(&connection->tcp, 1, KEEPALIVE_SECONDS);
+    if (uv_fileno((uv_handle_t *)&connection->tcp, &descriptor) == 0) {
+        (void)setsockopt(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms,
+                         sizeof(timeout_ms));
+    }
+}
+
+enum status connection_start(struct connection *connection)
+{
+    assert(connection->state == CONNECTION_NEW);
+    set_socket_options(connection);
+    connection->state = CONNECTION_OPEN;
+    update_reading(connection);
+    return connection->state == CONNECTION_OPEN ? STATUS_OK : STATUS_CLOSED;
+}
+
+void connection_trust(struct connection *connection)
+{
+    connection->input.size_max = FRAME_SIZE_MAX;
+}
+
+enum status connection_send(struct connection *connection, const struct message *message)
+{
+    if (connection->state != CONNECTION_OPEN) {
+        return STATUS_CLOSED;
+    }
+    if (output_waiting(connection) > CONNECTION_OUTPUT_MAX) {
+        connection_close(connection, STATUS_BUSY, "too much output waits to be read");
+        return STATUS_CLOSED;
+    }
+    enum status status = frame_append(message, &connection->output);
+    if (status == STATUS_OK) {
+        mark_dirty(connection);
+    }
+    return status;
+}
+
+bool connection_is_flushed(const struct connection *connection)
+{
+    return connection->state == CONNECTION_CLOSING || output_waiting(connection) == 0;
+}
+
+void connection_pause(struct connection *connection)
+{
+    connection->paused = true;
+}
+
+void connection_resume(struct connection *connection)
+{
+    if (connection->paused) {
+        connection->paused = false;
+        mark_dirty(connection);
+    }
+}
+
+void connection_finish(struct connection *connection, enum status status, const char *text)
+{
+    assert(text != NULL);
+    if (connection->state != CONNECTION_OPEN) {
+        connection_close(connection, status, text);
+        return;
+    }
+    keep_reason(connection, status, text);
+    connection->state = CONNECTION_FINISHING;
+    mark_dirty(connection);
+}
+
+void connections_flush(struct connection_flush_list *list)
+{
+    while (list->first != NULL) {
+        struct connection *connection = list->first;
+
+        list->first = connection->next_dirty;
+        connection->dirty = false;
+        flush(connection);
+        dispatch(connection);
+    }
+}
