@@ -1,1 +1,359 @@
+/*
+ * object.c - building, comparing, merging and projecting the state of a key.
+ */
 #include "ring/object.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ring/object_parts.h"
+#include "ring/planted.h"
+
+static_assert(sizeof(struct object) % _Alignof(struct version) == 0, "versions follow it");
+static_assert(sizeof(struct version) % _Alignof(struct dot) == 0, "pairs follow versions");
+
+static const struct clock empty_clock = {0};
+
+bool object_parts_new(uint32_t version_room, uint32_t pair_room, struct object_parts *ret_parts)
+{
+    size_t versions_size = version_room * sizeof(struct version);
+    size_t pairs_size = pair_room * sizeof(struct dot);
+    struct object *object = malloc(sizeof(struct object) + versions_size + pairs_size);
+    if (object == NULL) {
+        return false;
+    }
+    struct version *versions = (struct version *)(object + 1);
+    struct dot *pairs = (struct dot *)(versions + version_room);
+    atomic_init(&object->references, 1);
+    object->own = (struct actor){0};
+    object->clock = (struct clock){.count = 0, .pair = pairs};
+    object->version_count = 0;
+    object->versions = versions;
+    *ret_parts = (struct object_parts){.object = object, .versions = versions, .pairs = pairs};
+    return true;
+}
+
+void object_parts_append(struct object_parts *parts, const struct version *version)
+{
+    struct version *copy = &parts->versions[parts->object->version_count++];
+    *copy = *version;
+    blob_ref(copy->content);
+    blob_ref(copy->xattrs);
+}
+
+struct object *object_ref(struct object *object)
+{
+    if (object != NULL) {
+        uint_fast32_t before =
+            atomic_fetch_add_explicit(&object->references, 1, memory_order_relaxed);
+        assert(before > 0);
+    }
+    return object;
+}
+
+void object_unref(struct object *object)
+{
+    if (object == NULL) {
+        return;
+    }
+    uint_fast32_t before =
+        atomic_fetch_sub_explicit(&object->references, 1, memory_order_acq_rel);
+    assert(before > 0);
+    if (before > 1) {
+        return;
+    }
+    for (uint32_t i = 0; i < object->version_count; i++) {
+        blob_unref(object->versions[i].content);
+        blob_unref(object->versions[i].xattrs);
+    }
+    free(object);
+}
+
+static bool type_is_valid(enum version_type type)
+{
+    return type == VERSION_FILE || type == VERSION_SYMLINK || type == VERSION_DIRECTORY;
+}
+
+static bool version_is_valid(const struct version *version, const struct clock *clock)
+{
+    if (version->dot.counter == 0 || !clock_covers(clock, version->dot)) {
+        return false;
+    }
+    if (!type_is_valid(version->attributes.type) || version->attributes.mode > 07777) {
+        return false;
+    }
+    if (version->xattrs != NULL && version->xattrs->size > XATTRS_SIZE_MAX) {
+        return false;
+    }
+    return version->content == NULL || (version->content->size == version->attributes.size &&
+                                        version->content->size <= VALUE_SIZE_MAX);
+}
+
+enum status object_new(const struct clock *clock, const struct version *versions,
+                       uint32_t version_count, struct actor own, struct object **ret_object)
+{
+    assert(versions != NULL || version_count == 0);
+    assert(ret_object != NULL);
+
+    clock = clock == NULL ? &empty_clock : clock;
+    if (version_count > VERSIONS_MAX || clock->count > CLOCK_PAIRS_MAX ||
+        !clock_is_valid(clock)) {
+        return STATUS_BAD_MESSAGE;
+    }
+    for (uint32_t i = 0; i < version_count; i++) {
+        if (!version_is_valid(&versions[i], clock) ||
+            (i > 0 && dot_compare(versions[i - 1].dot, versions[i].dot) >= 0)) {
+            return STATUS_BAD_MESSAGE;
+        }
+    }
+    struct object_parts parts;
+    if (!object_parts_new(version_count, clock->count, &parts)) {
+        return STATUS_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < version_count; i++) {
+        object_parts_append(&parts, &versions[i]);
+    }
+    if (clock->count > 0) {
+        memcpy(parts.pairs, clock->pair, clock->count * sizeof(struct dot));
+    }
+    parts.object->clock.count = clock->count;
+    parts.object->own = own;
+    *ret_object = parts.object;
+    return STATUS_OK;
+}
+
+bool object_is_live(const struct object *object)
+{
+    return object != NULL && object->version_count > 0;
+}
+
+const struct version *object_newest(const struct object *object)
+{
+    return object_is_live(object) ? &object->versions[object->version_count - 1] : NULL;
+}
+
+static bool same_dots(const struct object *a, const struct object *b)
+{
+    if (a->version_count != b->version_count) {
+        return false;
+    }
+    for (uint32_t i = 0; i < a->version_count; i++) {
+        if (!dot_equal(a->versions[i].dot, b->versions[i].dot)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool object_equal(const struct object *a, const struct object *b)
+{
+    if (a == b) {
+        return true;
+    }
+    if (a == NULL || b == NULL) {
+        const struct object *other = a == NULL ? b : a;
+        return other->clock.count == 0 && other->version_count == 0;
+    }
+    return clock_equal(&a->clock, &b->clock) && same_dots(a, b);
+}
+
+/*
+ * Bytes to be hashed, on the stack: an object of usual size is hashed in one call. When the
+ * buffer is full, the hash of what it holds takes the place of it.
+ */
+struct digest_input {
+    uint8_t bytes[1024];
+    size_t size;
+};
+
+static void digest_add_word(struct digest_input *input, uint64_t word)
+{
+    if (input->size + sizeof(word) > sizeof(input->bytes)) {
+        uint8_t folded[CONTENT_HASH_SIZE];
+        content_hash(slice_of(input->bytes, input->size), folded);
+        memcpy(input->bytes, folded, sizeof(folded));
+        input->size = sizeof(folded);
+    }
+    for (unsigned shift = 64; shift > 0; shift -= 8) {
+        input->bytes[input->size++] = (uint8_t)(word >> (shift - 8));
+    }
+}
+
+static void digest_add_dot(struct digest_input *input, struct dot dot)
+{
+    digest_add_word(input, dot.actor.node);
+    digest_add_word(input, dot.actor.birth);
+    digest_add_word(input, dot.counter);
+}
+
+void object_digest(const struct object *object, uint8_t ret_digest[DIGEST_SIZE])
+{
+    const struct clock *clock = object == NULL ? &empty_clock : &object->clock;
+    uint32_t version_count = object == NULL ? 0 : object->version_count;
+    struct digest_input input;
+    input.size = 0;
+    digest_add_word(&input, clock->count);
+    for (uint32_t i = 0; i < clock->count; i++) {
+        digest_add_dot(&input, clock->pair[i]);
+    }
+    digest_add_word(&input, version_count);
+    for (uint32_t i = 0; i < version_count; i++) {
+        digest_add_dot(&input, object->versions[i].dot);
+    }
+    digest_of(slice_of(input.bytes, input.size), ret_digest);
+}
+
+size_t object_content_size(const struct object *object)
+{
+    size_t size = 0;
+    for (uint32_t i = 0; object != NULL && i < object->version_count; i++) {
+        size += blob_slice(object->versions[i].content).size;
+        size += blob_slice(object->versions[i].xattrs).size;
+    }
+    return size;
+}
+
+/* The versions that survive a merge, in order. */
+struct merge_walk {
+    const struct object *x;
+    const struct object *y;
+    uint32_t x_next;
+    uint32_t y_next;
+    bool x_gave; /* the survivor returned last is in x, as complete as it is known */
+    bool y_gave; /* ... is in y so; both hold for a version of both sides */
+};
+
+/* One version of both sides: a row's lacks the content that an object's has. */
+static const struct version *merge_walk_both(struct merge_walk *walk)
+{
+    const struct version *from_x = &walk->x->versions[walk->x_next++];
+    const struct version *from_y = &walk->y->versions[walk->y_next++];
+    bool x_lacks = from_x->content == NULL && from_y->content != NULL;
+    bool y_lacks = from_y->content == NULL && from_x->content != NULL;
+    walk->x_gave = !x_lacks;
+    walk->y_gave = !y_lacks;
+    return x_lacks ? from_y : from_x;
+}
+
+static const struct version *merge_walk_next(struct merge_walk *walk)
+{
+    const struct object *x = walk->x;
+    const struct object *y = walk->y;
+    while (walk->x_next < x->version_count || walk->y_next < y->version_count) {
+        int order = 0;
+        if (walk->y_next == y->version_count) {
+            order = -1;
+        } else if (walk->x_next == x->version_count) {
+            order = 1;
+        } else {
+            order = dot_compare(x->versions[walk->x_next].dot, y->versions[walk->y_next].dot);
+        }
+        if (order == 0) {
+            return merge_walk_both(walk);
+        }
+        walk->x_gave = order < 0;
+        walk->y_gave = order > 0;
+        const struct version *version =
+            order < 0 ? &x->versions[walk->x_next++] : &y->versions[walk->y_next++];
+        if (!clock_covers(order < 0 ? &y->clock : &x->clock, version->dot)) {
+            return version;
+        }
+    }
+    return NULL;
+}
+
+/* What a merge would give, found without allocating. */
+struct merge_outcome {
+    uint32_t version_count;
+    bool is_x; /* it equals x, contents included */
+    bool is_y;
+};
+
+static struct merge_outcome merge_preview(const struct object *x, const struct object *y)
+{
+    struct merge_walk walk = {.x = x, .y = y};
+    struct merge_outcome outcome = {
+        .version_count = 0,
+        .is_x = clock_descends(&x->clock, &y->clock),
+        .is_y = clock_descends(&y->clock, &x->clock),
+    };
+    while (merge_walk_next(&walk) != NULL) {
+        outcome.version_count++;
+        outcome.is_x = outcome.is_x && walk.x_gave;
+        outcome.is_y = outcome.is_y && walk.y_gave;
+    }
+    outcome.is_x = outcome.is_x && outcome.version_count == x->version_count;
+    outcome.is_y = outcome.is_y && outcome.version_count == y->version_count;
+    return outcome;
+}
+
+/* `object` as another copy would receive it: without an own pair. */
+static struct object *without_own(struct object *object)
+{
+    if (object->own.node == 0) {
+        return object_ref(object);
+    }
+    struct object_parts parts;
+    if (!object_parts_new(object->version_count, object->clock.count, &parts)) {
+        return NULL;
+    }
+    for (uint32_t i = 0; i < object->version_count; i++) {
+        object_parts_append(&parts, &object->versions[i]);
+    }
+    parts.object->clock.count = clock_merge(&object->clock, NULL, parts.pairs);
+    return parts.object;
+}
+
+struct object *object_merge(struct object *x, struct object *y)
+{
+    if (y == NULL || x == y) {
+        return object_ref(x);
+    }
+    if (x == NULL) {
+        return without_own(y);
+    }
+    struct merge_outcome outcome = merge_preview(x, y);
+    if (outcome.is_x && !planted(PLANTED_PRUNE_IN_MERGE)) {
+        return object_ref(x);
+    }
+    if (outcome.is_y && actor_equal(x->own, y->own) && !planted(PLANTED_PRUNE_IN_MERGE)) {
+        return object_ref(y);
+    }
+    struct object_parts parts;
+    uint32_t pair_room = outcome.is_y ? y->clock.count : x->clock.count + y->clock.count;
+    if (!object_parts_new(outcome.version_count, pair_room, &parts)) {
+        return NULL;
+    }
+    struct merge_walk walk = {.x = x, .y = y};
+    for (uint32_t i = 0; i < outcome.version_count; i++) {
+        object_parts_append(&parts, merge_walk_next(&walk));
+    }
+    parts.object->clock.count =
+        clock_merge(outcome.is_y ? NULL : &x->clock, &y->clock, parts.pairs);
+    parts.object->own = x->own;
+    if (planted(PLANTED_PRUNE_IN_MERGE)) {
+        parts.object->clock.count =
+            object_truncate(parts.pairs, parts.object->clock.count, parts.versions,
+                            parts.object->version_count);
+    }
+    return parts.object;
+}
+
+struct object *object_project(const struct object *object)
+{
+    assert(object != NULL);
+
+    struct object_parts parts;
+    if (!object_parts_new(object->version_count, object->clock.count, &parts)) {
+        return NULL;
+    }
+    for (uint32_t i = 0; i < object->version_count; i++) {
+        struct version version = object->versions[i];
+        version.content = NULL;
+        version.xattrs = NULL;
+        object_parts_append(&parts, &version);
+    }
+    parts.object->clock.count = clock_merge(&object->clock, NULL, parts.pairs);
+    return parts.object;
+}

@@ -1,1 +1,167 @@
+/*
+ * ring.c - making, checking and asking the ring state.
+ */
 #include "ring/ring.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "ring/claim.h"
+
+static_assert(MEMBERS_MAX <= UINT16_MAX && PARTITIONS_MAX <= UINT16_MAX, "16-bit indexes");
+
+static bool counts_are_valid(uint16_t partition_count, uint16_t replica_count,
+                             uint16_t member_count)
+{
+    return partition_count > 0 && partition_count <= PARTITIONS_MAX &&
+           (partition_count & (partition_count - 1)) == 0 && replica_count > 0 &&
+           replica_count <= REPLICAS_MAX && member_count > 0 && member_count <= MEMBERS_MAX;
+}
+
+static bool member_is_valid(const struct member *member)
+{
+    return member->id != 0 && member->address[0] != '\0' &&
+           memchr(member->address, '\0', ADDRESS_SIZE) != NULL;
+}
+
+int ring_find_address(const struct ring *ring, const char *address)
+{
+    assert(ring != NULL);
+    assert(address != NULL);
+
+    for (int i = 0; i < ring->member_count; i++) {
+        if (strcmp(ring->members[i].address, address) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+int ring_find(const struct ring *ring, node_id id)
+{
+    assert(ring != NULL);
+
+    int low = 0;
+    int high = ring->member_count;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (ring->members[middle].id == id) {
+            return middle;
+        }
+        if (ring->members[middle].id < id) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return -1;
+}
+
+/* Puts a member at its place by id. False if it is malformed or clashes with another. */
+static bool insert_member(struct ring *ring, const struct member *member)
+{
+    assert(ring->member_count < MEMBERS_MAX);
+
+    if (!member_is_valid(member) || ring_find(ring, member->id) >= 0 ||
+        ring_find_address(ring, member->address) >= 0) {
+        return false;
+    }
+    uint16_t place = ring->member_count;
+    while (place > 0 && ring->members[place - 1].id > member->id) {
+        ring->members[place] = ring->members[place - 1];
+        place--;
+    }
+    /* Zeroes behind the address, so that equal rings are equal bytes. */
+    memset(&ring->members[place], 0, sizeof(ring->members[place]));
+    ring->members[place].id = member->id;
+    memcpy(ring->members[place].address, member->address, strlen(member->address));
+    ring->member_count++;
+    return true;
+}
+
+enum status ring_create(uint64_t cluster_id, uint16_t partition_count, uint16_t replica_count,
+                        const struct member *members, uint16_t member_count,
+                        struct ring *ret_ring)
+{
+    assert(members != NULL || member_count == 0);
+    assert(ret_ring != NULL);
+
+    if (cluster_id == 0 || !counts_are_valid(partition_count, replica_count, member_count)) {
+        return STATUS_REFUSED;
+    }
+    struct ring ring;
+    memset(&ring, 0, sizeof(ring));
+    ring.cluster_id = cluster_id;
+    ring.epoch = 1;
+    ring.partition_count = partition_count;
+    ring.replica_count = replica_count;
+    for (uint16_t i = 0; i < member_count; i++) {
+        if (!insert_member(&ring, &members[i])) {
+            return STATUS_REFUSED;
+        }
+    }
+    claim_all(&ring);
+    *ret_ring = ring;
+    return STATUS_OK;
+}
+
+enum status ring_add_member(const struct ring *ring, const struct member *member,
+                            struct ring *ret_ring)
+{
+    assert(ring_is_valid(ring));
+    assert(member != NULL && ret_ring != NULL);
+
+    if (ring->member_count == MEMBERS_MAX || ring->epoch == UINT64_MAX) {
+        return STATUS_REFUSED;
+    }
+    struct ring next = *ring;
+    if (!insert_member(&next, member)) {
+        return STATUS_REFUSED;
+    }
+    next.epoch++;
+    claim_all(&next);
+    *ret_ring = next;
+    return STATUS_OK;
+}
+
+bool ring_is_valid(const struct ring *ring)
+{
+    assert(ring != NULL);
+
+    if (ring->cluster_id == 0 || ring->epoch == 0 ||
+        !counts_are_valid(ring->partition_count, ring->replica_count, ring->member_count)) {
+        return false;
+    }
+    for (int i = 0; i < ring->member_count; i++) {
+        const struct member *member = &ring->members[i];
+        if (!member_is_valid(member) || (i > 0 && ring->members[i - 1].id >= member->id)) {
+            return false;
+        }
+        for (int j = 0; j < i; j++) {
+            if (strcmp(ring->members[j].address, member->address) == 0) {
+                return false;
+            }
+        }
+    }
+    for (int i = 0; i < ring->partition_count; i++) {
+        if (ring->owner[i] >= ring->member_count) {
+            return false;
+        }
+    }
+    return true;
+}
+
+uint16_t ring_partition(const struct ring *ring, struct slice key)
+{
+    assert(ring != NULL && ring->partition_count > 0);
+
+    struct position position = position_of(key);
+    return position_partition(&position, ring->partition_count);
+}
+
+uint16_t ring_replicas(const struct ring *ring)
+{
+    assert(ring != NULL);
+
+    return ring->replica_count < ring->member_count ? ring->replica_count : ring->member_count;
+}

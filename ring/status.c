@@ -1,3 +1,6 @@
+/*
+ * status.c - names and texts of outcomes; one table, so that none can be forgotten silently.
+ */
 #include "ring/status.h"
 
 static const struct {

@@ -1,1 +1,321 @@
-#include "ring/status.h"
+/*
+ * update.c - a put or delete at its coordinator: superseding, the new dot, truncation.
+ *
+ * Source:   design.md section 3, update and update_some, rules 1, 2, 3 and 5.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ring/object.h"
+#include "ring/object_parts.h"
+#include "ring/planted.h"
+
+/* Clocks of honest copies fit on the stack: kept pairs of a copy and of a context, and some. */
+enum { PAIRS_ON_STACK = 64 };
+
+static_assert(VERSIONS_PUT_MAX + CLOCK_PAIRS_KEPT < PAIRS_ON_STACK, "the usual clock fits");
+
+static const struct clock empty_clock = {0};
+
+static uint32_t pairs_kept(void)
+{
+#ifdef DYNAMOFS_PLANTED
+    return planted_pairs_kept;
+#else
+    return CLOCK_PAIRS_KEPT;
+#endif
+}
+
+static bool is_needed(struct actor actor, const struct version *versions,
+                      uint32_t version_count)
+{
+    if (planted(PLANTED_PRUNE_LIVE)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < version_count; i++) {
+        if (actor_equal(versions[i].dot.actor, actor)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint32_t object_truncate(struct dot *pairs, uint32_t count, const struct version *versions,
+                         uint32_t version_count)
+{
+    uint32_t limit = pairs_kept();
+    if (count <= limit) {
+        return count;
+    }
+    uint32_t needed = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        needed += is_needed(pairs[i].actor, versions, version_count);
+    }
+    /* The oldest pair kept without need, found by going down from the newest. */
+    struct dot threshold = {.actor = {UINT64_MAX, UINT64_MAX}, .counter = UINT64_MAX};
+    uint32_t room = needed < limit ? limit - needed : 0;
+    for (; room > 0; room--) {
+        const struct dot *next = NULL;
+        for (uint32_t i = 0; i < count; i++) {
+            if (dot_compare(pairs[i], threshold) < 0 &&
+                (next == NULL || dot_compare(pairs[i], *next) > 0) &&
+                !is_needed(pairs[i].actor, versions, version_count)) {
+                next = &pairs[i];
+            }
+        }
+        if (next == NULL) {
+            break;
+        }
+        threshold = *next;
+    }
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (dot_compare(pairs[i], threshold) >= 0 ||
+            is_needed(pairs[i].actor, versions, version_count)) {
+            pairs[kept++] = pairs[i];
+        }
+    }
+    return kept;
+}
+
+uint64_t object_counter_floor(const struct object *current, const struct clock *context,
+                              uint64_t wall_us)
+{
+    uint64_t limit = wall_us > UINT64_MAX - COUNTER_AHEAD_MAX_US
+                         ? UINT64_MAX
+                         : wall_us + COUNTER_AHEAD_MAX_US;
+    uint64_t of_copy = current == NULL ? 0 : clock_greatest_counter(&current->clock, limit);
+    uint64_t of_context = clock_greatest_counter(context, limit);
+    return of_copy > of_context ? of_copy : of_context;
+}
+
+/* What the new object will be made of. */
+struct draft {
+    const struct object *current; /* NULL: no copy yet */
+    const struct update *update;
+    uint32_t kept_count; /* versions of `current` that stay */
+    size_t kept_size;    /* ... and their contents, bytes */
+    struct dot *pairs;
+    uint32_t pair_count;
+    struct actor own;
+    struct dot dot; /* of the new version */
+};
+
+static bool is_superseded(const struct draft *draft, const struct version *version)
+{
+    const struct update *update = draft->update;
+    if (planted(PLANTED_NO_DOTS) && update->value != NULL &&
+        actor_equal(version->dot.actor, draft->own)) {
+        return true;
+    }
+    if (update->mode == UPDATE_ALL) {
+        return clock_covers(&update->context, version->dot);
+    }
+    for (uint32_t i = 0; i < update->dot_count; i++) {
+        if (dot_equal(update->dots[i], version->dot)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void count_kept(struct draft *draft)
+{
+    const struct object *current = draft->current;
+    draft->kept_count = 0;
+    draft->kept_size = 0;
+    for (uint32_t i = 0; current != NULL && i < current->version_count; i++) {
+        const struct version *version = &current->versions[i];
+        if (!is_superseded(draft, version)) {
+            draft->kept_count++;
+            draft->kept_size += blob_slice(version->content).size;
+            draft->kept_size += blob_slice(version->xattrs).size;
+        }
+    }
+}
+
+/* A key that already holds too much takes only puts that supersede something. */
+static bool has_room(const struct draft *draft)
+{
+    const struct version *value = draft->update->value;
+    uint32_t held = draft->current == NULL ? 0 : draft->current->version_count;
+    if (value == NULL || draft->kept_count < held) {
+        return true;
+    }
+    size_t size = draft->kept_size + blob_slice(value->content).size;
+    size += blob_slice(value->xattrs).size;
+    return draft->kept_count < VERSIONS_PUT_MAX &&
+           (draft->kept_count == 0 || size <= SIBLINGS_SIZE_PUT_MAX);
+}
+
+/* Sets the counter of `actor` in the draft's clock, which has room for one pair more. */
+static void set_pair(struct draft *draft, struct actor actor, uint64_t counter)
+{
+    uint32_t place = 0;
+    while (place < draft->pair_count && actor_compare(draft->pairs[place].actor, actor) < 0) {
+        place++;
+    }
+    if (place == draft->pair_count || !actor_equal(draft->pairs[place].actor, actor)) {
+        memmove(&draft->pairs[place + 1], &draft->pairs[place],
+                (draft->pair_count - place) * sizeof(struct dot));
+        draft->pair_count++;
+    }
+    draft->pairs[place] = (struct dot){.actor = actor, .counter = counter};
+}
+
+/*
+ * The dot of the new version. The own pair is extended only if this very copy opened it, after
+ * the node's last unclean start (rule 2), and if its counter lies below the new one: a context
+ * from a clock far ahead may cover counters that are still to come, and would cover the new
+ * version at birth.
+ */
+static void open_dot(struct draft *draft, const struct coordinator *coordinator)
+{
+    struct clock clock = {.count = draft->pair_count, .pair = draft->pairs};
+    struct actor own = draft->current == NULL ? (struct actor){0} : draft->current->own;
+    uint64_t counter = coordinator->counter;
+    bool trusted = own.node == coordinator->node &&
+                   (own.birth >= coordinator->trusted_since || planted(PLANTED_TRUST));
+    if (planted(PLANTED_BIRTH)) {
+        own = (struct actor){.node = coordinator->node, .birth = 0};
+    } else if (!trusted || clock_counter(&clock, own) >= counter) {
+        own = (struct actor){.node = coordinator->node, .birth = counter};
+        while (clock_counter(&clock, own) != 0) {
+            own.birth = ++counter;
+        }
+    }
+    draft->own = own;
+    draft->dot = (struct dot){.actor = own, .counter = counter};
+}
+
+/* The new version with what the coordinator fills in. False when memory is short. */
+static bool finish_value(const struct draft *draft, struct version *ret_version)
+{
+    struct version version = *draft->update->value;
+    struct slice content = blob_slice(version.content);
+    version.dot = draft->dot;
+    version.attributes.size = content.size;
+    content_hash(content, version.content_hash);
+    /* An empty content is not a missing one: only rows have none. */
+    version.content = version.content == NULL ? blob_new(content) : blob_ref(version.content);
+    blob_ref(version.xattrs);
+    *ret_version = version;
+    return version.content != NULL;
+}
+
+/* Puts the new version among the kept ones, in order. Takes its blobs. */
+static void insert_version(struct object_parts *parts, const struct version *version)
+{
+    uint32_t place = parts->object->version_count;
+    while (place > 0 && dot_compare(parts->versions[place - 1].dot, version->dot) > 0) {
+        place--;
+    }
+    memmove(&parts->versions[place + 1], &parts->versions[place],
+            (parts->object->version_count - place) * sizeof(struct version));
+    parts->versions[place] = *version;
+    parts->object->version_count++;
+}
+
+static enum status assemble(struct draft *draft, struct object **ret_object)
+{
+    bool has_value = draft->update->value != NULL;
+    struct version value;
+    if (has_value && !finish_value(draft, &value)) {
+        blob_unref(value.xattrs);
+        return STATUS_NO_MEMORY;
+    }
+    uint32_t version_count = draft->kept_count + has_value;
+    uint32_t pair_room = pairs_kept() + version_count;
+    if (pair_room > draft->pair_count) {
+        pair_room = draft->pair_count;
+    }
+    struct object_parts parts;
+    if (!object_parts_new(version_count, pair_room, &parts)) {
+        if (has_value) {
+            blob_unref(value.content);
+            blob_unref(value.xattrs);
+        }
+        return STATUS_NO_MEMORY;
+    }
+    for (uint32_t i = 0; draft->current != NULL && i < draft->current->version_count; i++) {
+        if (!is_superseded(draft, &draft->current->versions[i])) {
+            object_parts_append(&parts, &draft->current->versions[i]);
+        }
+    }
+    if (has_value) {
+        insert_version(&parts, &value);
+    }
+    assert(parts.object->version_count == version_count);
+    uint32_t pair_count =
+        object_truncate(draft->pairs, draft->pair_count, parts.versions, version_count);
+    assert(pair_count <= pair_room);
+    memcpy(parts.pairs, draft->pairs, pair_count * sizeof(struct dot));
+    parts.object->clock.count = pair_count;
+    parts.object->own = draft->own;
+    *ret_object = parts.object;
+    return STATUS_OK;
+}
+
+/* What object_new would accept again. Values from the network are checked when decoded. */
+static bool value_is_storable(const struct version *value)
+{
+    return value->attributes.type >= VERSION_FILE &&
+           value->attributes.type <= VERSION_DIRECTORY && value->attributes.mode <= 07777 &&
+           blob_slice(value->content).size <= VALUE_SIZE_MAX &&
+           blob_slice(value->xattrs).size <= XATTRS_SIZE_MAX;
+}
+
+static enum status apply(struct draft *draft, const struct clock *context,
+                         const struct coordinator *coordinator, struct object **ret_object)
+{
+    draft->pair_count = clock_merge(draft->current == NULL ? NULL : &draft->current->clock,
+                                    context, draft->pairs);
+    if (draft->update->value != NULL) {
+        open_dot(draft, coordinator);
+        set_pair(draft, draft->own, draft->dot.counter);
+    }
+    count_kept(draft);
+    if (!has_room(draft)) {
+        return STATUS_TOO_MANY_VERSIONS;
+    }
+    return assemble(draft, ret_object);
+}
+
+enum status object_update(struct object *current, const struct update *update,
+                          const struct coordinator *coordinator, struct object **ret_object)
+{
+    assert(update != NULL && coordinator != NULL && ret_object != NULL);
+    assert(coordinator->node != 0);
+    assert(update->value == NULL ||
+           (coordinator->counter > 0 && value_is_storable(update->value)));
+
+    if (update->mode == UPDATE_NONE) {
+        if (current == NULL) {
+            return STATUS_NOT_FOUND;
+        }
+        *ret_object = object_ref(current);
+        return STATUS_OK;
+    }
+    assert(update->mode == UPDATE_ALL || update->mode == UPDATE_SOME);
+    bool with_context = update->mode == UPDATE_ALL || planted(PLANTED_NAME_DOTS);
+    const struct clock *context = with_context ? &update->context : &empty_clock;
+    uint32_t room = (current == NULL ? 0 : current->clock.count) + context->count + 1;
+    struct dot on_stack[PAIRS_ON_STACK];
+    struct dot *on_heap = NULL;
+    if (room > PAIRS_ON_STACK) {
+        on_heap = malloc(room * sizeof(struct dot));
+        if (on_heap == NULL) {
+            return STATUS_NO_MEMORY;
+        }
+    }
+    struct draft draft = {
+        .current = current,
+        .update = update,
+        .pairs = on_heap == NULL ? on_stack : on_heap,
+        .own = current == NULL ? (struct actor){0} : current->own,
+    };
+    enum status status = apply(&draft, context, coordinator, ret_object);
+    free(on_heap);
+    return status;
+}
