@@ -1,1 +1,289 @@
-#include "ring/status.h"
+/*
+ * coordinate_get.c - a get at its coordinator.
+ *
+ * This node's whole copy and digests from R-1 others; replicas whose digest differs from all
+ * that is at hand are asked for their whole copy; all are merged. Stale replicas get the merged
+ * object after the reply, without new dots (DeCandia et al., section 5; design.md section 5). A
+ * further replica is asked when one fails or is slow.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "node/core/internal.h"
+#include "ring/view.h"
+
+static void get_ask(struct core *core, struct request *request, uint8_t i, bool digest_only)
+{
+    struct leg *leg = &request->leg[i];
+    if (leg->peer == PEER_SELF) {
+        leg->state = LEG_SENT;
+        struct store_request *store = request_store(core, request, i, STORE_GET);
+        store->key = blob_ref(request->key);
+        return;
+    }
+    if (!peer_is_usable(core, leg->peer)) {
+        leg->state = LEG_FAILED;
+        return;
+    }
+    struct message *message = request_send(core, request, i, MESSAGE_REPLICA_GET);
+    message->replica_get.key = blob_ref(request->key);
+    message->replica_get.digest_only = digest_only;
+}
+
+static uint8_t legs_in(const struct request *request, enum leg_state state)
+{
+    uint8_t count = 0;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        count = (uint8_t)(count + (request->leg[i].state == state));
+    }
+    return count;
+}
+
+/* Asks replicas not asked yet until `wanted` answers are in or awaited. */
+static void get_ask_more(struct core *core, struct request *request, unsigned wanted)
+{
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        unsigned good = legs_in(request, LEG_DONE) + (unsigned)legs_in(request, LEG_SENT);
+        if (good >= wanted) {
+            return;
+        }
+        if (request->leg[i].state == LEG_IDLE) {
+            get_ask(core, request, i, true);
+        }
+    }
+}
+
+static void get_begin(struct core *core, struct request *request, uint8_t r)
+{
+    request->state = STATE_ASKING;
+    request->get.r = core_quorum(core, r);
+    request_add_primaries(core, request, ring_partition(core->ring, blob_slice(request->key)));
+    request_set_hedge(core, request, core->now_us + HEDGE_AFTER_US);
+    get_ask_more(core, request, request->get.r);
+    get_check(core, request);
+}
+
+void get_on_request(struct core *core, struct event *event)
+{
+    struct message_get *get = &event->message->get;
+    uint16_t partition = ring_partition(core->ring, blob_slice(get->key));
+    if (!core_is_primary(core, partition)) {
+        forward_start(core, event, partition, MESSAGE_GET_REPLY);
+        return;
+    }
+    struct request *request =
+        request_new(core, REQUEST_GET, core_deadline_of(core, get->deadline_ms), true);
+    if (!request) {
+        (void)core_reply(core, event, MESSAGE_GET_REPLY, STATUS_BUSY);
+        return;
+    }
+    core->stats.gets++;
+    request->handle = event->handle;
+    request->reply_id = event->message->request_id;
+    request->key = blob_ref(get->key);
+    get_begin(core, request, get->r);
+}
+
+bool get_start_child(struct core *core, struct request *parent, struct blob *key)
+{
+    struct request *request =
+        request_new(core, REQUEST_GET, core->now_us + JOIN_DEADLINE_US, false);
+    if (!request) {
+        return false;
+    }
+    request->is_child = true;
+    request->parent = parent->slot;
+    request->parent_generation = parent->generation;
+    request->key = blob_ref(key);
+    get_begin(core, request, 0);
+    return true;
+}
+
+static void get_end(struct core *core, struct request *request, enum status status,
+                    struct object *object, uint8_t answers)
+{
+    if (request->is_child) {
+        struct child_result result = {.kind = REQUEST_GET, .status = status, .object = object};
+        child_finish(core, request, &result);
+        return;
+    }
+    struct message *message = request_reply(core, request, MESSAGE_GET_REPLY, status);
+    message->get_reply.object = object_ref(object);
+    message->get_reply.answers = answers;
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+        core->stats.gets_failed++;
+    }
+    if (object && object->version_count > 1) {
+        core->stats.siblings_returned++;
+    }
+    request_free(core, request);
+}
+
+/* Writes the merged object back to the replicas whose digest differs: a merge, never a new
+ * event. */
+static void get_repair(struct core *core, const struct request *request, struct object *merged)
+{
+    uint8_t digest[DIGEST_SIZE];
+    object_digest(merged, digest);
+    struct slice key = blob_slice(request->key);
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        const struct leg *leg = &request->leg[i];
+        if (leg->state != LEG_DONE || memcmp(leg->digest, digest, DIGEST_SIZE) == 0) {
+            continue;
+        }
+        core->stats.read_repairs++;
+        uint8_t parts = REPLICA_OBJECT;
+        struct preference_list rows;
+        if (!key_is_root(key)) {
+            preference_list_build(core->ring, ring_partition(core->ring, key_directory(key)),
+                                  &rows);
+            for (uint16_t j = 0; j < rows.primary; j++) {
+                if (core->member_peer[rows.member[j]] == leg->peer) {
+                    parts |= REPLICA_ROW;
+                }
+            }
+        }
+        if (leg->peer == PEER_SELF) {
+            struct store_request *store = core_store(core, STORE_MERGE);
+            store->key = blob_ref(request->key);
+            store->object = object_ref(merged);
+            store->parts = parts;
+        } else if (peer_is_usable(core, leg->peer)) {
+            struct message *message = core_send(core, leg->peer, MESSAGE_REPLICA_PUT);
+            message->replica_put.key = blob_ref(request->key);
+            message->replica_put.object = object_ref(merged);
+            message->replica_put.parts = parts;
+        }
+    }
+}
+
+/* True if one of the whole copies at hand is what the leg's digest stands for. */
+static bool digest_is_known(const struct request *request, const struct leg *leg)
+{
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        const struct leg *other = &request->leg[i];
+        if (other->state == LEG_DONE && other->has_object &&
+            memcmp(other->digest, leg->digest, DIGEST_SIZE) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Asks for the whole copies that digests alone do not tell. True if all is at hand. */
+static bool get_fetch_unknown(struct core *core, struct request *request)
+{
+    bool complete = true;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        struct leg *leg = &request->leg[i];
+        if (leg->state == LEG_DONE && !digest_is_known(request, leg)) {
+            get_ask(core, request, i, false);
+            complete = false;
+        }
+    }
+    return complete;
+}
+
+static void get_answer(struct core *core, struct request *request)
+{
+    struct object *merged = NULL;
+    uint8_t answers = 0;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        struct leg *leg = &request->leg[i];
+        answers = (uint8_t)(answers + (leg->state == LEG_DONE));
+        if (leg->state != LEG_DONE || !leg->has_object || !leg->object) {
+            continue;
+        }
+        struct object *next = object_merge(merged, leg->object);
+        object_unref(merged);
+        if (!next) {
+            get_end(core, request, STATUS_NO_MEMORY, NULL, answers);
+            return;
+        }
+        merged = next;
+    }
+    get_repair(core, request, merged);
+    get_end(core, request, object_is_live(merged) ? STATUS_OK : STATUS_NOT_FOUND, merged,
+            answers);
+    object_unref(merged);
+}
+
+void get_check(struct core *core, struct request *request)
+{
+    get_ask_more(core, request, request->get.r);
+    uint8_t done = legs_in(request, LEG_DONE);
+    uint8_t sent = legs_in(request, LEG_SENT);
+    if (done + sent < request->get.r) {
+        get_end(core, request, STATUS_NO_QUORUM, NULL, done);
+        return;
+    }
+    if (done < request->get.r) {
+        return;
+    }
+    if (get_fetch_unknown(core, request)) {
+        get_answer(core, request);
+    } else if (legs_in(request, LEG_DONE) + (unsigned)legs_in(request, LEG_SENT) <
+               request->get.r) {
+        get_end(core, request, STATUS_NO_QUORUM, NULL, done);
+    }
+}
+
+void get_on_stored(struct core *core, struct request *request, struct store_result *result)
+{
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        struct leg *leg = &request->leg[i];
+        if (leg->peer != PEER_SELF || leg->state != LEG_SENT) {
+            continue;
+        }
+        if (result->status == STATUS_OK) {
+            leg->state = LEG_DONE;
+            leg->has_object = true;
+            leg->object = object_ref(result->object);
+            object_digest(leg->object, leg->digest);
+        } else {
+            leg->state = LEG_FAILED;
+        }
+    }
+    get_check(core, request);
+}
+
+void get_on_reply(struct core *core, struct request *request, uint8_t i,
+                  struct message *message)
+{
+    struct leg *leg = &request->leg[i];
+    struct message_replica_get_reply *reply = &message->replica_get_reply;
+    if (message->type != MESSAGE_REPLICA_GET_REPLY || message->status != STATUS_OK) {
+        leg->state = LEG_FAILED;
+    } else if (reply->has_digest) {
+        leg->state = LEG_DONE;
+        memcpy(leg->digest, reply->digest, DIGEST_SIZE);
+    } else {
+        leg->state = LEG_DONE;
+        leg->has_object = true;
+        leg->object = object_ref(reply->object);
+        object_digest(leg->object, leg->digest);
+    }
+    get_check(core, request);
+}
+
+void get_on_due(struct core *core, struct request *request)
+{
+    if (request->deadline_us <= core->now_us) {
+        get_end(core, request, STATUS_TIMEOUT, NULL, legs_in(request, LEG_DONE));
+        return;
+    }
+    /* One replica more for each that is slow: the first R answers decide (DeCandia et al.,
+     * section 4.5). */
+    request_set_hedge(core, request, core->now_us + HEDGE_AFTER_US * 4);
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        if (request->leg[i].state == LEG_SENT) {
+            peer_failed(core, request->leg[i].peer);
+        }
+    }
+    unsigned wanted = legs_in(request, LEG_DONE) + (unsigned)legs_in(request, LEG_SENT) + 1;
+    if (wanted <= request->leg_count) {
+        core->stats.hedged_reads++;
+        get_ask_more(core, request, wanted);
+        get_check(core, request);
+    }
+}

@@ -1,1 +1,368 @@
-#include "ring/status.h"
+/*
+ * coordinate_list.c - a listing at its coordinator: R streams of rows merged.
+ *
+ * Each of R replicas of the directory sends its rows from the cursor on, up to the limit. The
+ * streams are merged name by name, up to the first name beyond which one of them has not told
+ * all; there the next request resumes. Its cost is that of the directory, never of the cluster.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/core/internal.h"
+
+enum { ROW_REPAIRS_MAX = 32 }; /* rows written back after one listing; the next one goes on */
+
+static void list_ask(struct core *core, struct request *request, uint8_t i)
+{
+    struct leg *leg = &request->leg[i];
+    const struct message_list *from = &request->list.list;
+    struct message_list *to;
+    if (leg->peer == PEER_SELF) {
+        leg->state = LEG_SENT;
+        struct store_request *store = request_store(core, request, i, STORE_LIST);
+        store->key = blob_ref(request->key);
+        to = &store->list;
+        *to = *from;
+        to->directory = NULL;
+    } else if (peer_is_usable(core, leg->peer)) {
+        to = &request_send(core, request, i, MESSAGE_REPLICA_LIST)->list;
+        *to = *from;
+        to->directory = blob_ref(request->key);
+    } else {
+        leg->state = LEG_FAILED;
+        return;
+    }
+    blob_ref(to->start);
+    blob_ref(to->end);
+    to->live_only = false;
+}
+
+static uint8_t legs_in(const struct request *request, enum leg_state state)
+{
+    uint8_t count = 0;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        count = (uint8_t)(count + (request->leg[i].state == state));
+    }
+    return count;
+}
+
+static void list_ask_more(struct core *core, struct request *request, unsigned wanted)
+{
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        if (legs_in(request, LEG_DONE) + (unsigned)legs_in(request, LEG_SENT) >= wanted) {
+            return;
+        }
+        if (request->leg[i].state == LEG_IDLE) {
+            list_ask(core, request, i);
+        }
+    }
+}
+
+static void list_begin(struct core *core, struct request *request)
+{
+    request->state = STATE_ASKING;
+    request->list.r = core_quorum(core, request->list.list.r);
+    request_add_primaries(core, request, ring_partition(core->ring, blob_slice(request->key)));
+    request_set_hedge(core, request, core->now_us + HEDGE_AFTER_US);
+    list_ask_more(core, request, request->list.r);
+    list_check(core, request);
+}
+
+void list_on_request(struct core *core, struct event *event)
+{
+    struct message *message = event->message;
+    struct slice directory = blob_slice(message->list.directory);
+    uint16_t partition = ring_partition(core->ring, directory);
+    if (!core_is_primary(core, partition)) {
+        forward_start(core, event, partition, MESSAGE_LIST_REPLY);
+        return;
+    }
+    struct request *request = request_new(
+        core, REQUEST_LIST, core_deadline_of(core, message->list.deadline_ms), true);
+    if (!request) {
+        (void)core_reply(core, event, MESSAGE_LIST_REPLY, STATUS_BUSY);
+        return;
+    }
+    core->stats.lists++;
+    request->handle = event->handle;
+    request->reply_id = message->request_id;
+    request->key = message->list.directory;
+    message->list.directory = NULL;
+    request->list.list = message->list;
+    memset(&message->list, 0, sizeof message->list);
+    list_begin(core, request);
+}
+
+bool list_start_child(struct core *core, struct request *parent, struct blob *directory,
+                      struct blob *name)
+{
+    struct request *request =
+        request_new(core, REQUEST_LIST, core->now_us + JOIN_DEADLINE_US, false);
+    if (!request) {
+        return false;
+    }
+    request->is_child = true;
+    request->parent = parent->slot;
+    request->parent_generation = parent->generation;
+    request->key = blob_ref(directory);
+    request->list.list.start = blob_ref(name);
+    request->list.list.end = blob_ref(name);
+    request->list.list.limit = 2;
+    list_begin(core, request);
+    return true;
+}
+
+static void list_end(struct core *core, struct request *request, enum status status,
+                     struct message_list_reply *list)
+{
+    if (request->is_child) {
+        struct child_result result = {.kind = REQUEST_LIST, .status = status, .list = list};
+        child_finish(core, request, &result);
+        return;
+    }
+    struct message *message = request_reply(core, request, MESSAGE_LIST_REPLY, status);
+    if (status == STATUS_OK) {
+        message->list_reply = *list;
+        memset(list, 0, sizeof *list);
+    } else {
+        core->stats.lists_failed++;
+    }
+    request_free(core, request);
+}
+
+/* Where each answered leg's stream stands. */
+struct streams {
+    uint16_t at[LEGS_MAX];
+};
+
+static const struct row *stream_head(const struct request *request, const struct streams *at,
+                                     uint8_t i)
+{
+    const struct leg *leg = &request->leg[i];
+    if (leg->state != LEG_DONE || at->at[i] >= leg->list.row_count) {
+        return NULL;
+    }
+    return &leg->list.rows[at->at[i]];
+}
+
+/* The least (name, kind) at the head of any stream, or NULL at the end of all. */
+static const struct row *streams_least(const struct request *request, const struct streams *at)
+{
+    const struct row *least = NULL;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        const struct row *head = stream_head(request, at, i);
+        if (head && (!least || row_compare(head, least) < 0)) {
+            least = head;
+        }
+    }
+    return least;
+}
+
+/* The least name at which a stream was cut short, or NULL if all are told to the end. */
+static struct blob *streams_cut(const struct request *request)
+{
+    struct blob *cut = NULL;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        const struct leg *leg = &request->leg[i];
+        if (leg->state == LEG_DONE && leg->list.more &&
+            (!cut || slice_compare(blob_slice(leg->list.resume), blob_slice(cut)) < 0)) {
+            cut = leg->list.resume;
+        }
+    }
+    return cut;
+}
+
+/* Sends the merged row to those whose own was not the same: a merge, never a new event. */
+static void list_repair(struct core *core, const struct request *request,
+                        const struct streams *at, const struct row *row, struct object *merged)
+{
+    struct buffer key = {0};
+    key_append_child(&key, blob_slice(request->key), blob_slice(row->name), row->kind);
+    struct blob *blob = key.failed ? NULL : blob_new(buffer_slice(&key));
+    buffer_release(&key);
+    for (uint8_t i = 0; blob && i < request->leg_count; i++) {
+        const struct leg *leg = &request->leg[i];
+        const struct row *head = stream_head(request, at, i);
+        bool has_row = head && row_compare(head, row) == 0;
+        if (leg->state != LEG_DONE || (has_row && object_equal(head->object, merged))) {
+            continue;
+        }
+        core->stats.read_repairs++;
+        if (leg->peer == PEER_SELF) {
+            struct store_request *store = core_store(core, STORE_MERGE);
+            store->key = blob_ref(blob);
+            store->object = object_ref(merged);
+            store->parts = REPLICA_ROW;
+        } else if (peer_is_usable(core, leg->peer)) {
+            struct message *message = core_send(core, leg->peer, MESSAGE_REPLICA_PUT);
+            message->replica_put.key = blob_ref(blob);
+            message->replica_put.object = object_ref(merged);
+            message->replica_put.parts = REPLICA_ROW;
+        }
+    }
+    blob_unref(blob);
+}
+
+/* Merges the heads that are `row`'s equals. ret_differ: some replica holds another state, or
+ * none. */
+static struct object *streams_merge(const struct request *request, const struct streams *at,
+                                    const struct row *row, bool *ret_differ)
+{
+    struct object *merged = object_ref(row->object);
+    *ret_differ = false;
+    for (uint8_t i = 0; merged && i < request->leg_count; i++) {
+        if (request->leg[i].state != LEG_DONE) {
+            continue;
+        }
+        const struct row *head = stream_head(request, at, i);
+        if (!head || row_compare(head, row) != 0) {
+            *ret_differ = true;
+            continue;
+        }
+        if (!object_equal(head->object, merged)) {
+            *ret_differ = true;
+            struct object *next = object_merge(merged, head->object);
+            object_unref(merged);
+            merged = next;
+        }
+    }
+    return merged;
+}
+
+static void streams_pass(const struct request *request, struct streams *at,
+                         const struct row *row)
+{
+    struct row passed = *row; /* its stream moves on under it */
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        const struct row *head = stream_head(request, at, i);
+        if (head && row_compare(head, &passed) == 0) {
+            at->at[i]++;
+        }
+    }
+}
+
+/* True if the answer is full at this row: only between names, so that no name is torn. */
+static bool list_is_full(const struct message_list_reply *list, const struct row *row)
+{
+    return list->row_count + 2 > ROWS_MAX &&
+           (list->row_count == 0 ||
+            slice_compare(blob_slice(list->rows[list->row_count - 1].name),
+                          blob_slice(row->name)) != 0);
+}
+
+static enum status list_merge(struct core *core, struct request *request,
+                              struct message_list_reply *list)
+{
+    struct streams at = {0};
+    struct blob *cut = streams_cut(request);
+    struct blob *last = cut;
+    unsigned repairs = 0;
+    const struct row *row;
+    while ((row = streams_least(request, &at)) != NULL) {
+        if (cut && slice_compare(blob_slice(row->name), blob_slice(cut)) > 0) {
+            break;
+        }
+        if (list_is_full(list, row)) {
+            last = list->rows[list->row_count - 1].name;
+            list->more = true;
+            break;
+        }
+        bool differ = false;
+        struct object *merged = streams_merge(request, &at, row, &differ);
+        if (!merged) {
+            return STATUS_NO_MEMORY;
+        }
+        if (differ && repairs < ROW_REPAIRS_MAX) {
+            list_repair(core, request, &at, row, merged);
+            repairs++;
+        }
+        if (!request->list.list.live_only || object_is_live(merged)) {
+            list->rows[list->row_count++] = (struct row){
+                .name = blob_ref(row->name), .kind = row->kind, .object = object_ref(merged)};
+        }
+        object_unref(merged);
+        streams_pass(request, &at, row);
+    }
+    list->more |= cut != NULL;
+    list->resume = list->more ? blob_ref(last) : NULL;
+    return STATUS_OK;
+}
+
+static void list_answer(struct core *core, struct request *request)
+{
+    struct message_list_reply list = {0};
+    enum status status = STATUS_NO_MEMORY;
+    list.rows = calloc(ROWS_MAX, sizeof *list.rows);
+    if (list.rows) {
+        status = list_merge(core, request, &list);
+    }
+    /* list_end frees the request and takes the rows when it succeeds. */
+    list_end(core, request, status, &list);
+    rows_free(list.rows, list.row_count);
+    blob_unref(list.resume);
+}
+
+void list_check(struct core *core, struct request *request)
+{
+    list_ask_more(core, request, request->list.r);
+    uint8_t done = legs_in(request, LEG_DONE);
+    if (done + (unsigned)legs_in(request, LEG_SENT) < request->list.r) {
+        list_end(core, request, STATUS_NO_QUORUM, NULL);
+        return;
+    }
+    if (done >= request->list.r) {
+        list_answer(core, request);
+    }
+}
+
+/* Takes the stream out of the answer. */
+static void leg_take_list(struct leg *leg, enum status status, struct message_list_reply *list)
+{
+    if (status != STATUS_OK) {
+        leg->state = LEG_FAILED;
+        return;
+    }
+    leg->state = LEG_DONE;
+    leg->list = *list;
+    memset(list, 0, sizeof *list);
+}
+
+void list_on_stored(struct core *core, struct request *request, struct store_result *result)
+{
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        if (request->leg[i].peer == PEER_SELF && request->leg[i].state == LEG_SENT) {
+            leg_take_list(&request->leg[i], result->status, &result->list);
+        }
+    }
+    list_check(core, request);
+}
+
+void list_on_reply(struct core *core, struct request *request, uint8_t i,
+                   struct message *message)
+{
+    bool is_list = message->type == MESSAGE_REPLICA_LIST_REPLY;
+    leg_take_list(&request->leg[i], is_list ? message->status : STATUS_BAD_MESSAGE,
+                  &message->list_reply);
+    list_check(core, request);
+}
+
+void list_on_due(struct core *core, struct request *request)
+{
+    if (request->deadline_us <= core->now_us) {
+        list_end(core, request, STATUS_TIMEOUT, NULL);
+        return;
+    }
+    request_set_hedge(core, request, core->now_us + HEDGE_AFTER_US * 4);
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        if (request->leg[i].state == LEG_SENT) {
+            peer_failed(core, request->leg[i].peer);
+        }
+    }
+    unsigned wanted = legs_in(request, LEG_DONE) + (unsigned)legs_in(request, LEG_SENT) + 1;
+    if (wanted <= request->leg_count) {
+        core->stats.hedged_reads++;
+        list_ask_more(core, request, wanted);
+        list_check(core, request);
+    }
+}

@@ -1,1 +1,524 @@
+/*
+ * core.c - one step: an event goes to the request or rule it concerns.
+ */
 #include "node/core/core.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/core/internal.h"
+
+static int compare_addresses(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* The seeds with the own address among them, sorted, each once. */
+static bool core_set_seeds(struct core *core, const struct core_config *config)
+{
+    core->seeds = calloc((size_t)config->seed_count + 1, ADDRESS_SIZE);
+    if (!core->seeds) {
+        return false;
+    }
+    memcpy(core->seeds[0], config->address, ADDRESS_SIZE);
+    for (uint16_t i = 0; i < config->seed_count; i++) {
+        memcpy(core->seeds[i + 1], config->seeds[i], ADDRESS_SIZE);
+    }
+    uint16_t count = (uint16_t)(config->seed_count + 1);
+    qsort(core->seeds, count, ADDRESS_SIZE, compare_addresses);
+    for (uint16_t i = 0; i < count; i++) {
+        if (core->seed_count == 0 ||
+            strcmp(core->seeds[core->seed_count - 1], core->seeds[i]) != 0) {
+            memmove(core->seeds[core->seed_count++], core->seeds[i], ADDRESS_SIZE);
+        }
+    }
+    return true;
+}
+
+struct core *core_new(const struct core_config *config)
+{
+    assert(config->node != 0 && config->address[0] != 0);
+    assert(config->seed_count < MEMBERS_MAX);
+    struct core *core = calloc(1, sizeof *core);
+    if (!core) {
+        return NULL;
+    }
+    core->node = config->node;
+    memcpy(core->address, config->address, ADDRESS_SIZE);
+    core->partition_count = config->partition_count;
+    core->replica_count = config->replica_count;
+    core->random = config->random_seed | 1;
+    core->disk_total = config->disk_total;
+    core->disk_free = config->disk_free;
+    core->self = -1;
+    core->active_head = NO_SLOT;
+    core->requests = calloc(REQUESTS_MAX, sizeof *core->requests);
+    if (!core->requests || !core_set_seeds(core, config)) {
+        core_free(core);
+        return NULL;
+    }
+    for (uint16_t i = 0; i < REQUESTS_MAX; i++) {
+        core->requests[i].slot = i;
+        core->requests[i].next = i + 1 < REQUESTS_MAX ? (uint16_t)(i + 1) : NO_SLOT;
+    }
+    if (config->ring) {
+        core->ring = malloc(sizeof *core->ring);
+        if (!core->ring) {
+            core_free(core);
+            return NULL;
+        }
+        *core->ring = *config->ring;
+    }
+    return core;
+}
+
+void core_free(struct core *core)
+{
+    if (!core) {
+        return;
+    }
+    while (core->requests && core->active_head != NO_SLOT) {
+        request_free(core, &core->requests[core->active_head]);
+    }
+    for (uint16_t i = 0; i < core->cleared_count; i++) {
+        blob_unref(core->cleared[i].key);
+    }
+    free(core->requests);
+    free(core->seeds);
+    free(core->ring);
+    free(core);
+}
+
+/* Tells what the node knows of itself; a tool's question, answered without the store. */
+static void reply_status(struct core *core, struct event *event)
+{
+    struct message *message = core_reply(core, event, MESSAGE_STATUS_REPLY, STATUS_OK);
+    struct message_status_reply *reply = &message->status_reply;
+    reply->node = core->node;
+    memcpy(reply->address, core->address, ADDRESS_SIZE);
+    reply->ready = core->ring != NULL;
+    reply->disk_total = core->disk_total;
+    reply->disk_free = core->disk_free;
+    uint16_t members = core->ring ? core->ring->member_count : 0;
+    reply->peers = calloc((size_t)members + 1, sizeof *reply->peers);
+    reply->stats = calloc(STATS_MAX, sizeof *reply->stats);
+    if (!reply->peers || !reply->stats) {
+        message->status = STATUS_NO_MEMORY;
+        return;
+    }
+    for (uint16_t i = 0; i < members; i++) {
+        reply->cluster_id = core->ring->cluster_id;
+        reply->epoch = core->ring->epoch;
+        if (i != core->self) {
+            struct status_peer *peer = &reply->peers[reply->peer_count++];
+            peer->id = core->ring->members[i].id;
+            memcpy(peer->address, core->ring->members[i].address, ADDRESS_SIZE);
+            peer->up = peer_is_usable(core, core->member_peer[i]) &&
+                       !peer_is_suspect(core, core->member_peer[i]);
+        }
+    }
+#define CORE_STAT_ADD(field)                                                                   \
+    memcpy(reply->stats[reply->stat_count].name, #field, sizeof #field);                       \
+    reply->stats[reply->stat_count++].value = core->stats.field;
+    CORE_STATS(CORE_STAT_ADD)
+#undef CORE_STAT_ADD
+    for (uint16_t i = 0; i < core->driver_stat_count && reply->stat_count < STATS_MAX; i++) {
+        reply->stats[reply->stat_count++] = core->driver_stats[i];
+    }
+}
+
+static void reply_ring(struct core *core, struct event *event)
+{
+    struct ring *ring = core->ring ? malloc(sizeof *ring) : NULL;
+    enum status status = ring ? STATUS_OK : STATUS_NOT_READY;
+    struct message *message = core_reply(core, event, MESSAGE_RING_REPLY, status);
+    if (ring) {
+        *ring = *core->ring;
+        message->ring = ring;
+    }
+}
+
+/* True if the client request may go on; else it was answered. */
+static bool may_coordinate(struct core *core, struct event *event, enum message_type reply_type)
+{
+    enum status status = STATUS_OK;
+    bool is_put = event->message->type == MESSAGE_PUT;
+    if (!core->ring) {
+        status = STATUS_NOT_READY;
+    } else if (core->draining) {
+        status = STATUS_CLOSED;
+    } else if (is_put && core->hold_until_us > core->now_us) {
+        status = STATUS_BUSY;
+    }
+    if (status != STATUS_OK) {
+        (void)core_reply(core, event, reply_type, status);
+    }
+    return status == STATUS_OK;
+}
+
+static void step_request(struct core *core, struct event *event)
+{
+    switch (event->message->type) {
+    case MESSAGE_HELLO:
+        membership_on_hello(core, event);
+        return;
+    case MESSAGE_GET:
+        if (may_coordinate(core, event, MESSAGE_GET_REPLY)) {
+            get_on_request(core, event);
+        }
+        return;
+    case MESSAGE_PUT:
+        if (may_coordinate(core, event, MESSAGE_PUT_REPLY)) {
+            put_on_request(core, event);
+        }
+        return;
+    case MESSAGE_LIST:
+        if (may_coordinate(core, event, MESSAGE_LIST_REPLY)) {
+            list_on_request(core, event);
+        }
+        return;
+    case MESSAGE_STATUS:
+        reply_status(core, event);
+        return;
+    case MESSAGE_RING:
+        reply_ring(core, event);
+        return;
+    case MESSAGE_REPLICA_GET:
+    case MESSAGE_REPLICA_PUT:
+    case MESSAGE_REPLICA_LIST:
+        replica_on_request(core, event);
+        return;
+    case MESSAGE_JOIN:
+    case MESSAGE_PREPARE:
+    case MESSAGE_RING_PUSH:
+        membership_on_request(core, event);
+        return;
+    case MESSAGE_HELLO_REPLY:
+    case MESSAGE_GET_REPLY:
+    case MESSAGE_PUT_REPLY:
+    case MESSAGE_LIST_REPLY:
+    case MESSAGE_STATUS_REPLY:
+    case MESSAGE_RING_REPLY:
+    case MESSAGE_REPLICA_GET_REPLY:
+    case MESSAGE_REPLICA_PUT_REPLY:
+    case MESSAGE_REPLICA_LIST_REPLY:
+    case MESSAGE_JOIN_REPLY:
+    case MESSAGE_PREPARE_REPLY:
+    case MESSAGE_RING_PUSH_REPLY:
+        /* A reply that came as a request: no rule of ours, so no answer. */
+        core->stats.late_answers++;
+        return;
+    }
+}
+
+static void step_response(struct core *core, struct event *event)
+{
+    struct message *message = event->message;
+    if (event->peer >= core->peer_count) {
+        return;
+    }
+    core->peers[event->peer].suspect_until_us = 0;
+    if (core->ring && message->ring_epoch > core->ring->epoch) {
+        membership_fetch(core, event->peer);
+    }
+    uint8_t leg = 0;
+    struct request *request = request_of_token(core, message->request_id, &leg);
+    if (!request) {
+        membership_on_response(core, event);
+        return;
+    }
+    if (leg >= request->leg_count || request->leg[leg].peer != event->peer ||
+        request->leg[leg].state != LEG_SENT) {
+        core->stats.late_answers++;
+        return;
+    }
+    switch (request->kind) {
+    case REQUEST_PUT:
+        put_on_reply(core, request, leg, message);
+        return;
+    case REQUEST_GET:
+        get_on_reply(core, request, leg, message);
+        return;
+    case REQUEST_LIST:
+        list_on_reply(core, request, leg, message);
+        return;
+    case REQUEST_FORWARD:
+        forward_on_reply(core, request, leg, message);
+        return;
+    case REQUEST_JOIN:
+        membership_on_reply(core, request, leg, message);
+        return;
+    case REQUEST_FREE:
+    case REQUEST_REPLICA:
+    case REQUEST_SCAN:
+    case REQUEST_REVIVE:
+    case REQUEST_PREPARE:
+    case REQUEST_ADOPT:
+        core->stats.late_answers++;
+        return;
+    }
+}
+
+static void step_stored(struct core *core, struct event *event)
+{
+    struct store_result *result = event->result;
+    if (result->revive) {
+        intents_wanted(core, INTENT_REVIVE, 0);
+    }
+    if (result->status == STATUS_CORRUPT) {
+        core->stats.corrupt++;
+    }
+    uint8_t leg = 0;
+    struct request *request = request_of_token(core, result->token, &leg);
+    if (!request || result->token == 0) {
+        return;
+    }
+    switch (request->kind) {
+    case REQUEST_PUT:
+        if (leg == LEG_OF_STORE) {
+            put_on_stored(core, request, result);
+        }
+        return;
+    case REQUEST_GET:
+        get_on_stored(core, request, result);
+        return;
+    case REQUEST_LIST:
+        list_on_stored(core, request, result);
+        return;
+    case REQUEST_REPLICA:
+        replica_on_stored(core, request, result);
+        return;
+    case REQUEST_SCAN:
+        scan_on_stored(core, request, result);
+        return;
+    case REQUEST_REVIVE:
+        revive_on_stored(core, request, result);
+        return;
+    case REQUEST_JOIN:
+    case REQUEST_PREPARE:
+    case REQUEST_ADOPT:
+        membership_on_stored(core, request, result);
+        return;
+    case REQUEST_FORWARD:
+    case REQUEST_FREE:
+        return;
+    }
+}
+
+void parent_on_child(struct core *core, struct request *parent, struct child_result *result)
+{
+    switch (parent->kind) {
+    case REQUEST_PUT:
+        put_on_child(core, parent, result);
+        return;
+    case REQUEST_SCAN:
+        scan_on_child(core, parent, result);
+        return;
+    case REQUEST_REVIVE:
+        revive_on_child(core, parent, result);
+        return;
+    case REQUEST_FREE:
+    case REQUEST_GET:
+    case REQUEST_LIST:
+    case REQUEST_FORWARD:
+    case REQUEST_REPLICA:
+    case REQUEST_JOIN:
+    case REQUEST_PREPARE:
+    case REQUEST_ADOPT:
+        assert(!"this kind has no children");
+        return;
+    }
+}
+
+/* A request whose hedge or deadline has come. It may be freed. */
+static void request_on_due(struct core *core, struct request *request)
+{
+    switch (request->kind) {
+    case REQUEST_PUT:
+        put_on_due(core, request);
+        return;
+    case REQUEST_GET:
+        get_on_due(core, request);
+        return;
+    case REQUEST_LIST:
+        list_on_due(core, request);
+        return;
+    case REQUEST_FORWARD:
+        forward_on_due(core, request);
+        return;
+    case REQUEST_JOIN:
+        join_on_due(core, request);
+        return;
+    case REQUEST_REVIVE:
+        revive_finish(core, request, false);
+        return;
+    case REQUEST_REPLICA:
+    case REQUEST_SCAN:
+    case REQUEST_PREPARE:
+    case REQUEST_ADOPT:
+        /* These wait for the own store alone, which always answers; they last as long as it
+         * takes. */
+        request->deadline_us = UINT64_MAX;
+        return;
+    case REQUEST_FREE:
+        return;
+    }
+}
+
+static void step_tick(struct core *core)
+{
+    if (!core->started) {
+        core->started = true;
+        membership_start(core);
+    }
+    core->due_us = UINT64_MAX;
+    uint16_t slot = core->active_head;
+    while (slot != NO_SLOT) {
+        struct request *request = &core->requests[slot];
+        /* A handler frees its own request and may free or add others, but never the next one in
+         * this list unless it is its child; so the walk starts anew after each. */
+        bool due = request->deadline_us <= core->now_us || request->hedge_us <= core->now_us;
+        if (due && core->outbox->count + 4 * LEGS_MAX < OUTBOX_ACTIONS_MAX) {
+            request_on_due(core, request);
+            slot = core->active_head;
+            continue;
+        }
+        request_due(core, request->deadline_us);
+        request_due(core, request->hedge_us);
+        slot = request->next;
+    }
+    if (core->outbox->count + 4 * LEGS_MAX >= OUTBOX_ACTIONS_MAX) {
+        core->due_us = core->now_us;
+        return;
+    }
+    intents_on_tick(core);
+    membership_on_tick(core);
+}
+
+/* Every request that waits for the peer learns that it will not answer. */
+static void step_peer_down(struct core *core, struct event *event)
+{
+    uint16_t slot = core->active_head;
+    while (slot != NO_SLOT) {
+        struct request *request = &core->requests[slot];
+        slot = request->next;
+        if (core->outbox->count + 4 * LEGS_MAX >= OUTBOX_ACTIONS_MAX) {
+            /* The outbox is full: what still waits runs into its hedge or deadline instead. */
+            return;
+        }
+        if (!request_fail_legs(request, event->peer)) {
+            continue;
+        }
+        /* Checking may free this request and its relatives: their legs are never of the next
+         * slot alone, so begin again. */
+        slot = core->active_head;
+        if (request->kind == REQUEST_PUT) {
+            put_check(core, request);
+        } else if (request->kind == REQUEST_GET) {
+            get_check(core, request);
+        } else if (request->kind == REQUEST_LIST) {
+            list_check(core, request);
+        } else if (request->kind == REQUEST_FORWARD) {
+            forward_next(core, request);
+        } else if (request->kind == REQUEST_JOIN) {
+            join_check(core, request);
+        }
+    }
+}
+
+void core_step(struct core *core, struct event *event, struct outbox *outbox)
+{
+    assert(!core->in_step && outbox->count == 0);
+    assert(event->now_us >= core->now_us);
+    core->in_step = true;
+    core->outbox = outbox;
+    core->now_us = event->now_us;
+    core->wall_us = event->wall_us;
+    switch (event->type) {
+    case EVENT_REQUEST:
+        step_request(core, event);
+        break;
+    case EVENT_RESPONSE:
+        step_response(core, event);
+        break;
+    case EVENT_PEER_UP:
+        membership_on_peer_up(core, event);
+        break;
+    case EVENT_PEER_DOWN:
+        membership_on_peer_down(core, event);
+        step_peer_down(core, event);
+        break;
+    case EVENT_STORED:
+        step_stored(core, event);
+        break;
+    case EVENT_TICK:
+        step_tick(core);
+        break;
+    }
+    core->outbox = NULL;
+    core->in_step = false;
+}
+
+uint64_t core_deadline(const struct core *core)
+{
+    return core->started ? core->due_us : 0;
+}
+
+void core_check(const struct core *core)
+{
+    uint32_t active = 0;
+    uint32_t clients = 0;
+    uint16_t previous = NO_SLOT;
+    for (uint16_t slot = core->active_head; slot != NO_SLOT; slot = core->requests[slot].next) {
+        const struct request *request = &core->requests[slot];
+        assert(request->kind != REQUEST_FREE && request->slot == slot);
+        assert(request->previous == previous && request->leg_count <= LEGS_MAX);
+        assert(!request->is_child || !request->replied);
+        assert(request->deadline_us >= core->due_us || !core->started);
+        active++;
+        clients += request->is_client ? 1 : 0;
+        previous = slot;
+    }
+    assert(active == core->active_count && clients == core->client_count);
+    assert(clients <= CLIENT_REQUESTS_MAX && core->peer_count <= PEERS_MAX);
+    assert(!core->ring || (core->self >= 0 && core->self < core->ring->member_count) ||
+           !core->started);
+    assert(core->cleared_count <= CLEARED_INTENTS_MAX);
+}
+
+const struct ring *core_ring(const struct core *core)
+{
+    return core->ring;
+}
+
+uint32_t core_requests_in_flight(const struct core *core)
+{
+    return core->client_count;
+}
+
+void core_drain(struct core *core)
+{
+    core->draining = true;
+}
+
+void core_set_disk(struct core *core, uint64_t total, uint64_t free_bytes)
+{
+    core->disk_total = total;
+    core->disk_free = free_bytes;
+}
+
+void core_count(struct core *core, const char *name, uint64_t add)
+{
+    for (uint16_t i = 0; i < core->driver_stat_count; i++) {
+        if (strcmp(core->driver_stats[i].name, name) == 0) {
+            core->driver_stats[i].value += add;
+            return;
+        }
+    }
+    assert(core->driver_stat_count < DRIVER_STATS_MAX);
+    struct statistic *stat = &core->driver_stats[core->driver_stat_count++];
+    assert(strlen(name) < sizeof stat->name);
+    memcpy(stat->name, name, strlen(name));
+    stat->value = add;
+}

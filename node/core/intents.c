@@ -1,1 +1,189 @@
-#include "ring/status.h"
+/*
+ * intents.c - what was left undone is taken up again, for ever.
+ *
+ * A coordinator's put leaves a row intent in the same batch as the object; it is dropped once W
+ * replicas hold the row. A crash, or replicas that are away, leave it on the disk: a scan finds
+ * it, pushes the row again, and drops it then. Revival intents (revive.c) are scanned alike.
+ * The scan begins at start, whenever something was left over, and now and then; it backs off
+ * while it fails.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/core/internal.h"
+
+static struct scan_timer *timer_of(struct core *core, enum intent_kind kind)
+{
+    return &core->scans[kind == INTENT_ROW ? 0 : 1];
+}
+
+void intents_flush(struct core *core)
+{
+    if (core->cleared_count == 0) {
+        return;
+    }
+    struct intent *intents = calloc(core->cleared_count, sizeof *intents);
+    if (!intents) {
+        return; /* They stay on the list; the next tick tries again. */
+    }
+    memcpy(intents, core->cleared, core->cleared_count * sizeof *intents);
+    struct store_request *store = core_store(core, STORE_CLEAR_INTENTS);
+    store->intents = intents;
+    store->intent_count = core->cleared_count;
+    core->cleared_count = 0;
+}
+
+void intents_clear(struct core *core, enum intent_kind kind, struct blob *key, uint64_t stamp)
+{
+    if (core->cleared_count == CLEARED_INTENTS_MAX) {
+        intents_flush(core);
+    }
+    if (core->cleared_count == CLEARED_INTENTS_MAX) {
+        return; /* No memory: the intent stays, which costs a push that changes nothing. */
+    }
+    if (core->cleared_count == 0) {
+        core->clear_due_us = core->now_us + CLEAR_INTENTS_AFTER_US;
+        request_due(core, core->clear_due_us);
+    }
+    core->cleared[core->cleared_count++] =
+        (struct intent){.kind = kind, .key = blob_ref(key), .stamp = stamp};
+}
+
+void intents_wanted(struct core *core, enum intent_kind kind, uint64_t delay_us)
+{
+    struct scan_timer *timer = timer_of(core, kind);
+    uint64_t due_us = core->now_us + delay_us;
+    if (due_us < timer->due_us && timer->backoff_us <= RETRY_MIN_US) {
+        timer->due_us = due_us;
+        request_due(core, due_us);
+    }
+}
+
+static void scan_page(struct core *core, struct request *scan)
+{
+    struct store_request *store = request_store(core, scan, LEG_OF_STORE, STORE_LIST_INTENTS);
+    store->intent_kind = scan->scan.kind;
+    store->key = blob_ref(scan->scan.cursor);
+    store->limit = REVIVE_LIMIT;
+    bool is_row = scan->scan.kind == INTENT_ROW;
+    store->stamp_max = is_row ? core->wall_us - INTENT_AGE_US : UINT64_MAX;
+}
+
+static void scan_start(struct core *core, enum intent_kind kind)
+{
+    struct scan_timer *timer = timer_of(core, kind);
+    timer->due_us = core->now_us + RETRY_MAX_US;
+    struct request *scan = request_new(core, REQUEST_SCAN, UINT64_MAX, false);
+    if (!scan) {
+        timer->due_us = core->now_us + RETRY_MIN_US;
+        return;
+    }
+    timer->running = true;
+    scan->scan.kind = kind;
+    scan_page(core, scan);
+}
+
+/* Ends a scan: when comes the next? */
+static void scan_end(struct core *core, struct request *scan)
+{
+    struct scan_timer *timer = timer_of(core, scan->scan.kind);
+    timer->running = false;
+    if (scan->scan.failed) {
+        uint64_t backoff = timer->backoff_us * 2;
+        backoff = backoff < RETRY_MIN_US ? RETRY_MIN_US : backoff;
+        timer->backoff_us = backoff > RETRY_MAX_US ? RETRY_MAX_US : backoff;
+        timer->due_us = core->now_us + timer->backoff_us + core_random(core) % RETRY_MIN_US;
+    } else {
+        timer->backoff_us = 0;
+    }
+    request_due(core, timer->due_us);
+    request_free(core, scan);
+}
+
+static void scan_advance(struct core *core, struct request *scan)
+{
+    if (scan->scan.children > 0) {
+        return;
+    }
+    if (scan->scan.more && !core->draining) {
+        scan_page(core, scan);
+    } else {
+        scan_end(core, scan);
+    }
+}
+
+/* Pushes the row of an object again: the object is left as it is. */
+static bool push_row(struct core *core, struct request *scan, const struct intent *intent)
+{
+    struct message_put *put = calloc(1, sizeof *put);
+    if (!put) {
+        return false;
+    }
+    put->key = blob_ref(intent->key);
+    put->mode = UPDATE_NONE;
+    core->stats.intents_retried++;
+    return put_start_child(core, scan, put, true, intent->stamp);
+}
+
+void scan_on_stored(struct core *core, struct request *scan, struct store_result *result)
+{
+    scan->scan.more = result->more && result->status == STATUS_OK;
+    scan->scan.failed |= result->status != STATUS_OK;
+    if (result->intent_count > 0) {
+        blob_unref(scan->scan.cursor);
+        scan->scan.cursor = blob_ref(result->intents[result->intent_count - 1].key);
+    }
+    /* Counted as a whole first: a child that fails at once must not end the scan before the
+     * others began. */
+    scan->scan.children = result->intent_count;
+    uint16_t failed = 0;
+    for (uint16_t i = 0; i < result->intent_count; i++) {
+        const struct intent *intent = &result->intents[i];
+        bool started = intent->kind == INTENT_ROW ? push_row(core, scan, intent)
+                                                  : revive_start(core, scan, intent);
+        failed = (uint16_t)(failed + !started);
+    }
+    scan->scan.children = (uint16_t)(scan->scan.children - failed);
+    scan->scan.failed |= failed > 0;
+    if (result->intent_count == 0 || scan->scan.children == 0) {
+        scan_advance(core, scan);
+    }
+}
+
+void scan_child_done(struct core *core, struct request *scan, bool ok)
+{
+    assert(scan->scan.children > 0);
+    scan->scan.children--;
+    scan->scan.failed |= !ok;
+    scan_advance(core, scan);
+}
+
+void scan_on_child(struct core *core, struct request *scan, struct child_result *result)
+{
+    scan_child_done(core, scan,
+                    result->status == STATUS_OK || result->status == STATUS_NOT_FOUND);
+}
+
+void intents_on_tick(struct core *core)
+{
+    if (core->cleared_count > 0) {
+        if (core->clear_due_us <= core->now_us) {
+            intents_flush(core);
+        } else {
+            request_due(core, core->clear_due_us);
+        }
+    }
+    if (!core->ring || core->draining) {
+        return;
+    }
+    for (int i = 0; i < 2; i++) {
+        struct scan_timer *timer = &core->scans[i];
+        if (!timer->running && timer->due_us <= core->now_us) {
+            scan_start(core, i == 0 ? INTENT_ROW : INTENT_REVIVE);
+        }
+        if (!timer->running) {
+            request_due(core, timer->due_us);
+        }
+    }
+}

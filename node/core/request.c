@@ -1,1 +1,347 @@
-#include "ring/status.h"
+/*
+ * request.c - the bounded table of requests in flight, and what they send.
+ *
+ * A request's token names its slot, its generation and one of its legs; it is the request_id of
+ * messages to replicas and the token of store requests. A late answer carries an old generation
+ * and finds nothing.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/core/internal.h"
+
+enum { TOKEN_LEG_SHIFT = 16, TOKEN_GENERATION_SHIFT = 24 };
+
+uint64_t request_token(const struct request *request, uint8_t leg)
+{
+    return (uint64_t)request->slot | (uint64_t)leg << TOKEN_LEG_SHIFT |
+           (uint64_t)request->generation << TOKEN_GENERATION_SHIFT;
+}
+
+struct request *request_of_token(struct core *core, uint64_t token, uint8_t *ret_leg)
+{
+    uint16_t slot = (uint16_t)token;
+    if (slot >= REQUESTS_MAX) {
+        return NULL;
+    }
+    struct request *request = &core->requests[slot];
+    if (request->kind == REQUEST_FREE ||
+        (uint64_t)request->generation != token >> TOKEN_GENERATION_SHIFT) {
+        return NULL;
+    }
+    *ret_leg = (uint8_t)(token >> TOKEN_LEG_SHIFT);
+    return request;
+}
+
+struct request *request_parent(struct core *core, const struct request *child)
+{
+    if (!child->is_child) {
+        return NULL;
+    }
+    struct request *parent = &core->requests[child->parent];
+    if (parent->kind == REQUEST_FREE || parent->generation != child->parent_generation) {
+        return NULL;
+    }
+    return parent;
+}
+
+void request_due(struct core *core, uint64_t at_us)
+{
+    if (at_us < core->due_us) {
+        core->due_us = at_us;
+    }
+}
+
+void request_set_hedge(struct core *core, struct request *request, uint64_t at_us)
+{
+    request->hedge_us = at_us;
+    request_due(core, at_us);
+}
+
+struct request *request_new(struct core *core, enum request_kind kind, uint64_t deadline_us,
+                            bool is_client)
+{
+    assert(kind != REQUEST_FREE);
+    if (core->free_head == NO_SLOT ||
+        (is_client && core->client_count >= CLIENT_REQUESTS_MAX)) {
+        core->stats.busy++;
+        return NULL;
+    }
+    uint16_t slot = core->free_head;
+    struct request *request = &core->requests[slot];
+    core->free_head = request->next;
+    uint32_t generation = request->generation + 1;
+    memset(request, 0, sizeof *request);
+    request->kind = kind;
+    request->generation = generation;
+    request->slot = slot;
+    request->deadline_us = deadline_us;
+    request->hedge_us = UINT64_MAX;
+    request->is_client = is_client;
+    request->previous = NO_SLOT;
+    request->next = core->active_head;
+    if (core->active_head != NO_SLOT) {
+        core->requests[core->active_head].previous = slot;
+    }
+    core->active_head = slot;
+    core->active_count++;
+    core->client_count += is_client ? 1 : 0;
+    request_due(core, deadline_us);
+    return request;
+}
+
+static void put_release(struct message_put *put)
+{
+    if (put) {
+        struct message message = {.type = MESSAGE_PUT, .put = *put};
+        message_release(&message);
+        free(put);
+    }
+}
+
+static void payload_release(struct request *request)
+{
+    switch (request->kind) {
+    case REQUEST_PUT:
+        put_release(request->put.put);
+        object_unref(request->put.object);
+        break;
+    case REQUEST_LIST: {
+        struct message message = {.type = MESSAGE_LIST, .list = request->list.list};
+        message_release(&message);
+        break;
+    }
+    case REQUEST_FORWARD:
+        message_release(&request->forward.message);
+        break;
+    case REQUEST_SCAN:
+        blob_unref(request->scan.cursor);
+        break;
+    case REQUEST_REVIVE:
+        row_release(&request->revive.row);
+        break;
+    case REQUEST_JOIN:
+    case REQUEST_ADOPT:
+        free(request->join.ring);
+        break;
+    case REQUEST_FREE:
+    case REQUEST_GET:
+    case REQUEST_REPLICA:
+    case REQUEST_PREPARE:
+        break;
+    }
+}
+
+void request_free(struct core *core, struct request *request)
+{
+    assert(request->kind != REQUEST_FREE);
+    payload_release(request);
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        object_unref(request->leg[i].object);
+        rows_free(request->leg[i].list.rows, request->leg[i].list.row_count);
+        blob_unref(request->leg[i].list.resume);
+    }
+    blob_unref(request->key);
+    if (request->previous != NO_SLOT) {
+        core->requests[request->previous].next = request->next;
+    } else {
+        core->active_head = request->next;
+    }
+    if (request->next != NO_SLOT) {
+        core->requests[request->next].previous = request->previous;
+    }
+    core->active_count--;
+    core->client_count -= request->is_client ? 1 : 0;
+    request->kind = REQUEST_FREE;
+    request->next = core->free_head;
+    core->free_head = request->slot;
+}
+
+struct action *core_act(struct core *core, enum action_type type)
+{
+    struct outbox *outbox = core->outbox;
+    assert(outbox && outbox->count < OUTBOX_ACTIONS_MAX);
+    struct action *action = &outbox->actions[outbox->count++];
+    memset(action, 0, sizeof *action);
+    action->type = type;
+    return action;
+}
+
+void core_note(struct core *core, enum note note, const char *text)
+{
+    struct action *action = core_act(core, ACTION_NOTE);
+    action->note = note;
+    (void)snprintf(action->text, sizeof action->text, "%s", text);
+}
+
+uint64_t core_random(struct core *core)
+{
+    /* xorshift64*: jitter needs no better, and the simulator needs it to be repeatable. */
+    uint64_t x = core->random;
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    core->random = x;
+    return x * UINT64_C(2685821657736338717);
+}
+
+struct message *core_send(struct core *core, uint16_t peer, enum message_type type)
+{
+    assert(peer < core->peer_count);
+    struct action *action = core_act(core, ACTION_SEND);
+    action->peer = peer;
+    action->message.type = type;
+    action->message.ring_epoch = core->ring ? core->ring->epoch : 0;
+    return &action->message;
+}
+
+struct message *request_send(struct core *core, struct request *request, uint8_t leg,
+                             enum message_type type)
+{
+    assert(leg < request->leg_count && request->leg[leg].peer != PEER_SELF);
+    struct message *message = core_send(core, request->leg[leg].peer, type);
+    message->request_id = request_token(request, leg);
+    request->leg[leg].state = LEG_SENT;
+    return message;
+}
+
+struct store_request *core_store(struct core *core, enum store_operation operation)
+{
+    struct action *action = core_act(core, ACTION_STORE);
+    action->request.operation = operation;
+    action->request.wall_us = core->wall_us;
+    return &action->request;
+}
+
+struct store_request *request_store(struct core *core, struct request *request, uint8_t leg,
+                                    enum store_operation operation)
+{
+    struct store_request *store = core_store(core, operation);
+    store->token = request_token(request, leg);
+    return store;
+}
+
+struct message *request_reply(struct core *core, struct request *request,
+                              enum message_type type, enum status status)
+{
+    assert(!request->replied && !request->is_child);
+    request->replied = true;
+    struct action *action = core_act(core, ACTION_REPLY);
+    action->handle = request->handle;
+    action->message.type = type;
+    action->message.status = status;
+    action->message.request_id = request->reply_id;
+    action->message.ring_epoch = core->ring ? core->ring->epoch : 0;
+    return &action->message;
+}
+
+struct message *core_reply(struct core *core, const struct event *event, enum message_type type,
+                           enum status status)
+{
+    struct action *action = core_act(core, ACTION_REPLY);
+    action->handle = event->handle;
+    action->message.type = type;
+    action->message.status = status;
+    action->message.request_id = event->message->request_id;
+    action->message.ring_epoch = core->ring ? core->ring->epoch : 0;
+    return &action->message;
+}
+
+void message_set_text(struct message *message, const char *text)
+{
+    blob_unref(message->text);
+    message->text = blob_new(slice_of_string(text));
+}
+
+bool peer_is_usable(const struct core *core, uint16_t peer)
+{
+    return peer < core->peer_count && core->peers[peer].is_replica;
+}
+
+bool peer_is_suspect(const struct core *core, uint16_t peer)
+{
+    return peer < core->peer_count && core->peers[peer].suspect_until_us > core->now_us;
+}
+
+void peer_failed(struct core *core, uint16_t peer)
+{
+    if (peer < core->peer_count) {
+        core->peers[peer].suspect_until_us = core->now_us + SUSPECT_US;
+    }
+}
+
+bool core_is_primary(const struct core *core, uint16_t partition)
+{
+    struct preference_list list;
+    preference_list_build(core->ring, partition, &list);
+    return preference_list_primary_index(&list, core->self) >= 0;
+}
+
+/* 0: this node; 1: connected; 2: connected but slow of late; 3: not connected. */
+static int peer_rank(const struct core *core, uint16_t peer)
+{
+    if (peer == PEER_SELF) {
+        return 0;
+    }
+    if (!peer_is_usable(core, peer)) {
+        return 3;
+    }
+    return peer_is_suspect(core, peer) ? 2 : 1;
+}
+
+void request_add_primaries(struct core *core, struct request *request, uint16_t partition)
+{
+    struct preference_list list;
+    preference_list_build(core->ring, partition, &list);
+    for (int rank = 0; rank <= 3; rank++) {
+        for (uint16_t i = 0; i < list.primary; i++) {
+            uint16_t peer = core->member_peer[list.member[i]];
+            if (peer_rank(core, peer) == rank) {
+                assert(request->leg_count < LEGS_MAX);
+                request->leg[request->leg_count++].peer = peer;
+            }
+        }
+    }
+}
+
+bool request_fail_legs(struct request *request, uint16_t peer)
+{
+    bool any = false;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        if (request->leg[i].peer == peer && request->leg[i].state == LEG_SENT) {
+            request->leg[i].state = LEG_FAILED;
+            any = true;
+        }
+    }
+    return any;
+}
+
+uint8_t core_quorum(const struct core *core, uint8_t wanted)
+{
+    uint8_t replicas = (uint8_t)ring_replicas(core->ring);
+    uint8_t quorum = wanted == 0 ? QUORUM_DEFAULT : wanted;
+    return quorum < replicas ? quorum : replicas;
+}
+
+uint64_t core_deadline_of(const struct core *core, uint32_t deadline_ms)
+{
+    uint64_t ms = deadline_ms == 0 ? 10000 : deadline_ms;
+    if (ms > DEADLINE_MAX_MS) {
+        ms = DEADLINE_MAX_MS;
+    }
+    return core->now_us + ms * 1000;
+}
+
+void child_finish(struct core *core, struct request *child, struct child_result *result)
+{
+    struct request *parent = request_parent(core, child);
+    struct object *object = object_ref(result->object);
+    result->object = object;
+    request_free(core, child);
+    if (parent) {
+        parent_on_child(core, parent, result);
+    }
+    object_unref(object);
+}

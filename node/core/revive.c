@@ -1,1 +1,164 @@
-#include "ring/status.h"
+/*
+ * revive.c - a live row revives its directory (design.md section 4).
+ *
+ *   FINDING ──► CHECKING_ROW ──► CHECKING_DIRECTORY ──► CREATING ──► the intent is dropped
+ *      ▲              │ dead by the quorum       │ live
+ *      └──────────────┘                          └──► the intent is dropped
+ *
+ * Whenever a row became live under a missing or deleted directory, or a directory was deleted
+ * over a live row, the store left an intent. A quorum read of the row decides, because a
+ * replica that merely lags must not bring back what `rm -r` removed. Creating the directory
+ * makes its own row live in the parent, and so on up.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/core/internal.h"
+
+enum { REVIVED_MODE = 0755 };
+
+static void revive_find(struct core *core, struct request *request)
+{
+    request->state = STATE_FINDING;
+    struct store_request *store =
+        request_store(core, request, LEG_OF_STORE, STORE_FIND_LIVE_ROW);
+    store->key = blob_ref(request->key);
+    store->list.start = blob_ref(request->revive.row.name);
+}
+
+bool revive_start(struct core *core, struct request *scan, const struct intent *intent)
+{
+    struct request *request =
+        request_new(core, REQUEST_REVIVE, core->now_us + 3 * (uint64_t)JOIN_DEADLINE_US, false);
+    if (!request) {
+        return false;
+    }
+    request->is_child = true;
+    request->parent = scan->slot;
+    request->parent_generation = scan->generation;
+    request->key = blob_ref(intent->key);
+    request->revive.stamp = intent->stamp;
+    revive_find(core, request);
+    return true;
+}
+
+void revive_finish(struct core *core, struct request *request, bool ok)
+{
+    if (ok) {
+        intents_clear(core, INTENT_REVIVE, request->key, request->revive.stamp);
+    }
+    struct child_result result = {.kind = REQUEST_REVIVE,
+                                  .status = ok ? STATUS_OK : STATUS_TIMEOUT};
+    child_finish(core, request, &result);
+}
+
+void revive_on_stored(struct core *core, struct request *request, struct store_result *result)
+{
+    if (result->status != STATUS_OK || request->state != STATE_FINDING) {
+        revive_finish(core, request, false);
+        return;
+    }
+    if (result->list.row_count == 0) {
+        revive_finish(core, request, true);
+        return;
+    }
+    struct row *row = &request->revive.row;
+    row_release(row);
+    row->name = blob_ref(result->list.rows[0].name);
+    row->kind = result->list.rows[0].kind;
+    row->object = object_ref(result->list.rows[0].object);
+    request->state = STATE_CHECKING_ROW;
+    if (!list_start_child(core, request, request->key, row->name)) {
+        revive_finish(core, request, false);
+    }
+}
+
+/* The directory as `mkdir -p` by the row's owner would have made it. */
+static struct message_put *revived_directory(struct core *core, const struct request *request,
+                                             const struct object *tombstone)
+{
+    struct message_put *put = calloc(1, sizeof *put);
+    if (!put) {
+        return NULL;
+    }
+    put->key = blob_ref(request->key);
+    put->mode = UPDATE_ALL;
+    if (tombstone && tombstone->clock.count > 0) {
+        size_t size = tombstone->clock.count * sizeof *put->context;
+        put->context = malloc(size);
+        if (!put->context) {
+            blob_unref(put->key);
+            free(put);
+            return NULL;
+        }
+        memcpy(put->context, tombstone->clock.pair, size);
+        put->context_count = tombstone->clock.count;
+    }
+    const struct version *newest = object_newest(request->revive.row.object);
+    int64_t now_ns = (int64_t)core->wall_us * 1000;
+    put->has_value = true;
+    put->value.content = blob_new(slice_of(NULL, 0));
+    put->value.attributes = (struct attributes){
+        .type = VERSION_DIRECTORY,
+        .mode = REVIVED_MODE,
+        .user = newest ? newest->attributes.user : 0,
+        .group = newest ? newest->attributes.group : 0,
+        .accessed_ns = now_ns,
+        .modified_ns = now_ns,
+        .changed_ns = now_ns,
+        .file_id = core_random(core) | 1,
+    };
+    for (int i = 0; i < WRITE_ID_SIZE; i += 8) {
+        uint64_t random = core_random(core);
+        memcpy(put->value.write_id + i, &random, sizeof random);
+    }
+    return put;
+}
+
+static void revive_on_row(struct core *core, struct request *request,
+                          const struct message_list_reply *list)
+{
+    bool is_live = false;
+    for (uint16_t i = 0; list && i < list->row_count; i++) {
+        is_live |= object_is_live(list->rows[i].object);
+    }
+    if (!is_live) {
+        revive_find(core, request);
+        return;
+    }
+    request->state = STATE_CHECKING_DIRECTORY;
+    if (!get_start_child(core, request, request->key)) {
+        revive_finish(core, request, false);
+    }
+}
+
+static void revive_create(struct core *core, struct request *request,
+                          const struct object *tombstone)
+{
+    struct message_put *put = revived_directory(core, request, tombstone);
+    if (!put) {
+        revive_finish(core, request, false);
+        return;
+    }
+    request->state = STATE_CREATING;
+    core->stats.directories_revived++;
+    if (!put_start_child(core, request, put, false, 0)) {
+        revive_finish(core, request, false);
+    }
+}
+
+void revive_on_child(struct core *core, struct request *request, struct child_result *result)
+{
+    bool is_answer = result->status == STATUS_OK || result->status == STATUS_NOT_FOUND;
+    if (!is_answer) {
+        revive_finish(core, request, false);
+    } else if (request->state == STATE_CHECKING_ROW) {
+        revive_on_row(core, request, result->list);
+    } else if (request->state == STATE_CHECKING_DIRECTORY &&
+               result->status == STATUS_NOT_FOUND) {
+        revive_create(core, request, result->object);
+    } else {
+        revive_finish(core, request, true);
+    }
+}

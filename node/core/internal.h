@@ -1,0 +1,382 @@
+/*
+ * internal.h - the core's own state, shared by the files of node/core/ and by nobody else.
+ *
+ *   core.c             step, dispatch, ticks, status
+ *   request.c          the table of requests in flight; sending; replying
+ *   coordinate_put.c   a put or delete at its coordinator
+ *   coordinate_get.c   a get: digests, merge, read repair
+ *   coordinate_list.c  a listing: streams of rows merged
+ *   forward.c          a request that another node must coordinate
+ *   replica.c          what a coordinator asks of this node
+ *   intents.c          rows that still have to be pushed
+ *   revive.c           a live row revives its directory
+ *   membership.c       greeting, forming a cluster, joining an empty one
+ */
+#ifndef NODE_CORE_INTERNAL_H
+#define NODE_CORE_INTERNAL_H
+
+#include "node/core/core.h"
+#include "node/core/stats.h"
+#include "ring/preference_list.h"
+
+enum {
+    REQUESTS_MAX = 4096,
+    /* The rest of the table is for replicas' work, so that clients cannot starve coordinators
+       elsewhere. */
+    CLIENT_REQUESTS_MAX = 3072,
+    LEGS_MAX = 2 * REPLICAS_MAX, /* replicas of an object, and of its row */
+    PEERS_MAX = 2 * MEMBERS_MAX, /* members and seeds */
+    PEER_SELF = 0xffff,
+    CLEARED_INTENTS_MAX = 64,
+    DRIVER_STATS_MAX = 16,
+    REVIVE_LIMIT = 16,      /* intents taken from the disk at a time */
+    HEDGE_AFTER_US = 30000, /* a read asks one replica more when an answer takes this long */
+    DRAIN_US = 1000000,     /* how long a put that was answered waits for its last copies */
+    SUSPECT_US = 2000000,   /* a peer that missed a deadline is asked last for so long */
+    CLEAR_INTENTS_AFTER_US = 50000,
+    INTENT_AGE_US = 3000000, /* a row intent younger than this belongs to a put in flight */
+    RETRY_MIN_US = 1000000,
+    RETRY_MAX_US = 30000000,
+    HOLD_US = 10000000, /* writes are held still so long at most while a member joins */
+    JOIN_DEADLINE_US = 5000000,
+    JOIN_RETRY_US = 300000,
+    FORWARD_ATTEMPT_US = 1000000,
+};
+
+/* A node that this one keeps a connection to. */
+struct peer {
+    char address[ADDRESS_SIZE];
+    bool connected;  /* greeted, and the greeting told what follows */
+    bool is_replica; /* connected, and the member of our ring that lives at this address */
+    uint64_t suspect_until_us;
+    node_id node;
+    uint64_t cluster_id;
+    bool forming;
+    bool seeds_equal;       /* while forming: it was told the same set of nodes as we were */
+    uint64_t join_after_us; /* when JOIN may be sent to it (again) */
+};
+
+enum leg_state {
+    LEG_IDLE,   /* not asked yet */
+    LEG_SENT,   /* asked; the answer is awaited */
+    LEG_DONE,   /* answered well */
+    LEG_FAILED, /* answered badly, or gone */
+};
+
+/* One replica's part in a request. */
+struct leg {
+    uint16_t peer; /* PEER_SELF for this node */
+    enum leg_state state;
+    uint8_t parts;   /* put: REPLICA_OBJECT | REPLICA_ROW */
+    bool has_digest; /* get */
+    bool has_object; /* get: `object` is the whole answer (NULL: the replica has none) */
+    uint8_t digest[DIGEST_SIZE];
+    struct object *object;
+    struct message_list_reply list;
+};
+
+enum request_kind {
+    REQUEST_FREE = 0,
+    REQUEST_PUT,
+    REQUEST_GET,
+    REQUEST_LIST,
+    REQUEST_FORWARD,
+    REQUEST_REPLICA, /* a replica's store operation for a coordinator */
+    REQUEST_SCAN,    /* row or revival intents taken from the disk */
+    REQUEST_REVIVE,
+    REQUEST_JOIN,
+    REQUEST_PREPARE,
+    REQUEST_ADOPT, /* a new ring being saved */
+};
+
+/*
+ * PUT:     READING (UPDATE_SOME only) -> STORING -> REPLICATING -> DRAINING
+ * GET:     ASKING                         LIST: ASKING
+ * REVIVE:  FINDING -> CHECKING_ROW -> CHECKING_DIRECTORY -> CREATING
+ * JOIN:    PREPARING -> SAVING            the others: WAITING
+ */
+enum request_state {
+    STATE_WAITING,
+    STATE_READING,
+    STATE_STORING,
+    STATE_REPLICATING,
+    STATE_DRAINING,
+    STATE_ASKING,
+    STATE_FINDING,
+    STATE_CHECKING_ROW,
+    STATE_CHECKING_DIRECTORY,
+    STATE_CREATING,
+    STATE_PREPARING,
+    STATE_SAVING,
+};
+
+struct put_state {
+    struct message_put *put; /* until it goes to the store */
+    bool sync;
+    bool rows_only; /* an intent's retry: the object is left alone */
+    bool has_intent;
+    uint8_t w, w_row; /* w_row 0: there is no row (the root) */
+    uint8_t object_acks, row_acks;
+    uint64_t intent_stamp;
+    struct object *object; /* after the local copy was written */
+};
+
+struct get_state {
+    uint8_t r;
+};
+
+struct list_state {
+    struct message_list list; /* its directory is request->key */
+    uint8_t r;
+};
+
+struct forward_state {
+    struct message message; /* sent again to each node tried */
+    uint8_t next;           /* next place in the preference list */
+};
+
+struct replica_state {
+    enum message_type type; /* of the reply */
+    bool digest_only;
+};
+
+struct scan_state {
+    enum intent_kind kind;
+    struct blob *cursor;
+    uint16_t children; /* retries under way */
+    bool failed;       /* one of them failed: back off */
+    bool more;
+};
+
+struct revive_state {
+    uint64_t stamp;
+    struct row row; /* the live row that was found */
+    struct message_put *put;
+};
+
+struct join_state {
+    struct member member; /* JOIN */
+    struct ring *ring;    /* the ring being saved */
+};
+
+struct request {
+    enum request_kind kind;
+    enum request_state state;
+    uint32_t generation; /* grows with each use of the slot */
+    uint16_t slot;
+    uint16_t previous, next; /* the list of active requests, or of free slots */
+    uint64_t deadline_us;
+    uint64_t hedge_us; /* UINT64_MAX: no */
+    bool replied;
+    bool is_child; /* its result goes to the request `parent`, not to a connection */
+    uint16_t parent;
+    uint32_t parent_generation;
+    uint64_t handle;   /* the connection to reply to */
+    uint64_t reply_id; /* the request_id to echo */
+    bool is_client;    /* counts against CLIENT_REQUESTS_MAX */
+    struct blob *key;
+    uint8_t leg_count;
+    struct leg leg[LEGS_MAX];
+    union {
+        struct put_state put;
+        struct get_state get;
+        struct list_state list;
+        struct forward_state forward;
+        struct replica_state replica;
+        struct scan_state scan;
+        struct revive_state revive;
+        struct join_state join;
+    };
+};
+
+/* What a child hands to its parent. Borrowed for the call. */
+struct child_result {
+    enum request_kind kind;
+    enum status status;
+    struct object *object;           /* GET, PUT */
+    struct message_list_reply *list; /* LIST */
+};
+
+/* When the intents of one kind are looked through next. */
+struct scan_timer {
+    uint64_t due_us;
+    uint64_t backoff_us;
+    bool running;
+};
+
+struct core {
+    node_id node;
+    char address[ADDRESS_SIZE];
+    struct ring *ring; /* NULL: none yet */
+    int self;          /* index into ring->members */
+    uint16_t partition_count, replica_count;
+    uint16_t seed_count;
+    char (*seeds)[ADDRESS_SIZE]; /* own address included, sorted */
+
+    uint16_t peer_count;
+    struct peer peers[PEERS_MAX];
+    uint16_t member_peer[MEMBERS_MAX]; /* peer of each ring member; PEER_SELF for this node */
+
+    struct request *requests; /* REQUESTS_MAX */
+    uint16_t active_head, free_head;
+    uint32_t active_count, client_count;
+
+    struct scan_timer scans[2]; /* row intents, revival intents */
+    struct intent cleared[CLEARED_INTENTS_MAX];
+    uint16_t cleared_count;
+    uint64_t clear_due_us;
+
+    bool started;
+    bool draining;
+    bool is_adopting;       /* a ring is being saved */
+    uint64_t hold_until_us; /* writes are refused: the ring is about to change */
+    node_id hold_proposer;
+    uint64_t due_us;
+    uint64_t now_us, wall_us;
+    uint64_t random;
+    uint64_t clock_note_after_us;
+    bool in_step;
+    struct outbox *outbox; /* during a step */
+
+    uint64_t disk_total, disk_free;
+    struct core_stats stats;
+    struct statistic driver_stats[DRIVER_STATS_MAX];
+    uint16_t driver_stat_count;
+};
+
+enum { NO_SLOT = 0xffff, LEG_OF_STORE = 0xfe, LEG_OF_SECOND_STORE = 0xfd };
+
+/* request.c ------------------------------------------------------------------------------- */
+
+/* A zeroed request with its deadline set, or NULL when the table is full. Takes no ownership.
+ */
+struct request *request_new(struct core *core, enum request_kind kind, uint64_t deadline_us,
+                            bool is_client);
+/* Drops all it owns; its slot is free for another. */
+void request_free(struct core *core, struct request *request);
+struct request *request_of_token(struct core *core, uint64_t token, uint8_t *ret_leg);
+uint64_t request_token(const struct request *request, uint8_t leg);
+/* The parent, if it still is the request that asked; else NULL. */
+struct request *request_parent(struct core *core, const struct request *child);
+void request_due(struct core *core, uint64_t at_us);
+void request_set_hedge(struct core *core, struct request *request, uint64_t at_us);
+
+struct action *core_act(struct core *core, enum action_type type);
+void core_note(struct core *core, enum note note, const char *text);
+uint64_t core_random(struct core *core);
+/* Counters of the leg's message; a request to the leg's peer. Type and payload are filled in by
+ * the caller. */
+struct message *request_send(struct core *core, struct request *request, uint8_t leg,
+                             enum message_type type);
+/* A store request that answers to this request. */
+struct store_request *request_store(struct core *core, struct request *request, uint8_t leg,
+                                    enum store_operation operation);
+/* A store request whose result nobody awaits. */
+struct store_request *core_store(struct core *core, enum store_operation operation);
+/* A message to a peer whose reply nobody awaits. */
+struct message *core_send(struct core *core, uint16_t peer, enum message_type type);
+/* The reply to the request's connection, to be filled in. Counts as replied. */
+struct message *request_reply(struct core *core, struct request *request,
+                              enum message_type type, enum status status);
+/* A reply to a message that needs no request in the table. */
+struct message *core_reply(struct core *core, const struct event *event, enum message_type type,
+                           enum status status);
+void message_set_text(struct message *message, const char *text);
+bool peer_is_usable(const struct core *core, uint16_t peer);
+bool peer_is_suspect(const struct core *core, uint16_t peer);
+void peer_failed(struct core *core, uint16_t peer);
+/* Legs for the primaries of `partition` (this node first, then connected ones, suspects last).
+ */
+void request_add_primaries(struct core *core, struct request *request, uint16_t partition);
+/* Fails the request's unanswered legs to `peer`. True if there was one. */
+bool request_fail_legs(struct request *request, uint16_t peer);
+/* True if this node is among the first N of the partition. */
+bool core_is_primary(const struct core *core, uint16_t partition);
+uint8_t core_quorum(const struct core *core, uint8_t wanted);
+uint64_t core_deadline_of(const struct core *core, uint32_t deadline_ms);
+/* Hands a finished child's result to its parent, if that still waits. Frees the child first. */
+void child_finish(struct core *core, struct request *child, struct child_result *result);
+/* The result of a child, by the parent's kind. */
+void parent_on_child(struct core *core, struct request *parent, struct child_result *result);
+
+/* coordinate_put.c ------------------------------------------------------------------------ */
+void put_on_request(struct core *core, struct event *event);
+/* Takes `put`, also on failure. False when the table is full or no quorum is possible. */
+bool put_start_child(struct core *core, struct request *parent, struct message_put *put,
+                     bool rows_only, uint64_t intent_stamp);
+void put_on_stored(struct core *core, struct request *request, struct store_result *result);
+void put_on_reply(struct core *core, struct request *request, uint8_t leg,
+                  struct message *message);
+void put_on_child(struct core *core, struct request *request, struct child_result *result);
+void put_on_due(struct core *core, struct request *request);
+void put_check(struct core *core, struct request *request);
+
+/* coordinate_get.c ------------------------------------------------------------------------ */
+void get_on_request(struct core *core, struct event *event);
+bool get_start_child(struct core *core, struct request *parent, struct blob *key);
+void get_on_stored(struct core *core, struct request *request, struct store_result *result);
+void get_on_reply(struct core *core, struct request *request, uint8_t leg,
+                  struct message *message);
+void get_on_due(struct core *core, struct request *request);
+void get_check(struct core *core, struct request *request);
+
+/* coordinate_list.c ----------------------------------------------------------------------- */
+void list_on_request(struct core *core, struct event *event);
+bool list_start_child(struct core *core, struct request *parent, struct blob *directory,
+                      struct blob *name);
+void list_on_stored(struct core *core, struct request *request, struct store_result *result);
+void list_on_reply(struct core *core, struct request *request, uint8_t leg,
+                   struct message *message);
+void list_on_due(struct core *core, struct request *request);
+void list_check(struct core *core, struct request *request);
+
+/* forward.c ------------------------------------------------------------------------------- */
+void forward_start(struct core *core, struct event *event, uint16_t partition,
+                   enum message_type reply_type);
+void forward_on_reply(struct core *core, struct request *request, uint8_t leg,
+                      struct message *message);
+void forward_on_due(struct core *core, struct request *request);
+void forward_next(struct core *core, struct request *request);
+
+/* replica.c ------------------------------------------------------------------------------- */
+void replica_on_request(struct core *core, struct event *event);
+void replica_on_stored(struct core *core, struct request *request, struct store_result *result);
+
+/* intents.c ------------------------------------------------------------------------------- */
+/* The intent is done: dropped from the disk soon, in company. Takes a reference to key. */
+void intents_clear(struct core *core, enum intent_kind kind, struct blob *key, uint64_t stamp);
+void intents_flush(struct core *core);
+/* Something was left to an intent of this kind: look after `delay_us`. */
+void intents_wanted(struct core *core, enum intent_kind kind, uint64_t delay_us);
+void intents_on_tick(struct core *core);
+void scan_on_stored(struct core *core, struct request *request, struct store_result *result);
+void scan_on_child(struct core *core, struct request *request, struct child_result *result);
+void scan_child_done(struct core *core, struct request *scan, bool ok);
+
+/* revive.c -------------------------------------------------------------------------------- */
+bool revive_start(struct core *core, struct request *scan, const struct intent *intent);
+void revive_on_stored(struct core *core, struct request *request, struct store_result *result);
+void revive_on_child(struct core *core, struct request *request, struct child_result *result);
+void revive_finish(struct core *core, struct request *request, bool ok);
+
+/* membership.c ---------------------------------------------------------------------------- */
+void membership_start(struct core *core);
+void membership_on_hello(struct core *core, struct event *event);
+void membership_on_peer_up(struct core *core, struct event *event);
+void membership_on_peer_down(struct core *core, struct event *event);
+void membership_on_request(struct core *core, struct event *event);
+void membership_on_response(struct core *core, struct event *event);
+void membership_on_stored(struct core *core, struct request *request,
+                          struct store_result *result);
+void membership_on_reply(struct core *core, struct request *request, uint8_t leg,
+                         struct message *message);
+void membership_on_tick(struct core *core);
+void join_check(struct core *core, struct request *request);
+void join_on_due(struct core *core, struct request *request);
+/* A peer knows a newer ring: fetch it. */
+void membership_fetch(struct core *core, uint16_t peer);
+/* Fills in the HELLO payload that this node greets with. */
+void membership_fill_hello(const struct core *core, struct message *message);
+void membership_map_peers(struct core *core);
+
+#endif
