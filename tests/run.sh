@@ -1,0 +1,193 @@
+#!/bin/bash
+# run.sh - builds dynamofs in every way that we promise, and runs every test.
+#
+# usage: tests/run.sh [--quick] [--keep]
+#   --quick  one build, its unit tests, and the tests on a real mount
+#   --keep   keep the logs of the steps that passed too
+#
+# For Debian 12, as root or with sudo: installs what is missing. Each step prints one line; what a
+# failing step wrote is shown. The last line is "N passed, N failed". Builds go to build-test/.
+
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+quick=no
+keep=no
+for argument in "$@"; do
+    case "$argument" in
+    --quick) quick=yes ;;
+    --keep) keep=yes ;;
+    --help)
+        sed -n '2,10s/^# \{0,1\}//p' "$0"
+        exit 0
+        ;;
+    *)
+        echo "run.sh: unknown option $argument" >&2
+        exit 2
+        ;;
+    esac
+done
+
+root=$PWD
+builds=$root/build-test
+logs=$builds/logs
+passed=0
+failed=0
+failures=
+running=
+mkdir -p "$logs"
+
+# Reports our mounts and processes that are still there; with "end", ends them too.
+leftovers() {
+    local found=0 directory pid program
+    while read -r _ directory _; do
+        echo "still mounted: $directory"
+        [ "${1-}" = end ] && fusermount3 -u -z "$directory"
+        found=1
+    done < <(awk '$3 == "fuse.dynamofs"' /proc/mounts | grep -vxFf "$logs/mounts-before")
+    for pid in /proc/[0-9]*; do
+        program=$(readlink "$pid/exe" 2> /dev/null) || continue
+        case "$program" in
+        "$builds"/*)
+            echo "still running: ${pid#/proc/} $(tr '\0' ' ' < "$pid/cmdline")"
+            [ "${1-}" = end ] && kill -KILL "${pid#/proc/}"
+            found=1
+            ;;
+        esac
+    done
+    return $found
+}
+
+finish() {
+    if [ -n "$running" ]; then
+        kill -TERM -- "-$running" 2> /dev/null
+        wait "$running" 2> /dev/null
+    fi
+    leftovers end > /dev/null 2>&1
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# step NAME SECONDS COMMAND... - runs one step within its time and counts it.
+step() {
+    local name=$1 limit=$2 log result begin=$SECONDS
+    log=$logs/${name//[^a-z0-9]/-}.log
+    shift 2
+    printf '%-44s' "$name"
+    timeout --kill-after=20 "$limit" "$@" > "$log" 2>&1 < /dev/null &
+    running=$!
+    wait "$running"
+    result=$?
+    running=
+    if [ "$result" -eq 0 ]; then
+        printf 'ok    %4d s\n' $((SECONDS - begin))
+        passed=$((passed + 1))
+        [ "$keep" = yes ] || rm -f "$log"
+        return 0
+    fi
+    printf 'FAIL  %4d s\n' $((SECONDS - begin))
+    [ "$result" -ne 124 ] || echo "    took longer than $limit s"
+    tail -n 200 "$log" | sed 's/^/    /'
+    failed=$((failed + 1))
+    failures="$failures    $name"$'\n'
+    return 1
+}
+
+# build NAME CC [MESON OPTION...] - a build directory, configured once and brought up to date.
+build() {
+    local directory=$builds/$1 compiler=$2
+    shift 2
+    if [ ! -f "$directory/build.ninja" ]; then
+        rm -rf "$directory"
+        CC=$compiler meson setup "$directory" "$@" || return 1
+    fi
+    ninja -C "$directory"
+}
+
+# suites NAME MULTIPLIER SUITE... - the tests of those suites that exist in build NAME.
+suites() {
+    local directory=$builds/$1 multiplier=$2 suite known chosen=()
+    shift 2
+    known=$(meson test -C "$directory" --list 2> /dev/null | sed -n 's/^[^ ]*:\([^ ]*\) \/ .*/\1/p')
+    known=" $(echo "$known" | tr '+\n' '  ') "
+    for suite in "$@"; do
+        case "$known" in
+        *" $suite "*) chosen+=(--suite "$suite") ;;
+        *) echo "there is no suite $suite" && return 1 ;;
+        esac
+    done
+    meson test -C "$directory" --no-rebuild --print-errorlogs --num-processes 2 \
+        --timeout-multiplier "$multiplier" "${chosen[@]}"
+}
+
+under_valgrind() {
+    meson test -C "$builds/gcc" --no-rebuild --print-errorlogs --num-processes 2 --suite fs \
+        --timeout-multiplier 20 \
+        --wrap 'valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --child-silent-after-fork=yes'
+}
+
+everything() {
+    meson test -C "$builds/gcc" --no-rebuild --print-errorlogs --num-processes 2 --no-suite lint
+}
+
+summary() {
+    echo
+    if [ -n "$failures" ]; then
+        echo "failed:"
+        printf '%s' "$failures"
+        echo "logs in $logs"
+    fi
+    echo "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ] || exit 1
+    exit 0
+}
+
+awk '$3 == "fuse.dynamofs"' /proc/mounts > "$logs/mounts-before"
+echo "-" >> "$logs/mounts-before"
+export -f build suites under_valgrind everything leftovers
+export root builds logs
+# What runs in a sanitizer stops at the first error.
+export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+export ASAN_OPTIONS=detect_stack_use_after_return=1
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+
+if [ ! -c /dev/fuse ]; then
+    echo "run.sh: /dev/fuse is missing: load the fuse module, or give the container the device" >&2
+    failed=1
+    failures="    /dev/fuse is there"$'\n'
+    summary
+fi
+
+# In the foreground: sudo may have to ask for a password.
+if ! tests/packages.sh test; then
+    echo "run.sh: packages are missing and could not be installed" >&2
+    failed=1
+    failures="    packages"$'\n'
+    summary
+fi
+
+step "gcc: build" 600 bash -c 'build gcc gcc' || summary
+if [ "$quick" = yes ]; then
+    step "gcc: unit tests" 600 bash -c 'suites gcc 1 unit'
+    step "real mounts" 600 tests/mount/run.sh "$builds/gcc"
+    step "nothing left behind" 60 bash -c leftovers
+    summary
+fi
+step "gcc: all suites" 900 bash -c everything
+step "lint" 300 bash -c 'suites gcc 1 lint'
+step "real mounts" 900 tests/mount/run.sh "$builds/gcc"
+step "example: the cart of two shoppers" 300 tests/cluster/cart_test.sh "$builds/gcc"
+step "example: quickstart" 300 tests/cluster/quickstart_test.sh "$builds/gcc"
+step "valgrind: fs" 600 bash -c under_valgrind
+step "clang: build" 600 bash -c 'build clang clang'
+step "clang: unit tests" 600 bash -c 'suites clang 1 unit'
+step "address and undefined: build" 600 \
+    bash -c 'build asan clang -Db_sanitize=address,undefined -Db_lundef=false'
+step "address and undefined: suites" 900 \
+    bash -c 'suites asan 4 unit property store server client fs'
+step "thread: build" 600 bash -c 'build tsan clang -Db_sanitize=thread -Db_lundef=false'
+step "thread: suites" 900 bash -c 'suites tsan 6 store server client fs'
+step "fuzz: a minute" 300 tests/fuzz/run.sh 60
+step "nothing left behind" 60 bash -c leftovers
+summary
