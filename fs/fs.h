@@ -1,0 +1,41 @@
+/*
+ * fs.h - the mount's model: what every operation does, without FUSE.
+ *
+ * Shape:    functions that block on kv.h and return 0 or an errno. Nodes are named by the ids
+ *           that fs_lookup and its like hand out; each hand-out is one reference, given back
+ *           by fs_forget.
+ * Threads:  every function from any thread. No lock is held during a kv call.
+ * Source:   design.md, section 6.
+ */
+#ifndef FS_FS_H
+#define FS_FS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "node/client/kv.h"
+
+struct fs;
+
+struct fs_config {
+    struct kv *kv;        /* borrowed; outlives the fs */
+    uint32_t deadline_ms; /* of one kv call; 0: the default of kv.h */
+    uint8_t r;            /* 0: the default quorum */
+    uint8_t w;
+    double attribute_timeout; /* seconds that the kernel may believe attributes */
+    double entry_timeout;     /* ... and names */
+    uint32_t user;            /* of the mounter: owner of a root that nobody changed yet */
+    uint32_t group;
+    /* One line for people about something lost that no call could report; may be NULL. Called
+     * from any thread, with no lock held. */
+    void (*on_note)(void *note_context, const char *text);
+    void *note_context;
+};
+
+/* A new model over config->kv. NULL when memory is short. */
+struct fs *fs_new(const struct fs_config *config);
+/* No call may be under way and the session must be gone. NULL is allowed. */
+void fs_free(struct fs *fs);
+
+#endif
