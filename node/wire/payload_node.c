@@ -1,0 +1,206 @@
+/*
+ * payload_node.c - the fields of the greeting, and of the messages between nodes.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/wire/payload.h"
+
+/* HELLO, HELLO_REPLY: protocol, role, cluster_id, node, address, forming, seeds */
+static void encode_hello(const struct message *message, struct writer *writer)
+{
+    const struct message_hello *hello = &message->hello;
+
+    assert(hello->seed_count <= MEMBERS_MAX);
+    writer_uint(writer, hello->protocol);
+    writer_uint(writer, hello->role);
+    writer_uint(writer, hello->cluster_id);
+    writer_uint(writer, hello->node);
+    payload_write_text(writer, hello->address, ADDRESS_SIZE);
+    writer_bool(writer, hello->forming);
+    writer_array(writer, hello->seed_count);
+    for (uint16_t i = 0; i < hello->seed_count; i++) {
+        payload_write_text(writer, hello->seeds[i], ADDRESS_SIZE);
+    }
+}
+
+static void read_seeds(struct reader *reader, struct message_hello *hello)
+{
+    struct reader array = reader_array(reader, 0, MEMBERS_MAX);
+    uint16_t count = (uint16_t)array.left;
+
+    if (count == 0) {
+        return;
+    }
+    hello->seeds = calloc(count, sizeof(*hello->seeds));
+    if (hello->seeds == NULL) {
+        reader_fail(reader, STATUS_NO_MEMORY);
+        return;
+    }
+    hello->seed_count = count;
+    for (uint16_t i = 0; i < count && !reader_failed(&array); i++) {
+        reader_address(&array, false, hello->seeds[i]);
+        reader_require(&array, i == 0 || strcmp(hello->seeds[i - 1], hello->seeds[i]) < 0);
+    }
+}
+
+/* A node says who and where it is, a client does not; a refusal may say nothing. */
+static bool hello_is_valid(const struct message *message)
+{
+    const struct message_hello *hello = &message->hello;
+
+    if (hello->role == ROLE_NODE) {
+        return hello->node != 0 && hello->address[0] != '\0';
+    }
+    if (hello->role == ROLE_CLIENT) {
+        return hello->node == 0 && hello->address[0] == '\0';
+    }
+    return message->type == MESSAGE_HELLO_REPLY && message->status != STATUS_OK;
+}
+
+static void decode_hello(struct reader *reader, struct message *message)
+{
+    struct message_hello *hello = &message->hello;
+
+    hello->protocol = (uint32_t)reader_uint(reader, 0, UINT32_MAX);
+    hello->role = (enum role)reader_uint(reader, 0, ROLE_NODE);
+    hello->cluster_id = reader_uint(reader, 0, UINT64_MAX);
+    hello->node = reader_uint(reader, 0, UINT64_MAX);
+    reader_address(reader, true, hello->address);
+    hello->forming = reader_bool(reader);
+    read_seeds(reader, hello);
+    reader_require(reader, hello_is_valid(message));
+}
+
+/* REPLICA_GET: key, digest_only */
+static void encode_replica_get(const struct message *message, struct writer *writer)
+{
+    writer_blob(writer, message->replica_get.key);
+    writer_bool(writer, message->replica_get.digest_only);
+}
+
+static void decode_replica_get(struct reader *reader, struct message *message)
+{
+    message->replica_get.key = payload_read_key(reader);
+    message->replica_get.digest_only = reader_bool(reader);
+}
+
+/* REPLICA_GET_REPLY: digest or nil, object or nil; never both */
+static void encode_replica_get_reply(const struct message *message, struct writer *writer)
+{
+    const struct message_replica_get_reply *reply = &message->replica_get_reply;
+
+    if (reply->has_digest) {
+        writer_bytes(writer, slice_of(reply->digest, DIGEST_SIZE));
+        writer_nil(writer);
+    } else {
+        writer_nil(writer);
+        payload_write_object(writer, reply->object);
+    }
+}
+
+static void decode_replica_get_reply(struct reader *reader, struct message *message)
+{
+    struct message_replica_get_reply *reply = &message->replica_get_reply;
+
+    reply->has_digest = !reader_skip_nil(reader);
+    if (reply->has_digest) {
+        reader_copy(reader, reply->digest, DIGEST_SIZE);
+        reader_require(reader, reader_skip_nil(reader));
+        return;
+    }
+    reply->object = payload_read_object_or_nil(reader);
+    reader_require(reader, reply->object == NULL || payload_is_whole(reply->object));
+}
+
+/* REPLICA_PUT: key, object, parts, sync */
+static void encode_replica_put(const struct message *message, struct writer *writer)
+{
+    const struct message_replica_put *put = &message->replica_put;
+
+    assert(put->object != NULL);
+    writer_blob(writer, put->key);
+    payload_write_object(writer, put->object);
+    writer_uint(writer, put->parts);
+    writer_bool(writer, put->sync);
+}
+
+/* What is stored as an object must be one, and the root has no row. */
+static bool replica_put_is_valid(const struct message_replica_put *put)
+{
+    struct slice key = blob_slice(put->key);
+
+    if ((put->parts & REPLICA_ROW) != 0 && key_is_root(key)) {
+        return false;
+    }
+    if (!payload_fits_kind(put->object, key_row_kind(key))) {
+        return false;
+    }
+    return (put->parts & REPLICA_OBJECT) != 0 ? payload_is_whole(put->object)
+                                              : payload_is_row(put->object);
+}
+
+static void decode_replica_put(struct reader *reader, struct message *message)
+{
+    struct message_replica_put *put = &message->replica_put;
+
+    put->key = payload_read_key(reader);
+    put->object = payload_read_object(reader);
+    put->parts = (uint8_t)reader_uint(reader, 1, REPLICA_OBJECT | REPLICA_ROW);
+    put->sync = reader_bool(reader);
+    if (!reader_failed(reader)) {
+        reader_require(reader, replica_put_is_valid(put));
+    }
+}
+
+/* JOIN: id, address */
+static void encode_join(const struct message *message, struct writer *writer)
+{
+    writer_uint(writer, message->join.member.id);
+    payload_write_text(writer, message->join.member.address, ADDRESS_SIZE);
+}
+
+static void decode_join(struct reader *reader, struct message *message)
+{
+    message->join.member.id = reader_uint(reader, 1, UINT64_MAX);
+    reader_address(reader, false, message->join.member.address);
+}
+
+/* PREPARE: epoch, proposer */
+static void encode_prepare(const struct message *message, struct writer *writer)
+{
+    writer_uint(writer, message->prepare.epoch);
+    writer_uint(writer, message->prepare.proposer);
+}
+
+static void decode_prepare(struct reader *reader, struct message *message)
+{
+    message->prepare.epoch = reader_uint(reader, 0, UINT64_MAX);
+    message->prepare.proposer = reader_uint(reader, 1, UINT64_MAX);
+}
+
+/* RING_PUSH: ring */
+static void decode_ring_push(struct reader *reader, struct message *message)
+{
+    payload_decode_ring(reader, message);
+    reader_require(reader, message->ring != NULL);
+}
+
+const struct payload payload_node[PAYLOAD_NODE_COUNT] = {
+    {MESSAGE_HELLO, 7, encode_hello, decode_hello},
+    {MESSAGE_HELLO_REPLY, 7, encode_hello, decode_hello},
+    {MESSAGE_REPLICA_GET, 2, encode_replica_get, decode_replica_get},
+    {MESSAGE_REPLICA_GET_REPLY, 2, encode_replica_get_reply, decode_replica_get_reply},
+    {MESSAGE_REPLICA_PUT, 4, encode_replica_put, decode_replica_put},
+    {MESSAGE_REPLICA_PUT_REPLY, 0, NULL, NULL},
+    {MESSAGE_REPLICA_LIST, LIST_FIELDS, payload_encode_list, payload_decode_list},
+    {MESSAGE_REPLICA_LIST_REPLY, LIST_REPLY_FIELDS, payload_encode_list_reply,
+     payload_decode_list_reply},
+    {MESSAGE_JOIN, 2, encode_join, decode_join},
+    {MESSAGE_JOIN_REPLY, 1, payload_encode_ring, payload_decode_ring},
+    {MESSAGE_PREPARE, 2, encode_prepare, decode_prepare},
+    {MESSAGE_PREPARE_REPLY, 0, NULL, NULL},
+    {MESSAGE_RING_PUSH, 1, payload_encode_ring, decode_ring_push},
+    {MESSAGE_RING_PUSH_REPLY, 0, NULL, NULL},
+};
