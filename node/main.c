@@ -1,1 +1,203 @@
-#include "ring/status.h"
+/*
+ * main.c - dynamod: a storage node alone.
+ */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/options.h"
+#include "node/server.h"
+
+enum { EXIT_USAGE = 2 };
+
+static const char USAGE[] =
+    "usage: dynamod --data DIR --listen HOST:PORT [OPTION...]\n"
+    "\n"
+    "A storage node. It runs in the foreground until SIGTERM or SIGINT.\n"
+    "\n"
+    "      --data DIR                 where its data is kept; made if missing\n"
+    "      --listen HOST:PORT         where clients and other nodes reach it; port 0 lets\n"
+    "                                 the kernel choose one\n"
+    "      --join HOST:PORT[,...]     nodes of the cluster to join, or to form with\n"
+    "      --replicas N               copies of every key in a new cluster; default 3\n"
+    "      --partitions Q             partitions of a new cluster, a power of two;\n"
+    "                                 default 256\n"
+    "      --insecure                 allow --listen beyond this machine, without\n"
+    "                                 encryption or authentication\n"
+    "      --help                     print this and exit\n"
+    "      --version                  print the version and exit\n";
+
+static const struct option LONG_OPTIONS[] = {
+    {"data", required_argument, NULL, 'd'},
+    {"listen", required_argument, NULL, 'l'},
+    {"join", required_argument, NULL, 'j'},
+    {"replicas", required_argument, NULL, 'n'},
+    {"partitions", required_argument, NULL, 'q'},
+    {"insecure", no_argument, NULL, 'i'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
+};
+
+/* For the signal handler alone; set once before it is installed. */
+static struct server *running;
+
+static void on_signal(int number)
+{
+    (void)number;
+    server_stop(running);
+}
+
+/* Blocked until the handlers are there, and on every thread but this one. */
+static void block_signals(int how)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)pthread_sigmask(how, &set, NULL);
+}
+
+static void set_signal_handler(void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGINT, &action, NULL);
+}
+
+static int usage_error(const char *what, const char *why)
+{
+    fprintf(stderr, "dynamod: %s: %s (see --help)\n", what, why);
+    return EXIT_USAGE;
+}
+
+/* True if all is well; else *ret_exit says how to end. */
+static bool take_option(int option, struct server_options *options, int *ret_exit)
+{
+    struct error error;
+    enum status status = STATUS_OK;
+
+    switch (option) {
+    case 'd':
+        options->data_directory = optarg;
+        break;
+    case 'l':
+        options->listen = optarg;
+        break;
+    case 'j':
+        options->join = optarg;
+        break;
+    case 'n':
+        status = options_parse_count(optarg, 1, REPLICAS_MAX, &options->replica_count, &error);
+        break;
+    case 'q':
+        status =
+            options_parse_count(optarg, 1, PARTITIONS_MAX, &options->partition_count, &error);
+        break;
+    case 'i':
+        options->insecure = true;
+        break;
+    case 'h':
+        fputs(USAGE, stdout);
+        *ret_exit = EXIT_SUCCESS;
+        return false;
+    case 'V':
+        printf("dynamod %s\n", DYNAMOFS_VERSION);
+        *ret_exit = EXIT_SUCCESS;
+        return false;
+    default:
+        /* getopt has said why, in one line. */
+        *ret_exit = EXIT_USAGE;
+        return false;
+    }
+    if (status != STATUS_OK) {
+        *ret_exit = usage_error(option == 'n' ? "--replicas" : "--partitions", error.text);
+    }
+    return status == STATUS_OK;
+}
+
+static bool check_options(const struct server_options *options, int *ret_exit)
+{
+    struct address_list list;
+    struct address address;
+    struct error error;
+
+    *ret_exit = EXIT_USAGE;
+    if (options->data_directory == NULL) {
+        (void)usage_error("--data", "missing");
+        return false;
+    }
+    if (options->listen == NULL) {
+        (void)usage_error("--listen", "missing");
+        return false;
+    }
+    if (address_parse(options->listen, &address, &error) != STATUS_OK) {
+        (void)usage_error("--listen", error.text);
+        return false;
+    }
+    if (options_parse_addresses(options->join, NULL, &list, &error) != STATUS_OK ||
+        options_check_counts(options->partition_count, 0, &error) != STATUS_OK) {
+        fprintf(stderr, "dynamod: %s (see --help)\n", error.text);
+        return false;
+    }
+    return true;
+}
+
+/* Fills in the options; false if the program ends here, with *ret_exit. */
+static bool parse_command_line(int argc, char **argv, struct server_options *ret_options,
+                               int *ret_exit)
+{
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", LONG_OPTIONS, NULL)) != -1) {
+        if (!take_option(option, ret_options, ret_exit)) {
+            return false;
+        }
+    }
+    if (optind < argc) {
+        *ret_exit = usage_error(argv[optind], "unexpected argument");
+        return false;
+    }
+    return check_options(ret_options, ret_exit);
+}
+
+static int serve(const struct server_options *options)
+{
+    struct error error;
+
+    block_signals(SIG_BLOCK);
+    if (server_new(options, &running, &error) != STATUS_OK) {
+        fprintf(stderr, "dynamod: %s\n", error.text);
+        return EXIT_FAILURE;
+    }
+    set_signal_handler(on_signal);
+    block_signals(SIG_UNBLOCK);
+    printf("dynamod: ready on %s\n", server_address(running));
+    (void)fflush(stdout);
+    enum status status = server_run(running, &error);
+    set_signal_handler(SIG_IGN);
+    server_free(running);
+    if (status != STATUS_OK) {
+        fprintf(stderr, "dynamod: %s\n", error.text);
+        return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    struct server_options options = {.data_directory = NULL};
+    int exit_code = EXIT_SUCCESS;
+    static char name[] = "dynamod";
+
+    /* getopt puts it before its errors. */
+    argv[0] = name;
+    if (!parse_command_line(argc, argv, &options, &exit_code)) {
+        return exit_code;
+    }
+    return serve(&options);
+}

@@ -1,0 +1,44 @@
+/*
+ * server_data.h - the data directory of a node: its lock, its identity, its ring, its address.
+ *
+ *   DIR/db        LevelDB; its lock is the lock of the directory
+ *   DIR/address   HOST:PORT and a newline, while a node runs on the directory
+ */
+#ifndef NODE_SERVER_DATA_H
+#define NODE_SERVER_DATA_H
+
+#include "node/store/apply.h"
+
+struct server_data {
+    char *directory;
+    struct engine *engine;
+    struct store_state state;
+    struct store_identity identity;
+    bool is_identified; /* the store is marked as in use */
+    bool is_published;  /* DIR/address is ours */
+};
+
+/* Makes and locks the directory. STATUS_BUSY with "in use by another process" if one holds it.
+ * Close with server_data_close, also on failure. */
+MUST_CHECK enum status server_data_open(struct server_data *data, const char *directory,
+                                        struct error *error);
+/* Reads the identity; marks the store as in use. */
+MUST_CHECK enum status server_data_identify(struct server_data *data, struct error *error);
+/*
+ * Sees that the stored ring, if any, knows this node by `address`. A cluster of one node simply
+ * moves to the new address; one of several would look for it at the old one: STATUS_REFUSED.
+ */
+MUST_CHECK enum status server_data_settle(struct server_data *data, const char *address,
+                                          struct error *error);
+/* Writes DIR/address. */
+MUST_CHECK enum status server_data_publish(struct server_data *data, const char *address,
+                                           struct error *error);
+/* Marks the store as closed properly and lets go of everything. Zeroed data are allowed. */
+MUST_CHECK enum status server_data_close(struct server_data *data, struct error *error);
+
+/* Bytes of the file system under the directory; false if it cannot tell. */
+bool server_data_space(const struct server_data *data, uint64_t *ret_total, uint64_t *ret_free);
+/* A random number that is not 0, from the kernel. STATUS_IO. */
+MUST_CHECK enum status server_data_random(uint64_t *ret_random, struct error *error);
+
+#endif
