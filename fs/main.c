@@ -1,1 +1,323 @@
-#include "ring/status.h"
+/*
+ * main.c - dynamofs: mounts a Dynamo cluster.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fs/background.h"
+#include "fs/embed.h"
+#include "fs/ops.h"
+#include "fs/options.h"
+#include "fs/session.h"
+#include "node/client/kv.h"
+
+enum {
+    EXIT_USAGE = 2,
+    /* A node that has just been started needs a moment to form or to join its ring. */
+    NODE_READY_MS = 20 * 1000,
+    /* A mount whose first answer is an error for so long is taken down again. */
+    FIRST_ANSWER_MS = 25 * 1000,
+    RETRY_MS = 50,
+    TIMEOUT_DEFAULT_MS = 1000, /* of the kernel's caches */
+};
+
+/* Everything that a mount consists of, in the order in which it is set up. */
+struct mount {
+    const struct options *options;
+    struct background background;
+    struct embed *embed; /* NULL with --cluster */
+    struct kv *kv;
+    struct fs *fs;
+    struct session *session;
+    pthread_t prober;
+    bool probing;
+    struct error probe_error; /* the prober's, until it is joined */
+    atomic_bool probe_failed;
+};
+
+/* While the mount is being set up, errors are returned to the one who prints them. */
+static atomic_bool is_serving;
+
+static void print_line(const char *text)
+{
+    (void)fprintf(stderr, "dynamofs: %s\n", text);
+}
+
+static void on_note(void *context, const char *text)
+{
+    (void)context;
+    print_line(text);
+}
+
+static void on_node_failed(const struct error *error)
+{
+    if (atomic_load(&is_serving)) {
+        (void)fprintf(stderr, "dynamofs: the embedded node stopped: %s\n", error->text);
+    }
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void pause_before_retry(void)
+{
+    struct timespec pause = {.tv_nsec = RETRY_MS * 1000000L};
+
+    (void)nanosleep(&pause, NULL);
+}
+
+static void prefix_error(struct error *error, const char *prefix)
+{
+    char text[ERROR_TEXT_SIZE];
+
+    (void)snprintf(text, sizeof(text), "%.100s: %.150s", prefix, error->text);
+    memcpy(error->text, text, sizeof(text));
+}
+
+/* A client of the node or cluster at `address`. An embedded node is given time to get ready. */
+static enum status open_client(struct mount *mount, const char *address, struct error *error)
+{
+    struct kv_options defaults = {
+        .deadline_ms = mount->options->timeout_ms,
+        .r = mount->options->r,
+        .w = mount->options->w,
+    };
+    uint64_t begin = now_ms();
+    enum status status;
+
+    for (;;) {
+        status = kv_open_cluster(address, &defaults, &mount->kv, error);
+        if (status == STATUS_OK) {
+            return STATUS_OK;
+        }
+        if (mount->embed == NULL || embed_is_foreign(mount->embed) ||
+            now_ms() - begin >= NODE_READY_MS) {
+            return status;
+        }
+        if (embed_has_failed(mount->embed, error)) {
+            return error->code;
+        }
+        pause_before_retry();
+    }
+}
+
+static enum status open_node(struct mount *mount, struct error *error)
+{
+    const struct options *options = mount->options;
+    struct embed_options embed_options = {
+        .data = options->data,
+        .listen = options->listen,
+        .join = options->join,
+        .insecure = options->insecure,
+        .on_failed = on_node_failed,
+    };
+    char prefix[ERROR_TEXT_SIZE];
+    enum status status;
+
+    status = embed_start(&embed_options, &mount->embed, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = open_client(mount, embed_address(mount->embed), error);
+    if (status != STATUS_OK && embed_is_foreign(mount->embed)) {
+        (void)snprintf(prefix, sizeof(prefix), "%.60s is in use, but its node at %.60s",
+                       options->data, embed_address(mount->embed));
+        prefix_error(error, prefix);
+    }
+    return status;
+}
+
+static double cache_seconds(int64_t option_ms)
+{
+    return (double)(option_ms < 0 ? TIMEOUT_DEFAULT_MS : option_ms) / 1000;
+}
+
+static enum status open_file_system(struct mount *mount, struct error *error)
+{
+    const struct options *options = mount->options;
+    struct fs_config config = {
+        .kv = mount->kv,
+        .deadline_ms = options->timeout_ms,
+        .r = options->r,
+        .w = options->w,
+        .attribute_timeout = cache_seconds(options->attr_timeout_ms),
+        .entry_timeout = cache_seconds(options->entry_timeout_ms),
+        .user = getuid(),
+        .group = getgid(),
+        .on_note = on_note,
+    };
+
+    mount->fs = fs_new(&config);
+    if (mount->fs == NULL) {
+        error->code = STATUS_NO_MEMORY;
+        (void)snprintf(error->text, sizeof(error->text), "out of memory");
+        return STATUS_NO_MEMORY;
+    }
+    return STATUS_OK;
+}
+
+static enum status open_session(struct mount *mount, struct error *error)
+{
+    struct session_options session_options = {
+        .operations = ops_table(),
+        .userdata = mount->fs,
+        .fuse = mount->options->fuse,
+        .debug = mount->options->debug,
+    };
+    enum status status = session_new(&session_options, &mount->session, error);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    fs_set_session(mount->fs, session_fuse(mount->session));
+    return session_mount(mount->session, mount->options->mountpoint, error);
+}
+
+static enum status open_mount(struct mount *mount, struct error *error)
+{
+    const struct options *options = mount->options;
+    char prefix[ERROR_TEXT_SIZE];
+    enum status status;
+
+    if (options->cluster != NULL) {
+        status = open_client(mount, options->cluster, error);
+    } else {
+        status = open_node(mount, error);
+    }
+    if (status == STATUS_OK) {
+        status = open_file_system(mount, error);
+    }
+    if (status != STATUS_OK) {
+        (void)snprintf(prefix, sizeof(prefix), "mount on %.80s", options->mountpoint);
+        prefix_error(error, prefix);
+        return status;
+    }
+    return open_session(mount, error);
+}
+
+/*
+ * Asks the mount itself, through the kernel, until it answers. An answer that is an error is
+ * asked for again: replicas may still be on their way up.
+ */
+static void *probe_thread(void *argument)
+{
+    struct mount *mount = argument;
+    const char *mountpoint = mount->options->mountpoint;
+    uint64_t begin = now_ms();
+    struct stat attributes;
+    struct error error = {.code = STATUS_IO};
+
+    while (stat(mountpoint, &attributes) != 0) {
+        int reason = errno;
+
+        if (now_ms() - begin < FIRST_ANSWER_MS && reason != ENOTCONN) {
+            pause_before_retry();
+            continue;
+        }
+        (void)snprintf(error.text, sizeof(error.text), "mount on %.120s: %s", mountpoint,
+                       reason == ENOTCONN ? "unmounted before its first answer"
+                                          : strerror(reason));
+        mount->probe_error = error;
+        atomic_store(&mount->probe_failed, true);
+        (void)kill(getpid(), SIGTERM);
+        return NULL;
+    }
+    background_ready(&mount->background);
+    return NULL;
+}
+
+static enum status serve(struct mount *mount, struct error *error)
+{
+    atomic_store(&is_serving, true);
+    if (!mount->options->foreground) {
+        if (pthread_create(&mount->prober, NULL, probe_thread, mount) != 0) {
+            error->code = STATUS_NO_MEMORY;
+            (void)snprintf(error->text, sizeof(error->text), "cannot start a thread");
+            return STATUS_NO_MEMORY;
+        }
+        mount->probing = true;
+    }
+    return session_run(mount->session, error);
+}
+
+/* Tears down what open_mount set up, as far as it came. The prober waits for the kernel, so it
+ * ends at the latest when the connection is closed. */
+static enum status close_mount(struct mount *mount, enum status status, struct error *error)
+{
+    session_free(mount->session);
+    if (mount->probing) {
+        (void)pthread_join(mount->prober, NULL);
+        if (status == STATUS_OK && atomic_load(&mount->probe_failed)) {
+            *error = mount->probe_error;
+            status = error->code;
+        }
+    }
+    if (status != STATUS_OK && !background_fail(&mount->background, error)) {
+        print_line(error->text);
+    }
+    fs_free(mount->fs);
+    kv_close(mount->kv);
+    embed_stop(mount->embed);
+    return status;
+}
+
+static int run(const struct options *options)
+{
+    struct mount mount = {.options = options, .background = {.report = -1}};
+    struct error error = {.code = STATUS_OK};
+    enum status status;
+
+    if (!options->foreground &&
+        !background_start(&mount.background, options->mountpoint, &error)) {
+        print_line(error.text);
+        return EXIT_FAILURE;
+    }
+    session_block_signals();
+    status = open_mount(&mount, &error);
+    if (status == STATUS_OK) {
+        status = serve(&mount, &error);
+    }
+    status = close_mount(&mount, status, &error);
+    return status == STATUS_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char *argv[])
+{
+    struct options options;
+    struct error error = {.code = STATUS_OK};
+    int result;
+
+    if (options_parse(argc, argv, &options, &error) != STATUS_OK) {
+        print_line(error.text);
+        return EXIT_USAGE;
+    }
+    if (options.help) {
+        (void)fputs(options_help(), stdout);
+        result = EXIT_SUCCESS;
+    } else if (options.version) {
+        (void)puts("dynamofs " DYNAMOFS_VERSION);
+        result = EXIT_SUCCESS;
+    } else if (options_resolve(&options, &error) != STATUS_OK) {
+        print_line(error.text);
+        result = EXIT_FAILURE;
+    } else {
+        result = run(&options);
+    }
+    options_release(&options);
+    return result;
+}
