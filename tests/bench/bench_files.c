@@ -1,0 +1,291 @@
+/*
+ * bench_files.c - how fast a directory of small files is worked on.
+ *
+ * Works in DIR/bench/, where file i is called f000000i. Phases run in the order they are named;
+ * whoever wants a cold one remounts in between (run.sh does).
+ */
+#include "tests/bench/bench.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SIZE_LIMIT = 1 << 20, FILES_LIMIT = 10000000, THREADS_LIMIT = 64, NAME_SIZE = 32 };
+
+struct work {
+    int directory; /* DIR/bench */
+    size_t size;
+    unsigned files;
+    unsigned threads;
+    uint8_t *content;
+    uint8_t *scratch[THREADS_LIMIT]; /* a read buffer for each thread */
+};
+
+static void file_name(char name[NAME_SIZE], unsigned index)
+{
+    snprintf(name, NAME_SIZE, "f%08u", index);
+}
+
+static int write_file(struct work *work, unsigned index, int flags, bool sync)
+{
+    char name[NAME_SIZE];
+    int failure = 0;
+
+    file_name(name, index);
+    int file = openat(work->directory, name, O_WRONLY | flags, 0644);
+    if (file < 0) {
+        return errno;
+    }
+    ssize_t written = write(file, work->content, work->size);
+    if (written < 0 || (size_t)written != work->size) {
+        failure = written < 0 ? errno : EIO;
+    }
+    if (!failure && sync && fsync(file)) {
+        failure = errno;
+    }
+    if (close(file) && !failure) {
+        failure = errno;
+    }
+    return failure;
+}
+
+static int do_create(void *context, unsigned thread, unsigned index)
+{
+    (void)thread;
+    return write_file(context, index, O_CREAT | O_EXCL, false);
+}
+
+static int do_create_sync(void *context, unsigned thread, unsigned index)
+{
+    struct work *work = context;
+
+    (void)thread;
+    return write_file(work, work->files + index, O_CREAT | O_EXCL, true);
+}
+
+static int do_overwrite(void *context, unsigned thread, unsigned index)
+{
+    (void)thread;
+    return write_file(context, index, O_TRUNC, false);
+}
+
+static int do_stat(void *context, unsigned thread, unsigned index)
+{
+    struct work *work = context;
+    char name[NAME_SIZE];
+    struct stat status;
+
+    (void)thread;
+    file_name(name, index);
+    if (fstatat(work->directory, name, &status, AT_SYMLINK_NOFOLLOW)) {
+        return errno;
+    }
+    return (size_t)status.st_size == work->size ? 0 : EIO;
+}
+
+static int do_read(void *context, unsigned thread, unsigned index)
+{
+    struct work *work = context;
+    char name[NAME_SIZE];
+    int failure = 0;
+
+    file_name(name, index);
+    int file = openat(work->directory, name, O_RDONLY);
+    if (file < 0) {
+        return errno;
+    }
+    ssize_t got = read(file, work->scratch[thread], work->size);
+    if (got < 0 || (size_t)got != work->size ||
+        memcmp(work->scratch[thread], work->content, work->size) != 0) {
+        failure = got < 0 ? errno : EIO;
+    }
+    if (close(file) && !failure) {
+        failure = errno;
+    }
+    return failure;
+}
+
+/* One listing of the whole directory with the attributes of each name, as `ls -l` does. */
+static int do_list(void *context, unsigned thread, unsigned index)
+{
+    struct work *work = context;
+    struct stat status;
+    unsigned count = 0;
+    int failure = 0;
+
+    (void)thread;
+    (void)index;
+    int descriptor = openat(work->directory, ".", O_RDONLY | O_DIRECTORY);
+    DIR *stream = descriptor < 0 ? NULL : fdopendir(descriptor);
+    if (!stream) {
+        return errno;
+    }
+    for (struct dirent *entry; !failure && (entry = readdir(stream));) {
+        if (entry->d_name[0] == '.') {
+            continue;
+        }
+        if (fstatat(work->directory, entry->d_name, &status, AT_SYMLINK_NOFOLLOW)) {
+            failure = errno;
+        }
+        count++;
+    }
+    closedir(stream);
+    return !failure && count != work->files ? EIO : failure;
+}
+
+static int do_rename(void *context, unsigned thread, unsigned index)
+{
+    struct work *work = context;
+    char from[NAME_SIZE];
+    char to[NAME_SIZE];
+
+    (void)thread;
+    file_name(from, index);
+    snprintf(to, sizeof(to), "r%08u", index);
+    return renameat(work->directory, from, work->directory, to) ? errno : 0;
+}
+
+static int do_unlink(void *context, unsigned thread, unsigned index)
+{
+    struct work *work = context;
+    char name[NAME_SIZE];
+
+    (void)thread;
+    snprintf(name, sizeof(name), "r%08u", index);
+    return unlinkat(work->directory, name, 0) ? errno : 0;
+}
+
+static const struct phase {
+    const char *name;
+    bench_operation operation;
+    unsigned parts_of_files; /* operations: files divided by this; 0: one */
+} PHASES[] = {
+    {"create", do_create, 1},
+    {"overwrite", do_overwrite, 1},
+    {"stat", do_stat, 1},
+    {"list", do_list, 0},
+    {"read", do_read, 1},
+    {"reread", do_read, 1},
+    {"rename", do_rename, 1},
+    {"unlink", do_unlink, 1},
+    {"create_sync", do_create_sync, 5},
+};
+
+static void run_phase(struct bench_report *report, struct work *work, const char *name)
+{
+    for (size_t i = 0; i < sizeof(PHASES) / sizeof(PHASES[0]); i++) {
+        const struct phase *phase = &PHASES[i];
+        if (strcmp(phase->name, name) != 0) {
+            continue;
+        }
+        unsigned operations = phase->parts_of_files ? work->files / phase->parts_of_files : 1;
+        unsigned threads = operations < work->threads ? operations : work->threads;
+        struct bench_phase run = {.name = phase->name,
+                                  .operations = operations ? operations : 1,
+                                  .threads = threads ? threads : 1,
+                                  .operation = phase->operation,
+                                  .context = work};
+        bench_run(report, &run);
+        return;
+    }
+    fprintf(stderr, "bench_files: there is no phase %s\n", name);
+    exit(2);
+}
+
+static void usage(void)
+{
+    fputs(
+        "usage: bench_files DIR [--files N] [--size BYTES] [--threads N] [--json]\n"
+        "                   [--phases NAME,...]\n"
+        "phases: create overwrite stat list read reread rename unlink (all of these, in this\n"
+        "order, unless named), and create_sync (a fifth as many files, each with fsync)\n",
+        stderr);
+    exit(2);
+}
+
+static void prepare(struct work *work, const char *directory)
+{
+    char path[4096];
+
+    snprintf(path, sizeof(path), "%s/bench", directory);
+    if (mkdir(path, 0755) && errno != EEXIST) {
+        fprintf(stderr, "bench_files: %s: %s\n", path, strerror(errno));
+        exit(1);
+    }
+    work->directory = open(path, O_RDONLY | O_DIRECTORY);
+    work->content = malloc(work->size);
+    bool ready = work->directory >= 0 && work->content;
+    for (unsigned i = 0; ready && i < work->threads; i++) {
+        work->scratch[i] = malloc(work->size);
+        ready = work->scratch[i];
+    }
+    if (!ready) {
+        fprintf(stderr, "bench_files: %s: %s\n", path, strerror(errno));
+        exit(1);
+    }
+    /* Incompressible, and the same in every run, so that a later run can check what it reads.
+     */
+    uint32_t state = 2463534242u;
+    for (size_t i = 0; i < work->size; i++) {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        work->content[i] = (uint8_t)state;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"files", required_argument, NULL, 'f'},   {"size", required_argument, NULL, 's'},
+        {"threads", required_argument, NULL, 't'}, {"phases", required_argument, NULL, 'p'},
+        {"json", no_argument, NULL, 'j'},          {NULL, 0, NULL, 0}};
+    struct work work = {.size = 4096, .files = 5000, .threads = 1};
+    struct bench_report report = {.program = "bench_files"};
+    char standard[] = "create,overwrite,stat,list,read,reread,rename,unlink";
+    char *phases = standard;
+    char *rest = NULL;
+
+    for (int letter; (letter = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (letter) {
+        case 'f':
+            work.files = bench_number(report.program, "--files", optarg, FILES_LIMIT);
+            break;
+        case 's':
+            work.size = bench_number(report.program, "--size", optarg, SIZE_LIMIT);
+            break;
+        case 't':
+            work.threads = bench_number(report.program, "--threads", optarg, THREADS_LIMIT);
+            break;
+        case 'p':
+            phases = optarg;
+            break;
+        case 'j':
+            report.json = true;
+            break;
+        default:
+            usage();
+        }
+    }
+    if (optind + 1 != argc) {
+        usage();
+    }
+    prepare(&work, argv[optind]);
+    bench_report_begin(&report, work.size, work.threads);
+    for (char *name = strtok_r(phases, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
+        run_phase(&report, &work, name);
+    }
+    bench_report_end(&report);
+    close(work.directory);
+    free(work.content);
+    for (unsigned i = 0; i < work.threads; i++) {
+        free(work.scratch[i]);
+    }
+    return 0;
+}
