@@ -43,7 +43,7 @@ LAYERS = (
         "node/main.c",
         ("ring/*", "node/server.h", "node/options.h", "node/log.h"),
     ),
-    ("node/options.*", ("ring/*", "node/server.h", "node/options.h")),
+    ("node/options.*", ("ring/*", "node/server.h", "node/options.h", "node/net/address.h")),
     ("node/log.*", ("ring/*", "node/log.h")),
     (
         "node/*",
@@ -68,7 +68,13 @@ LAYERS = (
 FOREIGN = (
     (
         "msgpack*",
-        ("node/wire/record.c", "node/wire/codec.c", "node/wire/bounds.c"),
+        (
+            "node/wire/record.c",
+            "node/wire/codec.c",
+            "node/wire/bounds.c",
+            "node/wire/reader.*",
+            "node/wire/writer.*",
+        ),
     ),
     ("leveldb/*", ("node/store/engine_leveldb.c",)),
     ("uv.h", ("node/net/*", "node/server*.c", "node/server_*.h")),
