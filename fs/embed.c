@@ -139,7 +139,7 @@ static bool read_address(const char *data, char address[static ADDRESS_SIZE])
 /* True if `error` of server_new says that another process holds the data. */
 static bool is_in_use(enum status status, const struct error *error)
 {
-    return status == STATUS_BUSY && strstr(error->text, "in use by") != NULL;
+    return status == STATUS_BUSY && strstr(error->text, "in use by another") != NULL;
 }
 
 /* Starts the node's thread and waits until it has opened the node, or could not. */

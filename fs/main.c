@@ -25,6 +25,8 @@ enum {
     EXIT_USAGE = 2,
     /* A node that has just been started needs a moment to form or to join its ring. */
     NODE_READY_MS = 20 * 1000,
+    /* So may the node of another mount that was started in the same moment. */
+    FOREIGN_NODE_READY_MS = 3 * 1000,
     /* A mount whose first answer is an error for so long is taken down again. */
     FIRST_ANSWER_MS = 25 * 1000,
     RETRY_MS = 50,
@@ -97,16 +99,15 @@ static enum status open_client(struct mount *mount, const char *address, struct 
         .r = mount->options->r,
         .w = mount->options->w,
     };
+    uint64_t limit_ms = mount->embed == NULL             ? 0
+                        : embed_is_foreign(mount->embed) ? FOREIGN_NODE_READY_MS
+                                                         : NODE_READY_MS;
     uint64_t begin = now_ms();
     enum status status;
 
     for (;;) {
         status = kv_open_cluster(address, &defaults, &mount->kv, error);
-        if (status == STATUS_OK) {
-            return STATUS_OK;
-        }
-        if (mount->embed == NULL || embed_is_foreign(mount->embed) ||
-            now_ms() - begin >= NODE_READY_MS) {
+        if (status == STATUS_OK || now_ms() - begin >= limit_ms) {
             return status;
         }
         if (embed_has_failed(mount->embed, error)) {
