@@ -260,17 +260,32 @@ static void step_response(struct core *core, struct event *event)
     }
 }
 
+/* Tells people which key it is; bytes that would break a line of the log are left out. */
+static void note_corrupt(struct core *core, const struct request *request)
+{
+    core->stats.corrupt++;
+    struct slice key = request ? blob_slice(request->key) : slice_of_string("");
+    char text[160];
+    size_t size = 0;
+    for (size_t i = 0; i < key.size && size + 1 < sizeof text; i++) {
+        bool is_printable = key.data[i] > ' ' && key.data[i] < 0x7f;
+        text[size++] = is_printable ? (char)key.data[i] : '?';
+    }
+    text[size] = 0;
+    core_note(core, NOTE_CORRUPT, text);
+}
+
 static void step_stored(struct core *core, struct event *event)
 {
     struct store_result *result = event->result;
     if (result->revive) {
         intents_wanted(core, INTENT_REVIVE, 0);
     }
-    if (result->status == STATUS_CORRUPT) {
-        core->stats.corrupt++;
-    }
     uint8_t leg = 0;
     struct request *request = request_of_token(core, result->token, &leg);
+    if (result->status == STATUS_CORRUPT) {
+        note_corrupt(core, request);
+    }
     if (!request || result->token == 0) {
         return;
     }

@@ -37,7 +37,7 @@ enum {
     INTENT_AGE_US = 3000000, /* a row intent younger than this belongs to a put in flight */
     RETRY_MIN_US = 1000000,
     RETRY_MAX_US = 30000000,
-    HOLD_US = 10000000, /* writes are held still so long at most while a member joins */
+    HOLD_US = 5500000, /* writes are held still at most so long while a member joins */
     JOIN_DEADLINE_US = 5000000,
     JOIN_RETRY_US = 300000,
     FORWARD_ATTEMPT_US = 1000000,

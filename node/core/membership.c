@@ -52,8 +52,9 @@ static void peer_judge(struct core *core, uint16_t index)
 {
     struct peer *peer = &core->peers[index];
     int member = core->ring ? ring_find(core->ring, peer->node) : -1;
+    /* One that was forming when it greeted may have taken the ring since; if not it says so. */
     peer->is_replica = peer->connected && member >= 0 &&
-                       peer->cluster_id == core->ring->cluster_id &&
+                       (peer->forming || peer->cluster_id == core->ring->cluster_id) &&
                        strcmp(core->ring->members[member].address, peer->address) == 0;
 }
 

@@ -35,32 +35,35 @@ static void note_clock_ahead(struct core *core, const struct object *object)
 
 static void replica_store(struct core *core, struct request *request, struct message *message)
 {
+    struct object *object = NULL;
+    struct store_request *store = NULL;
     switch ((int)message->type) {
-    case MESSAGE_REPLICA_GET: {
-        struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_GET);
+    case MESSAGE_REPLICA_GET:
+        store = request_store(core, request, LEG_OF_STORE, STORE_GET);
         store->key = blob_ref(message->replica_get.key);
         request->replica.digest_only = message->replica_get.digest_only;
         break;
-    }
-    case MESSAGE_REPLICA_PUT: {
-        struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_MERGE);
+    case MESSAGE_REPLICA_PUT:
+        store = request_store(core, request, LEG_OF_STORE, STORE_MERGE);
         store->key = blob_ref(message->replica_put.key);
-        store->object = message->replica_put.object;
+        object = message->replica_put.object;
+        store->object = object;
         message->replica_put.object = NULL;
         store->parts = message->replica_put.parts;
         store->sync = message->replica_put.sync;
-        note_clock_ahead(core, store->object);
         break;
-    }
-    default: {
+    default:
         assert(message->type == MESSAGE_REPLICA_LIST);
-        struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_LIST);
+        store = request_store(core, request, LEG_OF_STORE, STORE_LIST);
         store->key = message->list.directory;
         message->list.directory = NULL;
         store->list = message->list;
         memset(&message->list, 0, sizeof message->list);
         break;
     }
+    request->key = blob_ref(store->key);
+    if (object) {
+        note_clock_ahead(core, object);
     }
 }
 
