@@ -10,6 +10,7 @@ static const struct kv_options options_default;
 
 static const struct kv_options *options_or_default(const struct kv_options *options)
 {
+    assert(!options || (options->r <= REPLICAS_MAX && options->w <= REPLICAS_MAX));
     return options ? options : &options_default;
 }
 
@@ -65,6 +66,14 @@ enum status kv_put(struct kv *kv, const struct kv_put *put, const struct kv_opti
     return kv->operations->put(kv, put, options_or_default(options), ret_row);
 }
 
+/* A name, or the beginning of one, at which a range of names may start or end. */
+static bool is_range_end(struct slice name)
+{
+    return name.size == 0 ||
+           (name.size <= NAME_SIZE_MAX && !memchr(name.data, '/', name.size) &&
+            !memchr(name.data, '\0', name.size));
+}
+
 enum status kv_list(struct kv *kv, const struct kv_list *list, const struct kv_options *options,
                     struct kv_rows *ret_rows)
 {
@@ -73,7 +82,7 @@ enum status kv_list(struct kv *kv, const struct kv_list *list, const struct kv_o
     if (!key_is_valid(list->directory) || !key_is_directory(list->directory)) {
         return STATUS_BAD_KEY;
     }
-    if (list->start.size > NAME_SIZE_MAX || list->end.size > NAME_SIZE_MAX) {
+    if (!is_range_end(list->start) || !is_range_end(list->end)) {
         return STATUS_BAD_KEY;
     }
     return kv->operations->list(kv, list, options_or_default(options), ret_rows);

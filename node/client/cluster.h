@@ -1,0 +1,86 @@
+/*
+ * cluster.h - the parts of the cluster client, which share one struct.
+ *
+ * kv_cluster.c    the five operations: requests out of arguments, results out of replies
+ * cluster_call.c  one request through as many nodes as it takes
+ * cluster_ring.c  what the client knows of the ring and of nodes that fail
+ *
+ * The ring is learnt at open. Every reply tells its sender's epoch; a greater one makes the
+ * client ask that very node for the ring before it goes on. A client that asks nothing needs no
+ * ring, so that there is no polling.
+ */
+#ifndef NODE_CLIENT_CLUSTER_H
+#define NODE_CLIENT_CLUSTER_H
+
+#include "node/client/kv.h"
+#include "node/client/pool.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* A ring that calls under way may hold while a newer one takes its place. */
+struct ring_snapshot {
+    atomic_uint references;
+    struct ring ring;
+};
+
+/* A node that failed is tried last until `until_ns`. */
+struct node_health {
+    node_id id;
+    uint64_t failed_ns; /* when the pause was last set */
+    uint64_t until_ns;
+    uint32_t pause_ms; /* how long this time; the next time twice as long */
+};
+
+struct cluster {
+    struct kv kv; /* first, so that a kv is its cluster */
+    struct pool *pool;
+    struct kv_options defaults;
+    atomic_uint failing_count; /* readable without the lock: 0 is the usual case */
+    pthread_mutex_t lock;      /* around all below, never held over a wait */
+    struct ring_snapshot *snapshot;
+    uint64_t ring_asked_ns;
+    struct node_health failing[MEMBERS_MAX]; /* the first failing_count are in use */
+};
+
+/* cluster_ring.c */
+struct ring_snapshot *cluster_ring_ref(struct cluster *cluster);
+void cluster_ring_unref(struct ring_snapshot *snapshot);
+/* Asks the node at `address` for its ring, and keeps it if it is of our cluster and newer than
+ * what is known. */
+MUST_CHECK enum status cluster_ring_fetch(struct cluster *cluster, const char *address,
+                                          uint64_t deadline_ns, struct error *error);
+/* The node at `address` told of `epoch`: asks it for the ring if that is news, and none was
+ * asked a moment ago. True if the known ring is a newer one now. */
+bool cluster_ring_learn(struct cluster *cluster, const char *address, uint64_t epoch,
+                        uint64_t deadline_ns);
+void cluster_node_failed(struct cluster *cluster, node_id id);
+void cluster_node_works(struct cluster *cluster, node_id id);
+/* True while the node should be tried last. */
+bool cluster_node_is_failing(struct cluster *cluster, node_id id);
+/* Called before a node is tried: if it failed, others go on avoiding it until it has answered.
+ */
+void cluster_node_probe(struct cluster *cluster, node_id id);
+
+/* cluster_call.c */
+struct cluster_request {
+    struct message *message; /* borrowed */
+    uint32_t *deadline_ms; /* the message's own deadline, filled in for each attempt, or NULL */
+    struct slice placed_by; /* the key whose nodes are asked */
+    bool is_put;
+    uint64_t deadline_ns;
+    /* Looks at a reply of OK or NOT_FOUND: STATUS_OK, or why it cannot be believed. */
+    enum status (*check)(const struct cluster_request *request, const struct message *reply);
+};
+
+/*
+ * Asks the nodes of the key's preference list in turn until one answers, a rule forbids it, or
+ * the deadline has passed. STATUS_OK and STATUS_NOT_FOUND: *ret_reply is to be released by the
+ * caller; else it is untouched, and the status is the most telling one. For a put any failure
+ * but TIMEOUT and NO_QUORUM says that surely nothing was written.
+ */
+MUST_CHECK enum status cluster_call(struct cluster *cluster,
+                                    const struct cluster_request *request,
+                                    struct message *ret_reply);
+
+#endif

@@ -1,0 +1,327 @@
+/*
+ * cluster_call.c - one request through as many nodes as it takes.
+ *
+ * Source:   DeCandia et al., section 4.5: a client that knows the ring sends its requests
+ *           straight to the nodes of the preference list; any other node forwards.
+ *
+ * Nodes are asked in rounds, each once a round, until the deadline:
+ *
+ *   answered (also by a rule)      the call ends with that status
+ *   broken, slow, busy, ...        the next node; this one again in the next round
+ *   its disk, its copy             the next node; this one no more
+ *   too few replicas               one other coordinator, then the call ends
+ *
+ * Every attempt of a put carries the same write id, so that being written twice is harmless.
+ */
+#include "node/client/cluster.h"
+#include "node/client/socket.h"
+
+#include "ring/preference_list.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    ATTEMPT_MIN_MS = 500,
+    ATTEMPT_SHARE = 4,     /* each attempt may take a quarter of what is left */
+    REPLY_MARGIN_MS = 200, /* the node answers "timeout" this much before the client gives up */
+    ROUND_PAUSE_MIN_MS = 20,
+    ROUND_PAUSE_MAX_MS = 500,
+    NO_QUORUM_MAX = 2, /* coordinators that are believed when they say so */
+};
+
+/* What an attempt means for the call. */
+enum verdict {
+    VERDICT_DONE,    /* the call ends with this status */
+    VERDICT_LATER,   /* another node, and this one again in the next round */
+    VERDICT_NO_MORE, /* another node, and never this one */
+};
+
+/* One call under way. */
+struct course {
+    struct cluster *cluster;
+    const struct cluster_request *request;
+    struct message reply; /* once VERDICT_DONE with STATUS_OK or STATUS_NOT_FOUND */
+    bool is_open;         /* some attempt of a put may have been carried out */
+    unsigned no_quorum_count;
+    enum status telling; /* of the failures so far, the most telling */
+    bool is_ring_old;    /* a newer one came while this round went on */
+    uint64_t epoch;      /* of the ring that `given_up` is about */
+    bool given_up[MEMBERS_MAX];
+};
+
+/* Failures in order of how much they tell, the least telling first. */
+static unsigned telling_rank(enum status status)
+{
+    static const enum status order[] = {
+        STATUS_OK,       STATUS_UNREACHABLE, STATUS_CLOSED,      STATUS_NO_MEMORY,
+        STATUS_REFUSED,  STATUS_BAD_VERSION, STATUS_STALE_RING,  STATUS_NOT_READY,
+        STATUS_BUSY,     STATUS_TIMEOUT,     STATUS_BAD_MESSAGE, STATUS_IO,
+        STATUS_NO_SPACE, STATUS_CORRUPT,     STATUS_NO_QUORUM,
+    };
+    for (unsigned i = 0; i < sizeof order / sizeof *order; i++) {
+        if (order[i] == status) {
+            return i;
+        }
+    }
+    return 1;
+}
+
+static void note(struct course *course, enum status status, bool is_open)
+{
+    if (telling_rank(status) > telling_rank(course->telling)) {
+        course->telling = status;
+    }
+    course->is_open |= is_open && course->request->is_put;
+}
+
+/* No reply came. */
+static enum verdict judge_silence(struct course *course, node_id node, enum status status,
+                                  bool is_open)
+{
+    note(course, status, is_open);
+    if (status == STATUS_NO_MEMORY || status == STATUS_TOO_LARGE) {
+        course->telling = status; /* it is on this side */
+        return VERDICT_DONE;
+    }
+    cluster_node_failed(course->cluster, node);
+    return status == STATUS_BAD_MESSAGE || status == STATUS_BAD_VERSION ||
+                   status == STATUS_REFUSED
+               ? VERDICT_NO_MORE
+               : VERDICT_LATER;
+}
+
+/* A reply that tells of a failure. */
+static enum verdict judge_failure(struct course *course, node_id node, enum status status)
+{
+    switch (status) {
+    case STATUS_BUSY:
+    case STATUS_NOT_READY:
+    case STATUS_NO_MEMORY:
+    case STATUS_UNREACHABLE:
+        cluster_node_failed(course->cluster, node);
+        note(course, status, false);
+        return VERDICT_LATER;
+    case STATUS_STALE_RING:
+        note(course, status, false);
+        return VERDICT_LATER;
+    case STATUS_CLOSED:
+        cluster_node_failed(course->cluster, node);
+        note(course, status, true);
+        return VERDICT_LATER;
+    case STATUS_TIMEOUT:
+        note(course, status, true);
+        return VERDICT_LATER;
+    case STATUS_IO:
+        /* A disk that fails may have written all the same. */
+        cluster_node_failed(course->cluster, node);
+        note(course, status, true);
+        return VERDICT_NO_MORE;
+    case STATUS_CORRUPT:
+    case STATUS_NO_SPACE:
+        note(course, status, false);
+        return VERDICT_NO_MORE;
+    case STATUS_NO_QUORUM:
+        note(course, status, true);
+        course->no_quorum_count++;
+        return course->no_quorum_count == NO_QUORUM_MAX ? VERDICT_DONE : VERDICT_NO_MORE;
+    case STATUS_OK:
+    case STATUS_NOT_FOUND:
+    case STATUS_TOO_LARGE:
+    case STATUS_BAD_MESSAGE:
+    case STATUS_BAD_KEY:
+    case STATUS_REFUSED:
+    case STATUS_TOO_MANY_VERSIONS:
+    case STATUS_BAD_VERSION:
+    case STATUS_COUNT:
+        break;
+    }
+    course->telling = status;
+    return VERDICT_DONE;
+}
+
+static enum verdict judge_reply(struct course *course, node_id node, struct message *reply)
+{
+    if (reply->status != STATUS_OK && reply->status != STATUS_NOT_FOUND) {
+        return judge_failure(course, node, reply->status);
+    }
+    enum status status = course->request->check(course->request, reply);
+    if (status != STATUS_OK) {
+        note(course, status, true);
+        return VERDICT_NO_MORE;
+    }
+    course->telling = reply->status;
+    course->reply = *reply;
+    memset(reply, 0, sizeof *reply);
+    return VERDICT_DONE;
+}
+
+/* When the attempt that begins now must end. A lone node is worth all of the time. */
+static uint64_t attempt_deadline(const struct cluster_request *request, uint64_t now,
+                                 bool is_lone)
+{
+    uint64_t left = request->deadline_ns - now;
+    uint64_t share = left / ATTEMPT_SHARE;
+    if (share < ATTEMPT_MIN_MS * NS_PER_MS) {
+        share = ATTEMPT_MIN_MS * NS_PER_MS;
+    }
+    return now + (is_lone || share > left ? left : share);
+}
+
+/* What the node is told: a little less, so that its answer still finds the client waiting. */
+static uint32_t told_deadline_ms(uint64_t left_ns)
+{
+    uint64_t left_ms = left_ns / NS_PER_MS;
+    uint64_t margin_ms = left_ms / 8 < REPLY_MARGIN_MS ? left_ms / 8 : REPLY_MARGIN_MS;
+    uint64_t told_ms = left_ms - margin_ms;
+    if (told_ms == 0) {
+        return 1;
+    }
+    return told_ms > DEADLINE_MAX_MS ? DEADLINE_MAX_MS : (uint32_t)told_ms;
+}
+
+static enum verdict attempt(struct course *course, const struct ring *ring, uint16_t index)
+{
+    const struct member *member = &ring->members[index];
+    const struct cluster_request *request = course->request;
+    uint64_t now = socket_now_ns();
+    if (now >= request->deadline_ns) {
+        if (course->telling == STATUS_OK) {
+            note(course, STATUS_TIMEOUT, false);
+        }
+        return VERDICT_DONE;
+    }
+    struct pool_call call = {
+        .address = member->address,
+        .request = request->message,
+        .deadline_ns = attempt_deadline(request, now, ring->member_count == 1),
+    };
+    if (request->deadline_ms) {
+        *request->deadline_ms = told_deadline_ms(call.deadline_ns - now);
+    }
+    cluster_node_probe(course->cluster, member->id);
+    struct message reply;
+    enum status status = pool_call(course->cluster->pool, &call, &reply);
+    if (status != STATUS_OK) {
+        return judge_silence(course, member->id, status, call.is_open);
+    }
+    uint64_t epoch = reply.ring_epoch;
+    cluster_node_works(course->cluster, member->id);
+    enum verdict verdict = judge_reply(course, member->id, &reply);
+    message_release(&reply);
+    if (epoch > ring->epoch) {
+        course->is_ring_old |=
+            cluster_ring_learn(course->cluster, member->address, epoch, request->deadline_ns);
+    }
+    return verdict;
+}
+
+/* The order in which a round asks: the preference list, those that failed of late at its end.
+ */
+static uint16_t plan_round(struct course *course, const struct ring *ring,
+                           uint16_t ret_order[MEMBERS_MAX])
+{
+    struct preference_list list;
+    preference_list_build(ring, ring_partition(ring, course->request->placed_by), &list);
+    uint16_t failing[MEMBERS_MAX];
+    uint16_t failing_count = 0;
+    uint16_t count = 0;
+    for (uint16_t i = 0; i < list.count; i++) {
+        uint16_t index = list.member[i];
+        if (course->given_up[index]) {
+            continue;
+        }
+        if (cluster_node_is_failing(course->cluster, ring->members[index].id)) {
+            failing[failing_count++] = index;
+        } else {
+            ret_order[count++] = index;
+        }
+    }
+    memcpy(&ret_order[count], failing, failing_count * sizeof *failing);
+    return (uint16_t)(count + failing_count);
+}
+
+/* Asks each node once. True if another round makes sense. */
+static bool run_round(struct course *course, const struct ring *ring)
+{
+    uint16_t order[MEMBERS_MAX];
+    uint16_t count = plan_round(course, ring, order);
+    bool is_any_left = false;
+    for (uint16_t i = 0; i < count; i++) {
+        switch (attempt(course, ring, order[i])) {
+        case VERDICT_DONE:
+            return false;
+        case VERDICT_LATER:
+            is_any_left = true;
+            break;
+        case VERDICT_NO_MORE:
+            course->given_up[order[i]] = true;
+            break;
+        }
+        if (course->is_ring_old) {
+            return course->no_quorum_count == 0;
+        }
+    }
+    return is_any_left && course->no_quorum_count == 0;
+}
+
+static void pause_until(uint64_t until_ns)
+{
+    struct timespec until = {.tv_sec = (time_t)(until_ns / UINT64_C(1000000000)),
+                             .tv_nsec = (long)(until_ns % UINT64_C(1000000000))};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) {
+    }
+}
+
+/* The pause between two rounds. False if the deadline comes first. */
+static bool rest(struct course *course, uint32_t *pause_ms)
+{
+    uint64_t until = socket_now_ns() + *pause_ms * NS_PER_MS;
+    if (until >= course->request->deadline_ns) {
+        return false;
+    }
+    pause_until(until);
+    *pause_ms = 2 * *pause_ms < ROUND_PAUSE_MAX_MS ? 2 * *pause_ms : ROUND_PAUSE_MAX_MS;
+    return true;
+}
+
+static enum status conclude(struct course *course)
+{
+    enum status status = course->telling;
+    bool has_answer = course->reply.type != 0;
+    if (has_answer) {
+        return status;
+    }
+    if (course->is_open) {
+        return status == STATUS_NO_QUORUM ? STATUS_NO_QUORUM : STATUS_TIMEOUT;
+    }
+    /* What is left of a broken connection, once it is known that nothing was done. */
+    return status == STATUS_CLOSED ? STATUS_UNREACHABLE : status;
+}
+
+enum status cluster_call(struct cluster *cluster, const struct cluster_request *request,
+                         struct message *ret_reply)
+{
+    assert(cluster && request && request->message && request->check && ret_reply);
+    struct course course = {.cluster = cluster, .request = request};
+    uint32_t pause_ms = ROUND_PAUSE_MIN_MS;
+    bool go_on = true;
+    while (go_on) {
+        struct ring_snapshot *snapshot = cluster_ring_ref(cluster);
+        if (snapshot->ring.epoch != course.epoch) {
+            course.epoch = snapshot->ring.epoch;
+            memset(course.given_up, 0, sizeof course.given_up);
+        }
+        go_on = run_round(&course, &snapshot->ring);
+        cluster_ring_unref(snapshot);
+        go_on = go_on && (course.is_ring_old || rest(&course, &pause_ms));
+        course.is_ring_old = false;
+    }
+    enum status status = conclude(&course);
+    if (course.reply.type != 0) {
+        *ret_reply = course.reply;
+    }
+    return status;
+}

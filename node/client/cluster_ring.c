@@ -1,0 +1,202 @@
+/*
+ * cluster_ring.c - what the client knows of the ring and of nodes that fail.
+ */
+#include "node/client/cluster.h"
+#include "node/client/socket.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    PAUSE_MIN_MS = 1000,
+    PAUSE_MAX_MS = 10000,
+    /* Epochs that nobody can tell the ring of are no reason to ask for it with every reply. */
+    ASK_AGAIN_MS = 100,
+};
+
+struct ring_snapshot *cluster_ring_ref(struct cluster *cluster)
+{
+    pthread_mutex_lock(&cluster->lock);
+    struct ring_snapshot *snapshot = cluster->snapshot;
+    atomic_fetch_add(&snapshot->references, 1);
+    pthread_mutex_unlock(&cluster->lock);
+    return snapshot;
+}
+
+void cluster_ring_unref(struct ring_snapshot *snapshot)
+{
+    if (snapshot && atomic_fetch_sub(&snapshot->references, 1) == 1) {
+        free(snapshot);
+    }
+}
+
+/* Takes the place of an older ring. STATUS_REFUSED if it is another cluster's. */
+static enum status install(struct cluster *cluster, const struct ring *ring)
+{
+    struct ring_snapshot *fresh = malloc(sizeof *fresh);
+    if (!fresh) {
+        return STATUS_NO_MEMORY;
+    }
+    atomic_init(&fresh->references, 1);
+    fresh->ring = *ring;
+    enum status status = STATUS_OK;
+    pthread_mutex_lock(&cluster->lock);
+    struct ring_snapshot *dropped = fresh;
+    const struct ring_snapshot *known = cluster->snapshot;
+    if (known && known->ring.cluster_id != ring->cluster_id) {
+        status = STATUS_REFUSED;
+    } else if (!known || known->ring.epoch < ring->epoch) {
+        dropped = cluster->snapshot;
+        cluster->snapshot = fresh;
+    }
+    pthread_mutex_unlock(&cluster->lock);
+    cluster_ring_unref(dropped);
+    return status;
+}
+
+enum status cluster_ring_fetch(struct cluster *cluster, const char *address,
+                               uint64_t deadline_ns, struct error *error)
+{
+    struct message request = {.type = MESSAGE_RING};
+    struct pool_call call = {
+        .address = address, .request = &request, .deadline_ns = deadline_ns};
+    struct message reply;
+    enum status status = pool_call(cluster->pool, &call, &reply);
+    if (status != STATUS_OK) {
+        *error = call.error;
+        return status;
+    }
+    status = reply.status;
+    if (status == STATUS_OK && !reply.ring) {
+        status = STATUS_NOT_READY;
+    }
+    if (status == STATUS_OK) {
+        status = install(cluster, reply.ring);
+    }
+    if (status == STATUS_OK) {
+        pool_expect_cluster(cluster->pool, reply.ring->cluster_id);
+    } else {
+        error->code = status;
+        snprintf(error->text, sizeof error->text, "%s: %s", address, status_text(status));
+    }
+    message_release(&reply);
+    return status;
+}
+
+static uint64_t known_epoch(struct cluster *cluster)
+{
+    pthread_mutex_lock(&cluster->lock);
+    uint64_t epoch = cluster->snapshot->ring.epoch;
+    pthread_mutex_unlock(&cluster->lock);
+    return epoch;
+}
+
+bool cluster_ring_learn(struct cluster *cluster, const char *address, uint64_t epoch,
+                        uint64_t deadline_ns)
+{
+    uint64_t now = socket_now_ns();
+    pthread_mutex_lock(&cluster->lock);
+    uint64_t known = cluster->snapshot->ring.epoch;
+    bool is_asked = epoch > known && now - cluster->ring_asked_ns >= ASK_AGAIN_MS * NS_PER_MS;
+    if (is_asked) {
+        cluster->ring_asked_ns = now;
+    }
+    pthread_mutex_unlock(&cluster->lock);
+    struct error ignored;
+    if (is_asked && cluster_ring_fetch(cluster, address, deadline_ns, &ignored) != STATUS_OK) {
+        /* The ring at hand still works, for nodes forward; the next reply tells again. */
+        return false;
+    }
+    return known_epoch(cluster) > known;
+}
+
+/* The lock is held. */
+static struct node_health *find_failing(struct cluster *cluster, node_id id)
+{
+    unsigned count = atomic_load(&cluster->failing_count);
+    for (unsigned i = 0; i < count; i++) {
+        if (cluster->failing[i].id == id) {
+            return &cluster->failing[i];
+        }
+    }
+    return NULL;
+}
+
+/* A place for one more node that fails: that of the one whose pause ends first, when all are in
+ * use by nodes that have long left. The lock is held. */
+static struct node_health *add_failing(struct cluster *cluster, node_id id)
+{
+    unsigned count = atomic_load(&cluster->failing_count);
+    struct node_health *health = &cluster->failing[0];
+    if (count < MEMBERS_MAX) {
+        health = &cluster->failing[count];
+        atomic_store(&cluster->failing_count, count + 1);
+    } else {
+        for (unsigned i = 1; i < count; i++) {
+            if (cluster->failing[i].until_ns < health->until_ns) {
+                health = &cluster->failing[i];
+            }
+        }
+    }
+    *health = (struct node_health){.id = id};
+    return health;
+}
+
+void cluster_node_failed(struct cluster *cluster, node_id id)
+{
+    uint64_t now = socket_now_ns();
+    pthread_mutex_lock(&cluster->lock);
+    struct node_health *health = find_failing(cluster, id);
+    if (!health) {
+        health = add_failing(cluster, id);
+    }
+    /* Many threads see one failure at once; it counts once. */
+    if (now - health->failed_ns >= health->pause_ms * NS_PER_MS / 2) {
+        uint32_t pause_ms = health->pause_ms ? 2 * health->pause_ms : PAUSE_MIN_MS;
+        health->pause_ms = pause_ms > PAUSE_MAX_MS ? PAUSE_MAX_MS : pause_ms;
+        health->failed_ns = now;
+        health->until_ns = now + health->pause_ms * NS_PER_MS;
+    }
+    pthread_mutex_unlock(&cluster->lock);
+}
+
+void cluster_node_works(struct cluster *cluster, node_id id)
+{
+    if (atomic_load(&cluster->failing_count) == 0) {
+        return;
+    }
+    pthread_mutex_lock(&cluster->lock);
+    struct node_health *health = find_failing(cluster, id);
+    if (health) {
+        unsigned last = atomic_load(&cluster->failing_count) - 1;
+        *health = cluster->failing[last];
+        atomic_store(&cluster->failing_count, last);
+    }
+    pthread_mutex_unlock(&cluster->lock);
+}
+
+bool cluster_node_is_failing(struct cluster *cluster, node_id id)
+{
+    if (atomic_load(&cluster->failing_count) == 0) {
+        return false;
+    }
+    pthread_mutex_lock(&cluster->lock);
+    const struct node_health *health = find_failing(cluster, id);
+    bool is_failing = health && socket_now_ns() < health->until_ns;
+    pthread_mutex_unlock(&cluster->lock);
+    return is_failing;
+}
+
+void cluster_node_probe(struct cluster *cluster, node_id id)
+{
+    if (atomic_load(&cluster->failing_count) == 0) {
+        return;
+    }
+    pthread_mutex_lock(&cluster->lock);
+    struct node_health *health = find_failing(cluster, id);
+    if (health) {
+        health->until_ns = socket_now_ns() + health->pause_ms * NS_PER_MS;
+    }
+    pthread_mutex_unlock(&cluster->lock);
+}

@@ -1,0 +1,260 @@
+/*
+ * socket.c - see socket.h.
+ */
+#include "node/client/socket.h"
+
+#include "ring/ring.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    /* How long one send or receive may block in the kernel before the deadline is looked at. */
+    TICK_MS = 250,
+    PORT_SIZE = 6,
+};
+
+uint64_t socket_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+struct endpoint {
+    char host[ADDRESS_SIZE];
+    char port[PORT_SIZE];
+};
+
+static bool parse_port(const char *text, char ret_port[PORT_SIZE])
+{
+    size_t size = strlen(text);
+    if (size == 0 || size >= PORT_SIZE || strspn(text, "0123456789") != size) {
+        return false;
+    }
+    unsigned long port = strtoul(text, NULL, 10);
+    if (port == 0 || port > UINT16_MAX) {
+        return false;
+    }
+    memcpy(ret_port, text, size + 1);
+    return true;
+}
+
+static bool parse_endpoint(const char *address, struct endpoint *ret_endpoint)
+{
+    const char *colon = strrchr(address, ':');
+    if (strlen(address) >= ADDRESS_SIZE || !colon ||
+        !parse_port(colon + 1, ret_endpoint->port)) {
+        return false;
+    }
+    size_t size = (size_t)(colon - address);
+    bool bracketed = size > 2 && address[0] == '[' && address[size - 1] == ']';
+    if (bracketed) {
+        address++;
+        size -= 2;
+    }
+    if (size == 0 || (!bracketed && memchr(address, ':', size))) {
+        return false;
+    }
+    for (size_t i = 0; i < size; i++) {
+        if (address[i] <= ' ' || address[i] > '~') {
+            return false;
+        }
+    }
+    memcpy(ret_endpoint->host, address, size);
+    ret_endpoint->host[size] = '\0';
+    return true;
+}
+
+bool socket_address_is_valid(const char *address)
+{
+    struct endpoint ignored;
+    return parse_endpoint(address, &ignored);
+}
+
+/* Milliseconds until the deadline, rounded up, at most a minute; 0 once it has passed. */
+static int left_ms(uint64_t deadline_ns)
+{
+    enum { WAIT_MAX_MS = 60000 };
+    uint64_t now = socket_now_ns();
+    if (now >= deadline_ns) {
+        return 0;
+    }
+    uint64_t left = (deadline_ns - now + NS_PER_MS - 1) / NS_PER_MS;
+    return left > WAIT_MAX_MS ? WAIT_MAX_MS : (int)left;
+}
+
+/* Waits for `events`. STATUS_OK also for errors and hang-ups, which the next call tells. */
+static enum status wait_for(int fd, short events, uint64_t deadline_ns)
+{
+    for (;;) {
+        int left = left_ms(deadline_ns);
+        if (left == 0) {
+            return STATUS_TIMEOUT;
+        }
+        struct pollfd one = {.fd = fd, .events = events};
+        int count = poll(&one, 1, left);
+        if (count > 0) {
+            return STATUS_OK;
+        }
+        if (count < 0 && errno != EINTR) {
+            return STATUS_CLOSED;
+        }
+    }
+}
+
+static bool set_options(int fd)
+{
+    int on = 1;
+    struct timeval tick = {.tv_usec = TICK_MS * 1000};
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) == 0 &&
+           setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
+           setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tick, sizeof tick) == 0 &&
+           setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tick, sizeof tick) == 0;
+}
+
+static enum status connect_one(const struct addrinfo *to, uint64_t deadline_ns, int *ret_fd)
+{
+    int fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return STATUS_UNREACHABLE;
+    }
+    enum status status = STATUS_UNREACHABLE;
+    int failure = 0;
+    socklen_t size = sizeof failure;
+    if (connect(fd, to->ai_addr, to->ai_addrlen) != 0) {
+        if (errno != EINPROGRESS) {
+            goto fail;
+        }
+        if (wait_for(fd, POLLOUT, deadline_ns) != STATUS_OK) {
+            status = STATUS_TIMEOUT;
+            errno = ETIMEDOUT;
+            goto fail;
+        }
+        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) != 0 || failure != 0) {
+            errno = failure ? failure : errno;
+            goto fail;
+        }
+    }
+    if (!set_options(fd)) {
+        goto fail;
+    }
+    *ret_fd = fd;
+    return STATUS_OK;
+fail:
+    failure = errno;
+    close(fd);
+    errno = failure;
+    return status;
+}
+
+/* Looks a host up: at once if it is a number, so that no resolver is asked. */
+static int look_up(const struct endpoint *endpoint, struct addrinfo **ret_list)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                             .ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+    int failure = getaddrinfo(endpoint->host, endpoint->port, &hints, ret_list);
+    if (failure == EAI_NONAME) {
+        hints.ai_flags = AI_NUMERICSERV;
+        failure = getaddrinfo(endpoint->host, endpoint->port, &hints, ret_list);
+    }
+    return failure;
+}
+
+enum status socket_connect(const char *address, uint64_t deadline_ns, int *ret_fd,
+                           struct error *error)
+{
+    assert(address && ret_fd && error);
+    struct endpoint endpoint;
+    struct addrinfo *list = NULL;
+    error->code = STATUS_UNREACHABLE;
+    if (!parse_endpoint(address, &endpoint)) {
+        snprintf(error->text, sizeof error->text, "'%.64s' is not of the form HOST:PORT",
+                 address);
+        return STATUS_UNREACHABLE;
+    }
+    int failure = look_up(&endpoint, &list);
+    if (failure != 0) {
+        snprintf(error->text, sizeof error->text, "%s: %s", address, gai_strerror(failure));
+        return STATUS_UNREACHABLE;
+    }
+    enum status status = STATUS_UNREACHABLE;
+    errno = EADDRNOTAVAIL;
+    for (struct addrinfo *to = list; to && status != STATUS_OK; to = to->ai_next) {
+        status = connect_one(to, deadline_ns, ret_fd);
+    }
+    if (status != STATUS_OK) {
+        char reason[128];
+        error->code = status;
+        snprintf(error->text, sizeof error->text, "connect to %s: %s", address,
+                 strerror_r(errno, reason, sizeof reason));
+    }
+    freeaddrinfo(list);
+    return status;
+}
+
+/* True if a blocking call may overstay the deadline, so that poll has to come first. */
+static bool is_near(uint64_t deadline_ns)
+{
+    return socket_now_ns() + TICK_MS * NS_PER_MS >= deadline_ns;
+}
+
+enum status socket_send(int fd, struct slice bytes, uint64_t deadline_ns)
+{
+    assert(bytes.size > 0);
+    while (bytes.size > 0) {
+        bool near = is_near(deadline_ns);
+        if (near) {
+            enum status status = wait_for(fd, POLLOUT, deadline_ns);
+            if (status != STATUS_OK) {
+                return status;
+            }
+        }
+        int flags = MSG_NOSIGNAL | (near ? MSG_DONTWAIT : 0);
+        ssize_t size = send(fd, bytes.data, bytes.size, flags);
+        if (size >= 0) {
+            bytes.data += size;
+            bytes.size -= (size_t)size;
+        } else if (errno != EINTR && errno != EAGAIN) {
+            return STATUS_CLOSED;
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status socket_receive(int fd, uint8_t *bytes, size_t size, uint64_t deadline_ns,
+                           size_t *ret_size)
+{
+    assert(bytes && size > 0 && ret_size);
+    for (;;) {
+        bool near = is_near(deadline_ns);
+        if (near) {
+            enum status status = wait_for(fd, POLLIN, deadline_ns);
+            if (status != STATUS_OK) {
+                return status;
+            }
+        }
+        ssize_t received = recv(fd, bytes, size, near ? MSG_DONTWAIT : 0);
+        if (received > 0) {
+            *ret_size = (size_t)received;
+            return STATUS_OK;
+        }
+        if (received == 0 || (errno != EINTR && errno != EAGAIN)) {
+            return STATUS_CLOSED;
+        }
+    }
+}

@@ -1,0 +1,42 @@
+/*
+ * socket.h - blocking TCP with a deadline for every step.
+ *
+ * Deadlines are readings of CLOCK_MONOTONIC in nanoseconds. Sockets block, with a short time
+ * limit in the kernel: far from its deadline a call costs one system call, near to it a poll
+ * more.
+ * Threads:  a socket belongs to one thread at a time.
+ * Never:    a signal for a broken connection; a wait past the deadline. (Looking up a host that
+ *           is given by name waits as long as the resolver does, which has limits of its own.)
+ */
+#ifndef NODE_CLIENT_SOCKET_H
+#define NODE_CLIENT_SOCKET_H
+
+#include "ring/bytes.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+uint64_t socket_now_ns(void);
+
+/* True for HOST:PORT with a host of 1 character or more and a port of 1 to 65535, short enough
+ * for ADDRESS_SIZE. An IPv6 host stands in brackets. */
+bool socket_address_is_valid(const char *address);
+
+/*
+ * Connects to HOST:PORT. STATUS_UNREACHABLE or STATUS_TIMEOUT with the reason in `error`. The
+ * caller closes *ret_fd.
+ */
+MUST_CHECK enum status socket_connect(const char *address, uint64_t deadline_ns, int *ret_fd,
+                                      struct error *error);
+
+/*
+ * Sends all of `bytes`. STATUS_CLOSED, STATUS_TIMEOUT: the other side may have got a part of
+ * them, never all.
+ */
+MUST_CHECK enum status socket_send(int fd, struct slice bytes, uint64_t deadline_ns);
+
+/* Receives 1 to `size` bytes. STATUS_CLOSED at the end of the stream or when the connection
+ * broke, STATUS_TIMEOUT. */
+MUST_CHECK enum status socket_receive(int fd, uint8_t *bytes, size_t size, uint64_t deadline_ns,
+                                      size_t *ret_size);
+
+#endif
