@@ -1,0 +1,202 @@
+/*
+ * same.c - see sample.h: comparing messages, field by field.
+ */
+#include <string.h>
+
+#include "tests/wire/sample.h"
+
+static bool same_blob(const struct blob *a, const struct blob *b)
+{
+    return (a == NULL) == (b == NULL) && slice_equal(blob_slice(a), blob_slice(b));
+}
+
+static bool same_attributes(const struct attributes *a, const struct attributes *b)
+{
+    return a->type == b->type && a->mode == b->mode && a->user == b->user &&
+           a->group == b->group && a->accessed_ns == b->accessed_ns &&
+           a->modified_ns == b->modified_ns && a->changed_ns == b->changed_ns &&
+           a->size == b->size && a->file_id == b->file_id;
+}
+
+bool sample_same_version(const struct version *a, const struct version *b)
+{
+    return a->dot.counter == b->dot.counter && actor_equal(a->dot.actor, b->dot.actor) &&
+           memcmp(a->write_id, b->write_id, WRITE_ID_SIZE) == 0 &&
+           same_attributes(&a->attributes, &b->attributes) &&
+           memcmp(a->content_hash, b->content_hash, CONTENT_HASH_SIZE) == 0 &&
+           same_blob(a->content, b->content) && same_blob(a->xattrs, b->xattrs);
+}
+
+bool sample_same_object(const struct object *a, const struct object *b)
+{
+    if (a == NULL || b == NULL) {
+        return a == b;
+    }
+    if (!clock_equal(&a->clock, &b->clock) || a->version_count != b->version_count ||
+        !actor_equal(a->own, b->own)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < a->version_count; i++) {
+        if (!sample_same_version(&a->versions[i], &b->versions[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool same_dots(const struct dot *a, uint32_t a_count, const struct dot *b,
+                      uint32_t b_count)
+{
+    struct clock a_clock = {.count = a_count, .pair = a};
+    struct clock b_clock = {.count = b_count, .pair = b};
+
+    return clock_equal(&a_clock, &b_clock);
+}
+
+static bool same_hello(const struct message_hello *a, const struct message_hello *b)
+{
+    if (a->protocol != b->protocol || a->role != b->role || a->cluster_id != b->cluster_id ||
+        a->node != b->node || strcmp(a->address, b->address) != 0 || a->forming != b->forming ||
+        a->seed_count != b->seed_count) {
+        return false;
+    }
+    for (uint16_t i = 0; i < a->seed_count; i++) {
+        if (strcmp(a->seeds[i], b->seeds[i]) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool same_put(const struct message_put *a, const struct message_put *b)
+{
+    return same_blob(a->key, b->key) && a->mode == b->mode &&
+           same_dots(a->context, a->context_count, b->context, b->context_count) &&
+           same_dots(a->dots, a->dot_count, b->dots, b->dot_count) &&
+           a->has_value == b->has_value && sample_same_version(&a->value, &b->value) &&
+           a->w == b->w && a->sync == b->sync && a->hops == b->hops &&
+           a->deadline_ms == b->deadline_ms;
+}
+
+static bool same_list(const struct message_list *a, const struct message_list *b)
+{
+    return same_blob(a->directory, b->directory) && same_blob(a->start, b->start) &&
+           a->after_start == b->after_start && same_blob(a->end, b->end) &&
+           a->end_is_prefix == b->end_is_prefix && a->limit == b->limit &&
+           a->live_only == b->live_only && a->r == b->r && a->hops == b->hops &&
+           a->deadline_ms == b->deadline_ms;
+}
+
+static bool same_list_reply(const struct message_list_reply *a,
+                            const struct message_list_reply *b)
+{
+    if (a->row_count != b->row_count || a->more != b->more ||
+        !same_blob(a->resume, b->resume)) {
+        return false;
+    }
+    for (uint16_t i = 0; i < a->row_count; i++) {
+        if (row_compare(&a->rows[i], &b->rows[i]) != 0 ||
+            !sample_same_object(a->rows[i].object, b->rows[i].object)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool same_status_reply(const struct message_status_reply *a,
+                              const struct message_status_reply *b)
+{
+    if (a->node != b->node || strcmp(a->address, b->address) != 0 ||
+        a->cluster_id != b->cluster_id || a->epoch != b->epoch || a->ready != b->ready ||
+        a->disk_total != b->disk_total || a->disk_free != b->disk_free ||
+        a->peer_count != b->peer_count || a->stat_count != b->stat_count) {
+        return false;
+    }
+    for (uint16_t i = 0; i < a->peer_count; i++) {
+        if (a->peers[i].id != b->peers[i].id || a->peers[i].up != b->peers[i].up ||
+            strcmp(a->peers[i].address, b->peers[i].address) != 0) {
+            return false;
+        }
+    }
+    for (uint16_t i = 0; i < a->stat_count; i++) {
+        if (a->stats[i].value != b->stats[i].value ||
+            strcmp(a->stats[i].name, b->stats[i].name) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool same_ring(const struct ring *a, const struct ring *b)
+{
+    /* Rings are made zeroed, so equal ones are equal bytes. */
+    return a == NULL || b == NULL ? a == b : memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static bool same_replica_get_reply(const struct message_replica_get_reply *a,
+                                   const struct message_replica_get_reply *b)
+{
+    return a->has_digest == b->has_digest && memcmp(a->digest, b->digest, DIGEST_SIZE) == 0 &&
+           sample_same_object(a->object, b->object);
+}
+
+static bool same_payload(const struct message *a, const struct message *b)
+{
+    switch (a->type) {
+    case MESSAGE_HELLO:
+    case MESSAGE_HELLO_REPLY:
+        return same_hello(&a->hello, &b->hello);
+    case MESSAGE_GET:
+        return same_blob(a->get.key, b->get.key) && a->get.r == b->get.r &&
+               a->get.hops == b->get.hops && a->get.deadline_ms == b->get.deadline_ms;
+    case MESSAGE_GET_REPLY:
+        return sample_same_object(a->get_reply.object, b->get_reply.object) &&
+               a->get_reply.answers == b->get_reply.answers;
+    case MESSAGE_PUT:
+        return same_put(&a->put, &b->put);
+    case MESSAGE_PUT_REPLY:
+        return sample_same_object(a->put_reply.row, b->put_reply.row);
+    case MESSAGE_LIST:
+    case MESSAGE_REPLICA_LIST:
+        return same_list(&a->list, &b->list);
+    case MESSAGE_LIST_REPLY:
+    case MESSAGE_REPLICA_LIST_REPLY:
+        return same_list_reply(&a->list_reply, &b->list_reply);
+    case MESSAGE_STATUS_REPLY:
+        return same_status_reply(&a->status_reply, &b->status_reply);
+    case MESSAGE_RING_REPLY:
+    case MESSAGE_RING_PUSH:
+    case MESSAGE_JOIN_REPLY:
+        return same_ring(a->ring, b->ring);
+    case MESSAGE_REPLICA_GET:
+        return same_blob(a->replica_get.key, b->replica_get.key) &&
+               a->replica_get.digest_only == b->replica_get.digest_only;
+    case MESSAGE_REPLICA_GET_REPLY:
+        return same_replica_get_reply(&a->replica_get_reply, &b->replica_get_reply);
+    case MESSAGE_REPLICA_PUT:
+        return same_blob(a->replica_put.key, b->replica_put.key) &&
+               sample_same_object(a->replica_put.object, b->replica_put.object) &&
+               a->replica_put.parts == b->replica_put.parts &&
+               a->replica_put.sync == b->replica_put.sync;
+    case MESSAGE_JOIN:
+        return a->join.member.id == b->join.member.id &&
+               strcmp(a->join.member.address, b->join.member.address) == 0;
+    case MESSAGE_PREPARE:
+        return a->prepare.epoch == b->prepare.epoch &&
+               a->prepare.proposer == b->prepare.proposer;
+    case MESSAGE_STATUS:
+    case MESSAGE_RING:
+    case MESSAGE_REPLICA_PUT_REPLY:
+    case MESSAGE_PREPARE_REPLY:
+    case MESSAGE_RING_PUSH_REPLY:
+        return true;
+    }
+    return false;
+}
+
+bool sample_same_message(const struct message *a, const struct message *b)
+{
+    return a->type == b->type && a->request_id == b->request_id &&
+           a->ring_epoch == b->ring_epoch && a->status == b->status &&
+           same_blob(a->text, b->text) && same_payload(a, b);
+}

@@ -1,0 +1,512 @@
+/*
+ * sample.c - see sample.h: making messages.
+ */
+#include "tests/wire/sample.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    SAMPLE_VERSIONS_MAX = 5,
+    SAMPLE_CONTENT_MAX = 400, /* over 255, so that two widths of length are met */
+    SAMPLE_NAME_MAX = 12,
+};
+
+const enum message_type sample_types[SAMPLE_TYPES] = {
+    MESSAGE_HELLO,
+    MESSAGE_HELLO_REPLY,
+    MESSAGE_GET,
+    MESSAGE_GET_REPLY,
+    MESSAGE_PUT,
+    MESSAGE_PUT_REPLY,
+    MESSAGE_LIST,
+    MESSAGE_LIST_REPLY,
+    MESSAGE_STATUS,
+    MESSAGE_STATUS_REPLY,
+    MESSAGE_RING,
+    MESSAGE_RING_REPLY,
+    MESSAGE_REPLICA_GET,
+    MESSAGE_REPLICA_GET_REPLY,
+    MESSAGE_REPLICA_PUT,
+    MESSAGE_REPLICA_LIST,
+    MESSAGE_REPLICA_LIST_REPLY,
+    MESSAGE_REPLICA_PUT_REPLY,
+    MESSAGE_JOIN,
+    MESSAGE_JOIN_REPLY,
+    MESSAGE_PREPARE,
+    MESSAGE_RING_PUSH,
+    MESSAGE_RING_PUSH_REPLY,
+    MESSAGE_PREPARE_REPLY,
+};
+
+struct sample sample_seeded(void)
+{
+    const char *text = getenv("DYNAMOFS_TEST_SEED");
+    struct timespec now;
+    uint64_t seed;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    seed = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    if (text != NULL) {
+        seed = strtoull(text, NULL, 10);
+    }
+    printf("DYNAMOFS_TEST_SEED=%" PRIu64 "\n", seed);
+    return (struct sample){.state = seed};
+}
+
+/* splitmix64, by Steele, Lea and Flood, "Fast splittable pseudorandom number generators". */
+uint64_t sample_bits(struct sample *sample)
+{
+    uint64_t mixed = sample->state += UINT64_C(0x9e3779b97f4a7c15);
+
+    mixed = (mixed ^ mixed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);
+    return mixed ^ mixed >> 31;
+}
+
+uint64_t sample_below(struct sample *sample, uint64_t max)
+{
+    assert(max > 0);
+    return sample_bits(sample) % max;
+}
+
+uint64_t sample_number(struct sample *sample)
+{
+    return sample_bits(sample) >> sample_below(sample, 64);
+}
+
+bool sample_chance(struct sample *sample, unsigned percent)
+{
+    return sample_below(sample, 100) < percent;
+}
+
+struct blob *sample_bytes(struct sample *sample, size_t size)
+{
+    struct blob *blob = blob_new_uninitialised(size);
+
+    assert(blob != NULL);
+    for (size_t i = 0; i < size; i++) {
+        blob->data[i] = (uint8_t)sample_bits(sample);
+    }
+    return blob;
+}
+
+/* A name of letters and of bytes that are no text; never `.` or `..`. */
+static void append_name(struct sample *sample, struct buffer *buffer)
+{
+    uint64_t size = 1 + sample_below(sample, SAMPLE_NAME_MAX);
+
+    buffer_append_byte(buffer, (uint8_t)('a' + sample_below(sample, 26)));
+    for (uint64_t i = 1; i < size; i++) {
+        uint8_t byte = (uint8_t)sample_bits(sample);
+
+        buffer_append_byte(buffer, byte == '/' || byte == '\0' ? '.' : byte);
+    }
+}
+
+static struct blob *blob_of(struct buffer *buffer)
+{
+    struct blob *blob = blob_new(buffer_slice(buffer));
+
+    assert(blob != NULL && !buffer->failed);
+    buffer_release(buffer);
+    return blob;
+}
+
+static struct blob *sample_name(struct sample *sample)
+{
+    struct buffer buffer = {0};
+
+    append_name(sample, &buffer);
+    return blob_of(&buffer);
+}
+
+static struct blob *sample_key(struct sample *sample, enum row_kind kind)
+{
+    struct buffer buffer = {0};
+    uint64_t depth = 1 + sample_below(sample, 4);
+
+    for (uint64_t i = 0; i < depth; i++) {
+        if (i > 0) {
+            buffer_append_byte(&buffer, '/');
+        }
+        append_name(sample, &buffer);
+    }
+    if (kind == ROW_DIRECTORY) {
+        buffer_append_byte(&buffer, '/');
+    }
+    return blob_of(&buffer);
+}
+
+static enum row_kind sample_kind(struct sample *sample)
+{
+    return sample_chance(sample, 30) ? ROW_DIRECTORY : ROW_FILE;
+}
+
+static void sample_address(struct sample *sample, char ret_address[ADDRESS_SIZE])
+{
+    memset(ret_address, 0, ADDRESS_SIZE);
+    snprintf(ret_address, ADDRESS_SIZE, "host-%" PRIx64 ".example:%u",
+             sample_bits(sample) & 0xffffffff, (unsigned)(1 + sample_below(sample, 65535)));
+}
+
+static struct blob *sample_text(struct sample *sample)
+{
+    struct blob *text;
+
+    if (sample_chance(sample, 50)) {
+        return NULL;
+    }
+    text = sample_bytes(sample, 1 + sample_below(sample, 300));
+    for (size_t i = 0; i < text->size; i++) {
+        text->data[i] = (uint8_t)(' ' + text->data[i] % ('~' - ' '));
+    }
+    return text;
+}
+
+/* Ascending by actor, for the lowest nodes come first. */
+static struct dot *sample_pairs(struct sample *sample, uint32_t count)
+{
+    struct dot *pairs = calloc(count + 1, sizeof(*pairs));
+    uint64_t node = 0;
+
+    assert(pairs != NULL);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i == 0 || sample_chance(sample, 70)) {
+            node += 1 + (sample_number(sample) >> 12);
+            pairs[i].actor.birth = sample_number(sample) >> 8;
+        } else { /* another copy of the same node */
+            pairs[i].actor.birth = pairs[i - 1].actor.birth + 1 + sample_below(sample, 9);
+        }
+        pairs[i].actor.node = node;
+        pairs[i].counter = 1 + (sample_number(sample) >> 1);
+    }
+    return pairs;
+}
+
+static struct attributes sample_attributes(struct sample *sample, enum row_kind kind)
+{
+    struct attributes attributes = {
+        .mode = (uint32_t)sample_below(sample, 010000),
+        .user = (uint32_t)(sample_number(sample) >> 32),
+        .group = (uint32_t)(sample_number(sample) >> 32),
+        .accessed_ns = (int64_t)sample_number(sample),
+        .modified_ns = -(int64_t)(sample_number(sample) >> 1),
+        .changed_ns = (int64_t)sample_number(sample),
+        .file_id = sample_number(sample),
+    };
+
+    if (kind == ROW_DIRECTORY) {
+        attributes.type = VERSION_DIRECTORY;
+    } else {
+        attributes.type = sample_chance(sample, 80) ? VERSION_FILE : VERSION_SYMLINK;
+    }
+    return attributes;
+}
+
+static struct version sample_version(struct sample *sample, bool is_row, enum row_kind kind)
+{
+    struct version version = {.attributes = sample_attributes(sample, kind)};
+
+    for (size_t i = 0; i < WRITE_ID_SIZE; i++) {
+        version.write_id[i] = (uint8_t)sample_bits(sample);
+    }
+    for (size_t i = 0; i < CONTENT_HASH_SIZE; i++) {
+        version.content_hash[i] = (uint8_t)sample_bits(sample);
+    }
+    if (is_row) {
+        version.attributes.size = sample_number(sample) >> 1;
+        return version;
+    }
+    version.content = sample_bytes(sample, sample_below(sample, SAMPLE_CONTENT_MAX));
+    version.attributes.size = version.content->size;
+    content_hash(blob_slice(version.content), version.content_hash);
+    if (sample_chance(sample, 30)) {
+        version.xattrs = sample_bytes(sample, 1 + sample_below(sample, 64));
+    }
+    return version;
+}
+
+static int compare_versions(const void *a, const void *b)
+{
+    return dot_compare(((const struct version *)a)->dot, ((const struct version *)b)->dot);
+}
+
+struct object *sample_object(struct sample *sample, uint32_t pair_max, bool is_row,
+                             enum row_kind kind)
+{
+    uint32_t pair_count = (uint32_t)sample_below(sample, pair_max + 1);
+    struct dot *pairs = sample_pairs(sample, pair_count);
+    struct clock clock = {.count = pair_count, .pair = pairs};
+    struct version versions[SAMPLE_VERSIONS_MAX];
+    uint32_t wanted = (uint32_t)sample_below(sample, SAMPLE_VERSIONS_MAX + 1);
+    uint32_t count = 0;
+    struct object *object;
+    enum status status;
+
+    for (uint32_t i = 0; i < pair_count && count < wanted; i++) {
+        uint64_t back = sample_below(sample, 3);
+
+        versions[count] = sample_version(sample, is_row, kind);
+        versions[count].dot = pairs[i];
+        if (pairs[i].counter > back) {
+            versions[count].dot.counter -= back;
+        }
+        count++;
+    }
+    qsort(versions, count, sizeof(versions[0]), compare_versions);
+    status = object_new(&clock, versions, count, (struct actor){0}, &object);
+    assert(status == STATUS_OK);
+    for (uint32_t i = 0; i < count; i++) {
+        blob_unref(versions[i].content);
+        blob_unref(versions[i].xattrs);
+    }
+    free(pairs);
+    return object;
+}
+
+static struct object *sample_whole(struct sample *sample)
+{
+    return sample_object(sample, 20, false, sample_kind(sample));
+}
+
+static struct ring *sample_ring(struct sample *sample)
+{
+    struct ring *ring = calloc(1, sizeof(*ring));
+    struct member members[MEMBERS_MAX];
+    uint16_t count = (uint16_t)(1 + sample_below(sample, 12));
+    enum status status;
+
+    assert(ring != NULL);
+    for (uint16_t i = 0; i < count; i++) {
+        members[i].id = 1 + sample_below(sample, 1 << 20) * MEMBERS_MAX + i;
+        snprintf(members[i].address, ADDRESS_SIZE, "10.0.0.%d:%d", i, 7450 + i);
+    }
+    status =
+        ring_create(1 + sample_number(sample) / 2, PARTITIONS_DEFAULT,
+                    (uint16_t)(1 + sample_below(sample, REPLICAS_MAX)), members, count, ring);
+    assert(status == STATUS_OK);
+    ring->epoch = 1 + sample_number(sample) / 2;
+    return ring;
+}
+
+static void sample_hello(struct sample *sample, struct message_hello *hello)
+{
+    hello->protocol = PROTOCOL_VERSION;
+    hello->cluster_id = sample_number(sample);
+    hello->role = ROLE_CLIENT;
+    if (sample_chance(sample, 50)) {
+        return;
+    }
+    hello->role = ROLE_NODE;
+    hello->node = 1 + sample_number(sample) / 2;
+    sample_address(sample, hello->address);
+    hello->forming = sample_chance(sample, 50);
+    hello->seed_count = (uint16_t)sample_below(sample, 4);
+    if (hello->seed_count > 0) {
+        hello->seeds = calloc(hello->seed_count, sizeof(*hello->seeds));
+        assert(hello->seeds != NULL);
+    }
+    for (uint16_t i = 0; i < hello->seed_count; i++) {
+        sample_address(sample, hello->seeds[i]);
+        hello->seeds[i][0] = (char)('a' + i); /* ascending */
+    }
+}
+
+static void sample_put(struct sample *sample, struct message_put *put)
+{
+    enum row_kind kind = sample_kind(sample);
+
+    put->key = sample_key(sample, kind);
+    put->mode = (enum update_mode)(1 + sample_below(sample, 3));
+    put->context_count = (uint32_t)sample_below(sample, 6);
+    put->dot_count = (uint32_t)sample_below(sample, 4);
+    if (put->context_count > 0) {
+        put->context = sample_pairs(sample, put->context_count);
+    }
+    if (put->dot_count > 0) {
+        put->dots = sample_pairs(sample, put->dot_count);
+    }
+    put->has_value = sample_chance(sample, 80);
+    if (put->has_value) {
+        put->value = sample_version(sample, false, kind);
+        memset(put->value.content_hash, 0, CONTENT_HASH_SIZE);
+    }
+    put->w = (uint8_t)sample_below(sample, REPLICAS_MAX + 1);
+    put->sync = sample_chance(sample, 50);
+    put->hops = (uint8_t)sample_below(sample, 2);
+    put->deadline_ms = (uint32_t)sample_below(sample, DEADLINE_MAX_MS + 1);
+}
+
+static void sample_list(struct sample *sample, struct message_list *list)
+{
+    list->directory = sample_key(sample, ROW_DIRECTORY);
+    list->start = sample_chance(sample, 50) ? sample_name(sample) : NULL;
+    list->after_start = sample_chance(sample, 50);
+    list->end = sample_chance(sample, 50) ? sample_name(sample) : NULL;
+    list->end_is_prefix = sample_chance(sample, 50);
+    list->limit = (uint16_t)(1 + sample_below(sample, ROWS_MAX));
+    list->live_only = sample_chance(sample, 50);
+    list->r = (uint8_t)sample_below(sample, REPLICAS_MAX + 1);
+    list->hops = (uint8_t)sample_below(sample, 2);
+    list->deadline_ms = (uint32_t)sample_below(sample, DEADLINE_MAX_MS + 1);
+}
+
+static void sample_list_reply(struct sample *sample, struct message_list_reply *reply)
+{
+    uint16_t count = (uint16_t)sample_below(sample, 20);
+
+    if (count > 0) {
+        reply->rows = calloc(count, sizeof(*reply->rows));
+        assert(reply->rows != NULL);
+    }
+    for (uint16_t i = 0; i < count; i++) {
+        struct row *row = &reply->rows[i];
+
+        row->name = sample_name(sample);
+        row->name->data[0] = (uint8_t)('A' + i); /* ascending */
+        row->kind = sample_kind(sample);
+        row->object = sample_object(sample, 3, true, row->kind);
+    }
+    reply->row_count = count;
+    reply->more = sample_chance(sample, 50);
+    reply->resume = reply->more ? sample_name(sample) : NULL;
+}
+
+static void sample_status(struct sample *sample, struct message_status_reply *reply)
+{
+    reply->node = sample_number(sample);
+    if (sample_chance(sample, 80)) {
+        sample_address(sample, reply->address);
+    }
+    reply->cluster_id = sample_number(sample);
+    reply->epoch = sample_number(sample);
+    reply->ready = sample_chance(sample, 50);
+    reply->disk_total = sample_number(sample);
+    reply->disk_free = sample_number(sample);
+    reply->peer_count = (uint16_t)(1 + sample_below(sample, 4));
+    reply->peers = calloc(reply->peer_count, sizeof(*reply->peers));
+    reply->stat_count = (uint16_t)(1 + sample_below(sample, 8));
+    reply->stats = calloc(reply->stat_count, sizeof(*reply->stats));
+    assert(reply->peers != NULL && reply->stats != NULL);
+    for (uint16_t i = 0; i < reply->peer_count; i++) {
+        reply->peers[i].id = 1 + sample_number(sample) / 2;
+        sample_address(sample, reply->peers[i].address);
+        reply->peers[i].up = sample_chance(sample, 50);
+    }
+    for (uint16_t i = 0; i < reply->stat_count; i++) {
+        snprintf(reply->stats[i].name, sizeof(reply->stats[i].name), "puts_%u", (unsigned)i);
+        reply->stats[i].value = sample_number(sample);
+    }
+}
+
+static void sample_replica_put(struct sample *sample, struct message_replica_put *put)
+{
+    enum row_kind kind = sample_kind(sample);
+
+    put->key = sample_key(sample, kind);
+    put->parts = (uint8_t)(1 + sample_below(sample, 3));
+    put->object = sample_object(sample, 20, put->parts == REPLICA_ROW, kind);
+    put->sync = sample_chance(sample, 50);
+}
+
+static void sample_replica_get_reply(struct sample *sample,
+                                     struct message_replica_get_reply *reply)
+{
+    reply->has_digest = sample_chance(sample, 40);
+    if (!reply->has_digest) {
+        reply->object = sample_chance(sample, 80) ? sample_whole(sample) : NULL;
+        return;
+    }
+    for (size_t i = 0; i < DIGEST_SIZE; i++) {
+        reply->digest[i] = (uint8_t)sample_bits(sample);
+    }
+}
+
+static void sample_payload(struct sample *sample, struct message *message)
+{
+    switch (message->type) {
+    case MESSAGE_HELLO:
+    case MESSAGE_HELLO_REPLY:
+        sample_hello(sample, &message->hello);
+        break;
+    case MESSAGE_GET:
+        message->get.key = sample_key(sample, sample_kind(sample));
+        message->get.r = (uint8_t)sample_below(sample, REPLICAS_MAX + 1);
+        message->get.hops = (uint8_t)sample_below(sample, 2);
+        message->get.deadline_ms = (uint32_t)sample_below(sample, DEADLINE_MAX_MS + 1);
+        break;
+    case MESSAGE_GET_REPLY:
+        message->get_reply.object = sample_chance(sample, 80) ? sample_whole(sample) : NULL;
+        message->get_reply.answers = (uint8_t)sample_bits(sample);
+        break;
+    case MESSAGE_PUT:
+        sample_put(sample, &message->put);
+        break;
+    case MESSAGE_PUT_REPLY:
+        message->put_reply.row = sample_object(sample, 20, true, sample_kind(sample));
+        break;
+    case MESSAGE_LIST:
+    case MESSAGE_REPLICA_LIST:
+        sample_list(sample, &message->list);
+        break;
+    case MESSAGE_LIST_REPLY:
+    case MESSAGE_REPLICA_LIST_REPLY:
+        sample_list_reply(sample, &message->list_reply);
+        break;
+    case MESSAGE_STATUS_REPLY:
+        sample_status(sample, &message->status_reply);
+        break;
+    case MESSAGE_RING_REPLY:
+    case MESSAGE_JOIN_REPLY:
+        message->ring = sample_chance(sample, 80) ? sample_ring(sample) : NULL;
+        break;
+    case MESSAGE_RING_PUSH:
+        message->ring = sample_ring(sample);
+        break;
+    case MESSAGE_REPLICA_GET:
+        message->replica_get.key = sample_key(sample, sample_kind(sample));
+        message->replica_get.digest_only = sample_chance(sample, 50);
+        break;
+    case MESSAGE_REPLICA_GET_REPLY:
+        sample_replica_get_reply(sample, &message->replica_get_reply);
+        break;
+    case MESSAGE_REPLICA_PUT:
+        sample_replica_put(sample, &message->replica_put);
+        break;
+    case MESSAGE_JOIN:
+        message->join.member.id = 1 + sample_number(sample) / 2;
+        sample_address(sample, message->join.member.address);
+        break;
+    case MESSAGE_PREPARE:
+        message->prepare.epoch = sample_number(sample);
+        message->prepare.proposer = 1 + sample_number(sample) / 2;
+        break;
+    case MESSAGE_STATUS:
+    case MESSAGE_RING:
+    case MESSAGE_REPLICA_PUT_REPLY:
+    case MESSAGE_PREPARE_REPLY:
+    case MESSAGE_RING_PUSH_REPLY:
+        break;
+    }
+}
+
+void sample_message(struct sample *sample, enum message_type type, struct message *ret_message)
+{
+    struct message message;
+
+    memset(&message, 0, sizeof(message));
+    message.type = type;
+    message.request_id = sample_number(sample);
+    message.ring_epoch = sample_number(sample);
+    if (!message_type_is_request(type)) {
+        message.status = (enum status)sample_below(sample, STATUS_COUNT);
+        message.text = sample_text(sample);
+    }
+    sample_payload(sample, &message);
+    *ret_message = message;
+}
