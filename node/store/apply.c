@@ -1,1 +1,254 @@
+/*
+ * apply.c - a group of requests, carried out in order with one batch of writes.
+ */
 #include "node/store/apply.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "node/store/apply_internal.h"
+#include "node/store/batch.h"
+
+enum {
+    QUICK_ROWS_MAX = 64,          /* rows of a listing */
+    QUICK_INTENTS_MAX = 64,       /* intents to be dropped */
+    QUICK_SIZE_MAX = 32 << 10,    /* bytes to be hashed and copied: below 0.1 ms */
+    REQUEST_OVERHEAD_SIZE = 1024, /* keys, clock, row and intents beside the contents */
+};
+
+/* How a request of the group stands to the batch. */
+enum tie {
+    TIE_NONE,  /* it neither wrote to the batch nor read from it */
+    TIE_BATCH, /* its result is true only if the batch is committed */
+};
+
+struct group {
+    struct store_state *state;
+    const struct store_request *requests;
+    struct store_result *results;
+    enum tie *ties;
+    size_t count;
+    size_t committed; /* requests before this one are done */
+    bool sync;        /* one of the others asks for it */
+    struct batch batch;
+};
+
+bool store_request_is_read(const struct store_request *request)
+{
+    switch (request->operation) {
+    case STORE_GET:
+    case STORE_LIST:
+    case STORE_FIND_LIVE_ROW:
+    case STORE_LIST_INTENTS:
+    case STORE_HOLDS_DATA:
+        return true;
+    case STORE_COORDINATE:
+    case STORE_MERGE:
+    case STORE_CLEAR_INTENTS:
+    case STORE_SAVE_RING:
+        return false;
+    }
+    return false;
+}
+
+size_t store_request_size(const struct store_request *request)
+{
+    size_t size = REQUEST_OVERHEAD_SIZE + 2 * blob_slice(request->key).size;
+
+    if (request->put != NULL) {
+        size += blob_slice(request->put->value.content).size;
+        size += blob_slice(request->put->value.xattrs).size;
+    }
+    if (request->object != NULL) {
+        size += object_content_size(request->object);
+    }
+    return size;
+}
+
+bool store_request_is_quick(const struct store_state *state,
+                            const struct store_request *request)
+{
+    size_t size = store_request_size(request);
+
+    switch (request->operation) {
+    case STORE_GET:
+        return true;
+    case STORE_LIST:
+        return request->list.limit <= QUICK_ROWS_MAX;
+    case STORE_COORDINATE:
+    case STORE_MERGE:
+        return !request->sync && size <= QUICK_SIZE_MAX &&
+               store_state_has_lease(state, request->wall_us) &&
+               state->engine->operations->is_quick(state->engine, size);
+    case STORE_CLEAR_INTENTS:
+        return request->intent_count <= QUICK_INTENTS_MAX &&
+               state->engine->operations->is_quick(state->engine, size);
+    case STORE_FIND_LIVE_ROW:
+    case STORE_LIST_INTENTS:
+    case STORE_HOLDS_DATA:
+    case STORE_SAVE_RING:
+        return false;
+    }
+    return false;
+}
+
+/* See store_state.directories. */
+static bool needs_to_be_alone(const struct store_request *request)
+{
+    switch (request->operation) {
+    case STORE_CLEAR_INTENTS:
+        return true;
+    case STORE_COORDINATE:
+        return key_is_directory(blob_slice(request->key));
+    case STORE_MERGE:
+        return (request->parts & REPLICA_OBJECT) != 0 &&
+               key_is_directory(blob_slice(request->key));
+    case STORE_GET:
+    case STORE_LIST:
+    case STORE_FIND_LIVE_ROW:
+    case STORE_LIST_INTENTS:
+    case STORE_SAVE_RING:
+    case STORE_HOLDS_DATA:
+        return false;
+    }
+    return false;
+}
+
+/* Takes the lock that the group needs; false if it needs none. */
+static bool lock_directories(const struct group *group)
+{
+    bool writes = false;
+    bool alone = false;
+
+    for (size_t i = 0; i < group->count; i++) {
+        writes = writes || !store_request_is_read(&group->requests[i]);
+        alone = alone || needs_to_be_alone(&group->requests[i]);
+    }
+    if (alone) {
+        pthread_rwlock_wrlock(&group->state->directories);
+    } else if (writes) {
+        pthread_rwlock_rdlock(&group->state->directories);
+    }
+    return writes;
+}
+
+static void fail_result(struct store_result *result, enum status status)
+{
+    enum store_operation operation = result->operation;
+    uint64_t token = result->token;
+
+    store_result_release(result);
+    result->operation = operation;
+    result->token = token;
+    result->status = status;
+}
+
+/* Commits what the requests up to `end` (left out) have written. */
+static void commit(struct group *group, size_t end)
+{
+    enum status status = batch_commit(&group->batch, group->sync);
+
+    for (size_t i = group->committed; i < end; i++) {
+        struct store_result *result = &group->results[i];
+        if (status != STATUS_OK && group->ties[i] == TIE_BATCH && result->status == STATUS_OK) {
+            fail_result(result, status);
+        }
+    }
+    group->committed = end;
+    group->sync = false;
+}
+
+static enum status apply_scan(struct group *group, const struct store_request *request,
+                              struct store_result *result)
+{
+    if (request->operation == STORE_LIST) {
+        return apply_list(group->state, request, result);
+    }
+    return apply_find_live_row(group->state, request, result);
+}
+
+/* One request, with its tie to the batch. */
+static enum status apply_one(struct group *group, size_t i)
+{
+    struct store_state *state = group->state;
+    const struct store_request *request = &group->requests[i];
+    struct store_result *result = &group->results[i];
+    struct batch *batch = &group->batch;
+    bool has_ring = state->partition_count > 0;
+
+    switch (request->operation) {
+    case STORE_GET:
+        return has_ring ? apply_get(state, batch, request, result) : STATUS_NOT_READY;
+    case STORE_COORDINATE:
+        return has_ring ? apply_coordinate(state, batch, request, result) : STATUS_NOT_READY;
+    case STORE_MERGE:
+        return has_ring ? apply_merge(state, batch, request, result) : STATUS_NOT_READY;
+    case STORE_CLEAR_INTENTS:
+        return apply_clear_intents(batch, request);
+    case STORE_LIST:
+    case STORE_FIND_LIVE_ROW:
+        commit(group, i);
+        return has_ring ? apply_scan(group, request, result) : STATUS_NOT_READY;
+    case STORE_LIST_INTENTS:
+        commit(group, i);
+        return apply_list_intents(state, request, result);
+    case STORE_HOLDS_DATA:
+        commit(group, i);
+        return apply_holds_data(state, result);
+    case STORE_SAVE_RING:
+        commit(group, i);
+        return store_state_save_ring(state, request->ring);
+    }
+    return STATUS_BAD_MESSAGE;
+}
+
+static void apply_all(struct group *group)
+{
+    for (size_t i = 0; i < group->count; i++) {
+        const struct store_request *request = &group->requests[i];
+        struct store_result *result = &group->results[i];
+
+        group->batch.has_read_pending = false;
+        enum status status = apply_one(group, i);
+        if (status != STATUS_OK) {
+            fail_result(result, status);
+        }
+        bool is_tied = !store_request_is_read(request) || group->batch.has_read_pending;
+        group->ties[i] = is_tied ? TIE_BATCH : TIE_NONE;
+        group->sync = group->sync || (status == STATUS_OK && request->sync);
+    }
+    commit(group, group->count);
+}
+
+void store_apply(struct store_state *state, const struct store_request *requests, size_t count,
+                 struct store_result *ret_results)
+{
+    assert(state != NULL && count > 0);
+
+    struct group group = {
+        .state = state,
+        .requests = requests,
+        .results = ret_results,
+        .ties = calloc(count, sizeof(enum tie)),
+        .count = count,
+        .batch = {.engine = state->engine},
+    };
+
+    for (size_t i = 0; i < count; i++) {
+        ret_results[i] = (struct store_result){
+            .operation = requests[i].operation,
+            .token = requests[i].token,
+            .status = group.ties == NULL ? STATUS_NO_MEMORY : STATUS_OK,
+        };
+    }
+    if (group.ties == NULL) {
+        return;
+    }
+    bool is_locked = lock_directories(&group);
+    apply_all(&group);
+    if (is_locked) {
+        pthread_rwlock_unlock(&state->directories);
+    }
+    batch_release(&group.batch);
+    free(group.ties);
+}

@@ -7,8 +7,19 @@
 #ifndef NODE_STORE_APPLY_H
 #define NODE_STORE_APPLY_H
 
+#include <pthread.h>
+
 #include "node/store/engine.h"
 #include "node/store/store.h"
+
+enum { LIVE_DIRECTORIES_MAX = 1024 };
+
+/* Directories whose object is live on this copy, so that a put need not read it. A directory
+ * leaves the table before its object is written. */
+struct live_directories {
+    pthread_mutex_t lock;
+    struct position entry[LIVE_DIRECTORIES_MAX]; /* of the directory's key; zero: empty */
+};
 
 /*
  * The node's source of counters, and what else all requests share. Counters are unique and
@@ -18,16 +29,27 @@
 struct store_state {
     struct engine *engine;
     node_id node;
-    uint16_t partition_count;    /* Q; 0 until there is a ring, then fixed for ever */
-    uint64_t trusted_since;      /* counter of the last unclean start; 0: never */
-    atomic_uint_fast64_t issued; /* greatest counter issued */
-    atomic_uint_fast64_t leased; /* counters up to this one may be issued */
+    _Atomic uint16_t partition_count; /* Q; 0 until there is a ring, then fixed for ever */
+    uint64_t trusted_since;           /* counter of the last unclean start; 0: never */
+    atomic_uint_fast64_t issued;      /* greatest counter issued */
+    atomic_uint_fast64_t leased;      /* counters up to this one may be issued */
+    pthread_mutex_t leasing;          /* one renewal at a time */
+    /*
+     * Held shared by every group that writes, alone by one that writes a directory's object or
+     * drops intents, from its first read to its commit. So whether a directory is live is the
+     * same at the commit of a row's write as when it was looked up, and an intent that was
+     * written anew is not dropped for its old stamp.
+     */
+    pthread_rwlock_t directories;
+    struct live_directories live;
 };
 
 enum {
     /* A lease reaches this far ahead; a restart after a crash may begin this much ahead of the
        clock. */
     COUNTER_LEASE_US = 10000000,
+    /* The store's own format. */
+    STORE_FORMAT = 1,
 };
 
 /* What is known when a store is opened. */
@@ -50,16 +72,37 @@ MUST_CHECK enum status store_state_open(struct store_state *state, struct engine
 /* Writes the clean mark, synced. The engine stays open. */
 MUST_CHECK enum status store_state_close(struct store_state *state);
 
+/* The next counter: greater than every one issued and than `floor`, and not behind the wall
+ * clock. Renews the lease when half of it is used; fails only if that fails and is due. */
+MUST_CHECK enum status store_state_counter(struct store_state *state, uint64_t floor,
+                                           uint64_t wall_us, uint64_t *ret_counter);
+/* True if store_state_counter is sure not to write now. */
+bool store_state_has_lease(const struct store_state *state, uint64_t wall_us);
+/* Stores the ring, synced. STATUS_REFUSED if it has another Q than the ring before. */
+MUST_CHECK enum status store_state_save_ring(struct store_state *state,
+                                             const struct ring *ring);
+
 /*
  * Carries out `count` requests in order as one group: all reads see the writes of the requests
- * before them, all writes go to the engine in one batch, synced if one of them asks. If the
- * batch fails, every writing request of the group gets its status. Fills one result for each;
- * requests are left as they are (the caller releases them).
+ * before them, all writes go to the engine in one batch, synced if one of them asks. A request
+ * that scans (LIST, FIND_LIVE_ROW, LIST_INTENTS, HOLDS_DATA) or saves the ring cuts the group:
+ * what was written before it is committed first. If a batch fails, every request that wrote to
+ * it, or read what was to be written, gets its status. Fills one result for each; requests are
+ * left as they are (the caller releases them).
+ *
+ * STATUS_NOT_READY for a key before there is a ring; STATUS_NOT_FOUND for an UPDATE_NONE of a
+ * key without a copy; STATUS_BAD_MESSAGE for a MERGE of an object whose contents are left out.
  */
 void store_apply(struct store_state *state, const struct store_request *requests, size_t count,
                  struct store_result *ret_results);
 
 /* True if the request only reads. */
 bool store_request_is_read(const struct store_request *request);
+/* True if the request is small, and a write of it is sure not to wait for a sync, a flush or a
+ * lease. (A read may still find its block on the disk.) */
+bool store_request_is_quick(const struct store_state *state,
+                            const struct store_request *request);
+/* About how many bytes the request carries. */
+size_t store_request_size(const struct store_request *request);
 
 #endif

@@ -31,7 +31,9 @@ MUST_CHECK enum status executor_new(const struct executor_options *options,
 
 /*
  * Takes over what `request` owns and zeroes it. Always leads to exactly one result from
- * executor_collect, later, also when the queue is full (STATUS_BUSY). Never calls back.
+ * executor_collect, also when the queue is full (STATUS_BUSY). Never calls back, and does not
+ * call `wake` for a result that is there at once: whoever submits collects afterwards, until
+ * nothing is left.
  */
 void executor_submit_take(struct executor *executor, struct store_request *request);
 

@@ -1,15 +1,20 @@
+/* clang-format off */
 /*
  * layout.h - the keys of the store.
  *
- *   m NAME                            one setting of this node (identity, ring, counter lease,
- * ...) o PARTITION KEY                   an object; the partition of MD5(KEY) r PARTITION
- * DIRECTORY 00 NAME 00 KIND   a row; the partition of MD5(DIRECTORY) i KEY a row intent (value:
- * stamp) v KEY                             a revival intent (value: stamp)
+ *   m NAME                            one setting of this node (identity, ring, lease, ...)
+ *   o PARTITION KEY                   an object; the partition of MD5(KEY)
+ *   r PARTITION DIRECTORY 00 NAME 00 KIND
+ *                                     a row; the partition of MD5(DIRECTORY)
+ *   i KEY                             a row intent (value: stamp)
+ *   v KEY                             a revival intent (value: stamp)
  *
  * PARTITION is two bytes, big-endian, so that a partition is one range of objects and one of
  * rows. Names hold no NUL, so the bytewise order of rows is the order of names. Values of o and
- * r are records (node/wire/record.h); the comparator is LevelDB's own.
+ * r are records (node/wire/record.h), stamps and numbers are eight bytes, big-endian; the
+ * comparator is LevelDB's own.
  */
+/* clang-format on */
 #ifndef NODE_STORE_LAYOUT_H
 #define NODE_STORE_LAYOUT_H
 

@@ -1,1 +1,356 @@
-#include "ring/status.h"
+/*
+ * state.c - the node's settings: identity, ring, clean mark, and the source of counters.
+ *
+ * Counters are leased: the mark on the disk is ahead of every counter that was issued, so after
+ * a crash they go on above it. A stop without the clean mark may have lost writes, so own pairs
+ * opened before it are not extended (design.md section 3, rule 2).
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/store/apply.h"
+#include "node/store/batch.h"
+#include "node/store/layout.h"
+#include "node/wire/codec.h"
+
+#define SETTING_FORMAT        "format"
+#define SETTING_NODE          "node"
+#define SETTING_CLEAN         "clean"
+#define SETTING_LEASE         "counter_lease"
+#define SETTING_TRUSTED_SINCE "trusted_since"
+#define SETTING_RING          "ring"
+
+enum { SETTINGS_MAX = 8 };
+
+/* Settings to be written as one batch. */
+struct settings {
+    size_t count;
+    struct buffer keys[SETTINGS_MAX];
+    uint8_t numbers[SETTINGS_MAX][NUMBER_SIZE];
+};
+
+/* The settings of a store that was used before. */
+struct stored {
+    uint64_t format;
+    uint64_t node;
+    uint64_t clean;
+    uint64_t lease;
+    uint64_t trusted_since;
+};
+
+static void settings_add(struct settings *settings, const char *name, uint64_t number)
+{
+    assert(settings->count < SETTINGS_MAX);
+
+    size_t i = settings->count++;
+    layout_setting(&settings->keys[i], name);
+    number_encode(number, settings->numbers[i]);
+}
+
+/* Writes the settings, synced, and releases them. */
+static enum status settings_write(struct settings *settings, struct engine *engine)
+{
+    struct engine_write writes[SETTINGS_MAX] = {0};
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i < settings->count; i++) {
+        writes[i].key = buffer_slice(&settings->keys[i]);
+        writes[i].value = slice_of(settings->numbers[i], NUMBER_SIZE);
+        if (settings->keys[i].failed) {
+            status = STATUS_NO_MEMORY;
+        }
+    }
+    if (status == STATUS_OK) {
+        status = engine->operations->write(engine, writes, settings->count, true);
+    }
+    for (size_t i = 0; i < settings->count; i++) {
+        buffer_release(&settings->keys[i]);
+    }
+    settings->count = 0;
+    return status;
+}
+
+static enum status read_setting(struct engine *engine, const char *name,
+                                struct buffer *ret_value)
+{
+    struct buffer key = {0};
+    enum status status = STATUS_NO_MEMORY;
+
+    layout_setting(&key, name);
+    if (!key.failed) {
+        status = engine->operations->get(engine, buffer_slice(&key), ret_value);
+    }
+    buffer_release(&key);
+    return status;
+}
+
+static enum status read_number(struct engine *engine, const char *name, uint64_t *ret_number)
+{
+    struct buffer value = {0};
+    enum status status = read_setting(engine, name, &value);
+
+    if (status == STATUS_OK && !number_decode(buffer_slice(&value), ret_number)) {
+        status = STATUS_CORRUPT;
+    }
+    buffer_release(&value);
+    return status;
+}
+
+static bool on_any(void *context, struct slice key, struct slice value)
+{
+    bool *has_any = context;
+
+    (void)key;
+    (void)value;
+    *has_any = true;
+    return false;
+}
+
+/* A store without a format is new, so it must be empty. */
+static enum status check_empty(struct engine *engine, struct error *error)
+{
+    bool has_any = false;
+    enum status status = engine->operations->scan(engine, slice_of_string(""),
+                                                  slice_of_string(""), true, on_any, &has_any);
+
+    if (status == STATUS_OK && has_any) {
+        status = STATUS_CORRUPT;
+        error->code = status;
+        (void)snprintf(error->text, sizeof error->text,
+                       "the data has no format mark: it is damaged, or not of this program");
+    }
+    return status;
+}
+
+static enum status read_stored(struct engine *engine, struct stored *ret_stored,
+                               struct error *error)
+{
+    struct stored stored = {0};
+    enum status status = read_number(engine, SETTING_FORMAT, &stored.format);
+
+    if (status == STATUS_NOT_FOUND) {
+        return check_empty(engine, error);
+    }
+    if (status == STATUS_OK && stored.format > STORE_FORMAT) {
+        error->code = STATUS_BAD_VERSION;
+        (void)snprintf(error->text, sizeof error->text,
+                       "the data has format %llu, this program knows formats up to %d",
+                       (unsigned long long)stored.format, STORE_FORMAT);
+        return STATUS_BAD_VERSION;
+    }
+    if (status == STATUS_OK) {
+        status = read_number(engine, SETTING_NODE, &stored.node);
+    }
+    if (status == STATUS_OK) {
+        status = read_number(engine, SETTING_CLEAN, &stored.clean);
+    }
+    if (status == STATUS_OK) {
+        status = read_number(engine, SETTING_LEASE, &stored.lease);
+    }
+    if (status == STATUS_OK) {
+        status = read_number(engine, SETTING_TRUSTED_SINCE, &stored.trusted_since);
+    }
+    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && stored.node == 0)) {
+        status = STATUS_CORRUPT;
+    }
+    if (status == STATUS_OK) {
+        *ret_stored = stored;
+    }
+    return status;
+}
+
+static enum status read_ring(struct engine *engine, struct store_identity *identity)
+{
+    struct buffer value = {0};
+    struct message message = {0};
+    enum status status = read_setting(engine, SETTING_RING, &value);
+
+    if (status == STATUS_NOT_FOUND) {
+        status = STATUS_OK;
+        goto out;
+    }
+    if (status == STATUS_OK) {
+        status = codec_decode(buffer_slice(&value), &message);
+        status = status == STATUS_OK || status == STATUS_NO_MEMORY ? status : STATUS_CORRUPT;
+    }
+    if (status != STATUS_OK) {
+        goto out;
+    }
+    if (message.type != MESSAGE_RING_REPLY || message.ring == NULL ||
+        !ring_is_valid(message.ring)) {
+        status = STATUS_CORRUPT;
+    } else {
+        identity->ring = *message.ring;
+        identity->has_ring = true;
+    }
+    message_release(&message);
+out:
+    buffer_release(&value);
+    return status;
+}
+
+/* The settings that mark the store as in use, with the first lease. */
+static enum status mark_open(struct store_state *state, uint64_t wall_us)
+{
+    uint64_t issued = atomic_load(&state->issued);
+    uint64_t lease = (issued > wall_us ? issued : wall_us) + COUNTER_LEASE_US;
+    struct settings settings = {0};
+
+    settings_add(&settings, SETTING_FORMAT, STORE_FORMAT);
+    settings_add(&settings, SETTING_NODE, state->node);
+    settings_add(&settings, SETTING_CLEAN, 0);
+    settings_add(&settings, SETTING_LEASE, lease);
+    settings_add(&settings, SETTING_TRUSTED_SINCE, state->trusted_since);
+    enum status status = settings_write(&settings, state->engine);
+    if (status == STATUS_OK) {
+        atomic_store(&state->leased, lease);
+    }
+    return status;
+}
+
+static void state_init(struct store_state *state, struct engine *engine)
+{
+    pthread_rwlockattr_t attributes;
+
+    memset(state, 0, sizeof *state);
+    state->engine = engine;
+    pthread_mutex_init(&state->leasing, NULL);
+    pthread_mutex_init(&state->live.lock, NULL);
+    pthread_rwlockattr_init(&attributes);
+    /* A group that needs to be alone must not wait for ever behind the others. */
+    pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&state->directories, &attributes);
+    pthread_rwlockattr_destroy(&attributes);
+}
+
+enum status store_state_open(struct store_state *state, struct engine *engine,
+                             node_id random_id, uint64_t wall_us,
+                             struct store_identity *ret_identity, struct error *error)
+{
+    assert(random_id != 0);
+
+    struct stored stored = {0};
+    struct store_identity identity = {0};
+
+    error->text[0] = '\0';
+    state_init(state, engine);
+    enum status status = read_stored(engine, &stored, error);
+    if (status == STATUS_OK) {
+        status = read_ring(engine, &identity);
+    }
+    if (status == STATUS_OK) {
+        bool is_new = stored.node == 0;
+
+        identity.node = is_new ? random_id : stored.node;
+        identity.was_clean = is_new || stored.clean != 0;
+        state->node = identity.node;
+        state->trusted_since = stored.trusted_since;
+        if (identity.has_ring) {
+            state->partition_count = identity.ring.partition_count;
+        }
+        atomic_store(&state->issued, stored.lease);
+        if (!identity.was_clean) {
+            /* Every pair opened so far was opened at or below the lease. */
+            state->trusted_since = stored.lease + 1;
+        }
+        status = mark_open(state, wall_us);
+    }
+    if (status != STATUS_OK) {
+        error->code = status;
+        if (error->text[0] == '\0') {
+            (void)snprintf(error->text, sizeof error->text, "the node's settings: %s",
+                           status_text(status));
+        }
+        return status;
+    }
+    *ret_identity = identity;
+    return STATUS_OK;
+}
+
+enum status store_state_close(struct store_state *state)
+{
+    struct settings settings = {0};
+
+    settings_add(&settings, SETTING_CLEAN, 1);
+    settings_add(&settings, SETTING_LEASE, atomic_load(&state->issued));
+    return settings_write(&settings, state->engine);
+}
+
+/* Greater than `counter` and the wall clock by a whole lease. */
+static enum status renew_lease(struct store_state *state, uint64_t counter, uint64_t wall_us)
+{
+    struct settings settings = {0};
+    enum status status = STATUS_OK;
+    uint64_t lease = (counter > wall_us ? counter : wall_us) + COUNTER_LEASE_US;
+
+    pthread_mutex_lock(&state->leasing);
+    if (lease > atomic_load(&state->leased)) {
+        settings_add(&settings, SETTING_LEASE, lease);
+        status = settings_write(&settings, state->engine);
+        if (status == STATUS_OK) {
+            atomic_store(&state->leased, lease);
+        }
+    }
+    pthread_mutex_unlock(&state->leasing);
+    return status;
+}
+
+enum status store_state_counter(struct store_state *state, uint64_t floor, uint64_t wall_us,
+                                uint64_t *ret_counter)
+{
+    uint64_t issued = atomic_load(&state->issued);
+    uint64_t counter = 0;
+
+    do {
+        counter = issued + 1;
+        counter = counter > wall_us ? counter : wall_us;
+        counter = counter > floor ? counter : floor + 1;
+    } while (!atomic_compare_exchange_weak(&state->issued, &issued, counter));
+
+    uint64_t leased = atomic_load(&state->leased);
+    if (counter + COUNTER_LEASE_US / 2 > leased) {
+        enum status status = renew_lease(state, counter, wall_us);
+        if (status != STATUS_OK && counter > leased) {
+            return status;
+        }
+    }
+    *ret_counter = counter;
+    return STATUS_OK;
+}
+
+bool store_state_has_lease(const struct store_state *state, uint64_t wall_us)
+{
+    uint64_t issued = atomic_load(&state->issued);
+    uint64_t next = issued > wall_us ? issued : wall_us;
+
+    /* What a context's floor may add is at most a minute; it is rare enough to wait for. */
+    return next + 1 + COUNTER_LEASE_US / 2 <= atomic_load(&state->leased);
+}
+
+enum status store_state_save_ring(struct store_state *state, const struct ring *ring)
+{
+    struct buffer key = {0};
+    struct buffer value = {0};
+    struct ring copy = *ring;
+    struct message message = {.type = MESSAGE_RING_REPLY, .ring = &copy};
+
+    assert(ring_is_valid(ring));
+    if (state->partition_count != 0 && state->partition_count != ring->partition_count) {
+        return STATUS_REFUSED;
+    }
+    layout_setting(&key, SETTING_RING);
+    codec_encode(&message, &value);
+    enum status status = key.failed || value.failed ? STATUS_NO_MEMORY : STATUS_OK;
+    if (status == STATUS_OK) {
+        struct engine_write write = {.key = buffer_slice(&key), .value = buffer_slice(&value)};
+        status = state->engine->operations->write(state->engine, &write, 1, true);
+    }
+    if (status == STATUS_OK) {
+        state->partition_count = ring->partition_count;
+    }
+    buffer_release(&key);
+    buffer_release(&value);
+    return status;
+}

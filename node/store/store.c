@@ -1,1 +1,59 @@
+/*
+ * store.c - releasing requests and results.
+ */
 #include "node/store/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void intents_free(struct intent *intents, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        blob_unref(intents[i].key);
+    }
+    free(intents);
+}
+
+static void put_free(struct message_put *put)
+{
+    if (put == NULL) {
+        return;
+    }
+    /* message_release knows what a put owns; the put moves into a message for it. */
+    struct message message = {.type = MESSAGE_PUT, .put = *put};
+    message_release(&message);
+    free(put);
+}
+
+static void list_release(struct message_list *list)
+{
+    blob_unref(list->directory);
+    blob_unref(list->start);
+    blob_unref(list->end);
+}
+
+void store_request_release(struct store_request *request)
+{
+    if (request == NULL) {
+        return;
+    }
+    blob_unref(request->key);
+    put_free(request->put);
+    object_unref(request->object);
+    list_release(&request->list);
+    intents_free(request->intents, request->intent_count);
+    free(request->ring);
+    memset(request, 0, sizeof *request);
+}
+
+void store_result_release(struct store_result *result)
+{
+    if (result == NULL) {
+        return;
+    }
+    object_unref(result->object);
+    rows_free(result->list.rows, result->list.row_count);
+    blob_unref(result->list.resume);
+    intents_free(result->intents, result->intent_count);
+    memset(result, 0, sizeof *result);
+}

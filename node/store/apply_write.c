@@ -1,0 +1,410 @@
+/*
+ * apply_write.c - requests for one key: read, merge and write.
+ *
+ * Each makes a plan first: it loads what it needs and computes what the key's object, its row
+ * and the intents will be. Only a plan that is whole is set in the batch.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "node/store/apply_internal.h"
+#include "node/store/layout.h"
+#include "node/wire/record.h"
+
+/* What a COORDINATE or MERGE is about to write. */
+struct plan {
+    struct store_state *state;
+    struct batch *batch;
+    struct slice key;
+    uint64_t wall_us;
+    bool sync; /* what is merged is written even if it is unchanged */
+
+    bool has_object;
+    size_t object_index;
+    struct object *object; /* the copy after it, one reference; NULL if there is none */
+    bool has_row;
+    size_t row_index;
+    struct object *row;
+
+    uint64_t stamp; /* for all intents of this request; 0: none taken yet */
+    bool has_row_intent;
+    size_t row_intent_index;
+    bool revives_self; /* the key is a directory that is not live */
+    size_t self_index;
+    bool revives_parent; /* a live row under a directory that is not live */
+    size_t parent_index;
+};
+
+static void plan_release(struct plan *plan)
+{
+    object_unref(plan->object);
+    object_unref(plan->row);
+}
+
+static struct position *live_slot(struct live_directories *live,
+                                  const struct position *position)
+{
+    unsigned slot = (unsigned)position->byte[0] << 8 | position->byte[1];
+
+    return &live->entry[slot % LIVE_DIRECTORIES_MAX];
+}
+
+static bool live_has(struct live_directories *live, const struct position *position)
+{
+    pthread_mutex_lock(&live->lock);
+    bool has = memcmp(live_slot(live, position), position, sizeof *position) == 0;
+    pthread_mutex_unlock(&live->lock);
+    return has;
+}
+
+static void live_add(struct live_directories *live, const struct position *position)
+{
+    pthread_mutex_lock(&live->lock);
+    *live_slot(live, position) = *position;
+    pthread_mutex_unlock(&live->lock);
+}
+
+static void live_remove(struct live_directories *live, struct slice directory)
+{
+    struct position position = position_of(directory);
+
+    pthread_mutex_lock(&live->lock);
+    struct position *slot = live_slot(live, &position);
+    if (memcmp(slot, &position, sizeof position) == 0) {
+        memset(slot, 0, sizeof *slot);
+    }
+    pthread_mutex_unlock(&live->lock);
+}
+
+static enum status load_object(struct store_state *state, struct batch *batch, struct slice key,
+                               size_t *ret_index)
+{
+    struct buffer buffer = {0};
+    enum status status = STATUS_NO_MEMORY;
+
+    layout_object(&buffer, state->partition_count, key);
+    if (!buffer.failed) {
+        status = batch_load_object(batch, buffer_slice(&buffer), ret_index);
+    }
+    buffer_release(&buffer);
+    return status;
+}
+
+static enum status load_row(struct store_state *state, struct batch *batch, struct slice key,
+                            size_t *ret_index)
+{
+    struct buffer buffer = {0};
+    enum status status = STATUS_NO_MEMORY;
+
+    layout_row_of(&buffer, state->partition_count, key);
+    if (!buffer.failed) {
+        status = batch_load_object(batch, buffer_slice(&buffer), ret_index);
+    }
+    buffer_release(&buffer);
+    return status;
+}
+
+static enum status touch_intent(struct batch *batch, enum intent_kind kind, struct slice key,
+                                size_t *ret_index)
+{
+    struct buffer buffer = {0};
+    enum status status = STATUS_NO_MEMORY;
+
+    layout_intent(&buffer, (char)kind, key);
+    if (!buffer.failed) {
+        status = batch_touch(batch, buffer_slice(&buffer), ret_index);
+    }
+    buffer_release(&buffer);
+    return status;
+}
+
+/* Is the directory's object live on this copy? The root always counts as live. */
+static enum status directory_is_live(const struct plan *plan, struct slice directory,
+                                     bool *ret_live)
+{
+    struct live_directories *live = &plan->state->live;
+    size_t index = 0;
+
+    if (key_is_root(directory)) {
+        *ret_live = true;
+        return STATUS_OK;
+    }
+    struct position position = position_of(directory);
+    if (live_has(live, &position)) {
+        *ret_live = true;
+        return STATUS_OK;
+    }
+    enum status status = load_object(plan->state, plan->batch, directory, &index);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    *ret_live = object_is_live(batch_object(plan->batch, index));
+    if (*ret_live && !batch_is_pending(plan->batch, index)) {
+        live_add(live, &position);
+    }
+    return STATUS_OK;
+}
+
+/* Merges the projection of `incoming` into the key's row. */
+static enum status plan_row(struct plan *plan, struct object *incoming)
+{
+    enum status status = load_row(plan->state, plan->batch, plan->key, &plan->row_index);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct object *projection = object_project(incoming);
+    if (projection == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    plan->row = object_merge(batch_object(plan->batch, plan->row_index), projection);
+    object_unref(projection);
+    plan->has_row = true;
+    return plan->row == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+static enum status take_stamp(struct plan *plan)
+{
+    if (plan->stamp != 0) {
+        return STATUS_OK;
+    }
+    return store_state_counter(plan->state, 0, plan->wall_us, &plan->stamp);
+}
+
+/*
+ * A live row revives its directory, in whichever order the two arrive: so both the row that
+ * meets a directory that is not live, and the directory that stops being live, leave an intent.
+ * The root is always there.
+ */
+static enum status plan_revival(struct plan *plan)
+{
+    enum status status = STATUS_OK;
+
+    if (key_is_root(plan->key)) {
+        return STATUS_OK;
+    }
+    if (plan->has_row && object_is_live(plan->row)) {
+        struct slice directory = key_directory(plan->key);
+        bool is_live = false;
+
+        status = directory_is_live(plan, directory, &is_live);
+        if (status == STATUS_OK && !is_live) {
+            plan->revives_parent = true;
+            status = touch_intent(plan->batch, INTENT_REVIVE, directory, &plan->parent_index);
+        }
+    }
+    if (status == STATUS_OK && plan->has_object && plan->object != NULL &&
+        key_is_directory(plan->key) && !object_is_live(plan->object)) {
+        plan->revives_self = true;
+        status = touch_intent(plan->batch, INTENT_REVIVE, plan->key, &plan->self_index);
+    }
+    if (status == STATUS_OK && (plan->revives_parent || plan->revives_self)) {
+        status = take_stamp(plan);
+    }
+    return status;
+}
+
+static void set_if_changed(const struct plan *plan, size_t index, struct object *object)
+{
+    if (plan->sync || object != batch_object(plan->batch, index)) {
+        batch_set_object(plan->batch, index, object);
+    }
+}
+
+/* Sets what was planned, and says so in the result. */
+static void plan_carry_out(const struct plan *plan, struct store_result *result)
+{
+    if (plan->has_object && plan->object != NULL) {
+        if (key_is_directory(plan->key)) {
+            live_remove(&plan->state->live, plan->key);
+        }
+        set_if_changed(plan, plan->object_index, plan->object);
+    }
+    if (plan->has_row) {
+        set_if_changed(plan, plan->row_index, plan->row);
+    }
+    if (plan->has_row_intent) {
+        batch_set_stamp(plan->batch, plan->row_intent_index, plan->stamp);
+        result->intent_stamp = plan->stamp;
+    }
+    if (plan->revives_self) {
+        batch_set_stamp(plan->batch, plan->self_index, plan->stamp);
+    }
+    if (plan->revives_parent) {
+        batch_set_stamp(plan->batch, plan->parent_index, plan->stamp);
+    }
+    result->revive = plan->revives_self || plan->revives_parent;
+    result->object = object_ref(plan->has_object ? plan->object : plan->row);
+}
+
+/* The update itself: plan->object from the copy. Its counter becomes the stamp. */
+static enum status plan_update(struct plan *plan, const struct message_put *put)
+{
+    struct object *current = batch_object(plan->batch, plan->object_index);
+    struct update update = {
+        .mode = put->mode,
+        .context = {.count = put->context_count, .pair = put->context},
+        .dots = put->dots,
+        .dot_count = put->dot_count,
+        .value = put->has_value ? &put->value : NULL,
+    };
+    uint64_t floor = object_counter_floor(current, &update.context, plan->wall_us);
+    enum status status = store_state_counter(plan->state, floor, plan->wall_us, &plan->stamp);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct coordinator coordinator = {
+        .node = plan->state->node,
+        .counter = plan->stamp,
+        .trusted_since = plan->state->trusted_since,
+    };
+    plan->has_object = true;
+    return object_update(current, &update, &coordinator, &plan->object);
+}
+
+enum status apply_coordinate(struct store_state *state, struct batch *batch,
+                             const struct store_request *request,
+                             struct store_result *ret_result)
+{
+    struct plan plan = {
+        .state = state,
+        .batch = batch,
+        .key = blob_slice(request->key),
+        .wall_us = request->wall_us,
+        .sync = request->sync,
+    };
+    bool is_root = key_is_root(plan.key);
+    enum status status = load_object(state, batch, plan.key, &plan.object_index);
+
+    assert(request->put != NULL);
+    if (status == STATUS_OK) {
+        status = plan_update(&plan, request->put);
+    }
+    if (status == STATUS_OK && request->with_row && !is_root) {
+        status = plan_row(&plan, plan.object);
+    }
+    if (status == STATUS_OK && request->with_intent && !is_root) {
+        plan.has_row_intent = true;
+        status = touch_intent(batch, INTENT_ROW, plan.key, &plan.row_intent_index);
+    }
+    if (status == STATUS_OK) {
+        status = plan_revival(&plan);
+    }
+    if (status == STATUS_OK) {
+        plan_carry_out(&plan, ret_result);
+    }
+    plan_release(&plan);
+    return status;
+}
+
+/* An object whose versions came without their contents is a row: stored as an object it would
+ * pass for a copy. */
+static bool has_contents(const struct object *object)
+{
+    for (uint32_t i = 0; i < object->version_count; i++) {
+        const struct version *version = &object->versions[i];
+        if (version->content == NULL && version->attributes.size > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum status plan_merge(struct plan *plan, struct object *incoming)
+{
+    if (!has_contents(incoming)) {
+        return STATUS_BAD_MESSAGE;
+    }
+    enum status status = load_object(plan->state, plan->batch, plan->key, &plan->object_index);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    plan->object = object_merge(batch_object(plan->batch, plan->object_index), incoming);
+    plan->has_object = true;
+    return plan->object == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+enum status apply_merge(struct store_state *state, struct batch *batch,
+                        const struct store_request *request, struct store_result *ret_result)
+{
+    struct plan plan = {
+        .state = state,
+        .batch = batch,
+        .key = blob_slice(request->key),
+        .wall_us = request->wall_us,
+        .sync = request->sync,
+    };
+    enum status status = STATUS_OK;
+
+    assert(request->object != NULL && request->parts != 0);
+    if ((request->parts & REPLICA_OBJECT) != 0) {
+        status = plan_merge(&plan, request->object);
+    }
+    if (status == STATUS_OK && (request->parts & REPLICA_ROW) != 0 && !key_is_root(plan.key)) {
+        status = plan_row(&plan, request->object);
+    }
+    if (status == STATUS_OK) {
+        status = plan_revival(&plan);
+    }
+    if (status == STATUS_OK) {
+        plan_carry_out(&plan, ret_result);
+    }
+    plan_release(&plan);
+    return status;
+}
+
+enum status apply_get(struct store_state *state, struct batch *batch,
+                      const struct store_request *request, struct store_result *ret_result)
+{
+    size_t index = 0;
+    enum status status = load_object(state, batch, blob_slice(request->key), &index);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct object *object = batch_object(batch, index);
+    if (object != NULL) {
+        status = record_verify(object);
+    }
+    if (status == STATUS_OK) {
+        ret_result->object = object_ref(object);
+    }
+    return status;
+}
+
+static enum status load_intent(struct batch *batch, const struct intent *intent,
+                               size_t *ret_index)
+{
+    struct buffer key = {0};
+    enum status status = STATUS_NO_MEMORY;
+
+    layout_intent(&key, (char)intent->kind, blob_slice(intent->key));
+    if (!key.failed) {
+        status = batch_load_stamp(batch, buffer_slice(&key), ret_index);
+    }
+    buffer_release(&key);
+    return status;
+}
+
+enum status apply_clear_intents(struct batch *batch, const struct store_request *request)
+{
+    size_t index = 0;
+    uint64_t stamp = 0;
+
+    for (size_t i = 0; i < request->intent_count; i++) {
+        enum status status = load_intent(batch, &request->intents[i], &index);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    for (size_t i = 0; i < request->intent_count; i++) {
+        const struct intent *intent = &request->intents[i];
+        /* It was loaded above; what can still fail is memory for its key. The intent stays. */
+        if (load_intent(batch, intent, &index) == STATUS_OK &&
+            batch_stamp(batch, index, &stamp) && stamp == intent->stamp) {
+            batch_delete(batch, index);
+        }
+    }
+    return STATUS_OK;
+}

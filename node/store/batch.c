@@ -1,0 +1,332 @@
+/*
+ * batch.c - the pending writes of a group of requests, over the engine.
+ */
+#include "node/store/batch.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/wire/record.h"
+
+enum { TABLE_SIZE_MIN = 64 };
+
+void number_encode(uint64_t number, uint8_t ret_bytes[NUMBER_SIZE])
+{
+    for (int i = NUMBER_SIZE - 1; i >= 0; i--) {
+        ret_bytes[i] = (uint8_t)(number & 0xff);
+        number >>= 8;
+    }
+}
+
+bool number_decode(struct slice bytes, uint64_t *ret_number)
+{
+    uint64_t number = 0;
+
+    if (bytes.size != NUMBER_SIZE) {
+        return false;
+    }
+    for (size_t i = 0; i < NUMBER_SIZE; i++) {
+        number = number << 8 | bytes.data[i];
+    }
+    *ret_number = number;
+    return true;
+}
+
+/* FNV-1a. */
+static uint32_t hash_of(struct slice key)
+{
+    uint32_t hash = UINT32_C(2166136261);
+
+    for (size_t i = 0; i < key.size; i++) {
+        hash = (hash ^ key.data[i]) * UINT32_C(16777619);
+    }
+    return hash;
+}
+
+static struct slice entry_key(const struct batch_entry *entry)
+{
+    return slice_of(entry->key, entry->key_size);
+}
+
+/* The slot of `key` in the table: its own, or the free one where it belongs. */
+static uint32_t *find_slot(const struct batch *batch, struct slice key, uint32_t hash)
+{
+    size_t mask = batch->table_size - 1;
+
+    for (size_t i = hash & mask;; i = (i + 1) & mask) {
+        uint32_t *slot = &batch->table[i];
+        if (*slot == 0) {
+            return slot;
+        }
+        const struct batch_entry *entry = &batch->entries[*slot - 1];
+        if (entry->hash == hash && slice_equal(entry_key(entry), key)) {
+            return slot;
+        }
+    }
+}
+
+/* Makes room for one entry more, with the table at most half full. */
+static bool grow(struct batch *batch)
+{
+    size_t table_size = batch->table_size > 0 ? batch->table_size * 2 : TABLE_SIZE_MIN;
+    size_t capacity = table_size / 2;
+
+    if (batch->count < batch->capacity) {
+        return true;
+    }
+    struct batch_entry *entries = realloc(batch->entries, capacity * sizeof *entries);
+    if (entries == NULL) {
+        return false;
+    }
+    batch->entries = entries;
+    uint32_t *table = calloc(table_size, sizeof *table);
+    if (table == NULL) {
+        return false;
+    }
+    free(batch->table);
+    batch->table = table;
+    batch->table_size = table_size;
+    batch->capacity = capacity;
+    for (size_t i = 0; i < batch->count; i++) {
+        *find_slot(batch, entry_key(&entries[i]), entries[i].hash) = (uint32_t)i + 1;
+    }
+    return true;
+}
+
+enum status batch_touch(struct batch *batch, struct slice key, size_t *ret_index)
+{
+    assert(batch->engine != NULL);
+    assert(key.size > 0);
+
+    uint32_t hash = hash_of(key);
+    if (!grow(batch)) {
+        return STATUS_NO_MEMORY;
+    }
+    uint32_t *slot = find_slot(batch, key, hash);
+    if (*slot == 0) {
+        uint8_t *copy = malloc(key.size);
+        if (copy == NULL) {
+            return STATUS_NO_MEMORY;
+        }
+        memcpy(copy, key.data, key.size);
+        batch->entries[batch->count++] =
+            (struct batch_entry){.key = copy, .key_size = key.size, .hash = hash};
+        *slot = (uint32_t)batch->count;
+    }
+    *ret_index = *slot - 1;
+    return STATUS_OK;
+}
+
+/* Finds the entry; ret_value gets the engine's bytes if they were not read before, in which
+ * case the entry is left unknown for the caller to fill in. */
+static enum status load(struct batch *batch, struct slice key, size_t *ret_index,
+                        struct slice *ret_value)
+{
+    enum status status = batch_touch(batch, key, ret_index);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct batch_entry *entry = &batch->entries[*ret_index];
+    batch->has_read_pending = batch->has_read_pending || entry->is_pending;
+    if (entry->is_known) {
+        return STATUS_OK;
+    }
+    buffer_reset(&batch->value);
+    batch->value.failed = false;
+    status = batch->engine->operations->get(batch->engine, key, &batch->value);
+    if (status == STATUS_NOT_FOUND) {
+        entry->is_known = true;
+        return STATUS_OK;
+    }
+    *ret_value = buffer_slice(&batch->value);
+    return status;
+}
+
+enum status batch_load_object(struct batch *batch, struct slice key, size_t *ret_index)
+{
+    struct slice value = {0};
+    size_t index = 0;
+    enum status status = load(batch, key, &index, &value);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct batch_entry *entry = &batch->entries[index];
+    if (!entry->is_known) {
+        status = record_decode(value, &entry->object);
+        if (status != STATUS_OK) {
+            return status == STATUS_NO_MEMORY ? status : STATUS_CORRUPT;
+        }
+        entry->is_known = true;
+    }
+    *ret_index = index;
+    return STATUS_OK;
+}
+
+enum status batch_load_stamp(struct batch *batch, struct slice key, size_t *ret_index)
+{
+    struct slice value = {0};
+    size_t index = 0;
+    enum status status = load(batch, key, &index, &value);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct batch_entry *entry = &batch->entries[index];
+    if (!entry->is_known) {
+        if (!number_decode(value, &entry->stamp)) {
+            return STATUS_CORRUPT;
+        }
+        entry->has_stamp = true;
+        entry->is_known = true;
+    }
+    *ret_index = index;
+    return STATUS_OK;
+}
+
+static struct batch_entry *entry_at(const struct batch *batch, size_t index)
+{
+    assert(index < batch->count);
+    return &batch->entries[index];
+}
+
+struct object *batch_object(const struct batch *batch, size_t index)
+{
+    assert(entry_at(batch, index)->is_known);
+    return entry_at(batch, index)->object;
+}
+
+bool batch_stamp(const struct batch *batch, size_t index, uint64_t *ret_stamp)
+{
+    const struct batch_entry *entry = entry_at(batch, index);
+
+    assert(entry->is_known);
+    if (entry->has_stamp) {
+        *ret_stamp = entry->stamp;
+    }
+    return entry->has_stamp;
+}
+
+bool batch_is_pending(const struct batch *batch, size_t index)
+{
+    return entry_at(batch, index)->is_pending;
+}
+
+static void set(struct batch_entry *entry, struct object *object, bool has_stamp,
+                uint64_t stamp)
+{
+    object_ref(object);
+    object_unref(entry->object);
+    entry->object = object;
+    entry->has_stamp = has_stamp;
+    entry->stamp = stamp;
+    entry->is_known = true;
+    entry->is_pending = true;
+}
+
+void batch_set_object(struct batch *batch, size_t index, struct object *object)
+{
+    assert(object != NULL);
+    set(entry_at(batch, index), object, false, 0);
+}
+
+void batch_set_stamp(struct batch *batch, size_t index, uint64_t stamp)
+{
+    set(entry_at(batch, index), NULL, true, stamp);
+}
+
+void batch_delete(struct batch *batch, size_t index)
+{
+    set(entry_at(batch, index), NULL, false, 0);
+}
+
+static void encode_value(const struct batch_entry *entry, struct buffer *values)
+{
+    uint8_t number[NUMBER_SIZE];
+
+    if (entry->object != NULL) {
+        record_encode(entry->object, true, values);
+    } else if (entry->has_stamp) {
+        number_encode(entry->stamp, number);
+        buffer_append(values, number, sizeof number);
+    }
+}
+
+/* Fills `writes` from the pending entries; their values go to `values`. Returns the count. */
+static size_t gather(const struct batch *batch, struct engine_write *writes,
+                     struct buffer *values)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct batch_entry *entry = &batch->entries[i];
+        size_t start = values->size;
+
+        if (!entry->is_pending) {
+            continue;
+        }
+        encode_value(entry, values);
+        writes[count++] = (struct engine_write){
+            .key = entry_key(entry),
+            .value = {.data = NULL, .size = values->size - start},
+            .is_delete = entry->object == NULL && !entry->has_stamp,
+        };
+    }
+    /* The buffer has stopped moving: now the values have addresses. */
+    size_t start = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (writes[i].value.size > 0) {
+            writes[i].value.data = values->data + start;
+            start += writes[i].value.size;
+        }
+    }
+    return count;
+}
+
+enum status batch_commit(struct batch *batch, bool sync)
+{
+    struct engine_write *writes = NULL;
+    struct buffer values = {0};
+    enum status status = STATUS_OK;
+
+    if (batch->count == 0) {
+        return STATUS_OK;
+    }
+    writes = calloc(batch->count, sizeof *writes);
+    if (writes == NULL) {
+        status = STATUS_NO_MEMORY;
+        goto out;
+    }
+    size_t count = gather(batch, writes, &values);
+    if (values.failed) {
+        status = STATUS_NO_MEMORY;
+        goto out;
+    }
+    if (count > 0) {
+        status = batch->engine->operations->write(batch->engine, writes, count, sync);
+    }
+out:
+    for (size_t i = 0; i < batch->count; i++) {
+        batch->entries[i].is_pending = false;
+    }
+    if (status != STATUS_OK) {
+        batch_release(batch);
+    }
+    buffer_release(&values);
+    free(writes);
+    return status;
+}
+
+void batch_release(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        object_unref(batch->entries[i].object);
+        free(batch->entries[i].key);
+    }
+    free(batch->entries);
+    free(batch->table);
+    buffer_release(&batch->value);
+    *batch = (struct batch){.engine = batch->engine};
+}

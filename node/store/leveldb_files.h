@@ -1,0 +1,39 @@
+/*
+ * leveldb_files.h - what the LevelDB engine must know of LevelDB's own files.
+ *
+ * LevelDB names its logs NNNNNN.log, ascending. The newest takes the writes; an older one is
+ * there until its memtable has become a table.
+ */
+#ifndef NODE_STORE_LEVELDB_FILES_H
+#define NODE_STORE_LEVELDB_FILES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ring/status.h"
+
+struct leveldb_logs {
+    uint32_t count;
+    uint64_t newest;     /* number of the newest log; 0 if there is none */
+    uint64_t size_bytes; /* of all of them */
+};
+
+/* Makes the directory and those above it. STATUS_IO or STATUS_NO_SPACE, with errno. */
+MUST_CHECK enum status leveldb_files_make_directory(const char *path);
+
+/*
+ * STATUS_CORRUPT if the directory holds tables or logs but no CURRENT: LevelDB would take it
+ * for a new database and delete them. STATUS_OK also if there is no directory.
+ */
+MUST_CHECK enum status leveldb_files_check(const char *path);
+
+MUST_CHECK enum status leveldb_files_logs(const char *path, struct leveldb_logs *ret_logs);
+
+/* Syncs the logs numbered from `first` up to `end` (left out). One that is gone is fine: its
+ * content is in a table, and tables are synced. */
+MUST_CHECK enum status leveldb_files_sync_logs(const char *path, uint64_t first, uint64_t end);
+
+/* Bytes that may still be written to the file system of `path`; 0 if it cannot be told. */
+uint64_t leveldb_files_free_bytes(const char *path);
+
+#endif
