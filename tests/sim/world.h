@@ -1,0 +1,69 @@
+/*
+ * world.h - a cluster in one process under virtual time: the shipping core, store rules and
+ * codec.
+ *
+ * Everything that happens is an event in one queue, taken in order of (time, sequence): the
+ * same seed gives the same run. Messages travel as bytes through the codec. A node's disk is an
+ * in-memory engine that outlives the node. The real pump is node/server.c; this is the other
+ * one.
+ */
+#ifndef TESTS_SIM_WORLD_H
+#define TESTS_SIM_WORLD_H
+
+#include "node/core/core.h"
+#include "node/store/apply.h"
+
+enum { WORLD_NODES_MAX = 8, WORLD_CALLS_MAX = 64 };
+
+struct world_options {
+    uint64_t seed;
+    int nodes;
+    uint16_t replica_count;
+    uint16_t partition_count;
+    uint64_t latency_min_us, latency_max_us; /* one way */
+    uint64_t store_min_us, store_max_us;
+    bool seeds_chain; /* node 0 founds alone, the others join it; else all start together */
+};
+
+struct world;
+
+struct world *world_new(const struct world_options *options);
+void world_free(struct world *world);
+
+/* Starts a node that is down (all are at first), with what its disk holds. */
+void world_start(struct world *world, int node);
+/* kill -9: memory is gone, the disk stays as it is, connections break. */
+void world_kill(struct world *world, int node);
+/* Forgets the disk of a node that is down. */
+void world_wipe(struct world *world, int node);
+/* Cuts or mends the link that carries messages from `from` to `to`. Cutting breaks its
+ * connections. */
+void world_cut(struct world *world, int from, int to, bool cut);
+/* A stopped node (SIGSTOP) takes part in nothing; what reaches it waits. */
+void world_pause(struct world *world, int node, bool paused);
+/* Moves the node's wall clock. */
+void world_set_clock(struct world *world, int node, int64_t offset_us);
+
+uint64_t world_now(const struct world *world);
+bool world_is_up(const struct world *world, int node);
+const struct core *world_core(const struct world *world, int node);
+struct store_state *world_store(struct world *world, int node);
+uint64_t world_random(struct world *world);
+/* Messages handed from node to node so far, by type. */
+uint64_t world_sent(const struct world *world, enum message_type type);
+
+/* Takes one event. False when the queue is empty. */
+bool world_step(struct world *world);
+/* Runs for so much virtual time. */
+void world_run(struct world *world, uint64_t us);
+
+/* A client's request to a node, taken over; the call's number. The reply is kept until
+ * world_take. */
+int world_ask(struct world *world, int node, struct message *request);
+bool world_answered(const struct world *world, int call);
+/* Moves the reply out and frees the call. STATUS_CLOSED stands for a broken connection. */
+void world_take(struct world *world, int call, struct message *ret_reply);
+/* Runs until the call is answered, at most `limit_us`; then takes it. False if it was not. */
+bool world_wait(struct world *world, int call, uint64_t limit_us, struct message *ret_reply);
+
+#endif
