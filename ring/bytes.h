@@ -59,7 +59,8 @@ struct buffer {
 void buffer_append(struct buffer *buffer, const void *data, size_t size);
 void buffer_append_slice(struct buffer *buffer, struct slice bytes);
 void buffer_append_byte(struct buffer *buffer, uint8_t byte);
-/* Makes room for `size` more bytes. Returns where they go, or NULL (and sets failed). */
+/* Appends `size` bytes for the caller to fill in. Returns where they are, or NULL (and sets
+ * failed). */
 uint8_t *buffer_reserve(struct buffer *buffer, size_t size);
 /* Forgets the content, keeps the memory. */
 void buffer_reset(struct buffer *buffer);

@@ -97,6 +97,7 @@ uint8_t *frame_splitter_space(struct frame_splitter *splitter, size_t size_min,
         splitter->input.failed = false;
         return NULL;
     }
+    splitter->input.size -= size_min; /* they count once they are received */
     *ret_size = splitter->input.capacity - splitter->input.size;
     return space;
 }
