@@ -59,15 +59,17 @@ static void line_add_field(struct line *line, const char *name, const char *valu
     line_add(line, " ", 1);
     line_add(line, name, strlen(name));
     line_add(line, "=", 1);
-    if (is_plain(value)) {
-        line_add(line, value, strlen(value));
-        return;
+    size_t end = line->size + LOG_VALUE_SIZE;
+    bool needs_quotes = !is_plain(value);
+    if (needs_quotes) {
+        line_add(line, "\"", 1);
     }
-    line_add(line, "\"", 1);
-    for (const char *c = value; *c != '\0'; c++) {
+    for (const char *c = value; *c != '\0' && line->size < end; c++) {
         line_add_escaped(line, (unsigned char)*c);
     }
-    line_add(line, "\"", 1);
+    if (needs_quotes) {
+        line_add(line, "\"", 1);
+    }
 }
 
 static void line_begin(struct line *line, const struct log *log, enum log_level level,

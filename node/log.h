@@ -16,7 +16,8 @@
 
 #include "ring/ring.h"
 
-enum { LOG_EVENTS_MAX = 32, LOG_BURST = 5, LOG_WINDOW_MS = 10000, LOG_LINE_SIZE = 1024 };
+enum { LOG_EVENTS_MAX = 32, LOG_BURST = 5, LOG_WINDOW_MS = 10000 };
+enum { LOG_LINE_SIZE = 1024, LOG_VALUE_SIZE = 256 }; /* longer values are cut */
 
 enum log_level { LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 

@@ -94,7 +94,6 @@ static void finish_with_word(struct inbound *inbound, enum status status, const 
     struct message word = {.type = MESSAGE_HELLO_REPLY, .status = status};
 
     word.hello.protocol = PROTOCOL_VERSION;
-    word.hello.role = ROLE_NODE;
     word.text = blob_new(slice_of_string(text));
     /* If it cannot be told the closing alone must do. */
     (void)!connection_send(inbound->connection, &word);
