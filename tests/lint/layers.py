@@ -99,8 +99,8 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+(["<])([^">]+)[">]', re.M)
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX)\b")
 BANNED_CALL = re.compile(r"\b(" + "|".join(BANNED) + r")[ \t]*\(")
 FUNCTION_NAME = re.compile(r"([A-Za-z_]\w*)\s*\(")
+MACRO = re.compile(r"^#[ \t]*define[ \t]+(\w+)\([^)]*\)((?:[^\n]*\\\n)*[^\n]*)", re.M)
 ASSERTION = re.compile(r"\b(assert_\w+|fail_msg|fail|expect_\w+)\s*\(")
-C_KEYWORDS = {"if", "for", "while", "switch", "return", "sizeof"}
 
 
 def matches(path, patterns):
@@ -253,7 +253,9 @@ def check_comments(text, comments):
 
 def check_beginning(path, text, comments):
     name = os.path.basename(path)
-    if not comments or comments[0][0] != 0 or f"{name} - " not in comments[0][1]:
+    # A comment to clang-format may come before it.
+    first = [comment for _, comment in comments[:2] if "clang-format" not in comment]
+    if not text.startswith("/*") or not first or f"{name} - " not in first[0]:
         yield 1, "file-comment", f"the file begins with a comment '{name} - what it is'"
     if not path.endswith(".h"):
         return
@@ -286,17 +288,23 @@ def check_c_file(path, text):
 def check_assertions(texts):
     """Tests that assert nothing, neither themselves nor through a helper of tests/."""
     functions = []
+    calls = {}
     for path, text in sorted(texts.items()):
-        if path.startswith("tests/") and path.endswith((".c", ".h")):
-            for function in functions_of(split_code(text)[0]):
-                functions.append((path, function))
-    asserting = {f.name for _, f in functions if ASSERTION.search(f.body)}
+        if not path.startswith("tests/") or not path.endswith((".c", ".h")):
+            continue
+        code = split_code(text)[0]
+        for function in functions_of(code):
+            functions.append((path, function))
+            calls.setdefault(function.name, set()).update(FUNCTION_NAME.findall(function.body))
+        for name, body in MACRO.findall(code):
+            calls.setdefault(name, set()).update(FUNCTION_NAME.findall(body))
+    asserting = {
+        name for name, called in calls.items() if any(ASSERTION.match(c + "(") for c in called)
+    }
     grew = True
     while grew:
         before = len(asserting)
-        for _, function in functions:
-            if asserting & (set(FUNCTION_NAME.findall(function.body)) - C_KEYWORDS):
-                asserting.add(function.name)
+        asserting |= {name for name, called in calls.items() if asserting & called}
         grew = len(asserting) > before
     for path, function in functions:
         is_test = function.name.startswith("test_") and "void **" in function.parameters

@@ -158,6 +158,8 @@ class BeginningRules(unittest.TestCase):
     def test_file_comment(self):
         self.assertEqual(rules_of({"ring/a.c": "int a;\n"}), ["file-comment"])
         self.assertEqual(rules_of({"ring/a.c": "/* b.c - another */\n"}), ["file-comment"])
+        texts = {"ring/a.c": "/* clang-format off */\n/* a.c - this */\n"}
+        self.assertEqual(rules_of(texts), [])
 
 
 class AssertionRules(unittest.TestCase):
@@ -170,6 +172,13 @@ class AssertionRules(unittest.TestCase):
             "static void check(int a)\n{\n    assert_int_equal(a, 1);\n}\n"
             "static void check_twice(int a)\n{\n    check(a);\n}\n"
             "static void test_a__b__c(void **state)\n{\n    check_twice(f());\n}\n"
+        )
+        self.assertEqual(rules_of(source("tests/ring/test_a.c", code)), [])
+
+    def test_an_assertion_in_a_macro_counts(self):
+        code = (
+            "#define REFUSED(a) \\\n    assert_int_equal(a, 1)\n"
+            "static void test_a__b__c(void **state)\n{\n    REFUSED(f());\n}\n"
         )
         self.assertEqual(rules_of(source("tests/ring/test_a.c", code)), [])
 
