@@ -69,7 +69,7 @@ static bool parse_endpoint(const char *address, struct endpoint *ret_endpoint)
         return false;
     }
     for (size_t i = 0; i < size; i++) {
-        if (address[i] <= ' ' || address[i] > '~') {
+        if (address[i] <= ' ' || address[i] > '~' || strchr("[]/,", address[i])) {
             return false;
         }
     }

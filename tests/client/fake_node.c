@@ -1,0 +1,452 @@
+/*
+ * fake_node.c - see fake_node.h.
+ */
+#include "tests/client/fake_node.h"
+
+#include "node/wire/codec.h"
+#include "node/wire/frame.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { SCRIPT_MAX = 64, CONNECTIONS_MAX = 1024 };
+
+struct fake_connection {
+    struct fake_node *node;
+    pthread_t thread;
+    int fd; /* closed by fake_node_free, so that its number is not used again before */
+};
+
+struct fake_node {
+    struct kv *store;
+    int listener;
+    char address[ADDRESS_SIZE];
+    pthread_t acceptor;
+
+    pthread_mutex_t lock; /* around all below */
+    bool is_stopped;
+    struct step script[SCRIPT_MAX];
+    unsigned step_count;
+    unsigned step_next;
+    bool has_always;
+    struct step always;
+    bool has_ring;
+    struct ring ring;
+    uint64_t cluster_id;
+    enum status greeting_status;
+    struct fake_connection connections[CONNECTIONS_MAX];
+    unsigned connection_count;
+    unsigned ring_requests;
+    struct fake_request requests[FAKE_REQUESTS_MAX];
+    unsigned request_count;
+};
+
+static bool send_bytes(int fd, const uint8_t *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t sent = send(fd, bytes, size, MSG_NOSIGNAL);
+        if (sent <= 0) {
+            return false;
+        }
+        bytes += sent;
+        size -= (size_t)sent;
+    }
+    return true;
+}
+
+static bool send_message(int fd, const struct message *message, bool is_slow)
+{
+    struct buffer frame = {0};
+    bool is_sent = frame_append(message, &frame) == STATUS_OK;
+    if (is_slow) {
+        for (size_t i = 0; is_sent && i < frame.size; i++) {
+            is_sent = send_bytes(fd, frame.data + i, 1);
+        }
+    } else if (is_sent) {
+        is_sent = send_bytes(fd, frame.data, frame.size);
+    }
+    buffer_release(&frame);
+    return is_sent;
+}
+
+/* Reads the next message. False once the connection has ended. */
+static bool receive_message(int fd, struct frame_splitter *input, struct message *ret_message)
+{
+    struct slice payload;
+    while (frame_splitter_next(input, &payload) != STATUS_OK) {
+        size_t room;
+        uint8_t *space = frame_splitter_space(input, 4096, &room);
+        ssize_t size = space ? recv(fd, space, room, 0) : 0;
+        if (size <= 0) {
+            return false;
+        }
+        frame_splitter_received(input, (size_t)size);
+    }
+    return codec_decode(payload, ret_message) == STATUS_OK;
+}
+
+static void serve_put(struct fake_node *node, const struct message_put *from,
+                      struct message *reply)
+{
+    struct kv_put put = {
+        .key = blob_slice(from->key),
+        .mode = from->mode,
+        .context = {.count = from->context_count, .pair = from->context},
+        .dots = from->dots,
+        .dot_count = from->dot_count,
+        .value = from->has_value ? &from->value : NULL,
+        .sync = from->sync,
+    };
+    reply->status = kv_put(node->store, &put, NULL, &reply->put_reply.row);
+}
+
+static void serve_list(struct fake_node *node, const struct message_list *from,
+                       struct message *reply)
+{
+    struct kv_list list = {
+        .directory = blob_slice(from->directory),
+        .start = blob_slice(from->start),
+        .after_start = from->after_start,
+        .end = blob_slice(from->end),
+        .end_is_prefix = from->end_is_prefix,
+        .limit = from->limit,
+    };
+    struct kv_rows rows = {0};
+    reply->status = kv_list(node->store, &list, NULL, &rows);
+    reply->list_reply = (struct message_list_reply){.row_count = (uint16_t)rows.count,
+                                                    .rows = rows.rows,
+                                                    .more = rows.more,
+                                                    .resume = rows.resume};
+}
+
+/* Does what is asked and fills the reply. */
+static void serve(struct fake_node *node, const struct message *request, struct message *reply)
+{
+    if (request->type == MESSAGE_GET) {
+        reply->status =
+            kv_get(node->store, blob_slice(request->get.key), NULL, &reply->get_reply.object);
+    } else if (request->type == MESSAGE_PUT) {
+        serve_put(node, &request->put, reply);
+    } else if (request->type == MESSAGE_LIST) {
+        serve_list(node, &request->list, reply);
+    } else if (request->type == MESSAGE_STATUS) {
+        reply->status_reply.node = 1;
+        reply->status_reply.ready = true;
+        reply->status_reply.disk_total = 1000;
+        reply->status_reply.disk_free = 400;
+        memcpy(reply->status_reply.address, node->address, sizeof node->address);
+    }
+}
+
+static void fill_corrupt(struct message *reply)
+{
+    struct dot dot = {.actor = {1, 1}, .counter = 1};
+    struct clock clock = {.count = 1, .pair = &dot};
+    struct version version = {.dot = dot,
+                              .attributes = {.type = VERSION_FILE, .size = 3},
+                              .content = blob_new(slice_of_string("bad"))};
+    enum status status =
+        object_new(&clock, &version, 1, (struct actor){0}, &reply->get_reply.object);
+    assert(status == STATUS_OK);
+    (void)status;
+    blob_unref(version.content);
+}
+
+static void fill_stuck(struct message *reply)
+{
+    reply->list_reply.more = true;
+    reply->list_reply.resume = blob_new(slice_of_string("!"));
+}
+
+/* The bytes of a step that sends no message. */
+static bool send_malformed(int fd, enum step_kind kind)
+{
+    static const uint8_t garbage[] = "HTTP/1.1 400 Bad Request\r\n\r\n";
+    static const uint8_t huge[] = {'D', 'y', 'n', PROTOCOL_VERSION, 0xff, 0xff, 0xff, 0xff};
+    static const uint8_t version[] = {'D', 'y', 'n', PROTOCOL_VERSION + 1, 0, 0, 0, 1, 0};
+    switch (kind) {
+    case STEP_GARBAGE:
+        return send_bytes(fd, garbage, sizeof garbage);
+    case STEP_HUGE:
+        return send_bytes(fd, huge, sizeof huge);
+    case STEP_VERSION:
+        return send_bytes(fd, version, sizeof version);
+    case STEP_SERVE:
+    case STEP_STATUS:
+    case STEP_CLOSE:
+    case STEP_SERVE_CLOSE:
+    case STEP_SILENT:
+    case STEP_SLOW:
+    case STEP_WRONG_ID:
+    case STEP_WRONG_TYPE:
+    case STEP_TWICE:
+    case STEP_CORRUPT:
+    case STEP_STUCK_LIST:
+        break;
+    }
+    return false;
+}
+
+/* Answers a request as the step says. False: the connection is to be closed. */
+static bool answer(struct fake_connection *connection, struct step step,
+                   const struct message *request, struct message *reply)
+{
+    struct fake_node *node = connection->node;
+    bool is_served = step.kind == STEP_SERVE || step.kind == STEP_SERVE_CLOSE ||
+                     step.kind == STEP_SLOW || step.kind == STEP_WRONG_ID ||
+                     step.kind == STEP_TWICE;
+    if (is_served) {
+        serve(node, request, reply);
+    }
+    if (step.kind == STEP_CLOSE || step.kind == STEP_SERVE_CLOSE) {
+        return false;
+    }
+    if (step.kind == STEP_SILENT) {
+        return true;
+    }
+    if (step.kind == STEP_GARBAGE || step.kind == STEP_HUGE || step.kind == STEP_VERSION) {
+        return send_malformed(connection->fd, step.kind);
+    }
+    if (step.kind == STEP_STATUS) {
+        reply->status = step.status;
+    } else if (step.kind == STEP_WRONG_ID) {
+        reply->request_id++;
+    } else if (step.kind == STEP_WRONG_TYPE) {
+        reply->type = MESSAGE_RING_REPLY;
+    } else if (step.kind == STEP_CORRUPT) {
+        fill_corrupt(reply);
+    } else if (step.kind == STEP_STUCK_LIST) {
+        fill_stuck(reply);
+    } else if (step.kind == STEP_TWICE) {
+        struct buffer frames = {0};
+        bool is_sent = frame_append(reply, &frames) == STATUS_OK &&
+                       frame_append(reply, &frames) == STATUS_OK &&
+                       send_bytes(connection->fd, frames.data, frames.size);
+        buffer_release(&frames);
+        return is_sent;
+    }
+    return send_message(connection->fd, reply, step.kind == STEP_SLOW);
+}
+
+/* Notes the request and takes its step; the lock is held. */
+static struct step note(struct fake_node *node, const struct message *request)
+{
+    struct fake_request noted = {.type = request->type};
+    if (request->type == MESSAGE_PUT) {
+        noted.deadline_ms = request->put.deadline_ms;
+        memcpy(noted.write_id, request->put.value.write_id, WRITE_ID_SIZE);
+    } else if (request->type == MESSAGE_GET) {
+        noted.deadline_ms = request->get.deadline_ms;
+    } else if (request->type == MESSAGE_LIST) {
+        noted.deadline_ms = request->list.deadline_ms;
+    }
+    assert(node->request_count < FAKE_REQUESTS_MAX);
+    node->requests[node->request_count++] = noted;
+    if (node->has_always) {
+        return node->always;
+    }
+    if (node->step_next < node->step_count) {
+        return node->script[node->step_next++];
+    }
+    return (struct step){.kind = STEP_SERVE};
+}
+
+static bool handle(struct fake_connection *connection, const struct message *request)
+{
+    struct fake_node *node = connection->node;
+    struct message reply = {.type = request->type + 1, .request_id = request->request_id};
+    struct step step = {.kind = STEP_SERVE};
+    pthread_mutex_lock(&node->lock);
+    reply.ring_epoch = node->has_ring ? node->ring.epoch : 0;
+    if (request->type == MESSAGE_HELLO) {
+        reply.status = node->greeting_status;
+        reply.hello = (struct message_hello){.protocol = PROTOCOL_VERSION,
+                                             .role = ROLE_NODE,
+                                             .cluster_id = node->cluster_id,
+                                             .node = 1};
+        memcpy(reply.hello.address, node->address, sizeof node->address);
+    } else if (request->type == MESSAGE_RING) {
+        node->ring_requests++;
+        reply.ring = node->has_ring ? malloc(sizeof *reply.ring) : NULL;
+        if (reply.ring) {
+            *reply.ring = node->ring;
+        }
+    } else {
+        step = note(node, request);
+    }
+    pthread_mutex_unlock(&node->lock);
+    bool goes_on = answer(connection, step, request, &reply);
+    message_release(&reply);
+    return goes_on;
+}
+
+static void *connection_run(void *argument)
+{
+    struct fake_connection *connection = argument;
+    struct frame_splitter input = {.size_max = FRAME_SIZE_MAX};
+    struct message request;
+    bool goes_on = true;
+    while (goes_on && receive_message(connection->fd, &input, &request)) {
+        goes_on = handle(connection, &request);
+        message_release(&request);
+    }
+    shutdown(connection->fd, SHUT_RDWR);
+    frame_splitter_release(&input);
+    return NULL;
+}
+
+static void *acceptor_run(void *argument)
+{
+    struct fake_node *node = argument;
+    int fd;
+    while ((fd = accept(node->listener, NULL, NULL)) >= 0) {
+        pthread_mutex_lock(&node->lock);
+        assert(node->connection_count < CONNECTIONS_MAX);
+        struct fake_connection *connection = &node->connections[node->connection_count];
+        *connection = (struct fake_connection){.node = node, .fd = fd};
+        if (pthread_create(&connection->thread, NULL, connection_run, connection) == 0) {
+            node->connection_count++;
+        } else {
+            close(fd);
+        }
+        pthread_mutex_unlock(&node->lock);
+    }
+    return NULL;
+}
+
+struct fake_node *fake_node_new(struct kv *shared)
+{
+    struct fake_node *node = calloc(1, sizeof *node);
+    struct sockaddr_in name = {.sin_family = AF_INET,
+                               .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof name;
+    assert(node && shared);
+    node->store = shared;
+    node->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int failure = bind(node->listener, (struct sockaddr *)&name, sizeof name);
+    failure |= listen(node->listener, 64);
+    failure |= getsockname(node->listener, (struct sockaddr *)&name, &size);
+    snprintf(node->address, sizeof node->address, "127.0.0.1:%u",
+             (unsigned)ntohs(name.sin_port));
+    failure |= pthread_mutex_init(&node->lock, NULL);
+    failure |= pthread_create(&node->acceptor, NULL, acceptor_run, node);
+    assert(failure == 0);
+    (void)failure;
+    return node;
+}
+
+void fake_node_break_connections(struct fake_node *node)
+{
+    pthread_mutex_lock(&node->lock);
+    unsigned count = node->connection_count;
+    pthread_mutex_unlock(&node->lock);
+    for (unsigned i = 0; i < count; i++) {
+        struct fake_connection *connection = &node->connections[i];
+        if (connection->fd >= 0) {
+            shutdown(connection->fd, SHUT_RDWR);
+            pthread_join(connection->thread, NULL);
+            close(connection->fd);
+            connection->fd = -1;
+        }
+    }
+}
+
+void fake_node_stop(struct fake_node *node)
+{
+    if (!node->is_stopped) {
+        node->is_stopped = true;
+        shutdown(node->listener, SHUT_RDWR);
+        pthread_join(node->acceptor, NULL);
+        close(node->listener);
+        fake_node_break_connections(node);
+    }
+}
+
+void fake_node_free(struct fake_node *node)
+{
+    if (node) {
+        fake_node_stop(node);
+        pthread_mutex_destroy(&node->lock);
+        free(node);
+    }
+}
+
+const char *fake_node_address(const struct fake_node *node)
+{
+    return node->address;
+}
+
+void fake_node_script(struct fake_node *node, const struct step *steps, unsigned count)
+{
+    assert(count <= SCRIPT_MAX);
+    pthread_mutex_lock(&node->lock);
+    memcpy(node->script, steps, count * sizeof *steps);
+    node->step_count = count;
+    node->step_next = 0;
+    pthread_mutex_unlock(&node->lock);
+}
+
+void fake_node_always(struct fake_node *node, struct step step)
+{
+    pthread_mutex_lock(&node->lock);
+    node->has_always = true;
+    node->always = step;
+    pthread_mutex_unlock(&node->lock);
+}
+
+void fake_node_set_ring(struct fake_node *node, const struct ring *ring)
+{
+    pthread_mutex_lock(&node->lock);
+    node->has_ring = ring != NULL;
+    if (ring) {
+        node->ring = *ring;
+        node->cluster_id = ring->cluster_id;
+    }
+    pthread_mutex_unlock(&node->lock);
+}
+
+void fake_node_set_greeting(struct fake_node *node, uint64_t cluster_id, enum status status)
+{
+    pthread_mutex_lock(&node->lock);
+    node->cluster_id = cluster_id;
+    node->greeting_status = status;
+    pthread_mutex_unlock(&node->lock);
+}
+
+static unsigned read_count(struct fake_node *node, const unsigned *count)
+{
+    pthread_mutex_lock(&node->lock);
+    unsigned value = *count;
+    pthread_mutex_unlock(&node->lock);
+    return value;
+}
+
+unsigned fake_node_connections(struct fake_node *node)
+{
+    return read_count(node, &node->connection_count);
+}
+
+unsigned fake_node_ring_requests(struct fake_node *node)
+{
+    return read_count(node, &node->ring_requests);
+}
+
+unsigned fake_node_requests(struct fake_node *node)
+{
+    return read_count(node, &node->request_count);
+}
+
+struct fake_request fake_node_request(struct fake_node *node, unsigned index)
+{
+    assert(index < fake_node_requests(node));
+    pthread_mutex_lock(&node->lock);
+    struct fake_request request = node->requests[index];
+    pthread_mutex_unlock(&node->lock);
+    return request;
+}
