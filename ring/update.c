@@ -167,8 +167,8 @@ static void set_pair(struct draft *draft, struct actor actor, uint64_t counter)
 /*
  * The dot of the new version. The own pair is extended only if this very copy opened it, after
  * the node's last unclean start (rule 2), and if its counter lies below the new one: a context
- * from a clock far ahead may cover counters that are still to come, and would cover the new
- * version at birth.
+ * from a clock far ahead may cover counters of it that are still to come, and would cover the
+ * new version at birth.
  */
 static void open_dot(struct draft *draft, const struct coordinator *coordinator)
 {
@@ -252,7 +252,9 @@ static enum status assemble(struct draft *draft, struct object **ret_object)
     assert(pair_count <= pair_room);
     memcpy(parts.pairs, draft->pairs, pair_count * sizeof(struct dot));
     parts.object->clock.count = pair_count;
-    parts.object->own = draft->own;
+    /* An own pair that was truncated may have been far ahead, and may come back with less. */
+    bool has_own = clock_counter(&parts.object->clock, draft->own) != 0;
+    parts.object->own = has_own ? draft->own : (struct actor){0};
     *ret_object = parts.object;
     return STATUS_OK;
 }

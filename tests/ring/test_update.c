@@ -244,12 +244,23 @@ static void test_object_update__pair_ahead_of_the_counter__opens_a_new_one(void 
                "1.10:900 1.50:900 1.51:1 1.52:52 | 1.52:52", (struct actor){1, 52});
 }
 
-static void test_object_update__own_pair_was_truncated__is_extended_again(void **state)
+/* Far ahead as it may have been, other copies still know more of it than comes back here. */
+static void test_object_update__own_pair_is_truncated__is_no_longer_own(void **state)
 {
     (void)state;
+    const char *far = "2.1:91 3.1:92 4.1:93 5.1:94 6.1:95 7.1:96 8.1:97 9.1:98 10.1:99 11.1:99";
+    char expected[MAKE_TEXT_SIZE];
+    snprintf(expected, sizeof(expected), "%s |", far);
 
-    assert_put((struct put){.copy = "2.1:7 | 2.1:7", .own = "1.10:0", .context = "2.1:7"},
-               "1.10:50 2.1:7 | 1.10:50", (struct actor){1, 10});
+    assert_put(
+        (struct put){.copy = "1.10:20 |", .own = "1.10:0", .context = far, .is_delete = true},
+        expected, (struct actor){0});
+    assert_put(
+        (struct put){
+            .copy = "1.10:20 | 1.10:20", .own = "1.10:0", .context = far, .is_delete = true},
+        "1.10:20 3.1:92 4.1:93 5.1:94 6.1:95 7.1:96 8.1:97 9.1:98 10.1:99 11.1:99"
+        " | 1.10:20",
+        (struct actor){1, 10});
 }
 
 static void test_object_update__eleven_pairs__lose_the_least_recent(void **state)
@@ -452,7 +463,7 @@ int main(void)
         cmocka_unit_test(test_object_update__none__is_the_copy_itself),
         cmocka_unit_test(test_object_update__untrusted_pair__is_not_extended),
         cmocka_unit_test(test_object_update__pair_ahead_of_the_counter__opens_a_new_one),
-        cmocka_unit_test(test_object_update__own_pair_was_truncated__is_extended_again),
+        cmocka_unit_test(test_object_update__own_pair_is_truncated__is_no_longer_own),
         cmocka_unit_test(test_object_update__eleven_pairs__lose_the_least_recent),
         cmocka_unit_test(test_object_update__truncation__spares_what_live_versions_need),
         cmocka_unit_test(test_object_update__more_live_than_kept__keeps_all_live),
