@@ -17,6 +17,7 @@
 
 #include "node/wire/codec.h"
 #include "tests/wire/allocate.h"
+#include "tests/wire/edit.h"
 #include "tests/wire/sample.h"
 
 static struct sample sample;
@@ -184,10 +185,43 @@ static void test_codec__one_byte_changed__never_crashes(void **state)
     assert_true(accepted > 0 && refused > 0);
 }
 
+/* Each element in turn gives way to one of every kind. */
+static void test_codec__one_element_of_another_kind__never_crashes(void **state)
+{
+    static const char *const kinds[] = {
+        "\xc0",     "\xc2",      "\xc3",         "\x01",
+        "\xff",     "\xa1x",     "\xa0",         "\x90",
+        "\x91\x01", "\xc4\x01x", "\xcd\x01\x01", "\xcf\x80\x01\x01\x01\x01\x01\x01\x01"};
+    unsigned refused = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 2 * SAMPLE_TYPES; i++) {
+        struct message message;
+        struct buffer buffer;
+        struct buffer edited = {0};
+
+        sample_message(&sample, sample_types[i % SAMPLE_TYPES], &message);
+        buffer = encoded(&message);
+        for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+            for (uint32_t nth = 0;
+                 edit_nth(buffer_slice(&buffer), nth, slice_of_string(kinds[k]), &edited);
+                 nth++) {
+                refused += !check_copy(buffer_slice(&edited));
+                buffer_reset(&edited);
+            }
+            buffer_reset(&edited);
+        }
+        buffer_release(&edited);
+        buffer_release(&buffer);
+        message_release(&message);
+    }
+    assert_true(refused > 0);
+}
+
 static void test_codec__pieces_of_messages_mixed__never_crash(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 20000; i++) {
+    for (unsigned i = 0; i < 5000; i++) {
         struct message messages[2];
         struct buffer buffer;
         struct buffer other;
@@ -362,6 +396,7 @@ int main(void)
         cmocka_unit_test(test_codec__every_prefix__is_refused),
         cmocka_unit_test(test_codec__one_element_more_or_less__is_refused),
         cmocka_unit_test(test_codec__one_byte_changed__never_crashes),
+        cmocka_unit_test(test_codec__one_element_of_another_kind__never_crashes),
         cmocka_unit_test(test_codec__pieces_of_messages_mixed__never_crash),
         cmocka_unit_test(test_codec__foreign_types__are_refused),
         cmocka_unit_test(test_message__names__are_distinct_and_replies_follow_requests),

@@ -270,26 +270,26 @@ static enum status cook(void)
     return status;
 }
 
-#define ACCEPTED() assert_int_equal(cook(), STATUS_OK)
-#define REFUSED()  assert_int_equal(cook(), STATUS_BAD_MESSAGE)
+#define assert_accepted() assert_int_equal(cook(), STATUS_OK)
+#define assert_refused()  assert_int_equal(cook(), STATUS_BAD_MESSAGE)
 
 static void test_record__counts__are_limited(void **state)
 {
     (void)state;
     recipe_reset();
-    ACCEPTED();
+    assert_accepted();
     recipe.pair_count = CLOCK_PAIRS_MAX;
     recipe.version_count = VERSIONS_MAX;
-    ACCEPTED();
+    assert_accepted();
     recipe.pair_count = CLOCK_PAIRS_MAX + 1;
-    REFUSED();
+    assert_refused();
     recipe.version_count = VERSIONS_MAX + 1;
-    REFUSED();
+    assert_refused();
     recipe.pair_count = 0;
-    REFUSED();
+    assert_refused();
     recipe.pair_count = 0;
     recipe.version_count = 0;
-    ACCEPTED();
+    assert_accepted();
 }
 
 static void test_record__clock__is_checked(void **state)
@@ -297,17 +297,17 @@ static void test_record__clock__is_checked(void **state)
     (void)state;
     recipe_reset();
     recipe.pairs[1].actor = recipe.pairs[0].actor; /* twice */
-    REFUSED();
+    assert_refused();
     recipe.pairs[0].actor.node = 3; /* descending */
-    REFUSED();
+    assert_refused();
     recipe.pairs[1].actor = (struct actor){.node = 1, .birth = 1}; /* another copy's */
-    ACCEPTED();
+    assert_accepted();
     recipe.pairs[0].actor.node = 0;
-    REFUSED();
+    assert_refused();
     recipe.pairs[0].counter = 0;
-    REFUSED();
+    assert_refused();
     recipe.pairs[0].counter = UINT64_MAX;
-    ACCEPTED();
+    assert_accepted();
 }
 
 static void test_record__dots__are_checked(void **state)
@@ -315,22 +315,22 @@ static void test_record__dots__are_checked(void **state)
     (void)state;
     recipe_reset();
     recipe.versions[0].index = 2; /* no such pair */
-    REFUSED();
+    assert_refused();
     recipe.versions[0].index = UINT64_C(1) << 32;
-    REFUSED();
+    assert_refused();
     recipe.versions[1].counter = 1000000; /* just covered */
-    ACCEPTED();
+    assert_accepted();
     recipe.versions[1].counter = 1000001; /* above its pair */
-    REFUSED();
+    assert_refused();
     recipe.versions[0].counter = 0;
-    REFUSED();
+    assert_refused();
     recipe.versions[0].counter = 3; /* newest first */
-    REFUSED();
+    assert_refused();
     recipe.versions[1].counter = 1; /* one counter, two actors */
-    ACCEPTED();
+    assert_accepted();
     recipe.versions[1].counter = 1; /* one dot twice */
     recipe.versions[1].index = 0;
-    REFUSED();
+    assert_refused();
 }
 
 static void test_record__attributes__are_checked(void **state)
@@ -338,23 +338,23 @@ static void test_record__attributes__are_checked(void **state)
     (void)state;
     recipe_reset();
     recipe.versions[1].type = VERSION_DIRECTORY;
-    ACCEPTED();
+    assert_accepted();
     recipe.versions[1].type = VERSION_DIRECTORY + 1;
-    REFUSED();
+    assert_refused();
     recipe.versions[1].type = 0;
-    REFUSED();
+    assert_refused();
     recipe.versions[1].mode = 07777;
-    ACCEPTED();
+    assert_accepted();
     recipe.versions[1].mode = 010000;
-    REFUSED();
+    assert_refused();
     recipe.versions[1].user = UINT32_MAX;
-    ACCEPTED();
+    assert_accepted();
     recipe.versions[1].user = UINT64_C(1) << 32;
-    REFUSED();
+    assert_refused();
     recipe.versions[1].size = INT64_MAX; /* a row may tell of any size */
-    ACCEPTED();
+    assert_accepted();
     recipe.versions[1].size = UINT64_C(1) << 63;
-    REFUSED();
+    assert_refused();
 }
 
 static void test_record__lengths__are_limited(void **state)
@@ -362,33 +362,33 @@ static void test_record__lengths__are_limited(void **state)
     (void)state;
     recipe_reset();
     recipe.versions[1].has_content = true;
-    ACCEPTED();
+    assert_accepted();
     recipe.versions[1].has_content = true;
     recipe.versions[1].size = recipe.versions[1].content_size = VALUE_SIZE_MAX;
-    ACCEPTED();
+    assert_accepted();
     recipe.versions[1].has_content = true;
     recipe.versions[1].size = recipe.versions[1].content_size = VALUE_SIZE_MAX + 1;
-    REFUSED();
+    assert_refused();
     recipe.versions[1].has_content = true; /* a size that is not the content's */
     recipe.versions[1].size = 5;
     recipe.versions[1].content_size = 4;
-    REFUSED();
+    assert_refused();
     recipe.versions[1].has_xattrs = true;
     recipe.versions[1].xattrs_size = XATTRS_SIZE_MAX;
-    ACCEPTED();
+    assert_accepted();
     recipe.versions[1].has_xattrs = true;
     recipe.versions[1].xattrs_size = XATTRS_SIZE_MAX + 1;
-    REFUSED();
+    assert_refused();
     recipe.versions[1].has_xattrs = true; /* none is written as nil */
-    REFUSED();
+    assert_refused();
     recipe.versions[0].write_id_size--;
-    REFUSED();
+    assert_refused();
     recipe.versions[0].write_id_size++;
-    REFUSED();
+    assert_refused();
     recipe.versions[0].hash_size--;
-    REFUSED();
+    assert_refused();
     recipe.versions[0].hash_size++;
-    REFUSED();
+    assert_refused();
 }
 
 static void test_record__own__has_a_birth_only_with_a_node(void **state)
@@ -396,9 +396,9 @@ static void test_record__own__has_a_birth_only_with_a_node(void **state)
     (void)state;
     recipe_reset();
     recipe.own = (struct actor){.node = 1};
-    ACCEPTED();
+    assert_accepted();
     recipe.own = (struct actor){.birth = 1};
-    REFUSED();
+    assert_refused();
 }
 
 static void test_record__formats__newer_ones_are_told_from_garbage(void **state)
@@ -408,7 +408,7 @@ static void test_record__formats__newer_ones_are_told_from_garbage(void **state)
     recipe.format = RECORD_FORMAT + 1;
     assert_int_equal(cook(), STATUS_BAD_VERSION);
     recipe.format = 0;
-    REFUSED();
+    assert_refused();
     /* A newer one in shapes that this format does not know: a float in an array of two. */
     assert_int_equal(outcome_of(slice_of((uint8_t[]){0x92, 2, 0xca, 0, 0, 0, 0}, 7)),
                      STATUS_BAD_VERSION);

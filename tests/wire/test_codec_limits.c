@@ -1,0 +1,726 @@
+/*
+ * test_codec_limits.c - every limit and every rule of a message's fields, at it and over it.
+ *
+ * Shape:    a message that is all right is encoded, one element of it replaced, and the rest
+ *           left as it was; paths name elements, as "3.0" the first one in field 3. Fields of a
+ *           request begin at 3, those of a reply at 5.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/wire/codec.h"
+#include "node/wire/record.h"
+#include "node/wire/writer.h"
+#include "tests/wire/edit.h"
+#include "tests/wire/sample.h"
+
+/* Elements, as bytes; valid until the next one is made. */
+static struct buffer element;
+
+static struct writer element_new(void)
+{
+    buffer_reset(&element);
+    return writer_over(&element);
+}
+
+static struct slice number(uint64_t value)
+{
+    struct writer writer = element_new();
+
+    writer_uint(&writer, value);
+    return buffer_slice(&element);
+}
+
+static struct slice nil(void)
+{
+    struct writer writer = element_new();
+
+    writer_nil(&writer);
+    return buffer_slice(&element);
+}
+
+static struct slice bytes_of(const char *text)
+{
+    struct writer writer = element_new();
+
+    writer_bytes(&writer, slice_of_string(text));
+    return buffer_slice(&element);
+}
+
+static struct slice string_of(const char *text)
+{
+    struct writer writer = element_new();
+
+    writer_string(&writer, slice_of_string(text));
+    return buffer_slice(&element);
+}
+
+/* `size` times the letter x, as bytes or as a string. */
+static struct slice filler(size_t size, bool is_string)
+{
+    struct writer writer = element_new();
+    uint8_t *fill = malloc(size + 1);
+
+    assert_non_null(fill);
+    memset(fill, 'x', size);
+    if (is_string) {
+        writer_string(&writer, slice_of(fill, size));
+    } else {
+        writer_bytes(&writer, slice_of(fill, size));
+    }
+    free(fill);
+    return buffer_slice(&element);
+}
+
+/* A key of `size` bytes, in names of 100. */
+static struct slice long_key(size_t size)
+{
+    struct writer writer = element_new();
+    uint8_t key[KEY_SIZE_MAX + 2];
+
+    assert_in_range(size, 1, sizeof(key));
+    for (size_t i = 0; i < size; i++) {
+        key[i] = i % 101 == 100 ? '/' : 'x';
+    }
+    key[size - 1] = 'x';
+    writer_bytes(&writer, slice_of(key, size));
+    return buffer_slice(&element);
+}
+
+static struct slice dot_of(uint64_t node, uint64_t counter)
+{
+    struct writer writer = element_new();
+
+    writer_dot(&writer, (struct dot){.actor = {.node = node}, .counter = counter});
+    return buffer_slice(&element);
+}
+
+/* An object of one version, or a row of it. */
+static struct object *object_of(enum version_type type, bool has_content, uint64_t size)
+{
+    struct dot pair = {.actor = {.node = 7, .birth = 8}, .counter = 9};
+    struct clock clock = {.count = 1, .pair = &pair};
+    struct version version = {.dot = pair, .attributes = {.type = type, .size = size}};
+    struct object *object = NULL;
+
+    if (has_content) {
+        version.content = blob_new_uninitialised(size);
+        assert_non_null(version.content);
+        memset(version.content->data, 'x', size);
+    }
+    assert_int_equal(object_new(&clock, &version, 1, pair.actor, &object), STATUS_OK);
+    blob_unref(version.content);
+    return object;
+}
+
+static struct slice record_of(enum version_type type, bool has_content, uint64_t size,
+                              bool with_own)
+{
+    struct object *object = object_of(type, has_content, size);
+    struct buffer record = {0};
+    struct writer writer = element_new();
+
+    record_encode(object, with_own, &record);
+    writer_bytes(&writer, buffer_slice(&record));
+    buffer_release(&record);
+    object_unref(object);
+    return buffer_slice(&element);
+}
+
+static struct blob *blob_of(const char *text)
+{
+    struct blob *blob = blob_new(slice_of_string(text));
+
+    assert_non_null(blob);
+    return blob;
+}
+
+static struct dot *dots_of(uint32_t count)
+{
+    struct dot *dots = calloc(count, sizeof(*dots));
+
+    assert_non_null(dots);
+    for (uint32_t i = 0; i < count; i++) {
+        /* Even, so that there is room before the first one. */
+        dots[i] = (struct dot){.actor = {.node = 2 * (uint64_t)i + 2}, .counter = 1};
+    }
+    return dots;
+}
+
+static struct message get(void)
+{
+    return (struct message){.type = MESSAGE_GET, .get.key = blob_of("a/b")};
+}
+
+static struct message put(uint32_t context_count, uint32_t dot_count)
+{
+    struct message message = {.type = MESSAGE_PUT};
+
+    message.put.key = blob_of("a/b");
+    message.put.mode = UPDATE_SOME;
+    message.put.context_count = context_count;
+    message.put.context = dots_of(context_count);
+    message.put.dot_count = dot_count;
+    message.put.dots = dots_of(dot_count);
+    message.put.has_value = true;
+    message.put.value.attributes.type = VERSION_FILE;
+    message.put.value.content = blob_of("value");
+    return message;
+}
+
+static struct message list(void)
+{
+    struct message message = {.type = MESSAGE_LIST};
+
+    message.list.directory = blob_of("a/");
+    message.list.limit = 1;
+    return message;
+}
+
+static struct message list_reply(uint16_t row_count)
+{
+    struct message message = {.type = MESSAGE_LIST_REPLY};
+    struct message_list_reply *reply = &message.list_reply;
+
+    reply->rows = calloc(row_count, sizeof(*reply->rows));
+    reply->row_count = row_count;
+    for (uint16_t i = 0; i < row_count; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "name%04d", i);
+        reply->rows[i].name = blob_of(name);
+        reply->rows[i].kind = ROW_FILE;
+        reply->rows[i].object = object_of(VERSION_FILE, false, 5);
+    }
+    return message;
+}
+
+static struct message status_reply(uint16_t peer_count, uint16_t stat_count)
+{
+    struct message message = {.type = MESSAGE_STATUS_REPLY};
+    struct message_status_reply *reply = &message.status_reply;
+
+    reply->peers = calloc(peer_count, sizeof(*reply->peers));
+    reply->peer_count = peer_count;
+    reply->stats = calloc(stat_count, sizeof(*reply->stats));
+    reply->stat_count = stat_count;
+    for (uint16_t i = 0; i < peer_count; i++) {
+        reply->peers[i].id = 1 + (uint64_t)i;
+        snprintf(reply->peers[i].address, ADDRESS_SIZE, "peer:%d", 1 + i);
+    }
+    for (uint16_t i = 0; i < stat_count; i++) {
+        snprintf(reply->stats[i].name, sizeof(reply->stats[i].name), "stat%d", i);
+    }
+    return message;
+}
+
+static struct message hello(enum role role, uint16_t seed_count)
+{
+    struct message message = {.type = MESSAGE_HELLO, .hello.role = role};
+
+    if (role == ROLE_NODE) {
+        message.hello.node = 5;
+        snprintf(message.hello.address, ADDRESS_SIZE, "here:7450");
+    }
+    message.hello.seeds = calloc((size_t)seed_count + 1, ADDRESS_SIZE);
+    message.hello.seed_count = seed_count;
+    for (uint16_t i = 0; i < seed_count; i++) {
+        snprintf(message.hello.seeds[i], ADDRESS_SIZE, "seed%03d:7450", i);
+    }
+    return message;
+}
+
+static struct message ring_push(uint16_t partitions, uint16_t member_count)
+{
+    struct message message = {.type = MESSAGE_RING_PUSH};
+    struct member members[MEMBERS_MAX];
+
+    for (uint16_t i = 0; i < member_count; i++) {
+        members[i].id = 2 * (uint64_t)i + 2;
+        snprintf(members[i].address, ADDRESS_SIZE, "member%d:7450", i);
+    }
+    message.ring = calloc(1, sizeof(*message.ring));
+    assert_non_null(message.ring);
+    assert_int_equal(ring_create(1, partitions, 3, members, member_count, message.ring),
+                     STATUS_OK);
+    return message;
+}
+
+static struct message join(void)
+{
+    struct message message = {.type = MESSAGE_JOIN, .join.member.id = 1};
+
+    snprintf(message.join.member.address, ADDRESS_SIZE, "here:7450");
+    return message;
+}
+
+static struct message replica_put(const char *key, uint8_t parts)
+{
+    struct message message = {.type = MESSAGE_REPLICA_PUT};
+
+    message.replica_put.key = blob_of(key);
+    message.replica_put.parts = parts;
+    message.replica_put.object = object_of(
+        key_row_kind(slice_of_string(key)) == ROW_DIRECTORY ? VERSION_DIRECTORY : VERSION_FILE,
+        parts != REPLICA_ROW, 5);
+    return message;
+}
+
+static bool is_accepted(struct slice bytes)
+{
+    struct message message;
+    enum status status = codec_decode(bytes, &message);
+
+    if (status != STATUS_OK) {
+        assert_int_equal(status, STATUS_BAD_MESSAGE);
+        return false;
+    }
+    message_release(&message);
+    return true;
+}
+
+/* Whether `message`, which it takes, is accepted as it is. */
+static bool plain(struct message message)
+{
+    struct buffer bytes = {0};
+    bool accepted;
+
+    codec_encode(&message, &bytes);
+    assert_false(bytes.failed);
+    accepted = is_accepted(buffer_slice(&bytes));
+    buffer_release(&bytes);
+    message_release(&message);
+    return accepted;
+}
+
+/* Whether `message`, which it takes, is accepted with `raw` in place of the element at `path`.
+ */
+static bool with(struct message message, const char *path, struct slice raw)
+{
+    struct buffer bytes = {0};
+    struct buffer edited = {0};
+    bool accepted;
+
+    codec_encode(&message, &bytes);
+    assert_true(is_accepted(buffer_slice(&bytes)));
+    assert_true(
+        edit_nth(buffer_slice(&bytes), edit_find(buffer_slice(&bytes), path), raw, &edited));
+    accepted = is_accepted(buffer_slice(&edited));
+    buffer_release(&bytes);
+    buffer_release(&edited);
+    message_release(&message);
+    return accepted;
+}
+
+/* Whether it is accepted with one more element at the head of the array at `path`. */
+static bool with_more(struct message message, const char *path, struct slice raw)
+{
+    struct buffer bytes = {0};
+    struct buffer edited = {0};
+    bool accepted;
+
+    codec_encode(&message, &bytes);
+    assert_true(is_accepted(buffer_slice(&bytes)));
+    edit_prepend(buffer_slice(&bytes), edit_find(buffer_slice(&bytes), path), raw, &edited);
+    accepted = is_accepted(buffer_slice(&edited));
+    buffer_release(&bytes);
+    buffer_release(&edited);
+    message_release(&message);
+    return accepted;
+}
+
+static void test_codec__head__is_checked(void **state)
+{
+    (void)state;
+    assert_true(with(get(), "1", number(UINT64_MAX)));
+    assert_true(with(get(), "2", number(UINT64_MAX)));
+    assert_false(with(get(), "0", number(MESSAGE_PUT)));
+    assert_false(with(get(), "0", number(UINT64_MAX)));
+    assert_false(with(get(), "1", nil()));
+    assert_true(with(list_reply(1), "3", number(STATUS_COUNT - 1)));
+    assert_false(with(list_reply(1), "3", number(STATUS_COUNT)));
+    assert_true(with(list_reply(1), "4", filler(TEXT_SIZE_MAX, true)));
+    assert_false(with(list_reply(1), "4", filler(TEXT_SIZE_MAX + 1, true)));
+    assert_false(with(list_reply(1), "4", string_of("")));
+    assert_false(with(list_reply(1), "4", string_of("bell\a")));
+    assert_false(with(list_reply(1), "4", bytes_of("bytes")));
+}
+
+static void test_codec_get__fields__are_checked(void **state)
+{
+    (void)state;
+    assert_true(with(get(), "3", bytes_of("/")));
+    assert_true(with(get(), "3", bytes_of("a/")));
+    assert_true(with(get(), "3", long_key(KEY_SIZE_MAX)));
+    assert_false(with(get(), "3", long_key(KEY_SIZE_MAX + 1)));
+    assert_true(with(get(), "3", filler(NAME_SIZE_MAX, false)));
+    assert_false(with(get(), "3", filler(NAME_SIZE_MAX + 1, false)));
+    assert_false(with(get(), "3", bytes_of("")));
+    assert_false(with(get(), "3", bytes_of("/a")));
+    assert_false(with(get(), "3", bytes_of("a//b")));
+    assert_false(with(get(), "3", bytes_of("a/../b")));
+    assert_false(with(get(), "3", string_of("a")));
+    assert_false(with(get(), "3", nil()));
+    assert_true(with(get(), "4", number(REPLICAS_MAX)));
+    assert_false(with(get(), "4", number(REPLICAS_MAX + 1)));
+    assert_true(with(get(), "5", number(1)));
+    assert_false(with(get(), "5", number(2)));
+    assert_true(with(get(), "6", number(DEADLINE_MAX_MS)));
+    assert_false(with(get(), "6", number(DEADLINE_MAX_MS + 1)));
+}
+
+static void test_codec_get_reply__object__is_whole_and_without_own(void **state)
+{
+    struct message message = {.type = MESSAGE_GET_REPLY};
+
+    (void)state;
+    assert_true(with(message, "5", record_of(VERSION_FILE, true, 5, false)));
+    assert_false(with(message, "5", record_of(VERSION_FILE, true, 5, true)));
+    assert_false(with(message, "5", record_of(VERSION_FILE, false, 5, false)));
+    assert_true(with(message, "5", record_of(VERSION_DIRECTORY, false, 0, false)));
+    assert_false(with(message, "5", bytes_of("")));
+    assert_false(with(message, "5", bytes_of("garbage")));
+    /* A newer record has no place in this version of the protocol. */
+    assert_false(with(message, "5", bytes_of("\225\002")));
+    assert_true(with(message, "6", number(UINT8_MAX)));
+    assert_false(with(message, "6", number(UINT8_MAX + 1)));
+}
+
+static void test_codec_put__fields__are_checked(void **state)
+{
+    (void)state;
+    assert_true(with(put(1, 1), "4", number(UPDATE_ALL)));
+    assert_true(with(put(1, 1), "4", number(UPDATE_NONE)));
+    assert_false(with(put(1, 1), "4", number(UPDATE_NONE + 1)));
+    assert_false(with(put(1, 1), "4", number(0)));
+    assert_false(with(put(1, 1), "5.0", dot_of(0, 1)));
+    assert_false(with(put(1, 1), "5.0", dot_of(1, 0)));
+    assert_false(with(put(2, 1), "5.0", dot_of(4, 1))); /* the second one's actor */
+    assert_false(with(put(2, 1), "5.0", dot_of(5, 1))); /* descending */
+    assert_false(with(put(1, 1), "6.0", dot_of(0, 1)));
+    assert_false(with(put(1, 1), "6.0", dot_of(1, 0)));
+    assert_true(with(put(1, 1), "7", nil()));
+    assert_true(with(put(1, 1), "8", number(REPLICAS_MAX)));
+    assert_false(with(put(1, 1), "8", number(REPLICAS_MAX + 1)));
+    assert_false(with(put(1, 1), "9", number(1)));
+    assert_false(with(put(1, 1), "10", number(2)));
+    assert_false(with(put(1, 1), "11", number(DEADLINE_MAX_MS + 1)));
+    assert_true(with_more(put(CLOCK_PAIRS_MAX - 1, 1), "5", dot_of(1, 1)));
+    assert_false(with_more(put(CLOCK_PAIRS_MAX, 1), "5", dot_of(1, 1)));
+    assert_true(with_more(put(1, DOTS_MAX - 1), "6", dot_of(1, 1)));
+    assert_false(with_more(put(1, DOTS_MAX), "6", dot_of(1, 1)));
+}
+
+static void test_codec_put__value__is_checked(void **state)
+{
+    (void)state;
+    assert_false(with(put(1, 1), "7.0", filler(WRITE_ID_SIZE - 1, false)));
+    assert_false(with(put(1, 1), "7.0", filler(WRITE_ID_SIZE + 1, false)));
+    assert_true(with(put(1, 1), "7.1", number(VERSION_SYMLINK)));
+    assert_false(with(put(1, 1), "7.1", number(VERSION_DIRECTORY))); /* the key is a file's */
+    assert_false(with(put(1, 1), "3", bytes_of("a/")));
+    assert_false(with(put(1, 1), "7.2", number(010000)));
+    assert_false(with(put(1, 1), "7.8", number(4))); /* not the content's size */
+    assert_false(with(put(1, 1), "7.10", nil()));
+    assert_true(with(put(1, 1), "7.11", filler(XATTRS_SIZE_MAX, false)));
+    assert_false(with(put(1, 1), "7.11", filler(XATTRS_SIZE_MAX + 1, false)));
+    assert_false(with(put(1, 1), "7.11", bytes_of("")));
+}
+
+static void test_codec_put__content__is_limited(void **state)
+{
+    (void)state;
+    for (size_t over = 0; over < 2; over++) {
+        struct message message = put(1, 1);
+
+        blob_unref(message.put.value.content);
+        message.put.value.content = blob_new_uninitialised(VALUE_SIZE_MAX + over);
+        assert_non_null(message.put.value.content);
+        memset(message.put.value.content->data, 'x', VALUE_SIZE_MAX + over);
+        assert_int_equal(plain(message), over == 0);
+    }
+}
+
+static void test_codec_put_reply__row__has_no_contents(void **state)
+{
+    struct message message = {.type = MESSAGE_PUT_REPLY};
+
+    (void)state;
+    assert_true(with(message, "5", record_of(VERSION_FILE, false, 5, false)));
+    assert_false(with(message, "5", record_of(VERSION_FILE, true, 5, false)));
+    assert_false(with(message, "5", record_of(VERSION_FILE, false, 5, true)));
+}
+
+static void test_codec_list__fields__are_checked(void **state)
+{
+    static const char *const ends[] = {"4", "6"};
+
+    (void)state;
+    assert_true(with(list(), "3", bytes_of("/")));
+    assert_false(with(list(), "3", bytes_of("a")));
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(with(list(), ends[i], bytes_of(".")));
+        assert_true(with(list(), ends[i], filler(NAME_SIZE_MAX, false)));
+        assert_false(with(list(), ends[i], filler(NAME_SIZE_MAX + 1, false)));
+        assert_false(with(list(), ends[i], bytes_of("")));
+        assert_false(with(list(), ends[i], bytes_of("a/b")));
+        assert_false(with(list(), ends[i], slice_of("\304\003a\0b", 5)));
+    }
+    assert_false(with(list(), "5", number(1)));
+    assert_false(with(list(), "7", nil()));
+    assert_true(with(list(), "8", number(ROWS_MAX)));
+    assert_false(with(list(), "8", number(ROWS_MAX + 1)));
+    assert_false(with(list(), "8", number(0)));
+    assert_false(with(list(), "9", number(0)));
+    assert_false(with(list(), "10", number(REPLICAS_MAX + 1)));
+    assert_false(with(list(), "11", number(2)));
+    assert_false(with(list(), "12", number(DEADLINE_MAX_MS + 1)));
+}
+
+static void test_codec_list_reply__rows__are_checked(void **state)
+{
+    (void)state;
+    assert_true(with(list_reply(2), "5.1.0", bytes_of("name0000x")));
+    assert_false(with(list_reply(2), "5.1.0", bytes_of("name0000"))); /* twice */
+    assert_false(with(list_reply(2), "5.1.0", bytes_of("name")));     /* descending */
+    assert_false(with(list_reply(1), "5.0.0", bytes_of("..")));
+    assert_false(with(list_reply(1), "5.0.0", bytes_of("a/b")));
+    assert_true(with(list_reply(1), "5.0.0", filler(NAME_SIZE_MAX, false)));
+    assert_false(with(list_reply(1), "5.0.0", filler(NAME_SIZE_MAX + 1, false)));
+    assert_false(with(list_reply(1), "5.0.1", number(ROW_DIRECTORY))); /* holds a file */
+    assert_false(with(list_reply(1), "5.0.1", number('e')));
+    assert_false(with(list_reply(1), "5.0.2", nil()));
+    assert_false(with(list_reply(1), "5.0.2", record_of(VERSION_DIRECTORY, false, 0, false)));
+    assert_true(with(list_reply(1), "5.0.2", record_of(VERSION_SYMLINK, false, 0, false)));
+    assert_false(with(list_reply(1), "5.0.2", record_of(VERSION_FILE, true, 5, false)));
+    assert_false(with(list_reply(1), "5.0.2", record_of(VERSION_FILE, false, 5, true)));
+}
+
+/* A directory and a file of one name are two rows, in this order. */
+static void test_codec_list_reply__one_name_twice__has_the_directory_first(void **state)
+{
+    (void)state;
+    for (unsigned swapped = 0; swapped < 2; swapped++) {
+        struct message message = list_reply(2);
+        struct row *directory = &message.list_reply.rows[swapped];
+
+        blob_unref(message.list_reply.rows[1].name);
+        message.list_reply.rows[1].name = blob_ref(message.list_reply.rows[0].name);
+        object_unref(directory->object);
+        directory->object = object_of(VERSION_DIRECTORY, false, 0);
+        directory->kind = ROW_DIRECTORY;
+        assert_int_equal(plain(message), swapped == 0);
+    }
+}
+
+static void test_codec_list_reply__counts_and_resume__are_checked(void **state)
+{
+    struct message one = list_reply(1);
+    struct buffer bytes = {0};
+    struct buffer row;
+    struct buffer first = {0};
+
+    (void)state;
+    codec_encode(&one, &bytes);
+    row = edit_extract(buffer_slice(&bytes), edit_find(buffer_slice(&bytes), "5.0"));
+    assert_true(edit_nth(buffer_slice(&row), 1, bytes_of("name"), &first));
+    assert_true(with_more(list_reply(ROWS_MAX - 1), "5", buffer_slice(&first)));
+    assert_false(with_more(list_reply(ROWS_MAX), "5", buffer_slice(&first)));
+    assert_true(with(list_reply(1), "7", bytes_of("name")));
+    assert_false(with(list_reply(1), "7", bytes_of("a/b")));
+    assert_false(with(list_reply(1), "6", slice_of("\303", 1))); /* more, but from where? */
+    buffer_release(&bytes);
+    buffer_release(&row);
+    buffer_release(&first);
+    message_release(&one);
+}
+
+static void test_codec_status_reply__fields__are_checked(void **state)
+{
+    (void)state;
+    assert_true(with(status_reply(1, 1), "6", string_of("")));
+    assert_false(with(status_reply(1, 1), "6", string_of("nowhere")));
+    assert_false(with(status_reply(1, 1), "9", number(0)));
+    assert_false(with(status_reply(1, 1), "12.0.0", number(0)));
+    assert_false(with(status_reply(1, 1), "12.0.1", string_of("")));
+    assert_false(with(status_reply(1, 1), "12.0.2", number(1)));
+    assert_true(with(status_reply(1, 1), "13.0.0", filler(31, true)));
+    assert_false(with(status_reply(1, 1), "13.0.0", filler(32, true)));
+    assert_false(with(status_reply(1, 1), "13.0.0", string_of("")));
+    assert_false(with(status_reply(1, 1), "13.0.0", string_of("two words")));
+    assert_true(plain(status_reply(MEMBERS_MAX, STATS_MAX)));
+    assert_false(
+        with_more(status_reply(MEMBERS_MAX, 1), "12", slice_of("\223\001\246here:1\303", 10)));
+    assert_true(with_more(status_reply(MEMBERS_MAX - 1, 1), "12",
+                          slice_of("\223\001\246here:1\303", 10)));
+    assert_false(with_more(status_reply(1, STATS_MAX), "13", slice_of("\222\241x\001", 4)));
+    assert_true(with_more(status_reply(1, STATS_MAX - 1), "13", slice_of("\222\241x\001", 4)));
+}
+
+static void test_codec_hello__who_and_where__fit_the_role(void **state)
+{
+    (void)state;
+    assert_true(plain(hello(ROLE_CLIENT, 0)));
+    assert_true(plain(hello(ROLE_NODE, MEMBERS_MAX)));
+    assert_false(with(hello(ROLE_CLIENT, 0), "4", number(0)));
+    assert_false(with(hello(ROLE_CLIENT, 0), "4", number(3)));
+    assert_false(with(hello(ROLE_CLIENT, 0), "6", number(5)));
+    assert_false(with(hello(ROLE_CLIENT, 0), "7", string_of("here:7450")));
+    assert_false(with(hello(ROLE_NODE, 0), "6", number(0)));
+    assert_false(with(hello(ROLE_NODE, 0), "7", string_of("")));
+    assert_true(with(hello(ROLE_NODE, 0), "3", number(UINT32_MAX)));
+    assert_false(with(hello(ROLE_NODE, 0), "3", number(UINT64_C(1) << 32)));
+    assert_false(with(hello(ROLE_NODE, 0), "8", number(1)));
+    assert_false(with(hello(ROLE_NODE, 2), "9.0", string_of("")));
+    assert_false(with(hello(ROLE_NODE, 2), "9.0", string_of("seed001:7450"))); /* twice */
+    assert_false(with(hello(ROLE_NODE, 2), "9.0", string_of("seed002:7450"))); /* descending */
+    assert_false(with_more(hello(ROLE_NODE, MEMBERS_MAX), "9", string_of("a:1")));
+    assert_true(with_more(hello(ROLE_NODE, MEMBERS_MAX - 1), "9", string_of("a:1")));
+}
+
+static void test_codec_hello_reply__only_a_refusal__may_say_nothing(void **state)
+{
+    struct message message = {.type = MESSAGE_HELLO_REPLY};
+
+    (void)state;
+    assert_false(plain(message));
+    message.status = STATUS_REFUSED;
+    assert_true(plain(message));
+}
+
+static void test_codec_join__addresses__are_host_and_port(void **state)
+{
+    static const char *const good[] = {"a:1", "127.0.0.1:7450", "[::1]:65535",
+                                       "node.example:80"};
+    static const char *const bad[] = {"",        "host",     "host:",      ":1",
+                                      "host:0",  "host:01",  "host:65536", "host:123456",
+                                      "ho st:1", "host:1\n", "host:1x",    "h\303\244st:1",
+                                      "host:-1"};
+    char longest[ADDRESS_SIZE + 1];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_true(with(join(), "4", string_of(good[i])));
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_false(with(join(), "4", string_of(bad[i])));
+    }
+    assert_false(with(join(), "4", bytes_of("a:1")));
+    assert_false(with(join(), "4", slice_of("\244a\0:1", 5)));
+    assert_false(with(join(), "3", number(0)));
+    /* With its NUL it just fits, or just does not. */
+    snprintf(longest, sizeof(longest), "%062d:1", 0);
+    assert_false(with(join(), "4", string_of(longest)));
+    assert_true(with(join(), "4", string_of(longest + 1)));
+}
+
+static void test_codec_prepare__proposer__is_a_node(void **state)
+{
+    struct message message = {.type = MESSAGE_PREPARE, .prepare.proposer = 1};
+
+    (void)state;
+    assert_true(with(message, "4", number(UINT64_MAX)));
+    assert_false(with(message, "4", number(0)));
+}
+
+static void test_codec_ring__rules_of_rings__are_checked(void **state)
+{
+    struct message empty_reply = {.type = MESSAGE_RING_REPLY};
+
+    (void)state;
+    assert_true(plain(ring_push(PARTITIONS_MAX, MEMBERS_MAX)));
+    assert_true(plain(empty_reply));
+    assert_false(with(ring_push(8, 3), "3", nil())); /* a push brings one */
+    assert_false(with(ring_push(8, 3), "3.0", number(0)));
+    assert_false(with(ring_push(8, 3), "3.2", number(16))); /* more than owners */
+    assert_false(with(ring_push(8, 3), "3.2", number(0)));
+    assert_false(with(ring_push(8, 3), "3.3", number(0)));
+    assert_false(with(ring_push(8, 3), "3.3", number(REPLICAS_MAX + 1)));
+    assert_false(with(ring_push(8, 3), "3.4.0.0", number(0)));
+    assert_false(with(ring_push(8, 3), "3.4.0.0", number(4))); /* the second one's id */
+    assert_false(with(ring_push(8, 3), "3.4.0.1", string_of("member1:7450")));
+    assert_false(with(ring_push(8, 3), "3.5.7", number(3))); /* no such member */
+    assert_false(with_more(ring_push(8, 3), "3.5", number(0)));
+    assert_false(with_more(ring_push(PARTITIONS_MAX, MEMBERS_MAX), "3.4",
+                           slice_of("\222\001\243a:1", 6)));
+}
+
+static void test_codec_replica_get_reply__digest_or_object__never_both(void **state)
+{
+    struct message digest = {.type = MESSAGE_REPLICA_GET_REPLY,
+                             .replica_get_reply.has_digest = true};
+    struct message neither = {.type = MESSAGE_REPLICA_GET_REPLY};
+
+    (void)state;
+    assert_false(with(digest, "5", filler(DIGEST_SIZE - 1, false)));
+    assert_false(with(digest, "5", filler(DIGEST_SIZE + 1, false)));
+    assert_false(with(digest, "6", record_of(VERSION_FILE, true, 5, false)));
+    assert_true(with(neither, "6", record_of(VERSION_FILE, true, 5, false)));
+    assert_false(with(neither, "6", record_of(VERSION_FILE, false, 5, false)));
+    assert_false(with(neither, "6", record_of(VERSION_FILE, true, 5, true)));
+}
+
+static void test_codec_replica_put__object_fits_key_and_parts(void **state)
+{
+    const uint8_t both = REPLICA_OBJECT | REPLICA_ROW;
+
+    (void)state;
+    assert_true(plain(replica_put("a", both)));
+    assert_true(plain(replica_put("a/", both)));
+    assert_true(plain(replica_put("a", REPLICA_ROW)));
+    assert_true(plain(replica_put("/", REPLICA_OBJECT)));
+    assert_false(plain(replica_put("/", REPLICA_ROW))); /* the root is in no directory */
+    assert_false(plain(replica_put("/", both)));
+    assert_false(with(replica_put("a", both), "3", bytes_of("a/")));
+    assert_false(with(replica_put("a", both), "4", nil()));
+    assert_false(
+        with(replica_put("a", both), "4", record_of(VERSION_DIRECTORY, true, 0, false)));
+    assert_false(with(replica_put("a", both), "4", record_of(VERSION_FILE, false, 5, false)));
+    assert_false(with(replica_put("a", both), "4", record_of(VERSION_FILE, true, 5, true)));
+    assert_false(
+        with(replica_put("a", REPLICA_ROW), "4", record_of(VERSION_FILE, true, 5, false)));
+    assert_false(with(replica_put("a", both), "5", number(0)));
+    assert_false(with(replica_put("a", both), "5", number(both + 1)));
+    assert_false(with(replica_put("a", both), "6", number(1)));
+}
+
+static int release(void **state)
+{
+    (void)state;
+    buffer_release(&element);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_codec__head__is_checked),
+        cmocka_unit_test(test_codec_get__fields__are_checked),
+        cmocka_unit_test(test_codec_get_reply__object__is_whole_and_without_own),
+        cmocka_unit_test(test_codec_put__fields__are_checked),
+        cmocka_unit_test(test_codec_put__value__is_checked),
+        cmocka_unit_test(test_codec_put__content__is_limited),
+        cmocka_unit_test(test_codec_put_reply__row__has_no_contents),
+        cmocka_unit_test(test_codec_list__fields__are_checked),
+        cmocka_unit_test(test_codec_list_reply__rows__are_checked),
+        cmocka_unit_test(test_codec_list_reply__one_name_twice__has_the_directory_first),
+        cmocka_unit_test(test_codec_list_reply__counts_and_resume__are_checked),
+        cmocka_unit_test(test_codec_status_reply__fields__are_checked),
+        cmocka_unit_test(test_codec_hello__who_and_where__fit_the_role),
+        cmocka_unit_test(test_codec_hello_reply__only_a_refusal__may_say_nothing),
+        cmocka_unit_test(test_codec_join__addresses__are_host_and_port),
+        cmocka_unit_test(test_codec_prepare__proposer__is_a_node),
+        cmocka_unit_test(test_codec_ring__rules_of_rings__are_checked),
+        cmocka_unit_test(test_codec_replica_get_reply__digest_or_object__never_both),
+        cmocka_unit_test(test_codec_replica_put__object_fits_key_and_parts),
+    };
+
+    return cmocka_run_group_tests_name("codec_limits", tests, NULL, release);
+}
