@@ -30,6 +30,7 @@ struct item {
     uint16_t peer;       /* of the link's owner */
     uint64_t connection; /* a broken connection's messages are gone */
     int call;            /* REQUEST of a client, REPLY */
+    uint32_t uses;
     struct buffer bytes;
     struct store_request store;
 };
@@ -57,14 +58,14 @@ struct world_node {
 
 struct call {
     bool used, done;
+    uint32_t uses; /* so that a late answer does not meet the next call in its place */
     int node;
-    uint64_t life;
     struct message reply;
 };
 
 struct world {
     struct world_options options;
-    uint64_t now_us, sequence, random;
+    uint64_t now_us, sequence, random, steps;
     struct item *heap;
     size_t count, capacity;
     struct world_node nodes[WORLD_NODES_MAX];
@@ -394,7 +395,8 @@ static void act_reply(struct world *world, int node, struct action *action)
     struct item item = item_of_message(world, &action->message);
     if (action->handle >= CLIENT_HANDLE) {
         item.type = ITEM_REPLY;
-        item.call = (int)(action->handle - CLIENT_HANDLE);
+        item.call = (int)((action->handle - CLIENT_HANDLE) % WORLD_CALLS_MAX);
+        item.uses = (uint32_t)((action->handle - CLIENT_HANDLE) / WORLD_CALLS_MAX);
         item.node = node;
         item.at_us = world->now_us;
         item.life = world->nodes[node].life;
@@ -517,7 +519,8 @@ static void take_message(struct world *world, struct item *item, struct message 
         event.role = item->call >= 0 ? ROLE_CLIENT : ROLE_NODE;
         event.handle =
             item->call >= 0
-                ? (uint64_t)CLIENT_HANDLE + (uint64_t)item->call
+                ? (uint64_t)CLIENT_HANDLE + (uint64_t)item->uses * WORLD_CALLS_MAX +
+                      (uint64_t)item->call
                 : (item->connection * WORLD_NODES_MAX + (uint64_t)item->from) * PEER_SLOTS +
                       item->peer;
     } else {
@@ -583,7 +586,7 @@ static void take(struct world *world, struct item *item)
     (void)status;
     if (item->type == ITEM_REPLY) {
         struct call *call = &world->calls[item->call];
-        if (call->used && !call->done) {
+        if (call->used && !call->done && call->uses == item->uses) {
             call->done = true;
             call->reply = message;
             return;
@@ -600,6 +603,7 @@ bool world_step(struct world *world)
         return false;
     }
     struct item item = queue_pop(world);
+    world->steps++;
     assert(item.at_us >= world->now_us);
     world->now_us = item.at_us;
     struct world_node *node = &world->nodes[item.node];
@@ -617,6 +621,11 @@ bool world_step(struct world *world)
     }
     item_release(&item);
     return true;
+}
+
+uint64_t world_steps(const struct world *world)
+{
+    return world->steps;
 }
 
 void world_run(struct world *world, uint64_t us)
@@ -638,7 +647,7 @@ int world_ask(struct world *world, int node, struct message *request)
     }
     assert(index < WORLD_CALLS_MAX);
     struct call *call = &world->calls[index];
-    *call = (struct call){.used = true, .node = node, .life = world->nodes[node].life};
+    *call = (struct call){.used = true, .node = node, .uses = call->uses + 1};
     if (!world->nodes[node].up) {
         call->done = true;
         call->reply.status = STATUS_UNREACHABLE;
@@ -651,6 +660,7 @@ int world_ask(struct world *world, int node, struct message *request)
     item.node = node;
     item.life = world->nodes[node].life;
     item.call = index;
+    item.uses = call->uses;
     item.at_us = world->now_us +
                  between(world, world->options.latency_min_us, world->options.latency_max_us);
     queue_push(world, item);
@@ -666,7 +676,13 @@ void world_take(struct world *world, int call, struct message *ret_reply)
 {
     assert(world->calls[call].done);
     *ret_reply = world->calls[call].reply;
-    world->calls[call] = (struct call){0};
+    world->calls[call] = (struct call){.uses = world->calls[call].uses};
+}
+
+void world_forget(struct world *world, int call)
+{
+    message_release(&world->calls[call].reply);
+    world->calls[call].used = false;
 }
 
 bool world_wait(struct world *world, int call, uint64_t limit_us, struct message *ret_reply)

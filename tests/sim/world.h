@@ -52,6 +52,7 @@ uint64_t world_random(struct world *world);
 /* Messages handed from node to node so far, by type. */
 uint64_t world_sent(const struct world *world, enum message_type type);
 
+uint64_t world_steps(const struct world *world);
 /* Takes one event. False when the queue is empty. */
 bool world_step(struct world *world);
 /* Runs for so much virtual time. */
@@ -63,6 +64,8 @@ int world_ask(struct world *world, int node, struct message *request);
 bool world_answered(const struct world *world, int call);
 /* Moves the reply out and frees the call. STATUS_CLOSED stands for a broken connection. */
 void world_take(struct world *world, int call, struct message *ret_reply);
+/* The client gave up: the answer, should it come, is dropped. */
+void world_forget(struct world *world, int call);
 /* Runs until the call is answered, at most `limit_us`; then takes it. False if it was not. */
 bool world_wait(struct world *world, int call, uint64_t limit_us, struct message *ret_reply);
 

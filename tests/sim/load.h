@@ -1,0 +1,34 @@
+/*
+ * load.h - clients that read, write, delete and resolve, one request at a time each.
+ */
+#ifndef TESTS_SIM_LOAD_H
+#define TESTS_SIM_LOAD_H
+
+#include "tests/sim/history.h"
+#include "tests/sim/world.h"
+
+enum { LOAD_CLIENTS_MAX = 12 };
+
+struct load_options {
+    int clients;
+    int keys;
+    int nodes;
+    uint32_t requests; /* in all */
+};
+
+struct load;
+
+struct load *load_new(struct world *world, struct history *history,
+                      const struct load_options *options);
+void load_free(struct load *load);
+/* Collects answers and sends what is due; call it after each step of the world. */
+void load_step(struct load *load);
+/* True once all requests were sent and answered or given up. */
+bool load_is_done(const struct load *load);
+/* No further requests. */
+void load_stop(struct load *load);
+/* The name of key number `key`, inside. */
+const char *load_key(int key);
+uint32_t load_acknowledged(const struct load *load);
+
+#endif
