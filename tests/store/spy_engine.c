@@ -1,0 +1,84 @@
+/*
+ * spy_engine.c - an engine around another that counts, fails and delays on command.
+ */
+#include "tests/store/spy_engine.h"
+
+static struct spy_engine *spy_of(struct engine *engine)
+{
+    return (struct spy_engine *)engine;
+}
+
+static void pass_gate(struct spy_engine *spy)
+{
+    pthread_mutex_lock(&spy->gate);
+    pthread_mutex_unlock(&spy->gate);
+}
+
+static enum status spy_get(struct engine *engine, struct slice key, struct buffer *ret_value)
+{
+    struct spy_engine *spy = spy_of(engine);
+
+    pass_gate(spy);
+    atomic_fetch_add(&spy->reads, 1);
+    return spy->inner->operations->get(spy->inner, key, ret_value);
+}
+
+static enum status spy_write(struct engine *engine, const struct engine_write *writes,
+                             size_t count, bool sync)
+{
+    struct spy_engine *spy = spy_of(engine);
+    enum status failure = (enum status)atomic_load(&spy->write_failure);
+
+    pass_gate(spy);
+    if (failure != STATUS_OK) {
+        return failure;
+    }
+    atomic_fetch_add(&spy->batches, 1);
+    atomic_fetch_add(&spy->synced_batches, sync ? 1 : 0);
+    return spy->inner->operations->write(spy->inner, writes, count, sync);
+}
+
+static enum status spy_scan(struct engine *engine, struct slice start, struct slice end,
+                            bool cold, engine_visit *visit, void *context)
+{
+    struct spy_engine *spy = spy_of(engine);
+
+    pass_gate(spy);
+    atomic_fetch_add(&spy->scans, 1);
+    return spy->inner->operations->scan(spy->inner, start, end, cold, visit, context);
+}
+
+static bool spy_is_quick(struct engine *engine, size_t size)
+{
+    struct spy_engine *spy = spy_of(engine);
+
+    return !atomic_load(&spy->never_quick) &&
+           spy->inner->operations->is_quick(spy->inner, size);
+}
+
+static void spy_close(struct engine *engine)
+{
+    (void)engine;
+}
+
+static const struct engine_operations spy_operations = {
+    .get = spy_get,
+    .write = spy_write,
+    .scan = spy_scan,
+    .is_quick = spy_is_quick,
+    .close = spy_close,
+};
+
+void spy_engine_init(struct spy_engine *spy, struct engine *inner)
+{
+    *spy = (struct spy_engine){.base = {.operations = &spy_operations}, .inner = inner};
+    pthread_mutex_init(&spy->gate, NULL);
+}
+
+void spy_engine_reset(struct spy_engine *spy)
+{
+    atomic_store(&spy->reads, 0);
+    atomic_store(&spy->batches, 0);
+    atomic_store(&spy->synced_batches, 0);
+    atomic_store(&spy->scans, 0);
+}
