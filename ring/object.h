@@ -130,8 +130,8 @@ uint64_t object_counter_floor(const struct object *current, const struct clock *
  * update() and update_some() of design.md section 3, and truncation. `current` is this node's
  * copy or NULL. When the own pair's counter is not below coordinator->counter (a context or a
  * copy from a clock in the far future), or the pair was truncated since, a new pair is opened,
- * so that no dot is covered early. The new dot's counter is then coordinator->counter or greater:
- * the caller's counter source must go on above it.
+ * so that no dot is covered early. The new dot's counter is then coordinator->counter or
+ * greater: the caller's counter source must go on above it.
  *
  * ret_object  a new reference, untouched on failure
  * Returns STATUS_OK; STATUS_TOO_MANY_VERSIONS when the key would hold more than
