@@ -65,11 +65,15 @@ enum status server_data_open(struct server_data *data, const char *directory,
     if (data->directory == NULL) {
         return fail(error, STATUS_NO_MEMORY, "data directory: %.150s: no memory", directory);
     }
-    status = engine_open_leveldb(directory, &data->engine, error);
+    struct error why = {.code = STATUS_OK};
+    status = engine_open_leveldb(directory, &data->engine, &why);
     if (status != STATUS_OK) {
         data->engine = NULL;
+        /* LevelDB knows only text; a second mount of the directory asks for just this. */
+        bool is_locked = strstr(why.text, "in use by another process") != NULL;
+        return fail(error, is_locked ? STATUS_BUSY : status, "open data: %.230s", why.text);
     }
-    return status;
+    return STATUS_OK;
 }
 
 enum status server_data_identify(struct server_data *data, struct error *error)

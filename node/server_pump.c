@@ -80,8 +80,23 @@ static void on_peer_failed(void *context, uint16_t number, enum status status, c
               text, NULL);
 }
 
+/* A node that greets us can surely be connected to: one that comes back need not be waited for
+ * until the backoff is over. */
+static void hurry_peer(struct server *server, const struct message_hello *hello)
+{
+    for (size_t i = 0; i < SERVER_PEERS_MAX; i++) {
+        struct peer *peer = server->peers[i];
+        if (peer != NULL && strcmp(peer_address(peer), hello->address) == 0) {
+            peer_hurry(peer);
+        }
+    }
+}
+
 void server_on_request(void *context, uint64_t handle, enum role role, struct message *message)
 {
+    if (message->type == MESSAGE_HELLO && role == ROLE_NODE) {
+        hurry_peer(context, &message->hello);
+    }
     struct event event = {
         .type = EVENT_REQUEST, .handle = handle, .role = role, .message = message};
 
@@ -178,13 +193,13 @@ static void carry_out_note(struct server *server, const struct action *action)
 
     switch (action->note) {
     case NOTE_FORMED:
-        log_write(log, LOG_LEVEL_INFO, "cluster_formed", "members", text, NULL);
+        log_write(log, LOG_LEVEL_INFO, "cluster_formed", "ring", text, NULL);
         break;
     case NOTE_JOINED:
-        log_write(log, LOG_LEVEL_INFO, "cluster_joined", "text", text, NULL);
+        log_write(log, LOG_LEVEL_INFO, "cluster_joined", "ring", text, NULL);
         break;
     case NOTE_RING_CHANGED:
-        log_write(log, LOG_LEVEL_INFO, "ring_changed", "text", text, NULL);
+        log_write(log, LOG_LEVEL_INFO, "ring_changed", "ring", text, NULL);
         break;
     case NOTE_JOIN_REFUSED:
         log_write(log, LOG_LEVEL_ERROR, "join_refused", "reason", text, NULL);

@@ -330,6 +330,14 @@ enum status peer_send(struct peer *peer, const struct message *message)
     return connection_send(peer->connection, message);
 }
 
+void peer_hurry(struct peer *peer)
+{
+    if (peer->state == PEER_WAITING && !peer->is_abandoned) {
+        peer->backoff_ms = PEER_BACKOFF_MIN_MS;
+        set_timer(peer, 0);
+    }
+}
+
 static void on_timer_closed(uv_handle_t *handle)
 {
     struct peer *peer = handle->data;

@@ -43,6 +43,8 @@ const char *peer_address(const struct peer *peer);
 bool peer_is_up(const struct peer *peer);
 /* STATUS_CLOSED if it is not up; others as connection_send. */
 MUST_CHECK enum status peer_send(struct peer *peer, const struct message *message);
+/* There is a sign that it lives again: the next attempt is made now. */
+void peer_hurry(struct peer *peer);
 /* No callback comes any more; the peer frees itself once the loop has closed its parts. NULL is
  * allowed. */
 void peer_close(struct peer *peer);

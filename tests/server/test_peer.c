@@ -152,6 +152,36 @@ static void test_peer__connection_lost__down_then_up_again(void **state)
     close(listening);
 }
 
+static void hurry(struct harness *harness)
+{
+    peer_hurry(harness->peer);
+}
+
+static void test_peer__hurried_while_waiting__tries_at_once(void **state)
+{
+    struct harness *harness = *state;
+    struct test_client client;
+    uint64_t hello_id = 0;
+    int listening = listen_somewhere(harness->peer_address);
+
+    /* Refused so often that the wait has grown to its longest. */
+    harness_do(harness, harness_connect_peer);
+    for (size_t round = 1; round <= 7; round++) {
+        accept_hello(listening, &client, &hello_id);
+        reply_hello(&client, hello_id, STATUS_REFUSED, "not yet");
+        assert_true(harness_wait(harness, &harness->failures, round));
+        client_close(&client);
+    }
+    uint64_t begin_ms = test_now_ms();
+    harness_do(harness, hurry);
+    accept_hello(listening, &client, &hello_id);
+    assert_true(test_now_ms() - begin_ms < PEER_BACKOFF_MAX_MS / 2);
+    reply_hello(&client, hello_id, STATUS_OK, NULL);
+    assert_true(harness_wait(harness, &harness->ups, 1));
+    client_close(&client);
+    close(listening);
+}
+
 static void test_peer__hello_refused__failed_with_the_reason(void **state)
 {
     struct harness *harness = *state;
@@ -233,6 +263,8 @@ int main(void)
             test_peer__nobody_listens__tried_again_until_somebody_does, harness_setup,
             harness_teardown),
         cmocka_unit_test_setup_teardown(test_peer__connection_lost__down_then_up_again,
+                                        harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(test_peer__hurried_while_waiting__tries_at_once,
                                         harness_setup, harness_teardown),
         cmocka_unit_test_setup_teardown(test_peer__hello_refused__failed_with_the_reason,
                                         harness_setup, harness_teardown),

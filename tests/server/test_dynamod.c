@@ -1,0 +1,319 @@
+/*
+ * test_dynamod.c - dynamod as a process: its command line, its end, and what survives it.
+ *
+ *  - A wrong command line is one line on stderr and exit code 2; what fails later, 1.
+ *  - What was acknowledged is there after kill -9, and after SIGTERM in the middle of puts.
+ *  - SIGTERM and SIGINT end it with exit code 0.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/server/node_fixture.h"
+#include "tests/server/test_client.h"
+
+enum {
+    PUTS = 200,
+    WRITERS = 4,
+    WRITER_PUTS = 20000, /* more than they can do before the end */
+};
+
+static char directory[FIXTURE_PATH_SIZE];
+
+static int setup(void **state)
+{
+    (void)state;
+    fixture_make_directory(directory);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fixture_remove_directory(directory);
+    return 0;
+}
+
+static void assert_one_line(const char *errors)
+{
+    const char *newline = strchr(errors, '\n');
+
+    assert_memory_equal(errors, "dynamod: ", 9);
+    assert_non_null(newline);
+    assert_int_equal(newline[1], '\0');
+}
+
+static void assert_usage_error(const char *const *arguments, const char *part)
+{
+    struct node_process process;
+    char *errors = NULL;
+
+    process_start(&process, arguments);
+    assert_int_equal(process_wait_errors(&process, &errors), 2);
+    assert_one_line(errors);
+    if (strstr(errors, part) == NULL) {
+        fail_msg("'%s' does not name '%s'", errors, part);
+    }
+    free(errors);
+}
+
+static void test_dynamod__wrong_command_line__one_line_and_exit_2(void **state)
+{
+    static const struct {
+        const char *part;
+        const char *arguments[8];
+    } CASES[] = {
+        {"--data", {NULL}},
+        {"--data", {"--listen", "127.0.0.1:0", NULL}},
+        {"--listen", {"--data", "d", NULL}},
+        {"bogus", {"--bogus", NULL}},
+        {"listen", {"--listen", NULL}},
+        {"extra", {"--data", "d", "--listen", "127.0.0.1:0", "extra", NULL}},
+        {"nowhere", {"--data", "d", "--listen", "nowhere", NULL}},
+        {"join", {"--data", "d", "--listen", "127.0.0.1:0", "--join", "a:1,,b:2", NULL}},
+        {"--replicas", {"--data", "d", "--listen", "127.0.0.1:0", "--replicas", "0", NULL}},
+        {"--replicas", {"--data", "d", "--listen", "127.0.0.1:0", "--replicas", "3x", NULL}},
+        {"partitions", {"--data", "d", "--listen", "127.0.0.1:0", "--partitions", "99", NULL}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        assert_usage_error(CASES[i].arguments, CASES[i].part);
+    }
+}
+
+static void test_dynamod__help_and_version__exit_0(void **state)
+{
+    static const char *const HELP[] = {"--help", NULL};
+    static const char *const VERSION[] = {"--version", NULL};
+    struct node_process process;
+
+    (void)state;
+    process_start(&process, HELP);
+    assert_int_equal(process_wait(&process), 0);
+    process_start(&process, VERSION);
+    assert_int_equal(process_wait(&process), 0);
+}
+
+static void assert_start_fails(const char *data, const char *listen, const char *part)
+{
+    const char *arguments[] = {"--data", data, "--listen", listen, NULL};
+    struct node_process process;
+    char *errors = NULL;
+
+    process_start(&process, arguments);
+    assert_int_equal(process_wait_errors(&process, &errors), 1);
+    assert_one_line(errors);
+    if (strstr(errors, part) == NULL) {
+        fail_msg("'%s' does not say '%s'", errors, part);
+    }
+    free(errors);
+}
+
+static void test_dynamod__cannot_start__one_line_and_exit_1(void **state)
+{
+    struct node_process process;
+    char other[FIXTURE_PATH_SIZE];
+    char path[FIXTURE_PATH_SIZE + 32];
+
+    (void)state;
+    fixture_make_directory(other);
+    process_start_node(&process, directory, "127.0.0.1:0");
+    assert_start_fails(other, process.address, "address already in use");
+    assert_start_fails(directory, "127.0.0.1:0", "in use by another process");
+    assert_start_fails(other, "192.0.2.1:7450", "--insecure");
+    snprintf(path, sizeof(path), "%s/missing/deeper", other);
+    assert_start_fails(path, "127.0.0.1:0", "No such file or directory");
+    process_signal(&process, SIGTERM);
+    assert_int_equal(process_wait(&process), 0);
+    fixture_remove_directory(other);
+}
+
+static void test_dynamod__interrupted__exit_0(void **state)
+{
+    struct node_process process;
+
+    (void)state;
+    process_start_node(&process, directory, "127.0.0.1:0");
+    process_signal(&process, SIGINT);
+    assert_int_equal(process_wait(&process), 0);
+}
+
+static void make_key(char key[16], size_t index)
+{
+    snprintf(key, 16, "k%u", (unsigned)index);
+}
+
+static void assert_keys(const char *address, const bool *wanted, size_t count)
+{
+    struct test_client client;
+
+    assert_true(client_wait_members(address, 1));
+    client_open(&client, address);
+    for (size_t i = 0; i < count; i++) {
+        char key[16];
+        char *text = NULL;
+
+        make_key(key, i);
+        if (wanted[i]) {
+            assert_int_equal(client_get(&client, key, &text), STATUS_OK);
+            assert_string_equal(text, key);
+            free(text);
+        }
+    }
+    client_close(&client);
+}
+
+static void test_dynamod__killed__acknowledged_puts_are_there_again(void **state)
+{
+    struct node_process process;
+    struct test_client client;
+    bool wanted[PUTS] = {false};
+    char address[ADDRESS_SIZE];
+
+    (void)state;
+    process_start_node(&process, directory, "127.0.0.1:0");
+    memcpy(address, process.address, sizeof(address));
+    assert_true(client_wait_members(address, 1));
+    client_open(&client, address);
+    for (size_t i = 0; i < PUTS; i++) {
+        char key[16];
+        make_key(key, i);
+        assert_int_equal(client_put(&client, key, key), STATUS_OK);
+        wanted[i] = true;
+    }
+    process_signal(&process, SIGKILL);
+    assert_int_equal(process_wait(&process), -SIGKILL);
+    client_close(&client);
+
+    process_start_node(&process, directory, address);
+    assert_keys(address, wanted, PUTS);
+    process_signal(&process, SIGTERM);
+    assert_int_equal(process_wait(&process), 0);
+}
+
+/* Puts one key after the other until the node is gone. */
+struct writer {
+    pthread_t thread;
+    char address[ADDRESS_SIZE];
+    size_t first;
+    atomic_size_t count; /* acknowledged, from `first` on, without a gap */
+};
+
+static void *write_until_closed(void *context)
+{
+    struct writer *writer = context;
+    struct test_client client;
+    enum status status = STATUS_CLOSED;
+    size_t next = writer->first;
+
+    if (client_connect(&client, writer->address)) {
+        status = client_greet(&client, ROLE_CLIENT);
+    }
+    while (status == STATUS_OK && next < writer->first + WRITER_PUTS) {
+        char key[16];
+        make_key(key, next);
+        status = client_put(&client, key, key);
+        if (status == STATUS_OK) {
+            atomic_store(&writer->count, ++next - writer->first);
+        }
+    }
+    client_close(&client);
+    return NULL;
+}
+
+static void start_writers(struct writer writers[WRITERS], const char *address)
+{
+    for (size_t i = 0; i < WRITERS; i++) {
+        snprintf(writers[i].address, ADDRESS_SIZE, "%s", address);
+        writers[i].first = i * WRITER_PUTS;
+        atomic_init(&writers[i].count, 0);
+        assert_int_equal(
+            pthread_create(&writers[i].thread, NULL, write_until_closed, &writers[i]), 0);
+    }
+}
+
+static void wait_until_all_write(struct writer writers[WRITERS])
+{
+    uint64_t until_ms = test_now_ms() + CLIENT_TIMEOUT_MS;
+
+    for (size_t i = 0; i < WRITERS; i++) {
+        while (atomic_load(&writers[i].count) < 3) {
+            assert_true(test_now_ms() < until_ms);
+            usleep(1000);
+        }
+    }
+}
+
+/* Ends the node with a signal while writers are at work. What they were told stays. */
+static void end_while_writing(int number, int wanted_code)
+{
+    struct node_process process;
+    struct writer writers[WRITERS];
+    static bool wanted[WRITERS * WRITER_PUTS];
+    char address[ADDRESS_SIZE];
+
+    memset(wanted, 0, sizeof(wanted));
+    process_start_node(&process, directory, "127.0.0.1:0");
+    memcpy(address, process.address, sizeof(address));
+    assert_true(client_wait_members(address, 1));
+    start_writers(writers, address);
+    wait_until_all_write(writers);
+    process_signal(&process, number);
+    assert_int_equal(process_wait(&process), wanted_code);
+    for (size_t i = 0; i < WRITERS; i++) {
+        assert_int_equal(pthread_join(writers[i].thread, NULL), 0);
+        size_t count = atomic_load(&writers[i].count);
+        assert_true(count < WRITER_PUTS);
+        memset(&wanted[writers[i].first], 1, count);
+    }
+
+    process_start_node(&process, directory, address);
+    assert_keys(address, wanted, WRITERS * WRITER_PUTS);
+    process_signal(&process, SIGTERM);
+    assert_int_equal(process_wait(&process), 0);
+}
+
+static void test_dynamod__terminated_while_writing__acknowledged_puts_stay(void **state)
+{
+    (void)state;
+    end_while_writing(SIGTERM, 0);
+}
+
+static void test_dynamod__killed_while_writing__acknowledged_puts_stay(void **state)
+{
+    (void)state;
+    end_while_writing(SIGKILL, -SIGKILL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_dynamod__wrong_command_line__one_line_and_exit_2,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dynamod__help_and_version__exit_0, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_dynamod__cannot_start__one_line_and_exit_1, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_dynamod__interrupted__exit_0, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dynamod__killed__acknowledged_puts_are_there_again,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_dynamod__terminated_while_writing__acknowledged_puts_stay, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_dynamod__killed_while_writing__acknowledged_puts_stay, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
