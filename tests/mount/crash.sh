@@ -1,0 +1,113 @@
+#!/bin/bash
+# crash.sh - nodes and mounts are killed under load; what close acknowledged is there afterwards.
+# usage: tests/mount/crash.sh BUILD_DIR
+
+. "$(dirname "$0")/lib.sh"
+
+writers=$(dirname "$0")/writers.py
+timeout=5
+
+# writers_start MOUNT SECONDS - four of them, each with its own record.
+writers_start() {
+    local i
+    for i in 1 2 3 4; do
+        start "writer$i" python3 "$writers" write "$work/$1" "$work/record-$1-$i" "w$i" "$2" \
+            "$((timeout + 2))"
+    done
+}
+
+writers_are_done() {
+    local i
+    for i in 1 2 3 4; do
+        process_is_gone "$(pid_of "writer$i")" || return 1
+    done
+}
+
+# writers_await SECONDS - until all are done; fails if one says that something was wrong.
+writers_await() {
+    local i
+    wait_until "$1" writers_are_done || fail "a writer hangs"
+    for i in 1 2 3 4; do
+        tail -n 1 "$work/logs/writer$i" | grep -q closed ||
+            fail "writer $i: $(tail -n 1 "$work/logs/writer$i")"
+        rm -f "$work/pids/writer$i"
+    done
+}
+
+records_have_grown() {
+    [ "$(cat "$work"/record-"$1"-* 2> /dev/null | wc -l)" -ge "$2" ]
+}
+
+# After another COUNT closes of the mount's writers.
+await_closes() {
+    local have
+    have=$(cat "$work"/record-"$1"-* 2> /dev/null | wc -l)
+    wait_until 30 records_have_grown "$1" $((have + $2)) || fail "the writers stand still"
+}
+
+test_nodes_are_killed_in_turn__no_acknowledged_close_is_lost() {
+    local i
+    cluster_start 3
+    mount_start nodes --cluster "$cluster" -o timeout=$timeout
+    writers_start nodes 45
+    for i in 1 2 3 1 2 3; do
+        await_closes nodes 40
+        node_kill "$i"
+        await_closes nodes 40
+        node_start "$i"
+        wait_until "$deadline" node_answers "$i" || fail "node $i does not come back"
+    done
+    writers_await 90
+    # Through a mount that has seen nothing of it.
+    mount_start witness --cluster "$cluster"
+    good python3 "$writers" check "$work/witness" "$work"/record-nodes-*
+    good python3 "$writers" check "$work/nodes" "$work"/record-nodes-*
+    mount_stop nodes
+    mount_stop witness
+}
+
+test_mount_is_killed__no_acknowledged_close_is_lost() {
+    mount_start victim --cluster "$cluster" -o timeout=$timeout
+    writers_start victim 60
+    await_closes victim 200
+    end victim KILL
+    writers_await 30
+    good fusermount3 -u -z "$work/victim"
+    mount_start victim --cluster "$cluster"
+    good python3 "$writers" check "$work/victim" "$work"/record-victim-*
+    mount_stop victim
+}
+
+test_all_nodes_are_killed_at_once__no_acknowledged_close_is_lost() {
+    local i
+    mount_start power --cluster "$cluster" -o timeout=$timeout
+    writers_start power 20
+    await_closes power 200
+    for i in 1 2 3; do
+        kill -KILL "$(pid_of "node$i")"
+    done
+    for i in 1 2 3; do
+        wait_until "$deadline" process_is_gone "$(pid_of "node$i")"
+        node_start "$i"
+    done
+    for i in 1 2 3; do
+        wait_until "$deadline" node_answers "$i" || fail "node $i does not come back"
+    done
+    writers_await 60
+    good python3 "$writers" check "$work/power" "$work"/record-power-*
+    mount_stop power
+}
+
+test_embedded_mount_is_killed__no_acknowledged_close_is_lost() {
+    mount_start alone --data "$work/alone.data" --listen 127.0.0.1:0
+    writers_start alone 60
+    await_closes alone 300
+    end alone KILL
+    writers_await 30
+    good fusermount3 -u -z "$work/alone"
+    mount_start alone --data "$work/alone.data" --listen 127.0.0.1:0
+    good python3 "$writers" check "$work/alone" "$work"/record-alone-*
+    mount_stop alone
+}
+
+run_tests "$0"

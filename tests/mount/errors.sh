@@ -1,0 +1,250 @@
+#!/bin/bash
+# errors.sh - what goes wrong is told in one line, within the deadline, and the mount goes on.
+# usage: tests/mount/errors.sh BUILD_DIR
+
+. "$(dirname "$0")/lib.sh"
+
+mkdir "$work/mnt"
+
+# refused EXIT TEXT COMMAND... - ends with that code and says TEXT in one line.
+refused() {
+    local code=$1 text=$2 output result=0
+    shift 2
+    output=$(timeout 60 "$@" 2>&1) || result=$?
+    equal "$code" "$result" "exit code of \"$*\" ($output)"
+    one_line "$output"
+    case "$output" in
+    *"$text"*) ;;
+    *) fail "\"$output\" does not say \"$text\"" ;;
+    esac
+}
+
+# within SECONDS COMMAND... - ends in that time, whatever its result; sets $output and $result.
+within() {
+    local limit=$1 begin=$SECONDS
+    shift
+    result=0
+    output=$(timeout "$((limit + 30))" "$@" 2>&1) || result=$?
+    [ $((SECONDS - begin)) -le "$limit" ] || fail "took $((SECONDS - begin)) s: $*"
+}
+
+# The process of a mount that went to the background.
+daemon_of() {
+    local process
+    for process in /proc/[0-9]*; do
+        if [ "$(readlink "$process/exe")" = "$dynamofs" ] &&
+            tr '\0' '\n' < "$process/cmdline" | grep -qxF "$1"; then
+            echo "${process#/proc/}"
+        fi
+    done 2> /dev/null
+}
+
+test_options_that_are_wrong__exit_code_2() {
+    refused 2 "unknown option --frobnicate" "$dynamofs" --frobnicate "$work/mnt"
+    refused 2 "unknown option -o frobnicate" "$dynamofs" -o frobnicate "$work/mnt"
+    refused 2 "timeout=0" "$dynamofs" -o timeout=0 "$work/mnt"
+    refused 2 "no mountpoint" "$dynamofs"
+}
+
+test_mountpoint_that_is_none__exit_code_1() {
+    refused 1 "mount on $work/none: No such file" "$dynamofs" --data "$work/d" "$work/none"
+    touch "$work/file"
+    refused 1 "mount on $work/file: is not a directory" "$dynamofs" --data "$work/d" "$work/file"
+    refused 1 "under the mount" "$dynamofs" --data "$work/mnt/data" "$work/mnt"
+}
+
+test_busy_port__is_told() {
+    local port
+    port=$(free_ports 1)
+    start listener python3 -c "
+import socket, time
+s = socket.socket()
+s.bind(('127.0.0.1', $port))
+s.listen()
+time.sleep(600)"
+    wait_until 10 grep -q ":$(printf %04X "$port") .* 0A " /proc/net/tcp
+    refused 1 "address already in use" \
+        "$dynamofs" --data "$work/busy" --listen "127.0.0.1:$port" "$work/mnt"
+    is_not_mounted "$work/mnt" || fail "it is mounted all the same"
+    end listener
+}
+
+test_listening_beyond_this_machine__needs_insecure() {
+    refused 1 "--insecure" "$dynamofs" --data "$work/wide" --listen 0.0.0.0:0 "$work/mnt"
+}
+
+test_cluster_that_is_not_there__is_told_in_time() {
+    within 25 "$dynamofs" --cluster "127.0.0.1:$(free_ports 1)" "$work/mnt"
+    equal 1 "$result" "exit code ($output)"
+    one_line "$output"
+    is_not_mounted "$work/mnt" || fail "it is mounted all the same"
+}
+
+test_background__answers_once_it_has_returned() {
+    local pid
+    good "$dynamofs" --data "$work/background" --listen 127.0.0.1:0 "$work/mnt"
+    is_mounted "$work/mnt" || fail "not mounted"
+    echo x > "$work/mnt/file"
+    pid=$(daemon_of "$work/mnt")
+    [ -n "$pid" ] || fail "there is no process"
+    good fusermount3 -u "$work/mnt"
+    wait_until "$deadline" process_is_gone "$pid" || fail "process $pid goes on"
+    good "$dynamofs" --data "$work/background" --listen 127.0.0.1:0 "$work/mnt"
+    holds "$work/mnt/file" x
+    pid=$(daemon_of "$work/mnt")
+    echo "$pid" > "$work/pids/background"
+    end background TERM || fail "did not end on SIGTERM"
+    wait_until 5 is_not_mounted "$work/mnt" || fail "still mounted after SIGTERM"
+}
+
+test_signals__end_the_mount_and_nothing_is_lost() {
+    local signal pid
+    for signal in TERM INT HUP; do
+        mount_start signalled --data "$work/signalled.data" --listen 127.0.0.1:0
+        echo "$signal" > "$work/signalled/$signal"
+        pid=$(pid_of signalled)
+        end signalled "$signal" || fail "did not end on SIG$signal"
+        is_not_mounted "$work/signalled" || fail "still mounted after SIG$signal"
+    done
+    mount_start signalled --data "$work/signalled.data" --listen 127.0.0.1:0
+    shows "$work/signalled" HUP INT TERM
+    mount_stop signalled
+}
+
+test_killed__every_closed_file_is_there_again() {
+    local i
+    mount_start killed --data "$work/killed.data" --listen 127.0.0.1:0
+    for i in $(seq 100); do
+        echo "$i" > "$work/killed/$i"
+    done
+    exec 3> "$work/killed/open"
+    echo unclosed >&3
+    end killed KILL
+    exec 3>&- 2> /dev/null || :
+    bad "not connected" ls "$work/killed"
+    refused 1 "a mount died here" "$dynamofs" --data "$work/killed.data" "$work/killed"
+    good fusermount3 -u -z "$work/killed"
+    mount_start killed --data "$work/killed.data" --listen 127.0.0.1:0
+    for i in $(seq 100); do
+        holds "$work/killed/$i" "$i"
+    done
+    equal 100 "$(ls "$work/killed" | grep -vxc open)" "names"
+    mount_stop killed
+}
+
+test_second_mount_of_one_data_directory__uses_the_first_ones_node() {
+    mount_start first --data "$work/shared" --listen 127.0.0.1:0
+    echo one > "$work/first/one"
+    mount_start second --data "$work/shared"
+    holds "$work/second/one" one
+    echo two > "$work/second/two"
+    holds "$work/first/two" two
+    mount_stop second
+    holds "$work/first/two" two
+    mount_stop first
+}
+
+test_data_directory_in_use_and_nobody_listening__is_told() {
+    local port
+    mount_start holder --data "$work/held" --listen 127.0.0.1:0
+    port=$(free_ports 1)
+    echo "127.0.0.1:$port" > "$work/held/address"
+    refused 1 "is in use" "$dynamofs" --data "$work/held" "$work/mnt"
+    is_not_mounted "$work/mnt" || fail "it is mounted all the same"
+    mount_stop holder
+}
+
+test_node_of_another_cluster__is_refused() {
+    cluster_start 1
+    mount_start settled --data "$work/settled.data" --listen 127.0.0.1:0
+    echo x > "$work/settled/x"
+    mount_stop settled
+    within 40 "$dynamofs" --data "$work/settled.data" --listen 127.0.0.1:0 \
+        --join "$cluster" "$work/mnt"
+    if is_mounted "$work/mnt"; then
+        # Its own cluster goes on without the other; nothing of it may be lost.
+        holds "$work/mnt/x" x
+        shows "$work/mnt" x
+        fusermount3 -u "$work/mnt"
+        wait_until "$deadline" test -z "$(daemon_of "$work/mnt")"
+    else
+        equal 1 "$result" "exit code ($output)"
+        one_line "$output"
+    fi
+    end node1
+}
+
+test_quorum_lost__errors_in_time_and_works_again() {
+    cluster_start 3
+    mount_start quorum --cluster "$cluster" -o timeout=3
+    echo before > "$work/quorum/before"
+    node_kill 2
+    node_kill 3
+    within 8 sh -c "echo x > $work/quorum/new"
+    [ "$result" -ne 0 ] || fail "a write without its quorum succeeded"
+    case "$output" in
+    *"Input/output error"* | *"timed out"*) ;;
+    *) fail "says \"$output\"" ;;
+    esac
+    within 8 ls "$work/quorum"
+    [ "$result" -ne 0 ] || fail "a listing without its quorum succeeded: $output"
+    within 8 cat "$work/quorum/before"
+    [ "$result" -ne 0 ] || fail "a read without its quorum succeeded: $output"
+    is_mounted "$work/quorum" || fail "the mount is gone"
+    node_start 2
+    node_start 3
+    wait_until "$deadline" sh -c "cat $work/quorum/before > /dev/null 2>&1" ||
+        fail "does not read again"
+    holds "$work/quorum/before" before
+    wait_until "$deadline" sh -c "echo after > $work/quorum/after 2> /dev/null" ||
+        fail "does not write again"
+    holds "$work/quorum/after" after
+    mount_stop quorum
+    end node1 && end node2 && end node3
+}
+
+test_one_node_down__nothing_is_noticed() {
+    rm -rf "$work"/node[123]
+    cluster_start 3
+    mount_start sloppy --cluster "$cluster"
+    for i in 1 2 3; do
+        node_kill "$i"
+        echo "without $i" > "$work/sloppy/$i" || fail "cannot write without node $i"
+        holds "$work/sloppy/$i" "without $i"
+        equal "$i" "$(ls "$work/sloppy" | wc -l)" "names without node $i"
+        node_start "$i"
+        wait_until "$deadline" node_answers "$i" || fail "node $i does not come back"
+    done
+    mount_stop sloppy
+    end node1 && end node2 && end node3
+}
+
+test_full_disk__enospc_to_the_writer_and_reads_go_on() {
+    local i kept=
+    mkdir "$work/small"
+    mount -t tmpfs -o size=48m none "$work/small"
+    mount_start full --data "$work/small/data" --listen 127.0.0.1:0
+    head -c 1000000 /dev/urandom > "$work/megabyte"
+    for i in $(seq 80); do
+        if ! cp "$work/megabyte" "$work/full/$i" 2> "$work/message"; then
+            grep -q "No space left" "$work/message" || fail "$(cat "$work/message")"
+            break
+        fi
+        kept="$kept $i"
+    done
+    [ "$i" -lt 80 ] || fail "80 MB fit on a disk of 48 MB"
+    [ -n "$kept" ] || fail "nothing fits"
+    for i in $kept; do
+        good cmp "$work/megabyte" "$work/full/$i"
+    done
+    ls "$work/full" > /dev/null || fail "cannot list"
+    mount_stop full
+    mount_start full --data "$work/small/data" --listen 127.0.0.1:0
+    for i in $kept; do
+        good cmp "$work/megabyte" "$work/full/$i"
+    done
+    mount_stop full
+    umount "$work/small"
+}
+
+run_tests "$0"

@@ -1,0 +1,280 @@
+#!/bin/bash
+# table.sh - what two shells see that work on two mounts of one cluster: the table of design.md,
+# section 6, line by line.
+# usage: tests/mount/table.sh BUILD_DIR
+
+. "$(dirname "$0")/lib.sh"
+
+cluster_start 3
+mount_start a --cluster "$cluster"
+mount_start b --cluster "$cluster"
+a=$work/a
+b=$work/b
+
+# both_show DIRECTORY NAME... - the same names on both mounts.
+both_show() {
+    local directory=$1
+    shift
+    shows "$a/$directory" "$@"
+    shows "$b/$directory" "$@"
+}
+
+# both_hold FILE CONTENT
+both_hold() {
+    holds "$a/$1" "$2"
+    holds "$b/$1" "$2"
+}
+
+# conflict FILE - two versions that did not know of each other: "from a", then "from b".
+# Each shell opens the file before the other closes it.
+conflict() {
+    echo base > "$a/$1"
+    exec 3> "$a/$1"
+    exec 4> "$b/$1"
+    echo "from a" >&3
+    echo "from b" >&4
+    exec 3>&-
+    exec 4>&-
+}
+
+test_open_on_both_close_on_both__two_siblings() {
+    mkdir "$a/one"
+    conflict one/f
+    both_show one f f~v1 f~v2
+    both_hold one/f~v1 "from a"
+    both_hold one/f~v2 "from b"
+    both_hold one/f "from b"
+    bad "No such file" cat "$a/one/f~v3"
+    for mount in "$a" "$b"; do
+        equal 2 "$(getfattr --only-values -n user.dynamofs.siblings "$mount/one/f")"
+    done
+}
+
+test_write_to_the_name__resolves_on_both() {
+    mkdir "$a/resolve"
+    conflict resolve/f
+    both_show resolve f f~v1 f~v2
+    cat "$a/resolve/f~v1" "$a/resolve/f~v2" > "$work/merged"
+    cp "$work/merged" "$a/resolve/f"
+    both_show resolve f
+    both_hold resolve/f "$(printf 'from a\nfrom b')"
+    bad "" cat "$b/resolve/f~v1"
+    bad "" cat "$a/resolve/f~v1"
+}
+
+test_late_arrival__stays_as_a_sibling() {
+    mkdir "$a/late"
+    conflict late/f
+    both_show late f f~v1 f~v2
+    exec 3> "$a/late/f"
+    echo late > "$b/late/f"
+    echo merged >&3
+    exec 3>&-
+    both_show late f f~v1 f~v2
+    equal "late merged" "$(cat "$a/late/f~v1" "$a/late/f~v2" | paste -s -d ' ')"
+    both_hold late/f~v1 late
+    both_hold late/f~v2 merged
+}
+
+test_write_to_a_sibling__supersedes_that_one_only() {
+    mkdir "$a/edit"
+    conflict edit/f
+    both_show edit f f~v1 f~v2
+    echo "edited a" > "$b/edit/f~v1"
+    for mount in "$a" "$b"; do
+        equal 3 "$(ls "$mount/edit" | wc -l)" "names"
+        equal "edited a from b" "$(cat "$mount"/edit/f~v* | sort | paste -s -d ' ')"
+        holds "$mount/edit/f" "edited a"
+    done
+}
+
+test_rm_of_a_sibling__drops_that_one_only() {
+    mkdir "$a/drop"
+    conflict drop/f
+    both_show drop f f~v1 f~v2
+    rm "$a/drop/f~v1"
+    both_show drop f
+    both_hold drop/f "from b"
+}
+
+test_mv_of_a_sibling_to_the_name__resolves_to_it() {
+    mkdir "$a/mv"
+    conflict mv/f
+    both_show mv f f~v1 f~v2
+    mv "$b/mv/f~v1" "$b/mv/f"
+    both_show mv f
+    both_hold mv/f "from a"
+}
+
+test_cp_of_a_sibling_to_the_name__resolves_to_it() {
+    mkdir "$a/cp"
+    conflict cp/f
+    both_show cp f f~v1 f~v2
+    cp "$a/cp/f~v1" "$a/cp/f"
+    both_show cp f
+    both_hold cp/f "from a"
+}
+
+test_mv_of_a_sibling_elsewhere__becomes_that_file() {
+    mkdir "$a/away"
+    conflict away/f
+    both_show away f f~v1 f~v2
+    mv "$a/away/f~v1" "$a/away/other"
+    both_show away f other
+    both_hold away/f "from b"
+    both_hold away/other "from a"
+}
+
+test_mv_of_another_file_over_the_name__resolves() {
+    mkdir "$a/over"
+    conflict over/f
+    both_show over f f~v1 f~v2
+    echo chosen > "$b/over/new"
+    mv "$b/over/new" "$b/over/f"
+    both_show over f
+    both_hold over/f chosen
+}
+
+test_rm_of_the_name__drops_all_that_is_shown() {
+    mkdir "$a/rm"
+    conflict rm/f
+    both_show rm f f~v1 f~v2
+    rm "$a/rm/f"
+    both_show rm
+    bad "" cat "$b/rm/f"
+}
+
+test_rm_rf__drops_the_siblings_too() {
+    mkdir "$a/gone"
+    conflict gone/f
+    both_show gone f f~v1 f~v2
+    rm -rf "$b/gone"
+    [ ! -e "$b/gone" ] || fail "it is still on b"
+    wait_until 5 test ! -e "$a/gone" || fail "it is still on a"
+}
+
+test_delete_against_write__the_write_stays() {
+    mkdir "$a/delete"
+    echo base > "$a/delete/f"
+    holds "$b/delete/f" base
+    exec 3> "$b/delete/f"
+    rm "$a/delete/f"
+    echo written >&3
+    exec 3>&-
+    both_show delete f
+    both_hold delete/f written
+}
+
+test_file_against_directory__the_directory_keeps_the_name() {
+    mkdir "$a/kinds"
+    exec 3> "$a/kinds/x"
+    mkdir "$b/kinds/x"
+    echo "a file" >&3
+    exec 3>&-
+    both_show kinds x x~v1
+    both_hold kinds/x~v1 "a file"
+    echo inside > "$b/kinds/x/inside"
+    wait_until 5 test -d "$a/kinds/x" || fail "it is no directory on a"
+    both_hold kinds/x/inside inside
+    rm "$b/kinds/x~v1"
+    both_show kinds x
+}
+
+test_two_mkdir_of_one_name__one_directory() {
+    local i first second
+    mkdir "$a/twice"
+    for i in $(seq 10); do
+        mkdir "$a/twice/$i" 2> /dev/null &
+        first=$!
+        mkdir "$b/twice/$i" 2> /dev/null &
+        second=$!
+        # One or both may be told that they made it; never a third name.
+        wait "$first" && : || wait "$second" || fail "neither mkdir of $i succeeded"
+        wait "$second" || :
+        echo a > "$a/twice/$i/a"
+        echo b > "$b/twice/$i/b"
+    done
+    equal 10 "$(ls "$a/twice" | wc -l)" "directories"
+    equal 10 "$(ls "$b/twice" | wc -l)" "directories"
+    both_show twice/7 a b
+}
+
+test_rmdir_against_create__the_file_stays() {
+    mkdir -p "$a/keep/d"
+    exec 3> "$b/keep/d/f"
+    rmdir "$a/keep/d"
+    echo kept >&3
+    exec 3>&-
+    wait_until 10 test -d "$a/keep/d" || fail "the directory did not come back"
+    both_show keep/d f
+    both_hold keep/d/f kept
+}
+
+test_numbers__once_shown_stay_with_their_version() {
+    mkdir "$a/numbers"
+    conflict numbers/f
+    both_show numbers f f~v1 f~v2
+    exec 3> "$b/numbers/f~v2"
+    exec 4> "$a/numbers/f~v2"
+    echo "second by a" >&4
+    exec 4>&-
+    echo "second by b" >&3
+    exec 3>&-
+    equal "from a" "$(cat "$a/numbers/f~v1")"
+    equal "from a" "$(cat "$b/numbers/f~v1")"
+    rm "$a/numbers/f~v1"
+    equal "second by a second by b" "$(cat "$a"/numbers/f~v* | sort | paste -s -d ' ')"
+    # The number of a version that is gone is not given to another while the conflict lasts.
+    [ ! -e "$a/numbers/f~v1" ] || fail "f~v1 is there again"
+}
+
+test_real_file_with_a_siblings_name__keeps_it() {
+    mkdir "$a/real"
+    echo real > "$a/real/f~v1"
+    conflict real/f
+    both_show real f f~v1 f~v2 f~v3
+    both_hold real/f~v1 real
+    both_hold real/f~v2 "from a"
+    both_hold real/f~v3 "from b"
+}
+
+test_close_to_open__what_one_closed_the_other_sees() {
+    local i text
+    mkdir "$a/rounds"
+    for i in $(seq 200); do
+        # Of another length each time, so that a stale size shows too.
+        text=$(printf '%*d' $((1 + i * 7 % 50)) "$i")
+        if [ $((i % 2)) -eq 0 ]; then
+            printf '%s' "$text" > "$a/rounds/f"
+            equal "$text" "$(cat "$b/rounds/f")" "round $i on b"
+        else
+            printf '%s' "$text" > "$b/rounds/f"
+            equal "$text" "$(cat "$a/rounds/f")" "round $i on a"
+        fi
+    done
+    both_show rounds f
+}
+
+test_close_to_open__a_new_name_is_listed_by_the_other() {
+    local i
+    mkdir "$a/listed"
+    for i in $(seq 50); do
+        echo "$i" > "$a/listed/$i"
+        ls "$b/listed" | grep -qx "$i" || fail "$i is not listed on b"
+        holds "$b/listed/$i" "$i"
+    done
+}
+
+test_close_to_open__renamed_over_is_seen_by_the_other() {
+    local i
+    mkdir "$a/renamed"
+    echo 0 > "$a/renamed/f"
+    for i in $(seq 50); do
+        echo "$i" > "$a/renamed/temporary"
+        mv "$a/renamed/temporary" "$a/renamed/f"
+        holds "$b/renamed/f" "$i"
+    done
+    both_show renamed f
+}
+
+run_tests "$0"
