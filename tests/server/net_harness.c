@@ -49,10 +49,11 @@ static void on_request(void *context, uint64_t handle, enum role role, struct me
     } else if (message->type == MESSAGE_STATUS) {
         answer(harness, handle, MESSAGE_STATUS_REPLY, message->request_id);
     } else if (harness->held_count < HELD_MAX) {
-        size_t index = harness->held_count++;
+        size_t index = harness->held_count;
         harness->held[index] = handle;
         harness->held_id[index] = message->request_id;
         harness->held_type[index] = message->type;
+        harness->held_count++;
     }
 }
 
@@ -90,8 +91,8 @@ static void on_misbehaviour(void *context, const char *remote, enum status statu
 
     (void)remote;
     (void)text;
-    harness->misbehaved++;
     harness->misbehaviour = status;
+    harness->misbehaved++;
 }
 
 static void on_prepare(uv_prepare_t *prepare)
@@ -157,9 +158,9 @@ static void on_failed(void *context, uint16_t number, enum status status, const 
     struct harness *harness = context;
 
     (void)number;
-    harness->failures++;
     harness->failure = status;
     snprintf(harness->failure_text, sizeof(harness->failure_text), "%s", text);
+    harness->failures++;
 }
 
 void harness_connect_peer(struct harness *harness)
@@ -241,12 +242,17 @@ int harness_teardown(void **state)
     return 0;
 }
 
+void harness_count_connected(struct harness *harness)
+{
+    harness->connected = listener_connections(harness->listener);
+}
+
 void harness_look(struct harness *harness)
 {
     (void)harness; /* that it ran makes what the loop wrote visible here */
 }
 
-bool harness_wait(struct harness *harness, const size_t *value, size_t wanted)
+bool harness_wait(struct harness *harness, const atomic_size_t *value, size_t wanted)
 {
     uint64_t until_ms = test_now_ms() + CLIENT_TIMEOUT_MS;
 

@@ -2,13 +2,15 @@
  * net_harness.h - a loop on a thread of its own, with a listener and perhaps a peer, for tests.
  *
  * Threads:  all members but the thread and the command belong to the loop; harness_do runs a
- *           function there and makes what it wrote visible here.
+ *           function there and makes what it wrote visible here. The counters may be read at
+ *           any time; what belongs to an event is written before it is counted.
  */
 #ifndef TESTS_SERVER_NET_HARNESS_H
 #define TESTS_SERVER_NET_HARNESS_H
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 
 #include "node/net/listener.h"
 #include "node/net/peer.h"
@@ -30,18 +32,19 @@ struct harness {
     struct listener *listener;
     bool refuse_hello;
     bool keep_hello;
-    size_t held_count;
+    atomic_size_t held_count;
     uint64_t held[HELD_MAX];
     uint64_t held_id[HELD_MAX];
     enum message_type held_type[HELD_MAX];
     size_t answered;
+    size_t connected;             /* after harness_count_connected */
     struct object *answer_object; /* what GET is answered with; borrowed */
-    size_t misbehaved;
+    atomic_size_t misbehaved;
     enum status misbehaviour;
 
     char peer_address[ADDRESS_SIZE];
     struct peer *peer;
-    size_t ups, downs, failures, replies;
+    atomic_size_t ups, downs, failures, replies;
     enum status failure;
     char failure_text[CONNECTION_TEXT_SIZE];
 };
@@ -53,11 +56,12 @@ int harness_teardown(void **state);
 /* Runs the function on the loop and waits for it. */
 void harness_do(struct harness *harness, void (*function)(struct harness *harness));
 /* Waits until a counter of the harness is at least `wanted`; false if that never comes. */
-bool harness_wait(struct harness *harness, const size_t *value, size_t wanted);
+bool harness_wait(struct harness *harness, const atomic_size_t *value, size_t wanted);
 /* Answers the oldest request that is kept, or all. */
 void harness_answer_next(struct harness *harness);
 void harness_answer_all(struct harness *harness);
 void harness_look(struct harness *harness); /* does nothing */
+void harness_count_connected(struct harness *harness);
 /* Begins to connect to harness->peer_address. */
 void harness_connect_peer(struct harness *harness);
 

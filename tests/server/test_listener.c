@@ -367,8 +367,8 @@ static void test_listener__large_replies_read_slowly__all_arrive(void **state)
 
 static size_t connected(struct harness *harness)
 {
-    harness_do(harness, harness_look);
-    return listener_connections(harness->listener);
+    harness_do(harness, harness_count_connected);
+    return harness->connected;
 }
 
 static void test_listener__answer_for_a_gone_connection__reaches_nobody(void **state)

@@ -466,12 +466,13 @@ static bool put_until_ok(const char *address, const char *key, const char *text)
 
 static void trio_start(struct trio *trio)
 {
-    trio->join[0] = '\0';
+    size_t used = 0;
+
     for (size_t i = 0; i < NODES; i++) {
         fixture_make_directory(trio->directories[i]);
         trio->reserved[i] = fixture_reserve_port(trio->addresses[i]);
-        strcat(trio->join, i > 0 ? "," : "");
-        strcat(trio->join, trio->addresses[i]);
+        used += (size_t)snprintf(trio->join + used, sizeof(trio->join) - used, "%s%s",
+                                 i > 0 ? "," : "", trio->addresses[i]);
     }
     for (size_t i = 0; i < NODES; i++) {
         trio_start_one(trio, i);
