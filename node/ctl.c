@@ -1,1 +1,128 @@
-#include "ring/status.h"
+/*
+ * ctl.c - dynamoctl: looks into a cluster, and reads and writes its keys.
+ */
+#include "node/ctl.h"
+
+#include <locale.h>
+#include <string.h>
+
+const struct ctl_verb ctl_verbs[] = {
+    {
+        .name = "status",
+        .arguments = "",
+        .summary = "show every member: its state, its disk, what it counted",
+        .help =
+            "The state is two letters: U (up) or D (down), as seen from here; N (normal), J\n"
+            "(not in the ring yet) or ? (not known). SEEN is how many of the other members\n"
+            "that answer find it up.\n",
+        .options = "cluster json timeout ",
+        .run = ctl_status,
+    },
+    {
+        .name = "ring",
+        .arguments = "[KEY]",
+        .summary = "show who owns how many partitions, or which nodes hold KEY",
+        .help = "",
+        .argument_max = 1,
+        .options = "cluster json timeout ",
+        .run = ctl_ring,
+    },
+    {
+        .name = "get",
+        .arguments = "KEY",
+        .summary = "show the versions of KEY and the context",
+        .help =
+            "Several versions are siblings: writes that did not know of each other. They are\n"
+            "numbered from the oldest on. Hand the context to put or delete to supersede all\n"
+            "that was shown.\n",
+        .argument_min = 1,
+        .argument_max = 1,
+        .options = "cluster json timeout raw version r ",
+        .run = ctl_get,
+    },
+    {
+        .name = "put",
+        .arguments = "KEY [FILE|-]",
+        .summary = "write FILE (or standard input) under KEY and print the new context",
+        .help =
+            "Without --context nothing is overwritten: the value becomes a sibling of what is\n"
+            "there. A KEY that ends in a slash makes a directory and takes no FILE.\n",
+        .argument_min = 1,
+        .argument_max = 2,
+        .options = "cluster json timeout context w sync ",
+        .run = ctl_put,
+    },
+    {
+        .name = "delete",
+        .arguments = "KEY",
+        .summary = "delete the versions of KEY that a context covers",
+        .help =
+            "Say which versions: those of --context, or with --all those that are there now.\n"
+            "What is written meanwhile stays.\n",
+        .argument_min = 1,
+        .argument_max = 1,
+        .options = "cluster json timeout context all r w sync ",
+        .run = ctl_delete,
+    },
+    {
+        .name = "ls",
+        .arguments = "[DIR]",
+        .summary = "list a directory, by default the root",
+        .help = "Columns: type and mode, versions, user, group, bytes, time, name.\n",
+        .argument_max = 1,
+        .options = "cluster json timeout r ",
+        .run = ctl_ls,
+    },
+    {.name = NULL},
+};
+
+void ctl_complain(const struct ctl *ctl, const char *subject, const char *what)
+{
+    fprintf(stderr, "dynamoctl: %s", ctl->verb->name);
+    if (subject) {
+        fputc(' ', stderr);
+        ctl_print_name(stderr, slice_of_string(subject));
+    }
+    fprintf(stderr, ": %s\n", what);
+}
+
+int ctl_fail(const struct ctl *ctl, const char *subject, enum status status)
+{
+    bool is_write = ctl->verb->run == ctl_put || ctl->verb->run == ctl_delete;
+    bool is_open = is_write && kv_status_is_indeterminate(status);
+    char text[128];
+    snprintf(text, sizeof text, "%s%s", status_text(status),
+             is_open ? " (indeterminate: it may yet appear)" : "");
+    ctl_complain(ctl, subject, text);
+    if (is_open) {
+        return CTL_INDETERMINATE;
+    }
+    return status == STATUS_NOT_FOUND ? CTL_NOT_FOUND : CTL_FAILURE;
+}
+
+bool ctl_open(const struct ctl *ctl, struct kv **ret_kv)
+{
+    struct kv_options options = {.deadline_ms = ctl->timeout_ms, .r = ctl->r, .w = ctl->w};
+    struct error error;
+    if (kv_open_cluster(ctl->cluster, &options, ret_kv, &error) != STATUS_OK) {
+        ctl_complain(ctl, NULL, error.text);
+        return false;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    struct ctl ctl;
+    setlocale(LC_TIME, "");
+    int code = ctl_options_read(argc, argv, &ctl);
+    if (code < 0) {
+        code = ctl.verb->run(&ctl);
+    }
+    /* A full disk under the output is a failure too. */
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        perror("dynamoctl: standard output");
+        return code == CTL_OK ? CTL_FAILURE : code;
+    }
+    return code;
+}

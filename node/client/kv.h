@@ -109,6 +109,14 @@ void kv_close(struct kv *kv); /* no call may be under way; NULL is allowed */
 /* True if the outcome of a put that failed so is open. */
 bool kv_status_is_indeterminate(enum status status);
 
+/* Appends a context as one word of text, `c1.` and letters, digits, `-` and `_`, for people and
+ * scripts to hand back. */
+MUST_CHECK enum status kv_context_format(const struct clock *context, struct buffer *ret_text);
+/* Reads what kv_context_format wrote: *ret_object is a tombstone whose clock is the context;
+ * the caller unrefs it. STATUS_BAD_MESSAGE for anything else, also if a single letter was
+ * changed. */
+MUST_CHECK enum status kv_context_parse(struct slice text, struct object **ret_object);
+
 /*
  * A client of the cluster that the nodes at `addresses` (HOST:PORT[,...], tried in turn) belong
  * to. Asks one of them for the ring before it returns. On failure `error` says why.

@@ -1,0 +1,100 @@
+/*
+ * ctl.h - what the verbs of dynamoctl share.
+ *
+ * ctl.c           the program: finds the verb and runs it
+ * ctl_options.c   the command line, and the help
+ * ctl_print.c     sizes, times, modes and names for people
+ * ctl_json.c      JSON
+ * ctl_status.c    status, ring
+ * ctl_value.c     get, put, delete
+ * ctl_list.c      ls
+ */
+#ifndef NODE_CTL_H
+#define NODE_CTL_H
+
+#include <stdio.h>
+
+#include "node/client/kv.h"
+#include "node/ctl_json.h"
+
+/* Exit codes; documented in the help, so that scripts may rely on them. */
+enum {
+    CTL_OK = 0,
+    CTL_FAILURE = 1,
+    CTL_USAGE = 2,
+    CTL_NOT_FOUND = 3,
+    CTL_INDETERMINATE = 4,
+};
+
+enum { CTL_ARGUMENTS_MAX = 2 };
+
+struct ctl;
+
+struct ctl_verb {
+    const char *name;
+    const char *arguments; /* as the help shows them */
+    const char *summary;
+    const char *help; /* further lines, or "" */
+    unsigned argument_min;
+    unsigned argument_max;
+    const char *options; /* names of the options it takes, each followed by a space */
+    int (*run)(struct ctl *ctl);
+};
+
+/* The command line, read. Strings are borrowed from argv. */
+struct ctl {
+    const struct ctl_verb *verb;
+    const char *cluster;
+    const char *context; /* --context, or NULL */
+    const char *arguments[CTL_ARGUMENTS_MAX];
+    unsigned argument_count;
+    uint32_t timeout_ms;
+    uint32_t version; /* --version N of get: 0 for none */
+    uint8_t r;        /* 0: the default */
+    uint8_t w;
+    bool json;
+    bool raw;
+    bool sync;
+    bool all;
+};
+
+/* ctl.c */
+extern const struct ctl_verb ctl_verbs[];
+/* One line on standard error: `dynamoctl: VERB SUBJECT: what`. The subject may be NULL. */
+void ctl_complain(const struct ctl *ctl, const char *subject, const char *what);
+/* Complains of `status` and returns the exit code that belongs to it. */
+int ctl_fail(const struct ctl *ctl, const char *subject, enum status status);
+/* Connects to the cluster; complains and returns false if that fails. */
+bool ctl_open(const struct ctl *ctl, struct kv **ret_kv);
+
+/* ctl_options.c */
+/* Reads the command line. Returns -1 to go on, or the exit code: it has complained, or has
+ * shown what was asked for. */
+int ctl_options_read(int argc, char **argv, struct ctl *ret_ctl);
+
+/* ctl_print.c */
+enum { CTL_SIZE_TEXT = 16, CTL_TIME_TEXT = 32, CTL_MODE_TEXT = 11 };
+void ctl_format_size(uint64_t bytes, char ret_text[CTL_SIZE_TEXT]);
+/* Local time, to the second. */
+void ctl_format_time(int64_t ns, char ret_text[CTL_TIME_TEXT]);
+/* As in `ls -l`. */
+void ctl_format_mode(const struct attributes *attributes, char ret_text[CTL_MODE_TEXT]);
+/* Writes a name so that it cannot play tricks on a terminal: what is no printable UTF-8 as
+ * \xNN. */
+void ctl_print_name(FILE *out, struct slice name);
+/* The attributes as members of the JSON object at hand. */
+void ctl_json_attributes(struct json *json, const struct attributes *attributes);
+/* The context as the member `context`. */
+void ctl_json_context(struct json *json, const struct clock *context);
+/* Prints the context and a newline. False when memory is short. */
+bool ctl_print_context(FILE *out, const struct clock *context);
+
+/* The verbs. */
+int ctl_status(struct ctl *ctl);
+int ctl_ring(struct ctl *ctl);
+int ctl_get(struct ctl *ctl);
+int ctl_put(struct ctl *ctl);
+int ctl_delete(struct ctl *ctl);
+int ctl_ls(struct ctl *ctl);
+
+#endif

@@ -1,0 +1,361 @@
+/*
+ * ctl_status.c - dynamoctl status and ring.
+ */
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/client/admin.h"
+#include "node/ctl.h"
+#include "ring/preference_list.h"
+
+enum {
+    ASKERS_MAX = 16, /* members asked at one time */
+    /* A member that is down must not hold the others up; a healthy one answers in less. */
+    MEMBER_TIMEOUT_MS = 2000,
+};
+
+/* What one member told. */
+struct account {
+    bool is_up;
+    struct message_status_reply told; /* if it is up */
+    struct error error;               /* if not */
+};
+
+struct survey {
+    const struct ring *ring;
+    uint32_t timeout_ms;
+    atomic_uint next;
+    struct account *accounts; /* one for each member */
+};
+
+/* The ring, from the first of the addresses whose node tells one. NULL: has complained. */
+static struct ring *find_ring(const struct ctl *ctl)
+{
+    struct error error = {.text = "no address of a node"};
+    const char *list = ctl->cluster;
+    while (*list) {
+        char address[ADDRESS_SIZE];
+        size_t size = strcspn(list, ",");
+        struct ring *ring = NULL;
+        if (size < sizeof address) {
+            memcpy(address, list, size);
+            address[size] = '\0';
+            if (admin_ring(address, ctl->timeout_ms, &ring, &error) == STATUS_OK) {
+                return ring;
+            }
+        } else {
+            snprintf(error.text, sizeof error.text, "'%.64s...' is not of the form HOST:PORT",
+                     list);
+        }
+        list += size;
+        list += *list == ',';
+    }
+    ctl_complain(ctl, NULL, error.text);
+    return NULL;
+}
+
+static void *ask_members(void *argument)
+{
+    struct survey *survey = argument;
+    unsigned i;
+    while ((i = atomic_fetch_add(&survey->next, 1)) < survey->ring->member_count) {
+        struct account *account = &survey->accounts[i];
+        account->is_up = admin_status(survey->ring->members[i].address, survey->timeout_ms,
+                                      &account->told, &account->error) == STATUS_OK;
+        /* Somebody else may listen at the address of a member that is gone. */
+        if (account->is_up && account->told.node != survey->ring->members[i].id) {
+            account->is_up = false;
+            account->error.code = STATUS_REFUSED;
+            snprintf(account->error.text, sizeof account->error.text,
+                     "%s: another node answers there", survey->ring->members[i].address);
+        }
+    }
+    return NULL;
+}
+
+/* Asks all members, several at a time, with this thread as one of those that ask. */
+static void run_survey(struct survey *survey)
+{
+    pthread_t threads[ASKERS_MAX];
+    unsigned count = 0;
+    while (count + 1 < survey->ring->member_count && count < ASKERS_MAX &&
+           pthread_create(&threads[count], NULL, ask_members, survey) == 0) {
+        count++;
+    }
+    ask_members(survey);
+    for (unsigned i = 0; i < count; i++) {
+        pthread_join(threads[i], NULL);
+    }
+}
+
+static unsigned owned_partitions(const struct ring *ring, unsigned member)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < ring->partition_count; i++) {
+        count += ring->owner[i] == member;
+    }
+    return count;
+}
+
+static const char *state_of(const struct account *account)
+{
+    if (!account->is_up) {
+        return "DN";
+    }
+    return account->told.ready ? "UN" : "UJ";
+}
+
+/* How many of the other members that answer have an opinion of `id`, and how many find it up.
+ */
+static void count_views(const struct survey *survey, node_id id, unsigned *ret_views,
+                        unsigned *ret_up)
+{
+    *ret_views = 0;
+    *ret_up = 0;
+    for (unsigned i = 0; i < survey->ring->member_count; i++) {
+        const struct account *account = &survey->accounts[i];
+        for (unsigned peer = 0; account->is_up && peer < account->told.peer_count; peer++) {
+            if (account->told.peers[peer].id == id) {
+                (*ret_views)++;
+                *ret_up += account->told.peers[peer].up;
+            }
+        }
+    }
+}
+
+static uint64_t statistic_of(const struct message_status_reply *told, const char *name)
+{
+    for (unsigned i = 0; i < told->stat_count; i++) {
+        if (strcmp(told->stats[i].name, name) == 0) {
+            return told->stats[i].value;
+        }
+    }
+    return 0;
+}
+
+static void print_member(const struct survey *survey, unsigned index)
+{
+    const struct member *member = &survey->ring->members[index];
+    const struct account *account = &survey->accounts[index];
+    const struct message_status_reply *told = &account->told;
+    unsigned views;
+    unsigned up;
+    count_views(survey, member->id, &views, &up);
+    printf("%s %-21s %016" PRIx64 " %3u/%-3u", state_of(account), member->address, member->id,
+           up, views);
+    if (!account->is_up) {
+        printf(" %s\n", account->error.text);
+        return;
+    }
+    char disk_free[CTL_SIZE_TEXT];
+    char disk_total[CTL_SIZE_TEXT];
+    ctl_format_size(told->disk_free, disk_free);
+    ctl_format_size(told->disk_total, disk_total);
+    uint64_t failed = statistic_of(told, "puts_failed") + statistic_of(told, "gets_failed") +
+                      statistic_of(told, "lists_failed");
+    printf(" %5" PRIu64 " %10s of %-10s %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %6" PRIu64
+           " %7" PRIu64 "\n",
+           told->epoch, disk_free, disk_total, statistic_of(told, "gets"),
+           statistic_of(told, "puts"), statistic_of(told, "lists"), failed,
+           statistic_of(told, "corrupt"));
+}
+
+static void print_survey(const struct survey *survey)
+{
+    const struct ring *ring = survey->ring;
+    printf("cluster %016" PRIx64 ", epoch %" PRIu64
+           ", %u members, %u partitions, %u replicas\n",
+           ring->cluster_id, ring->epoch, (unsigned)ring->member_count,
+           (unsigned)ring->partition_count, (unsigned)ring_replicas(ring));
+    printf("   %-21s %-16s %-7s %5s %10s    %-10s %8s %8s %8s %6s %7s\n", "ADDRESS", "ID",
+           "SEEN", "EPOCH", "FREE", "DISK", "GETS", "PUTS", "LISTS", "FAILED", "CORRUPT");
+    for (unsigned i = 0; i < ring->member_count; i++) {
+        print_member(survey, i);
+    }
+}
+
+static void print_told_json(struct json *json, const struct message_status_reply *told)
+{
+    json_bool(json, "ready", told->ready);
+    json_unsigned(json, "epoch", told->epoch);
+    json_unsigned(json, "disk_total", told->disk_total);
+    json_unsigned(json, "disk_free", told->disk_free);
+    json_array_begin(json, "peers");
+    for (unsigned i = 0; i < told->peer_count; i++) {
+        json_object_begin(json, NULL);
+        json_identity(json, "id", told->peers[i].id);
+        json_string(json, "address", told->peers[i].address);
+        json_bool(json, "up", told->peers[i].up);
+        json_object_end(json);
+    }
+    json_array_end(json);
+    json_object_begin(json, "stats");
+    for (unsigned i = 0; i < told->stat_count; i++) {
+        json_unsigned(json, told->stats[i].name, told->stats[i].value);
+    }
+    json_object_end(json);
+}
+
+static void print_ring_head_json(struct json *json, const struct ring *ring)
+{
+    json_identity(json, "cluster", ring->cluster_id);
+    json_unsigned(json, "epoch", ring->epoch);
+    json_unsigned(json, "partitions", ring->partition_count);
+    json_unsigned(json, "replicas", ring->replica_count);
+}
+
+static void print_survey_json(const struct survey *survey)
+{
+    struct json json = {.out = stdout};
+    json_object_begin(&json, NULL);
+    print_ring_head_json(&json, survey->ring);
+    json_array_begin(&json, "members");
+    for (unsigned i = 0; i < survey->ring->member_count; i++) {
+        const struct account *account = &survey->accounts[i];
+        unsigned views;
+        unsigned up;
+        count_views(survey, survey->ring->members[i].id, &views, &up);
+        json_object_begin(&json, NULL);
+        json_string(&json, "address", survey->ring->members[i].address);
+        json_identity(&json, "id", survey->ring->members[i].id);
+        json_string(&json, "state", state_of(account));
+        json_bool(&json, "up", account->is_up);
+        json_unsigned(&json, "asked_peers", views);
+        json_unsigned(&json, "seen_up_by", up);
+        if (account->is_up) {
+            print_told_json(&json, &account->told);
+        } else {
+            json_string(&json, "error", account->error.text);
+        }
+        json_object_end(&json);
+    }
+    json_array_end(&json);
+    json_object_end(&json);
+}
+
+int ctl_status(struct ctl *ctl)
+{
+    struct ring *ring = find_ring(ctl);
+    if (!ring) {
+        return CTL_FAILURE;
+    }
+    struct survey survey = {
+        .ring = ring,
+        .timeout_ms = ctl->timeout_ms < MEMBER_TIMEOUT_MS ? ctl->timeout_ms : MEMBER_TIMEOUT_MS,
+        .accounts = calloc(ring->member_count, sizeof *survey.accounts),
+    };
+    int code = CTL_OK;
+    if (!survey.accounts) {
+        code = ctl_fail(ctl, NULL, STATUS_NO_MEMORY);
+        goto out;
+    }
+    run_survey(&survey);
+    if (ctl->json) {
+        print_survey_json(&survey);
+    } else {
+        print_survey(&survey);
+    }
+    for (unsigned i = 0; i < ring->member_count; i++) {
+        admin_status_release(&survey.accounts[i].told);
+    }
+out:
+    free(survey.accounts);
+    free(ring);
+    return code;
+}
+
+static void print_shares(const struct ring *ring, bool is_json)
+{
+    struct json json = {.out = stdout};
+    if (is_json) {
+        json_object_begin(&json, NULL);
+        print_ring_head_json(&json, ring);
+        json_array_begin(&json, "members");
+    } else {
+        printf("cluster %016" PRIx64 ", epoch %" PRIu64 ", %u partitions, %u replicas\n",
+               ring->cluster_id, ring->epoch, (unsigned)ring->partition_count,
+               (unsigned)ring_replicas(ring));
+    }
+    for (unsigned i = 0; i < ring->member_count; i++) {
+        unsigned owned = owned_partitions(ring, i);
+        double share = (double)owned / ring->partition_count;
+        if (is_json) {
+            json_object_begin(&json, NULL);
+            json_string(&json, "address", ring->members[i].address);
+            json_identity(&json, "id", ring->members[i].id);
+            json_unsigned(&json, "tokens", owned);
+            json_fraction(&json, "share", share);
+            json_object_end(&json);
+        } else {
+            printf("%-21s %016" PRIx64 " %4u tokens %5.1f %%\n", ring->members[i].address,
+                   ring->members[i].id, owned, 100 * share);
+        }
+    }
+    if (is_json) {
+        json_array_end(&json);
+        json_object_end(&json);
+    }
+}
+
+static void print_place_json(const struct ring *ring, struct slice key,
+                             const struct preference_list *list)
+{
+    struct json json = {.out = stdout};
+    struct position position = position_of(key);
+    json_object_begin(&json, NULL);
+    json_bytes(&json, "key", key);
+    json_hex(&json, "position", slice_of(position.byte, POSITION_SIZE));
+    json_unsigned(&json, "partition", ring_partition(ring, key));
+    json_array_begin(&json, "preference_list");
+    for (unsigned i = 0; i < list->count; i++) {
+        json_object_begin(&json, NULL);
+        json_string(&json, "address", ring->members[list->member[i]].address);
+        json_identity(&json, "id", ring->members[list->member[i]].id);
+        json_bool(&json, "primary", i < list->primary);
+        json_object_end(&json);
+    }
+    json_array_end(&json);
+    json_object_end(&json);
+}
+
+static void print_place(const struct ring *ring, struct slice key,
+                        const struct preference_list *list)
+{
+    struct position position = position_of(key);
+    fputs("position ", stdout);
+    for (unsigned i = 0; i < POSITION_SIZE; i++) {
+        printf("%02x", position.byte[i]);
+    }
+    printf(", partition %u of %u\n", (unsigned)ring_partition(ring, key),
+           (unsigned)ring->partition_count);
+    for (unsigned i = 0; i < list->count; i++) {
+        printf("%2u %-21s %016" PRIx64 " %s\n", i + 1, ring->members[list->member[i]].address,
+               ring->members[list->member[i]].id, i < list->primary ? "holds it" : "fallback");
+    }
+}
+
+int ctl_ring(struct ctl *ctl)
+{
+    struct slice key = slice_of_string(ctl->argument_count > 0 ? ctl->arguments[0] : "/");
+    if (!key_is_valid(key)) {
+        return ctl_fail(ctl, ctl->arguments[0], STATUS_BAD_KEY);
+    }
+    struct ring *ring = find_ring(ctl);
+    if (!ring) {
+        return CTL_FAILURE;
+    }
+    struct preference_list list;
+    preference_list_build(ring, ring_partition(ring, key), &list);
+    if (ctl->argument_count == 0) {
+        print_shares(ring, ctl->json);
+    } else if (ctl->json) {
+        print_place_json(ring, key, &list);
+    } else {
+        print_place(ring, key, &list);
+    }
+    free(ring);
+    return CTL_OK;
+}
