@@ -22,6 +22,20 @@ static void claim_in_turn(struct ring *ring)
     }
 }
 
+/* One round of turns, from `partition` on, without the members whose place from the end is
+ * `skip_first` to below `skip_end`. Returns the partition that comes next. */
+static uint16_t claim_round(struct ring *ring, uint16_t partition, uint16_t skip_first,
+                            uint16_t skip_end)
+{
+    for (uint16_t member = 0; member < ring->member_count; member++) {
+        uint16_t from_end = (uint16_t)(ring->member_count - 1 - member);
+        if (from_end < skip_first || from_end >= skip_end) {
+            ring->owner[partition++] = member;
+        }
+    }
+    return partition;
+}
+
 void claim_all(struct ring *ring)
 {
     assert(ring != NULL);
@@ -45,12 +59,7 @@ void claim_all(struct ring *ring)
         while (skip < skips && skip * rounds / skips == round) {
             skip++;
         }
-        for (uint16_t member = 0; member < members; member++) {
-            uint16_t from_end = (uint16_t)(members - 1 - member);
-            if (from_end < first || from_end >= skip) {
-                ring->owner[partition++] = member;
-            }
-        }
+        partition = claim_round(ring, partition, first, skip);
     }
     assert(partition == ring->partition_count);
 }

@@ -124,6 +124,21 @@ enum status ring_add_member(const struct ring *ring, const struct member *member
     return STATUS_OK;
 }
 
+/* True if member `index` is well formed, and follows and differs from those before it. */
+static bool member_fits(const struct ring *ring, int index)
+{
+    const struct member *member = &ring->members[index];
+    if (!member_is_valid(member) || (index > 0 && ring->members[index - 1].id >= member->id)) {
+        return false;
+    }
+    for (int i = 0; i < index; i++) {
+        if (strcmp(ring->members[i].address, member->address) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool ring_is_valid(const struct ring *ring)
 {
     assert(ring != NULL);
@@ -133,14 +148,8 @@ bool ring_is_valid(const struct ring *ring)
         return false;
     }
     for (int i = 0; i < ring->member_count; i++) {
-        const struct member *member = &ring->members[i];
-        if (!member_is_valid(member) || (i > 0 && ring->members[i - 1].id >= member->id)) {
+        if (!member_fits(ring, i)) {
             return false;
-        }
-        for (int j = 0; j < i; j++) {
-            if (strcmp(ring->members[j].address, member->address) == 0) {
-                return false;
-            }
         }
     }
     for (int i = 0; i < ring->partition_count; i++) {

@@ -41,6 +41,22 @@ static bool is_needed(struct actor actor, const struct version *versions,
     return false;
 }
 
+/* The newest pair that is older than `threshold` and that no version needs, or NULL. */
+static const struct dot *next_unneeded(const struct clock *clock, struct dot threshold,
+                                       const struct version *versions, uint32_t version_count)
+{
+    const struct dot *next = NULL;
+    for (uint32_t i = 0; i < clock->count; i++) {
+        const struct dot *pair = &clock->pair[i];
+        if (dot_compare(*pair, threshold) < 0 &&
+            (next == NULL || dot_compare(*pair, *next) > 0) &&
+            !is_needed(pair->actor, versions, version_count)) {
+            next = pair;
+        }
+    }
+    return next;
+}
+
 uint32_t object_truncate(struct dot *pairs, uint32_t count, const struct version *versions,
                          uint32_t version_count)
 {
@@ -56,14 +72,8 @@ uint32_t object_truncate(struct dot *pairs, uint32_t count, const struct version
     struct dot threshold = {.actor = {UINT64_MAX, UINT64_MAX}, .counter = UINT64_MAX};
     uint32_t room = needed < limit ? limit - needed : 0;
     for (; room > 0; room--) {
-        const struct dot *next = NULL;
-        for (uint32_t i = 0; i < count; i++) {
-            if (dot_compare(pairs[i], threshold) < 0 &&
-                (next == NULL || dot_compare(pairs[i], *next) > 0) &&
-                !is_needed(pairs[i].actor, versions, version_count)) {
-                next = &pairs[i];
-            }
-        }
+        struct clock clock = {.count = count, .pair = pairs};
+        const struct dot *next = next_unneeded(&clock, threshold, versions, version_count);
         if (next == NULL) {
             break;
         }

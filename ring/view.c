@@ -24,6 +24,14 @@ static bool are_one(const struct version *a, const struct version *b)
            memcmp(a->content_hash, b->content_hash, CONTENT_HASH_SIZE) == 0;
 }
 
+/* Moves the group led by `from` under the leader `to`, among the first `count` versions. */
+static void join_group(uint32_t *leader, uint32_t count, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        leader[i] = leader[i] == from ? to : leader[i];
+    }
+}
+
 /*
  * `leader[i]` is the newest version of i's group: the greatest index, as versions are in order.
  * "Are one" is not transitive by itself (one pair may share an id, another the content), so
@@ -31,16 +39,26 @@ static bool are_one(const struct version *a, const struct version *b)
  */
 static void find_leaders(const struct object *object, uint32_t *leader)
 {
+    const struct version *versions = object->versions;
     for (uint32_t i = 0; i < object->version_count; i++) {
         leader[i] = i;
         for (uint32_t j = 0; j < i; j++) {
-            if (leader[j] == i || !are_one(&object->versions[j], &object->versions[i])) {
-                continue;
+            if (leader[j] != i && are_one(&versions[j], &versions[i])) {
+                join_group(leader, i, leader[j], i);
             }
-            uint32_t joined = leader[j];
-            for (uint32_t k = 0; k < i; k++) {
-                leader[k] = leader[k] == joined ? i : leader[k];
-            }
+        }
+    }
+}
+
+/* Writes the group led by version `newest` behind the `placed` members of earlier groups. */
+static void add_group(struct view *view, const struct object *object, const uint32_t *leader,
+                      uint32_t newest, uint32_t placed)
+{
+    struct view_group *group = &view->groups[view->count++];
+    *group = (struct view_group){.newest = &object->versions[newest], .first = placed};
+    for (uint32_t i = 0; i <= newest; i++) {
+        if (leader[i] == newest) {
+            view->members[placed + group->count++] = i;
         }
     }
 }
@@ -67,17 +85,10 @@ enum status view_build(const struct object *object, struct view *ret_view)
     find_leaders(object, leader);
     uint32_t placed = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (leader[i] != i) {
-            continue;
+        if (leader[i] == i) {
+            add_group(&view, object, leader, i, placed);
+            placed += view.groups[view.count - 1].count;
         }
-        struct view_group *group = &view.groups[view.count++];
-        *group = (struct view_group){.newest = &object->versions[i], .first = placed};
-        for (uint32_t j = 0; j <= i; j++) {
-            if (leader[j] == i) {
-                view.members[placed++] = j;
-            }
-        }
-        group->count = placed - group->first;
     }
     assert(placed == count);
     free(leader);

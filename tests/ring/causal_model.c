@@ -218,24 +218,42 @@ static bool was_truncated(const struct object *before, const struct clock *conte
            !clock_descends(&after->clock, context);
 }
 
-/* A put or delete at its coordinator. Returns the record of the version, NULL for none. */
-static struct record *coordinate(struct model *model, struct node *node, struct update *update,
-                                 uint64_t write)
+/* Notes the dot that the coordinator gave to the version with `file_id`. */
+static void note_dot(struct model *model, struct node *node, const struct object *after,
+                     uint64_t file_id)
 {
+    struct actor own = node->copy == NULL ? (struct actor){0} : node->copy->own;
+    bool was_usable = own.node != 0 && own.birth >= node->trusted_since;
+    model->counts->reopened += was_usable && !actor_equal(own, after->own);
+    model->counts->writes++;
+    for (uint32_t i = 0; i < after->version_count; i++) {
+        const struct version *version = &after->versions[i];
+        if (version->attributes.file_id == file_id) {
+            record_of(model, version)->dot = version->dot;
+            node->last_counter = version->dot.counter;
+        }
+    }
+}
+
+/* A put or delete at its coordinator. Returns the record of the version, NULL for none. */
+static struct record *coordinate(struct model *model, struct node *node,
+                                 const struct update *asked, uint64_t write)
+{
+    struct update update = *asked;
     struct record *record = NULL;
     struct version value = {.content = model->content};
     struct coordinator coordinator = {.node = node->id, .trusted_since = node->trusted_since};
-    coordinator.counter = next_counter(model, node, node->copy, &update->context);
+    coordinator.counter = next_counter(model, node, node->copy, &update.context);
     if (write != 0) {
         assert(model->record_count < RECORDS_MAX);
         record = &model->records[model->record_count++];
         memcpy(value.write_id, &write, sizeof(write));
         value.attributes.type = VERSION_FILE;
         value.attributes.file_id = model->record_count;
-        update->value = &value;
+        update.value = &value;
     }
     struct object *after = NULL;
-    if (object_update(node->copy, update, &coordinator, &after) != STATUS_OK) {
+    if (object_update(node->copy, &update, &coordinator, &after) != STATUS_OK) {
         /* The limit of siblings: refused, so nothing was promised. */
         model->is_exact = false;
         if (record != NULL) {
@@ -245,22 +263,13 @@ static struct record *coordinate(struct model *model, struct node *node, struct 
     }
     check_rules(model, after);
     const struct clock nothing = {0};
-    const struct clock *context = update->mode == UPDATE_ALL ? &update->context : &nothing;
+    const struct clock *context = update.mode == UPDATE_ALL ? &update.context : &nothing;
     if (was_truncated(node->copy, context, after)) {
         model->counts->truncated++;
         model->is_exact = false;
     }
     if (record != NULL) {
-        struct actor own = node->copy == NULL ? (struct actor){0} : node->copy->own;
-        model->counts->reopened +=
-            own.node != 0 && own.birth >= node->trusted_since && !actor_equal(own, after->own);
-        for (uint32_t i = 0; i < after->version_count; i++) {
-            if (after->versions[i].attributes.file_id == value.attributes.file_id) {
-                record->dot = after->versions[i].dot;
-                node->last_counter = record->dot.counter;
-            }
-        }
-        model->counts->writes++;
+        note_dot(model, node, after, value.attributes.file_id);
     }
     if (after->version_count > model->counts->siblings_most) {
         model->counts->siblings_most = after->version_count;
@@ -315,7 +324,7 @@ static void put_some(struct model *model, struct node *node, struct object *hand
         .mode = UPDATE_SOME, .context = handed->clock, .dots = &version->dot, .dot_count = 1};
     if (random_percent(&model->random, 50)) {
         struct node *other = any_node_up(model);
-        absorb(model, node, other == node ? NULL : other->copy);
+        absorb(model, node, other == NULL || other == node ? NULL : other->copy);
     }
     if (!holds(node->copy, version->dot)) {
         /* Nothing to drop here: the sibling stays where it is. */
@@ -391,11 +400,12 @@ static void remember_context(struct model *model, struct object *object)
 static void step_get(struct model *model)
 {
     struct object *got = NULL;
-    struct node *asked[3];
+    struct node *asked[3] = {NULL};
     uint32_t count = 1 + random_below(&model->random, 3);
     for (uint32_t i = 0; i < count; i++) {
         asked[i] = any_node_up(model);
         if (asked[i] == NULL) {
+            object_unref(got);
             return;
         }
         if (asked[i]->copy != NULL) {

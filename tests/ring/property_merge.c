@@ -58,7 +58,7 @@ static struct object *object_of(const struct table *table, uint32_t bare, struct
         for (uint32_t i = 0; i < ACTORS; i++) {
             if (table->live[i][counter]) {
                 versions[count] = make_version((struct dot){actor_at(i), counter}, "milk");
-                versions[count].attributes.file_id = 10 * i + counter;
+                versions[count].attributes.file_id = UINT64_C(10) * i + counter;
                 if ((bare >> counter & 1) != 0) {
                     blob_unref(versions[count].content);
                     versions[count].content = NULL;

@@ -115,7 +115,7 @@ static void test_buffer_append__many__keeps_all_in_order(void **state)
     (void)state;
     struct buffer buffer = {0};
 
-    for (unsigned i = 0; i < 1000; i++) {
+    for (size_t i = 0; i < 1000; i++) {
         buffer_append_byte(&buffer, (uint8_t)i);
         buffer_append(&buffer, "xy", 2);
         buffer_append_slice(&buffer, slice_of(NULL, 0));
@@ -124,7 +124,7 @@ static void test_buffer_append__many__keeps_all_in_order(void **state)
     assert_false(buffer.failed);
     struct slice bytes = buffer_slice(&buffer);
     assert_int_equal(bytes.size, 3000);
-    for (unsigned i = 0; i < 1000; i++) {
+    for (size_t i = 0; i < 1000; i++) {
         assert_int_equal(bytes.data[3 * i], (uint8_t)i);
         assert_memory_equal(bytes.data + 3 * i + 1, "xy", 2);
     }

@@ -45,7 +45,8 @@ static void test_key_is_valid__name_sizes__end_at_the_limit(void **state)
     (void)state;
     uint8_t key[2 * NAME_SIZE_MAX];
     memset(key, 'n', sizeof(key));
-    memcpy(key, "d/", 2);
+    key[0] = 'd';
+    key[1] = '/';
 
     assert_true(key_is_valid(slice_of(key, 2 + NAME_SIZE_MAX)));
     assert_false(key_is_valid(slice_of(key, 2 + NAME_SIZE_MAX + 1)));
