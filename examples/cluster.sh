@@ -141,7 +141,8 @@ up() {
     local i
     mkdir -p "$directory" || exit 1
     program dynamod > /dev/null
-    program dynamofs > /dev/null
+    program dynamoctl > /dev/null
+    [ "$mounts" -eq 0 ] || program dynamofs > /dev/null
     choose_addresses
     for ((i = 1; i <= nodes; i++)); do
         start_node "$i"
