@@ -3,7 +3,7 @@
  *
  * Shape:    functions that block on kv.h and return 0 or an errno. Nodes are named by the ids
  *           that fs_lookup and its like hand out; each hand-out is one reference, given back
- *           by fs_forget.
+ *           by fs_forget. Names are C strings of the kernel: no slash, not `.` or `..`.
  * Threads:  every function from any thread. No lock is held during a kv call.
  * Source:   design.md, section 6.
  */
@@ -13,10 +13,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "node/client/kv.h"
 
 struct fs;
+struct file;      /* an open file; shared by all handles of a node */
+struct directory; /* a directory being listed; one for each handle */
 
 struct fs_config {
     struct kv *kv;        /* borrowed; outlives the fs */
@@ -37,5 +41,130 @@ struct fs_config {
 struct fs *fs_new(const struct fs_config *config);
 /* No call may be under way and the session must be gone. NULL is allowed. */
 void fs_free(struct fs *fs);
+
+/* What a name or node shows. */
+struct fs_entry {
+    uint64_t node;
+    struct stat attributes;
+};
+
+/* Finds a name. ENOENT must not be cached. On success one reference to the node. */
+int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *ret_entry);
+void fs_forget(struct fs *fs, uint64_t node, uint64_t count);
+/* ESTALE if the name now shows something else. An open file is answered from memory. */
+int fs_getattr(struct fs *fs, uint64_t node, struct stat *ret_attributes);
+int fs_readlink(struct fs *fs, uint64_t node, struct buffer *ret_target);
+int fs_statfs(struct fs *fs, struct statvfs *ret_space);
+
+enum fs_change_flag {
+    FS_CHANGE_MODE = 1,
+    FS_CHANGE_USER = 2,
+    FS_CHANGE_GROUP = 4,
+    FS_CHANGE_SIZE = 8,
+    FS_CHANGE_ACCESSED = 16,
+    FS_CHANGE_MODIFIED = 32,
+};
+
+struct fs_change {
+    uint32_t flags;
+    uint32_t mode;
+    uint32_t user;
+    uint32_t group;
+    uint64_t size;
+    int64_t accessed_ns;
+    int64_t modified_ns;
+    bool has_handle; /* of the file, open for writing: its close will put the new size */
+};
+
+int fs_setattr(struct fs *fs, uint64_t node, const struct fs_change *change,
+               struct stat *ret_attributes);
+
+/* Who asks, and the permission bits (umask applied) of what is made. */
+struct fs_creation {
+    uint32_t user;
+    uint32_t group;
+    uint32_t mode;
+};
+
+/* A file that only this mount shows until its first flush. No kv call. */
+int fs_create(struct fs *fs, uint64_t parent, const char *name,
+              const struct fs_creation *creation, struct fs_entry *ret_entry,
+              struct file **ret_file);
+/* An empty file, put at once. */
+int fs_mknod(struct fs *fs, uint64_t parent, const char *name,
+             const struct fs_creation *creation, struct fs_entry *ret_entry);
+int fs_mkdir(struct fs *fs, uint64_t parent, const char *name,
+             const struct fs_creation *creation, struct fs_entry *ret_entry);
+int fs_symlink(struct fs *fs, uint64_t parent, const char *name, const char *target,
+               const struct fs_creation *creation, struct fs_entry *ret_entry);
+int fs_unlink(struct fs *fs, uint64_t parent, const char *name);
+int fs_rmdir(struct fs *fs, uint64_t parent, const char *name);
+
+struct fs_rename {
+    uint64_t parent;
+    const char *name;
+    uint64_t new_parent;
+    const char *new_name;
+    bool no_replace; /* EEXIST if the new name is taken */
+};
+
+int fs_rename(struct fs *fs, const struct fs_rename *names);
+
+struct fs_opened {
+    struct file *file;
+    bool keep_cache;  /* the kernel's pages hold this very content */
+    bool has_changed; /* the kernel was told other attributes: invalidate them */
+};
+
+/* Asks the cluster. ESTALE if the name now shows something else. `truncate` is O_TRUNC. */
+int fs_open(struct fs *fs, uint64_t node, bool truncate, struct fs_opened *ret_opened);
+/* Bytes from `offset`, fewer at the end; the caller drops *ret_blob, which holds them. */
+int fs_read(struct file *file, uint64_t offset, size_t size, struct slice *ret_bytes,
+            struct blob **ret_blob);
+/* EFBIG beyond VALUE_SIZE_MAX. With `append` at the end, wherever the offset. */
+int fs_write(struct file *file, struct slice bytes, uint64_t offset, bool append);
+/* Puts what was changed; what close(2) returns. On failure the changes stay, and the next
+ * flush tries again. */
+int fs_flush(struct fs *fs, struct file *file);
+/* The same, and every copy that counts survives a power cut. */
+int fs_fsync(struct fs *fs, struct file *file);
+/* One handle fewer. The last one tries once more to put what is not put, and notes a loss. */
+void fs_release(struct fs *fs, struct file *file);
+
+int fs_opendir(struct fs *fs, uint64_t node, struct directory **ret_directory);
+void fs_releasedir(struct fs *fs, struct directory *directory);
+/* Rows of the directory that were acknowledged before survive a power cut. */
+int fs_fsyncdir(struct fs *fs, uint64_t node);
+
+/* One name of a listing; valid until directory_unlock. */
+struct fs_directory_entry {
+    const char *name;
+    struct stat attributes;
+};
+
+/* One reader at a time. directory_at gives the entry with index `offset` (0 and 1 are the dots;
+ * *ret_is_end past the last); directory_enter hands out its node as fs_lookup would (the dots
+ * have none). */
+void directory_lock(struct directory *directory);
+void directory_unlock(struct directory *directory);
+int directory_at(struct directory *directory, uint64_t offset,
+                 struct fs_directory_entry *ret_entry, bool *ret_is_end);
+int directory_enter(struct directory *directory, uint64_t offset, struct fs_entry *ret_entry);
+
+/* `user.*` attributes and the read-only `user.dynamofs.*`. ENODATA, ENOTSUP, ERANGE is the
+ * caller's. Values are appended. */
+int fs_getxattr(struct fs *fs, uint64_t node, const char *name, struct buffer *ret_value);
+/* Names, each with its NUL. */
+int fs_listxattr(struct fs *fs, uint64_t node, struct buffer *ret_names);
+
+struct fs_xattr_change {
+    const char *name;
+    struct slice value;
+    bool remove;
+    bool must_exist;  /* XATTR_REPLACE */
+    bool must_create; /* XATTR_CREATE */
+};
+
+int fs_setxattr(struct fs *fs, uint64_t node, const struct fs_xattr_change *change);
 
 #endif

@@ -1,0 +1,332 @@
+/*
+ * change.c - changing attributes, size and user attributes.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/attributes.h"
+#include "fs/file.h"
+#include "fs/xattrs.h"
+
+/* The group of `view` that the sibling node shows; view->count if it is gone. */
+static uint32_t group_of_node(struct fs *fs, const struct node *node,
+                              const struct object *object, const struct view *view)
+{
+    uint32_t group = 0;
+
+    inodes_lock(&fs->inodes);
+    while (group < view->count &&
+           !shown_group_has_dot(object, view, group, node->shown.dots, node->shown.dot_count)) {
+        group++;
+    }
+    inodes_unlock(&fs->inodes);
+    return group;
+}
+
+/* Picks the node's version of the live object. */
+static int pick(struct fs *fs, struct node *node, struct object *object,
+                const struct version **ret_version, struct shown *ret_shown)
+{
+    struct view view = {0};
+    struct object *row = object_project(object);
+    const struct version *version = object_newest(object);
+    enum status status = row == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+    int failed = 0;
+
+    if (status == STATUS_OK && node->number > 0) {
+        status = view_build(object, &view);
+    }
+    if (status == STATUS_OK && node->number > 0) {
+        uint32_t group = group_of_node(fs, node, object, &view);
+        failed = group == view.count ? ESTALE : 0;
+        if (failed == 0) {
+            version = view.groups[group].newest;
+            status = shown_set_group(ret_shown, row, &view, group);
+        }
+    } else if (status == STATUS_OK) {
+        shown_set_all(ret_shown, row);
+    }
+    view_release(&view);
+    object_unref(row);
+    *ret_version = version;
+    return failed != 0 ? failed : errno_of_status(status);
+}
+
+int fs_read_version(struct fs *fs, struct node *node, struct slice key,
+                    struct object **ret_object, const struct version **ret_version,
+                    struct shown *ret_shown)
+{
+    struct object *object = NULL;
+    enum status status = kv_get(fs->config.kv, key, &fs->options, &object);
+    const struct version *version = NULL;
+
+    if (status == STATUS_NOT_FOUND) {
+        object_unref(object);
+        return ESTALE;
+    }
+    if (status != STATUS_OK) {
+        return errno_of_status(status);
+    }
+    int failed = pick(fs, node, object, &version, ret_shown);
+    if (failed == 0 && node->type != VERSION_DIRECTORY) {
+        inodes_lock(&fs->inodes);
+        uint64_t known = node->attributes.file_id;
+        inodes_unlock(&fs->inodes);
+        uint64_t id = version->attributes.file_id;
+        bool is_other = node->number == 0 && known != 0 && id != 0 && known != id;
+        failed = is_other || version->attributes.type != node->type ? ESTALE : 0;
+    }
+    if (failed != 0) {
+        shown_release(ret_shown);
+        object_unref(object);
+        return failed;
+    }
+    *ret_object = object;
+    *ret_version = version;
+    return 0;
+}
+
+void fs_change_attributes(struct attributes *attributes, const struct fs_change *change)
+{
+    if (change->flags & FS_CHANGE_MODE) {
+        attributes->mode = change->mode & 07777;
+    }
+    if (change->flags & FS_CHANGE_USER) {
+        attributes->user = change->user;
+    }
+    if (change->flags & FS_CHANGE_GROUP) {
+        attributes->group = change->group;
+    }
+    attributes->changed_ns = attributes_now_ns();
+    if (change->flags & FS_CHANGE_SIZE) {
+        attributes->modified_ns = attributes->changed_ns;
+    }
+    if (change->flags & FS_CHANGE_ACCESSED) {
+        attributes->accessed_ns = change->accessed_ns;
+    }
+    if (change->flags & FS_CHANGE_MODIFIED) {
+        attributes->modified_ns = change->modified_ns;
+    }
+}
+
+/* A copy of `content`, cut or extended with zeroes; NULL when memory is short. */
+static struct blob *resized(const struct blob *content, uint64_t size)
+{
+    struct blob *result = blob_new_uninitialised((size_t)size);
+    struct slice old = blob_slice(content);
+
+    if (result != NULL) {
+        size_t kept = old.size < size ? old.size : (size_t)size;
+        if (kept > 0) {
+            memcpy(result->data, old.data, kept);
+        }
+        memset(result->data + kept, 0, (size_t)size - kept);
+    }
+    return result;
+}
+
+/* Applies the edit to `version`, whose blobs become references of the caller. */
+static int apply_edit(struct version *version, const struct edit *edit)
+{
+    struct blob *content = NULL;
+    struct blob *xattrs = NULL;
+    int failed = 0;
+
+    if (edit->change != NULL) {
+        fs_change_attributes(&version->attributes, edit->change);
+    } else {
+        version->attributes.changed_ns = attributes_now_ns();
+    }
+    if (edit->change != NULL && (edit->change->flags & FS_CHANGE_SIZE) != 0) {
+        if (edit->change->size > VALUE_SIZE_MAX) {
+            return EFBIG;
+        }
+        content = resized(version->content, edit->change->size);
+    } else if (version->content != NULL) {
+        content = blob_ref(version->content);
+    } else {
+        content = blob_new(slice_of(NULL, 0));
+    }
+    if (edit->xattr != NULL) {
+        failed = xattrs_change(version->xattrs, edit->xattr, &xattrs);
+    } else {
+        xattrs = blob_ref(version->xattrs);
+    }
+    if (failed == 0 && content == NULL) {
+        failed = ENOMEM;
+    }
+    if (failed != 0) {
+        blob_unref(content);
+        blob_unref(xattrs);
+        return failed;
+    }
+    version->content = content;
+    version->xattrs = xattrs;
+    return 0;
+}
+
+/*
+ * Changing the attributes of one that is in conflict must not settle the conflict: it
+ * supersedes just the version that it changes. Another content does settle it, as any write to
+ * the name.
+ */
+static int narrow_to_version(struct shown *shown, const struct version *version)
+{
+    struct view view;
+    enum status status = view_build(shown->row, &view);
+    if (status != STATUS_OK) {
+        return errno_of_status(status);
+    }
+    bool is_conflict = view.count >= 2;
+    view_release(&view);
+    if (shown->dots != NULL || !is_conflict) {
+        return 0;
+    }
+    struct object *row = object_ref(shown->row);
+    int failed = resolve_group_of_dot(row, version->dot, shown);
+    object_unref(row);
+    return failed;
+}
+
+static int put_edited(struct fs *fs, struct node *node, struct slice key,
+                      const struct version *version, const struct shown *shown)
+{
+    struct kv_put put = {.key = key, .value = version};
+    struct object *row = NULL;
+    uint8_t hash[CONTENT_HASH_SIZE];
+
+    shown_apply(shown, &put);
+    int failed = errno_of_status(kv_put(fs->config.kv, &put, &fs->options, &row));
+    if (failed == 0) {
+        content_hash(blob_slice(version->content), hash);
+        failed = fs_node_was_put(fs, node, row, hash, shown);
+    }
+    object_unref(row);
+    return failed;
+}
+
+/* The root may never have been written: then it starts from what it is shown as. */
+static int read_for_edit(struct fs *fs, struct node *node, struct slice key,
+                         struct object **ret_object, struct version *ret_version,
+                         struct shown *ret_shown)
+{
+    const struct version *version;
+    int failed = fs_read_version(fs, node, key, ret_object, &version, ret_shown);
+
+    if (failed == 0) {
+        *ret_version = *version;
+        return 0;
+    }
+    if (failed == ESTALE && node->parent == NULL) {
+        *ret_version = (struct version){.attributes = node->attributes};
+        return 0;
+    }
+    return failed;
+}
+
+int fs_edit_closed(struct fs *fs, struct node *node, const struct edit *edit)
+{
+    struct buffer key = {0};
+    struct object *object = NULL;
+    struct shown shown = {0};
+    struct version edited = {0};
+    bool is_resize = edit->change != NULL && (edit->change->flags & FS_CHANGE_SIZE) != 0;
+    int failed = fs_node_key(fs, node, &key);
+
+    if (failed == 0) {
+        failed = read_for_edit(fs, node, buffer_slice(&key), &object, &edited, &shown);
+    }
+    if (failed == 0 && !is_resize && shown.row != NULL) {
+        failed = narrow_to_version(&shown, &edited);
+    }
+    if (failed == 0) {
+        failed = apply_edit(&edited, edit);
+    }
+    if (failed == 0) {
+        failed = put_edited(fs, node, buffer_slice(&key), &edited, &shown);
+        blob_unref(edited.content);
+        blob_unref(edited.xattrs);
+    }
+    if (failed == 0 && is_resize) {
+        inodes_lock(&fs->inodes);
+        node->is_cached = false; /* the pages may be of another version */
+        inodes_unlock(&fs->inodes);
+    }
+    shown_release(&shown);
+    object_unref(object);
+    buffer_release(&key);
+    return failed;
+}
+
+/*
+ * Changes an open file in memory. *ret_must_put is false if its next flush will put it.
+ * *ret_is_open is false, and nothing done, if its content could not be loaded.
+ */
+static int change_open(struct file *file, const struct fs_change *change, bool *ret_is_open,
+                       bool *ret_must_put)
+{
+    int failed = file_take_token(file); /* whoever loads it now has finished */
+    if (failed != 0) {
+        return failed;
+    }
+    file_return_token(file);
+
+    file_lock(file);
+    *ret_is_open = file->is_loaded;
+    if (!file->is_loaded) {
+        file_unlock(file);
+        return 0;
+    }
+    bool was_dirty = file->is_dirty;
+    bool is_resize = (change->flags & FS_CHANGE_SIZE) != 0;
+    if (is_resize) {
+        failed = file_resize(file, change->size);
+    }
+    if (failed == 0) {
+        fs_change_attributes(&file->attributes, change);
+        file_touch(file);
+    }
+    *ret_must_put = !was_dirty && !(is_resize && change->has_handle);
+    file_unlock(file);
+    return failed;
+}
+
+int fs_setattr(struct fs *fs, uint64_t id, const struct fs_change *change,
+               struct stat *ret_attributes)
+{
+    struct fs_entry entry;
+    struct node *node;
+    bool must_put = false;
+    bool is_open = false;
+    int failed = 0;
+
+    inodes_lock(&fs->inodes);
+    node = node_by_id(&fs->inodes, id);
+    bool is_gone = node == NULL || (node->is_unlinked && node->file == NULL);
+    if (!is_gone) {
+        node_ref(node);
+    }
+    inodes_unlock(&fs->inodes);
+    if (is_gone) {
+        return ESTALE;
+    }
+    struct file *file = file_of_node(fs, node);
+    if (file != NULL) {
+        failed = change_open(file, change, &is_open, &must_put);
+        if (failed == 0 && is_open && must_put) {
+            failed = fs_flush(fs, file);
+        }
+        file_unref(file);
+    }
+    if (failed == 0 && !is_open) {
+        struct edit edit = {.change = change};
+        failed = fs_edit_closed(fs, node, &edit);
+    }
+    if (failed == 0) {
+        fs_entry_of_node(fs, node, &entry);
+        *ret_attributes = entry.attributes;
+    }
+    fs_put_node(fs, node);
+    return failed;
+}

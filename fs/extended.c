@@ -1,0 +1,248 @@
+/*
+ * extended.c - extended attributes: those of users, and what `user.dynamofs.*` tells.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fs/file.h"
+#include "fs/xattrs.h"
+
+static const char user_prefix[] = "user.";
+static const char own_prefix[] = "user.dynamofs.";
+static const char own_names[] = "user.dynamofs.clock\0user.dynamofs.context\0"
+                                "user.dynamofs.replicas\0user.dynamofs.siblings";
+
+static bool has_prefix(const char *name, const char *prefix)
+{
+    return strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+static void append_format(struct buffer *buffer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void append_format(struct buffer *buffer, const char *format, ...)
+{
+    char text[128];
+    va_list arguments;
+
+    va_start(arguments, format);
+    int size = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    buffer_append(buffer, text, size < 0 ? 0 : (size_t)size);
+}
+
+/* For people: one `node@birth:counter` for each pair, parted by spaces. */
+static void append_clock(struct buffer *buffer, const struct clock *clock)
+{
+    for (uint32_t i = 0; i < clock->count; i++) {
+        const struct dot *pair = &clock->pair[i];
+        append_format(buffer, "%s%016" PRIx64 "@%" PRIu64 ":%" PRIu64, i == 0 ? "" : " ",
+                      (uint64_t)pair->actor.node, pair->actor.birth, pair->counter);
+    }
+}
+
+/* For programs: node, birth and counter of each pair as 48 hexadecimal digits. */
+static void append_context(struct buffer *buffer, const struct clock *clock)
+{
+    for (uint32_t i = 0; i < clock->count; i++) {
+        const struct dot *pair = &clock->pair[i];
+        append_format(buffer, "%016" PRIx64 "%016" PRIx64 "%016" PRIx64,
+                      (uint64_t)pair->actor.node, pair->actor.birth, pair->counter);
+    }
+}
+
+static int append_siblings(struct buffer *buffer, const struct object *object)
+{
+    struct view view;
+    int failed = errno_of_status(view_build(object, &view));
+
+    if (failed == 0) {
+        append_format(buffer, "%" PRIu32, view.count);
+        view_release(&view);
+    }
+    return failed;
+}
+
+/* What the cluster holds for the node: `user.dynamofs.*`. */
+static int get_own(struct fs *fs, struct slice key, const char *what, struct buffer *ret_value)
+{
+    struct object *object = NULL;
+
+    if (strcmp(what, "replicas") == 0) {
+        return errno_of_status(kv_replicas(fs->config.kv, key, ret_value));
+    }
+    enum status status = kv_get(fs->config.kv, key, &fs->options, &object);
+    int failed = status == STATUS_NOT_FOUND ? 0 : errno_of_status(status);
+    if (failed == 0 && strcmp(what, "siblings") == 0) {
+        failed = append_siblings(ret_value, object);
+    } else if (failed == 0 && strcmp(what, "clock") == 0) {
+        if (object != NULL) {
+            append_clock(ret_value, &object->clock);
+        }
+    } else if (failed == 0 && strcmp(what, "context") == 0) {
+        if (object != NULL) {
+            append_context(ret_value, &object->clock);
+        }
+    } else if (failed == 0) {
+        failed = ENODATA;
+    }
+    object_unref(object);
+    return failed;
+}
+
+/* The encoded user attributes of the node, one reference for the caller; NULL for none. */
+static int get_encoded(struct fs *fs, struct node *node, struct slice key,
+                       struct blob **ret_encoded)
+{
+    struct file *file = file_of_node(fs, node);
+    struct object *object = NULL;
+    const struct version *version;
+    struct shown shown = {0};
+    bool is_loaded = false;
+
+    if (file != NULL) {
+        file_lock(file);
+        is_loaded = file->is_loaded;
+        *ret_encoded = is_loaded ? blob_ref(file->xattrs) : NULL;
+        file_unlock(file);
+        file_unref(file);
+    }
+    if (is_loaded) {
+        return 0;
+    }
+    int failed = fs_read_version(fs, node, key, &object, &version, &shown);
+    if (failed == 0) {
+        *ret_encoded = blob_ref(version->xattrs);
+    } else if (failed == ESTALE && node->parent == NULL) {
+        *ret_encoded = NULL; /* a root that nobody wrote has none */
+        failed = 0;
+    }
+    shown_release(&shown);
+    object_unref(object);
+    return failed;
+}
+
+int fs_getxattr(struct fs *fs, uint64_t id, const char *name, struct buffer *ret_value)
+{
+    struct node *node;
+    struct buffer key = {0};
+    struct blob *encoded = NULL;
+    struct slice value;
+
+    if (!has_prefix(name, user_prefix)) {
+        return has_prefix(name, "system.") ? ENOTSUP : ENODATA;
+    }
+    int failed = fs_get_node(fs, id, &node);
+    if (failed != 0) {
+        return failed;
+    }
+    failed = fs_node_key(fs, node, &key);
+    if (failed == 0 && has_prefix(name, own_prefix)) {
+        failed = get_own(fs, buffer_slice(&key), name + strlen(own_prefix), ret_value);
+    } else if (failed == 0) {
+        failed = get_encoded(fs, node, buffer_slice(&key), &encoded);
+        if (failed == 0) {
+            failed = xattrs_get(blob_slice(encoded), slice_of_string(name), &value);
+        }
+        if (failed == 0) {
+            buffer_append_slice(ret_value, value);
+        }
+    }
+    blob_unref(encoded);
+    buffer_release(&key);
+    fs_put_node(fs, node);
+    return failed == 0 && ret_value->failed ? ENOMEM : failed;
+}
+
+int fs_listxattr(struct fs *fs, uint64_t id, struct buffer *ret_names)
+{
+    struct node *node;
+    struct buffer key = {0};
+    struct blob *encoded = NULL;
+    struct slice name;
+    struct slice value;
+    size_t offset = 0;
+    int failed = fs_get_node(fs, id, &node);
+    if (failed != 0) {
+        return failed;
+    }
+
+    failed = fs_node_key(fs, node, &key);
+    if (failed == 0) {
+        failed = get_encoded(fs, node, buffer_slice(&key), &encoded);
+    }
+    while (failed == 0) {
+        failed = xattrs_next(blob_slice(encoded), &offset, &name, &value);
+        /* What is not the user's is a note of the mount to itself. */
+        if (failed == 0 && slice_has_prefix(name, slice_of_string(user_prefix))) {
+            buffer_append_slice(ret_names, name);
+            buffer_append_byte(ret_names, 0);
+        }
+    }
+    failed = failed == ENODATA ? 0 : failed;
+    if (failed == 0) {
+        buffer_append(ret_names, own_names, sizeof own_names);
+        failed = ret_names->failed ? ENOMEM : 0;
+    }
+    blob_unref(encoded);
+    buffer_release(&key);
+    fs_put_node(fs, node);
+    return failed;
+}
+
+/* Changes the attributes of an open file; *ret_must_put as for fs_setattr. */
+static int set_open(struct file *file, const struct fs_xattr_change *change, bool *ret_is_open,
+                    bool *ret_must_put)
+{
+    struct blob *changed = NULL;
+    int failed = 0;
+
+    file_lock(file);
+    *ret_is_open = file->is_loaded;
+    if (file->is_loaded) {
+        failed = xattrs_change(file->xattrs, change, &changed);
+    }
+    if (file->is_loaded && failed == 0) {
+        *ret_must_put = !file->is_dirty;
+        blob_unref(file->xattrs);
+        file->xattrs = changed;
+        file_touch(file);
+    }
+    file_unlock(file);
+    return failed;
+}
+
+int fs_setxattr(struct fs *fs, uint64_t id, const struct fs_xattr_change *change)
+{
+    struct node *node;
+    bool is_open = false;
+    bool must_put = false;
+
+    /* ENOTSUP and not EPERM for our own, so that `cp -a` skips them in silence. */
+    if (!has_prefix(change->name, user_prefix) || has_prefix(change->name, own_prefix)) {
+        return ENOTSUP;
+    }
+    if (strlen(change->name) > XATTR_NAME_MAX_SIZE) {
+        return ERANGE;
+    }
+    int failed = fs_get_node(fs, id, &node);
+    if (failed != 0) {
+        return failed;
+    }
+    struct file *file = file_of_node(fs, node);
+    if (file != NULL) {
+        failed = set_open(file, change, &is_open, &must_put);
+        if (failed == 0 && must_put) {
+            failed = fs_flush(fs, file);
+        }
+        file_unref(file);
+    }
+    if (failed == 0 && !is_open) {
+        struct edit edit = {.xattr = change};
+        failed = fs_edit_closed(fs, node, &edit);
+    }
+    fs_put_node(fs, node);
+    return failed;
+}

@@ -1,0 +1,63 @@
+/*
+ * file.h - the content of an open file, held whole in memory.
+ *
+ * Shape:    one for each open node, shared by all its handles: what was loaded, or the edited
+ *           copy of it, the attributes and user attributes that the next put will carry, and
+ *           what that put supersedes. `token` serialises everything that puts or moves the
+ * file; reads, writes and stat need only the lock, so that they never wait for the cluster.
+ * Locks:    `lock` for the content; `handles` and `references` under the inode table's.
+ * Memory:   VALUE_SIZE_MAX of content for each open file, twice that while it is edited.
+ */
+#ifndef FS_FILE_H
+#define FS_FILE_H
+
+#include "fs/model.h"
+
+struct file {
+    struct fs *fs;
+    struct node *node;   /* referenced */
+    uint32_t handles;    /* of the kernel */
+    uint32_t references; /* handles and passers-by */
+
+    pthread_mutex_t lock;
+    pthread_cond_t token_free;
+    bool is_token_taken;
+    bool is_loaded;
+    bool is_dirty;    /* the cluster does not have this content, or these attributes */
+    bool is_edited;   /* the content is in `edited`, otherwise in `loaded` */
+    uint64_t changes; /* counts writes, so that a put knows if it was the last word */
+    struct attributes attributes;
+    struct blob *loaded;
+    struct buffer edited;
+    struct blob *xattrs;
+    struct shown shown; /* when it was opened, or put last */
+};
+
+/* The node's file with one more reference and handle, new if need be. The table's lock is held.
+ * NULL when memory is short. */
+struct file *file_obtain(struct fs *fs, struct node *node);
+/* The node's file with one more reference, or NULL if it is not open. Takes the table's lock.
+ */
+struct file *file_of_node(struct fs *fs, struct node *node);
+void file_unref(struct file *file);
+
+void file_lock(struct file *file);
+void file_unlock(struct file *file);
+/* Waits for the token for at most a few deadlines; ETIMEDOUT. */
+int file_take_token(struct file *file);
+void file_return_token(struct file *file);
+
+/* With the lock held. */
+struct slice file_content(const struct file *file);
+/* Makes the content `size` bytes long, zeroes beyond the old end. EFBIG, ENOMEM. */
+int file_resize(struct file *file, uint64_t size);
+/* Marks a change made now. */
+void file_touch(struct file *file);
+
+/* Puts what is dirty. The token is taken, the lock is not. */
+int file_put(struct file *file, bool sync);
+/* Puts the content under another key (the target of a rename) as if it had been written there;
+ * `shown` is what that supersedes, and is replaced. The token is taken. */
+int file_put_at(struct file *file, struct slice key, struct shown *shown, bool only_own);
+
+#endif

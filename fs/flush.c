@@ -1,0 +1,305 @@
+/*
+ * flush.c - from an open file to the cluster: flush, fsync, and the last close.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fs/attributes.h"
+#include "fs/file.h"
+
+/* What one put carries, taken under the file's lock. */
+struct snapshot {
+    struct version version; /* its blobs are references of our own */
+    uint8_t hash[CONTENT_HASH_SIZE];
+    struct shown shown;
+    uint64_t changes;
+};
+
+static void snapshot_release(struct snapshot *snapshot)
+{
+    blob_unref(snapshot->version.content);
+    blob_unref(snapshot->version.xattrs);
+    shown_release(&snapshot->shown);
+}
+
+/* The lock is held. */
+static enum status snapshot_take(const struct file *file, struct snapshot *ret_snapshot)
+{
+    struct snapshot snapshot = {.changes = file->changes};
+    enum status status = shown_copy(&snapshot.shown, &file->shown);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    snapshot.version.attributes = file->attributes;
+    snapshot.version.attributes.size = file_content(file).size;
+    snapshot.version.xattrs = blob_ref(file->xattrs);
+    if (!file->is_edited && file->loaded != NULL) {
+        snapshot.version.content = blob_ref(file->loaded);
+    } else {
+        snapshot.version.content = blob_new(file_content(file));
+    }
+    if (snapshot.version.content == NULL) {
+        snapshot_release(&snapshot);
+        return STATUS_NO_MEMORY;
+    }
+    *ret_snapshot = snapshot;
+    return STATUS_OK;
+}
+
+/* Puts the snapshot at `key`. */
+static int snapshot_put(struct fs *fs, struct snapshot *snapshot, struct slice key, bool sync,
+                        struct object **ret_row)
+{
+    struct kv_put put = {.key = key, .value = &snapshot->version, .sync = sync};
+
+    content_hash(blob_slice(snapshot->version.content), snapshot->hash);
+    shown_apply(&snapshot->shown, &put);
+    return errno_of_status(kv_put(fs->config.kv, &put, &fs->options, ret_row));
+}
+
+/* Unless something was written meanwhile, the file is what was put. The lock is held. */
+static void mark_clean(struct file *file, const struct snapshot *snapshot)
+{
+    if (file->changes != snapshot->changes) {
+        return;
+    }
+    file->is_dirty = false;
+    if (file->is_edited) {
+        file->loaded = blob_ref(snapshot->version.content);
+        file->is_edited = false;
+        buffer_release(&file->edited);
+    }
+}
+
+/* The content is on the cluster as of the snapshot. */
+static int note_success(struct file *file, const struct snapshot *snapshot, struct object *row)
+{
+    struct fs *fs = file->fs;
+    struct node *node = file->node;
+    struct dot dot;
+
+    file_lock(file);
+    enum status status =
+        shown_after_put(&file->shown, row, snapshot->hash, node->number > 0, &dot);
+    mark_clean(file, snapshot);
+    file_unlock(file);
+
+    inodes_lock(&fs->inodes);
+    node_set_pending(&fs->inodes, node, false);
+    memcpy(node->cached_hash, snapshot->hash, CONTENT_HASH_SIZE);
+    node->is_cached = true;
+    inodes_unlock(&fs->inodes);
+    int failed = fs_node_was_put(fs, node, row, snapshot->hash, &snapshot->shown);
+    return status != STATUS_OK ? errno_of_status(status) : failed;
+}
+
+/* Drops just the own version of `row` at `key`: the file went elsewhere while it was put. */
+static int drop_own(struct fs *fs, struct slice key, struct object *row, const uint8_t *hash)
+{
+    struct shown own = {0};
+    struct dot dot;
+    enum status status = shown_after_put(&own, row, hash, true, &dot);
+
+    if (status == STATUS_OK && own.dots != NULL) {
+        struct kv_put put = {.key = key};
+        shown_apply(&own, &put);
+        status = kv_put(fs->config.kv, &put, &fs->options, NULL);
+    }
+    shown_release(&own);
+    return errno_of_status(status);
+}
+
+/*
+ * A put can be overtaken by the rename of a directory above. Then what was put is at the old
+ * path; it is put at the new one as well, and only then dropped at the old.
+ */
+static int follow(struct file *file, struct snapshot *snapshot, struct buffer *key,
+                  struct object *row)
+{
+    struct fs *fs = file->fs;
+    struct buffer now = {0};
+    struct object *new_row = NULL;
+    int failed = fs_node_key(fs, file->node, &now);
+
+    if (failed == 0 && slice_equal(buffer_slice(&now), buffer_slice(key))) {
+        failed = note_success(file, snapshot, row);
+    } else if (failed == 0) {
+        shown_set_all(&snapshot->shown, NULL);
+        failed = snapshot_put(fs, snapshot, buffer_slice(&now), false, &new_row);
+        if (failed == 0) {
+            failed = note_success(file, snapshot, new_row);
+        }
+        if (failed == 0) {
+            failed = drop_own(fs, buffer_slice(key), row, snapshot->hash);
+        }
+    }
+    object_unref(new_row);
+    buffer_release(&now);
+    return failed;
+}
+
+int file_put(struct file *file, bool sync)
+{
+    struct fs *fs = file->fs;
+    struct snapshot snapshot;
+    struct buffer key = {0};
+    struct object *row = NULL;
+
+    file_lock(file);
+    enum status status = snapshot_take(file, &snapshot);
+    file_unlock(file);
+    if (status != STATUS_OK) {
+        return errno_of_status(status);
+    }
+    int failed = fs_node_key(fs, file->node, &key);
+    if (failed == 0) {
+        failed = snapshot_put(fs, &snapshot, buffer_slice(&key), sync, &row);
+    }
+    if (failed == 0) {
+        failed = follow(file, &snapshot, &key, row);
+    }
+    object_unref(row);
+    buffer_release(&key);
+    snapshot_release(&snapshot);
+    return failed;
+}
+
+int file_put_at(struct file *file, struct slice key, struct shown *shown, bool only_own)
+{
+    struct snapshot snapshot;
+    struct object *row = NULL;
+    struct dot dot;
+
+    file_lock(file);
+    enum status status = snapshot_take(file, &snapshot);
+    file_unlock(file);
+    if (status != STATUS_OK) {
+        return errno_of_status(status);
+    }
+    shown_move(&snapshot.shown, shown);
+    int failed = snapshot_put(file->fs, &snapshot, key, false, &row);
+    if (failed == 0) {
+        status = shown_copy(shown, &snapshot.shown);
+        if (status == STATUS_OK) {
+            status = shown_after_put(shown, row, snapshot.hash, only_own, &dot);
+        }
+        failed = errno_of_status(status);
+    }
+    if (failed == 0) {
+        file_lock(file);
+        mark_clean(file, &snapshot);
+        file_unlock(file);
+    }
+    object_unref(row);
+    snapshot_release(&snapshot);
+    return failed;
+}
+
+/* A clean file is only made durable: its copies are stored and sent again. */
+static int sync_clean(struct file *file)
+{
+    struct fs *fs = file->fs;
+    struct buffer key = {0};
+    int failed = fs_node_key(fs, file->node, &key);
+
+    if (failed == 0) {
+        struct kv_put put = {.key = buffer_slice(&key), .mode = UPDATE_NONE, .sync = true};
+        failed = errno_of_status(kv_put(fs->config.kv, &put, &fs->options, NULL));
+    }
+    buffer_release(&key);
+    return failed;
+}
+
+static int flush(struct file *file, bool sync)
+{
+    struct fs *fs = file->fs;
+    int failed = file_take_token(file);
+    if (failed != 0) {
+        return failed;
+    }
+
+    file_lock(file);
+    bool is_dirty = file->is_dirty;
+    file_unlock(file);
+    inodes_lock(&fs->inodes);
+    bool is_unlinked = file->node->is_unlinked;
+    inodes_unlock(&fs->inodes);
+    if (is_unlinked) {
+        failed = 0;
+    } else if (is_dirty) {
+        failed = file_put(file, sync);
+    } else if (sync) {
+        failed = sync_clean(file);
+    }
+    file_return_token(file);
+    return failed;
+}
+
+int fs_flush(struct fs *fs, struct file *file)
+{
+    assert(file->fs == fs);
+
+    return flush(file, false);
+}
+
+int fs_fsync(struct fs *fs, struct file *file)
+{
+    int failed = flush(file, true);
+
+    inodes_lock(&fs->inodes);
+    int lost = file->node->lost;
+    file->node->lost = 0;
+    inodes_unlock(&fs->inodes);
+    return failed != 0 ? failed : lost;
+}
+
+/* The content is gone with its last handle: say so, and let the next fsync say so. */
+static void note_loss(struct file *file, int failed)
+{
+    struct fs *fs = file->fs;
+    struct buffer key = {0};
+    char text[512];
+
+    int no_key = fs_node_key(fs, file->node, &key);
+    inodes_lock(&fs->inodes);
+    file->node->lost = failed;
+    file->node->is_cached = false;
+    if (file->node->is_pending) {
+        node_unlink(&fs->inodes, file->node); /* the cluster never had it */
+    }
+    inodes_unlock(&fs->inodes);
+    snprintf(text, sizeof text, "changes to %.*s are lost: %s", no_key == 0 ? (int)key.size : 0,
+             no_key == 0 ? (const char *)key.data : "", strerrordesc_np(failed));
+    fs_note(fs, text);
+    buffer_release(&key);
+}
+
+void fs_release(struct fs *fs, struct file *file)
+{
+    int failed = 0;
+
+    inodes_lock(&fs->inodes);
+    assert(file->handles > 0);
+    if (file->handles == 1) {
+        inodes_unlock(&fs->inodes);
+        failed = flush(file, false); /* nobody else can close it, though others may open it */
+        inodes_lock(&fs->inodes);
+    }
+    bool is_last = --file->handles == 0;
+    bool is_unlinked = file->node->is_unlinked;
+    if (is_last) {
+        file->node->file = NULL;
+    }
+    inodes_unlock(&fs->inodes);
+    if (is_last && !is_unlinked) {
+        file_lock(file);
+        bool is_dirty = file->is_dirty;
+        file_unlock(file);
+        if (is_dirty) {
+            note_loss(file, failed != 0 ? failed : EIO);
+        }
+    }
+    file_unref(file);
+}

@@ -1,0 +1,275 @@
+/*
+ * fs.c - the model as a whole: its start and end, lookup, and attributes.
+ */
+#include "fs/fs.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/attributes.h"
+#include "fs/file.h"
+#include "fs/names.h"
+
+enum { ROOT_MODE = 0755 };
+
+struct fs *fs_new(const struct fs_config *config)
+{
+    assert(config->kv != NULL);
+
+    struct fs *fs = calloc(1, sizeof *fs);
+    if (fs == NULL) {
+        return NULL;
+    }
+    fs->config = *config;
+    fs->options =
+        (struct kv_options){.deadline_ms = config->deadline_ms, .r = config->r, .w = config->w};
+    fs->conflicts = conflicts_new(CONFLICTS_MAX);
+    if (fs->conflicts == NULL || !inodes_init(&fs->inodes)) {
+        conflicts_free(fs->conflicts);
+        free(fs);
+        return NULL;
+    }
+    int64_t now = attributes_now_ns();
+    fs->inodes.root->attributes = (struct attributes){.type = VERSION_DIRECTORY,
+                                                      .mode = ROOT_MODE,
+                                                      .user = config->user,
+                                                      .group = config->group,
+                                                      .accessed_ns = now,
+                                                      .modified_ns = now,
+                                                      .changed_ns = now};
+    return fs;
+}
+
+void fs_free(struct fs *fs)
+{
+    if (fs == NULL) {
+        return;
+    }
+    inodes_release(&fs->inodes);
+    conflicts_free(fs->conflicts);
+    free(fs);
+}
+
+void fs_note(struct fs *fs, const char *text)
+{
+    if (fs->config.on_note != NULL) {
+        fs->config.on_note(fs->config.note_context, text);
+    }
+}
+
+/* A name that this mount took away while the cluster was asked is asked for again. */
+enum { LOOKUP_TRIES = 3 };
+
+/* The node to hand out at the place, one lookup counted and one reference for the caller. NULL
+ * with *ret_failed: EAGAIN if the answer is older than a removal. */
+static struct node *hand_out(struct fs *fs, const struct place *place, struct found *found,
+                             uint64_t since, int *ret_failed)
+{
+    struct node *node = NULL;
+
+    inodes_lock(&fs->inodes);
+    if (inodes_was_removed(&fs->inodes, place->directory, place->name, since)) {
+        *ret_failed = EAGAIN;
+    } else {
+        node = place_node_of_found(fs, place, found);
+        *ret_failed = found->kind == FOUND_NOTHING ? ENOENT : ENOMEM;
+    }
+    if (node != NULL) {
+        node->lookups++;
+        *ret_failed = 0;
+    }
+    inodes_unlock(&fs->inodes);
+    return node;
+}
+
+/* A file that only this mount shows wins without asking. Otherwise NULL; *ret_removals says how
+ * many removals there were before the question. */
+static struct node *hand_out_pending(struct fs *fs, const struct place *place,
+                                     uint64_t *ret_removals)
+{
+    inodes_lock(&fs->inodes);
+    struct node *node = node_by_name(&fs->inodes, place->directory, place->name);
+    if (node != NULL && node->is_pending) {
+        node->lookups++;
+        node_ref(node);
+    } else {
+        node = NULL;
+    }
+    *ret_removals = fs->inodes.removals;
+    inodes_unlock(&fs->inodes);
+    return node;
+}
+
+int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *ret_entry)
+{
+    struct place place;
+    struct node *node = NULL;
+    int failed = place_open(fs, parent, name, &place);
+    if (failed != 0) {
+        return failed;
+    }
+
+    for (int tries = 0; tries < LOOKUP_TRIES && node == NULL; tries++) {
+        struct found found = {0};
+        uint64_t removals;
+        node = hand_out_pending(fs, &place, &removals);
+        if (node != NULL) {
+            break;
+        }
+        failed = resolve_name(fs, buffer_slice(&place.key), place.name, &found);
+        if (failed == 0) {
+            node = hand_out(fs, &place, &found, removals, &failed);
+        }
+        found_release(&found);
+        if (failed != EAGAIN) {
+            break;
+        }
+    }
+    if (failed == 0) {
+        fs_entry_of_node(fs, node, ret_entry);
+        fs_put_node(fs, node);
+    }
+    place_release(fs, &place);
+    return failed == EAGAIN ? ENOENT : failed;
+}
+
+void fs_forget(struct fs *fs, uint64_t id, uint64_t count)
+{
+    inodes_lock(&fs->inodes);
+    struct node *node = node_by_id(&fs->inodes, id);
+    if (node != NULL) {
+        node_forget(&fs->inodes, node, count);
+    }
+    inodes_unlock(&fs->inodes);
+}
+
+/* The root has no row, so that its object is read. That nobody wrote it is no error. */
+static int refresh_root(struct fs *fs, struct node *root)
+{
+    struct object *object = NULL;
+    enum status status = kv_get(fs->config.kv, slice_of_string("/"), &fs->options, &object);
+
+    if (status == STATUS_OK) {
+        inodes_lock(&fs->inodes);
+        root->attributes = object_newest(object)->attributes;
+        root->attributes.type = VERSION_DIRECTORY;
+        inodes_unlock(&fs->inodes);
+    }
+    if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
+        object_unref(object);
+        return 0;
+    }
+    return errno_of_status(status);
+}
+
+/* Asks the cluster what the node's name shows, and tells the node. ESTALE if that is not the
+ * node any more. */
+static int refresh(struct fs *fs, struct node *node)
+{
+    struct found found = {0};
+    struct place place = {0};
+
+    inodes_lock(&fs->inodes);
+    struct buffer name = {0};
+    buffer_append_slice(&name, node_name(node));
+    place.name = buffer_slice(&name);
+    place.directory = node_ref(node->parent);
+    bool is_named = node->is_named;
+    enum status status = node_append_key(place.directory, &place.key);
+    inodes_unlock(&fs->inodes);
+
+    int failed = name.failed ? ENOMEM : errno_of_status(status);
+    if (failed == 0 && !is_named) {
+        failed = ESTALE;
+    }
+    if (failed == 0) {
+        failed = resolve_name(fs, buffer_slice(&place.key), place.name, &found);
+    }
+    if (failed == 0) {
+        inodes_lock(&fs->inodes);
+        struct node *shown = place_node_of_found(fs, &place, &found);
+        if (shown != node) {
+            failed = ESTALE;
+        }
+        node_unref(&fs->inodes, shown);
+        inodes_unlock(&fs->inodes);
+    }
+    found_release(&found);
+    place_release(fs, &place);
+    buffer_release(&name);
+    return failed;
+}
+
+int fs_getattr(struct fs *fs, uint64_t id, struct stat *ret_attributes)
+{
+    struct fs_entry entry;
+    int failed = 0;
+
+    inodes_lock(&fs->inodes);
+    struct node *node = node_by_id(&fs->inodes, id);
+    if (node == NULL) {
+        inodes_unlock(&fs->inodes);
+        return ESTALE;
+    }
+    node_ref(node);
+    bool is_in_memory = node->file != NULL || node->is_unlinked;
+    inodes_unlock(&fs->inodes);
+
+    if (!is_in_memory) {
+        failed = id == NODE_ID_ROOT ? refresh_root(fs, node) : refresh(fs, node);
+    }
+    if (failed == 0) {
+        fs_entry_of_node(fs, node, &entry);
+        *ret_attributes = entry.attributes;
+    }
+    fs_put_node(fs, node);
+    return failed;
+}
+
+int fs_readlink(struct fs *fs, uint64_t id, struct buffer *ret_target)
+{
+    struct node *node;
+    struct buffer key = {0};
+    struct object *object = NULL;
+    struct shown shown = {0};
+    const struct version *version;
+    int failed = fs_get_node(fs, id, &node);
+    if (failed != 0) {
+        return failed;
+    }
+
+    failed = fs_node_key(fs, node, &key);
+    if (failed == 0) {
+        failed = fs_read_version(fs, node, buffer_slice(&key), &object, &version, &shown);
+    }
+    if (failed == 0 && version->attributes.type != VERSION_SYMLINK) {
+        failed = EINVAL;
+    }
+    if (failed == 0) {
+        buffer_append_slice(ret_target, blob_slice(version->content));
+        failed = ret_target->failed ? ENOMEM : 0;
+    }
+    shown_release(&shown);
+    object_unref(object);
+    buffer_release(&key);
+    fs_put_node(fs, node);
+    return failed;
+}
+
+int fs_statfs(struct fs *fs, struct statvfs *ret_space)
+{
+    struct kv_space space;
+    int failed = errno_of_status(kv_space(fs->config.kv, &fs->options, &space));
+    if (failed != 0) {
+        return failed;
+    }
+    memset(ret_space, 0, sizeof *ret_space);
+    ret_space->f_bsize = BLOCK_SIZE;
+    ret_space->f_frsize = BLOCK_SIZE;
+    ret_space->f_blocks = space.total / BLOCK_SIZE;
+    ret_space->f_bfree = space.free_bytes / BLOCK_SIZE;
+    ret_space->f_bavail = ret_space->f_bfree;
+    ret_space->f_namemax = NAME_SIZE_MAX;
+    return 0;
+}

@@ -1,0 +1,105 @@
+/*
+ * model.h - what the files of the model share.
+ *
+ * Locks:    a file's lock may be held when the inode table's is taken, never the other way
+ *           round; neither during a kv call.
+ */
+#ifndef FS_MODEL_H
+#define FS_MODEL_H
+
+#include <errno.h>
+
+#include "fs/conflicts.h"
+#include "fs/errno_map.h"
+#include "fs/fs.h"
+#include "fs/inode.h"
+#include "fs/resolve.h"
+
+struct fs {
+    struct fs_config config;
+    struct kv_options options;
+    struct inodes inodes;
+    struct conflicts *conflicts;
+    void *session; /* of libfuse, for notifications; opaque to the model */
+};
+
+/* Tells people one line. No lock is held. */
+void fs_note(struct fs *fs, const char *text);
+
+/*
+ * The live node of `id` with one more reference; ESTALE if there is none or it was removed.
+ * Give it back with fs_put_node.
+ */
+int fs_get_node(struct fs *fs, uint64_t id, struct node **ret_node);
+void fs_put_node(struct fs *fs, struct node *node); /* NULL is allowed */
+
+/* The node's key, as of now, in place of what `key` held. */
+int fs_node_key(struct fs *fs, const struct node *node, struct buffer *key);
+
+/* 0, or why `name` cannot be a new name: ENAMETOOLONG, EINVAL. */
+int fs_check_new_name(struct slice name);
+
+/* A name in a directory: the directory's node (referenced) and key. */
+struct place {
+    struct node *directory;
+    struct buffer key;
+    struct slice name; /* borrowed from the caller of the operation */
+};
+
+/* Finds the directory `id`. ESTALE, ENOTDIR, ENOENT (removed), ENAMETOOLONG (`name` over 255
+ * bytes), ENOMEM. On success the caller releases. */
+int place_open(struct fs *fs, uint64_t id, const char *name, struct place *ret_place);
+void place_release(struct fs *fs, struct place *place);
+/* Appends to `key` (emptied first) that of a file or directory `name` in the place. */
+int place_key(const struct place *place, struct slice name, enum row_kind kind,
+              struct buffer *key);
+
+/* The node of what was found at the place, told anew, with one more reference. The table's lock
+ * is held. NULL when memory is short. */
+struct node *place_node_of_found(struct fs *fs, const struct place *place, struct found *found);
+/* The node that was shown at the place, after a lookup if none was. ENOENT if there is nothing.
+ * One more reference. */
+int place_shown_node(struct fs *fs, const struct place *place, struct node **ret_node);
+
+/* What the kernel is told of a node: from its open file if there is one. */
+void fs_entry_of_node(struct fs *fs, struct node *node, struct fs_entry *ret_entry);
+
+/*
+ * After a successful put of content with `hash` at the node's key, answered by `row`, that
+ * superseded `superseded`: what is shown from now on, and the sibling numbers. The attributes
+ * become those of the own version.
+ */
+int fs_node_was_put(struct fs *fs, struct node *node, struct object *row,
+                    const uint8_t hash[CONTENT_HASH_SIZE], const struct shown *superseded);
+
+/*
+ * Reads the object of `key`, which is the node's, and picks the version that the node shows.
+ * ESTALE if it is gone or something else. The caller unrefs *ret_object, which holds
+ * *ret_version, and releases *ret_shown: what a write to the node would supersede.
+ */
+int fs_read_version(struct fs *fs, struct node *node, struct slice key,
+                    struct object **ret_object, const struct version **ret_version,
+                    struct shown *ret_shown);
+
+/* Attributes of something new in `directory`, of a new file id; group and set-group-id bit as
+ * the directory says. */
+void fs_new_attributes(struct fs *fs, const struct node *directory, enum version_type type,
+                       const struct fs_creation *creation, struct attributes *ret_attributes);
+
+/* Deletes what the node shows, and no more. The node stays. */
+int fs_delete_shown(struct fs *fs, struct node *node);
+/* ENOTEMPTY if the directory has a live row or a pending file. */
+int fs_check_empty(struct fs *fs, struct node *directory);
+
+/* What changes in a version besides its content. */
+struct edit {
+    const struct fs_change *change; /* NULL: none */
+    const struct fs_xattr_change *xattr;
+};
+
+/* Edits a node that is not open: reads the version, changes it, puts it. */
+int fs_edit_closed(struct fs *fs, struct node *node, const struct edit *edit);
+/* The attributes with the change applied, except for the size; ctime is now. */
+void fs_change_attributes(struct attributes *attributes, const struct fs_change *change);
+
+#endif

@@ -1,0 +1,267 @@
+/*
+ * open.c - opening and creating files: what the content is, and what a write will supersede.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "fs/attributes.h"
+#include "fs/file.h"
+#include "fs/names.h"
+
+/* Fetching the content for one open. */
+struct load {
+    struct object *object;
+    const struct version *version; /* inside the object */
+    struct shown shown;
+};
+
+static int load_fetch(struct fs *fs, struct node *node, struct load *load)
+{
+    struct buffer key = {0};
+    int failed = fs_node_key(fs, node, &key);
+
+    if (failed == 0) {
+        failed = fs_read_version(fs, node, buffer_slice(&key), &load->object, &load->version,
+                                 &load->shown);
+    }
+    buffer_release(&key);
+    return failed;
+}
+
+static void load_release(struct load *load)
+{
+    shown_release(&load->shown);
+    object_unref(load->object);
+}
+
+/* True if the file knows something newer than what was fetched, or just that. The lock is held.
+ */
+static bool is_current(const struct file *file, const struct load *load)
+{
+    if (!file->is_loaded) {
+        return false;
+    }
+    return file->is_dirty || (file->shown.row != NULL &&
+                              clock_descends(&file->shown.row->clock, &load->shown.row->clock));
+}
+
+/* Takes over what was fetched, and tells the node. The file's lock is held. */
+static int load_install(struct file *file, struct load *load)
+{
+    struct fs *fs = file->fs;
+    struct node *node = file->node;
+    const struct version *version = load->version;
+    struct shown shown = {0};
+    enum status status = shown_copy(&shown, &load->shown);
+
+    if (status != STATUS_OK) {
+        return errno_of_status(status);
+    }
+    blob_unref(file->loaded);
+    blob_unref(file->xattrs);
+    file->loaded = blob_ref(version->content);
+    file->xattrs = blob_ref(version->xattrs);
+    file->is_edited = false;
+    buffer_release(&file->edited);
+    file->attributes = version->attributes;
+    shown_move(&file->shown, &shown);
+    file->is_loaded = true;
+
+    inodes_lock(&fs->inodes);
+    node->attributes = version->attributes;
+    shown_move(&node->shown, &load->shown);
+    inodes_unlock(&fs->inodes);
+    return 0;
+}
+
+/* What the kernel may keep: pages if they hold this content, attributes if they are of this
+ * version. */
+static void compare_with_told(struct file *file, const struct load *load,
+                              struct fs_opened *opened)
+{
+    struct fs *fs = file->fs;
+    struct node *node = file->node;
+    const struct version *version = load->version;
+
+    inodes_lock(&fs->inodes);
+    opened->keep_cache = node->is_cached && memcmp(node->cached_hash, version->content_hash,
+                                                   CONTENT_HASH_SIZE) == 0;
+    opened->has_changed = !dot_equal(node->told, version->dot);
+    node->told = version->dot;
+    memcpy(node->cached_hash, version->content_hash, CONTENT_HASH_SIZE);
+    node->is_cached = true;
+    inodes_unlock(&fs->inodes);
+}
+
+/* The first open of a node loads with the token taken, so that those who come meanwhile wait;
+ * later ones fetch beside each other. */
+static int load(struct file *file, struct fs_opened *opened)
+{
+    struct load fetched = {0};
+    int failed = 0;
+
+    file_lock(file);
+    bool is_first = !file->is_loaded;
+    bool is_dirty = file->is_dirty;
+    file_unlock(file);
+    if (is_dirty) {
+        return 0;
+    }
+    if (is_first) {
+        failed = file_take_token(file);
+        if (failed != 0) {
+            return failed;
+        }
+    }
+    failed = load_fetch(file->fs, file->node, &fetched);
+    if (failed == 0) {
+        file_lock(file);
+        if (is_current(file, &fetched)) {
+            opened->keep_cache = !file->is_dirty;
+        } else {
+            failed = load_install(file, &fetched);
+            if (failed == 0) {
+                compare_with_told(file, &fetched, opened);
+            }
+        }
+        file_unlock(file);
+    }
+    if (is_first) {
+        file_return_token(file);
+    }
+    load_release(&fetched);
+    return failed;
+}
+
+int fs_open(struct fs *fs, uint64_t id, bool truncate, struct fs_opened *ret_opened)
+{
+    struct fs_opened opened = {0};
+    int failed = 0;
+
+    inodes_lock(&fs->inodes);
+    struct node *node = node_by_id(&fs->inodes, id);
+    if (node == NULL || (node->is_unlinked && node->file == NULL)) {
+        failed = ESTALE;
+    } else if (node->type != VERSION_FILE) {
+        failed = node->type == VERSION_DIRECTORY ? EISDIR : ELOOP;
+    }
+    if (failed == 0) {
+        opened.file = file_obtain(fs, node);
+        failed = opened.file == NULL ? ENOMEM : 0;
+    }
+    bool is_unlinked = failed == 0 && node->is_unlinked;
+    inodes_unlock(&fs->inodes);
+    if (failed != 0) {
+        return failed;
+    }
+
+    if (!is_unlinked) {
+        failed = load(opened.file, &opened);
+    }
+    if (failed == 0 && truncate) {
+        file_lock(opened.file);
+        failed = file_resize(opened.file, 0);
+        opened.file->attributes.modified_ns = attributes_now_ns();
+        opened.file->attributes.changed_ns = opened.file->attributes.modified_ns;
+        file_touch(opened.file);
+        file_unlock(opened.file);
+        opened.keep_cache = false;
+    }
+    if (failed != 0) {
+        fs_release(fs, opened.file);
+        return failed;
+    }
+    *ret_opened = opened;
+    return 0;
+}
+
+/* The group of what is made in a directory, and its set-group-id bit: as that of the directory
+ * says. */
+static void inherit_group(const struct node *directory, struct attributes *attributes)
+{
+    if ((directory->attributes.mode & S_ISGID) == 0) {
+        return;
+    }
+    attributes->group = directory->attributes.group;
+    if (attributes->type == VERSION_DIRECTORY) {
+        attributes->mode |= S_ISGID;
+    }
+}
+
+void fs_new_attributes(struct fs *fs, const struct node *directory, enum version_type type,
+                       const struct fs_creation *creation, struct attributes *ret_attributes)
+{
+    int64_t now = attributes_now_ns();
+    struct attributes attributes = {
+        .type = type,
+        .mode = creation->mode & 07777,
+        .user = creation->user,
+        .group = creation->group,
+        .accessed_ns = now,
+        .modified_ns = now,
+        .changed_ns = now,
+        .file_id = attributes_new_file_id(),
+    };
+
+    inodes_lock(&fs->inodes);
+    inherit_group(directory, &attributes);
+    inodes_unlock(&fs->inodes);
+    *ret_attributes = attributes;
+}
+
+int fs_create(struct fs *fs, uint64_t parent, const char *name,
+              const struct fs_creation *creation, struct fs_entry *ret_entry,
+              struct file **ret_file)
+{
+    struct place place;
+    struct attributes attributes;
+    struct buffer key = {0};
+    struct file *file = NULL;
+    int failed = place_open(fs, parent, name, &place);
+    if (failed != 0) {
+        return failed;
+    }
+    failed = fs_check_new_name(place.name);
+    if (failed == 0) {
+        failed = place_key(&place, place.name, ROW_FILE, &key);
+    }
+    if (failed != 0) {
+        goto out;
+    }
+    fs_new_attributes(fs, place.directory, VERSION_FILE, creation, &attributes);
+
+    struct node_description description = {
+        .name = place.name, .base_size = place.name.size, .type = VERSION_FILE};
+    inodes_lock(&fs->inodes);
+    struct node *node = node_by_name(&fs->inodes, place.directory, place.name);
+    if (node != NULL && node->is_pending) {
+        failed = EEXIST;
+    } else if (node != NULL) {
+        node_unname(&fs->inodes, node); /* the kernel has just seen that nothing is there */
+    }
+    node = failed != 0 ? NULL : node_add(&fs->inodes, place.directory, &description);
+    if (node != NULL) {
+        node->attributes = attributes;
+        file = file_obtain(fs, node);
+        if (file != NULL) {
+            node->lookups++;
+            node_set_pending(&fs->inodes, node, true);
+            file->attributes = attributes;
+            file->is_loaded = true;
+            file->is_dirty = true;
+        }
+        node_unref(&fs->inodes, node);
+    }
+    inodes_unlock(&fs->inodes);
+    if (failed == 0 && file == NULL) {
+        failed = ENOMEM;
+    }
+    if (failed == 0) {
+        fs_entry_of_node(fs, file->node, ret_entry);
+        *ret_file = file;
+    }
+out:
+    buffer_release(&key);
+    place_release(fs, &place);
+    return failed;
+}

@@ -1,0 +1,157 @@
+/*
+ * ops_directory.c - listings. A handle is the model's struct directory.
+ */
+#include "fs/ops_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { DOTS = 2 };
+
+static struct directory *directory_of(const struct fuse_file_info *info)
+{
+    return (struct directory *)(uintptr_t)info->fh;
+}
+
+void ops_opendir(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+{
+    struct fs *fs = ops_fs(request);
+    struct directory *directory;
+    int failed = fs_opendir(fs, node, &directory);
+
+    if (failed != 0) {
+        fuse_reply_err(request, failed);
+        return;
+    }
+    info->fh = (uint64_t)(uintptr_t)directory;
+    if (fuse_reply_open(request, info) == -ENOENT) {
+        fs_releasedir(fs, directory); /* the request was interrupted */
+    }
+}
+
+void ops_releasedir(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+{
+    (void)node;
+    fs_releasedir(ops_fs(request), directory_of(info));
+    fuse_reply_err(request, 0);
+}
+
+void ops_fsyncdir(fuse_req_t request, fuse_ino_t node, int data_only,
+                  struct fuse_file_info *info)
+{
+    (void)data_only;
+    (void)info;
+    fuse_reply_err(request, fs_fsyncdir(ops_fs(request), node));
+}
+
+/* A reply under construction. */
+struct listing {
+    fuse_req_t request;
+    struct directory *directory;
+    char *bytes;
+    size_t size; /* room */
+    size_t used;
+};
+
+/* Adds one entry with its node. *ret_fits is false if there is no room: then no node is handed
+ * out. */
+static int add_plus(struct listing *listing, uint64_t offset,
+                    const struct fs_directory_entry *entry, bool *ret_fits)
+{
+    struct fs *fs = ops_fs(listing->request);
+    char *place = listing->bytes + listing->used;
+    size_t room = listing->size - listing->used;
+    struct fs_entry node = {.attributes = entry->attributes};
+    struct fuse_entry_param param = ops_entry(fs, &node);
+    off_t next = (off_t)offset + 1;
+
+    size_t need = fuse_add_direntry_plus(listing->request, NULL, 0, entry->name, &param, next);
+    *ret_fits = need <= room;
+    if (need > room) {
+        return 0;
+    }
+    if (offset >= DOTS) {
+        int failed = directory_enter(listing->directory, offset, &node);
+        if (failed != 0 && failed != ENOENT) {
+            return failed;
+        }
+        /* Removed since it was listed: without a node the kernel makes nothing of it. */
+        param = ops_entry(fs, &node);
+    }
+    listing->used +=
+        fuse_add_direntry_plus(listing->request, place, room, entry->name, &param, next);
+    return 0;
+}
+
+static bool add_plain(struct listing *listing, uint64_t offset,
+                      const struct fs_directory_entry *entry)
+{
+    size_t room = listing->size - listing->used;
+    size_t need = fuse_add_direntry(listing->request, listing->bytes + listing->used, room,
+                                    entry->name, &entry->attributes, (off_t)offset + 1);
+
+    if (need > room) {
+        return false;
+    }
+    listing->used += need;
+    return true;
+}
+
+/* Fills the reply from `offset` on. An error after the first entry is told by the next read. */
+static int fill(struct listing *listing, uint64_t offset, bool plus)
+{
+    bool is_end = false;
+    bool fits = true;
+    int failed = 0;
+
+    while (failed == 0 && fits) {
+        struct fs_directory_entry entry;
+        failed = directory_at(listing->directory, offset, &entry, &is_end);
+        if (failed != 0 || is_end) {
+            break;
+        }
+        if (plus) {
+            failed = add_plus(listing, offset, &entry, &fits);
+        } else {
+            fits = add_plain(listing, offset, &entry);
+        }
+        offset++;
+    }
+    return listing->used > 0 ? 0 : failed;
+}
+
+static void list(fuse_req_t request, size_t size, off_t offset, struct fuse_file_info *info,
+                 bool plus)
+{
+    struct listing listing = {.request = request,
+                              .directory = directory_of(info),
+                              .bytes = malloc(size),
+                              .size = size};
+    if (listing.bytes == NULL) {
+        fuse_reply_err(request, ENOMEM);
+        return;
+    }
+    directory_lock(listing.directory);
+    int failed = fill(&listing, (uint64_t)offset, plus);
+    directory_unlock(listing.directory);
+    if (failed == 0) {
+        fuse_reply_buf(request, listing.bytes, listing.used);
+    } else {
+        fuse_reply_err(request, failed);
+    }
+    free(listing.bytes);
+}
+
+void ops_readdir(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+                 struct fuse_file_info *info)
+{
+    (void)node;
+    list(request, size, offset, info, false);
+}
+
+void ops_readdirplus(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+                     struct fuse_file_info *info)
+{
+    (void)node;
+    list(request, size, offset, info, true);
+}

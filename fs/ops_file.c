@@ -1,0 +1,108 @@
+/*
+ * ops_file.c - open files. A handle is the model's struct file.
+ */
+#include "fs/ops_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+static struct file *file_of(const struct fuse_file_info *info)
+{
+    return (struct file *)(uintptr_t)info->fh;
+}
+
+void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
+                struct fuse_file_info *info)
+{
+    struct fs *fs = ops_fs(request);
+    struct fs_creation creation = ops_creation(request, mode);
+    struct fs_entry entry;
+    struct file *file;
+    int failed = fs_create(fs, parent, name, &creation, &entry, &file);
+
+    if (failed != 0) {
+        fuse_reply_err(request, failed);
+        return;
+    }
+    struct fuse_entry_param param = ops_entry(fs, &entry);
+    info->fh = (uint64_t)(uintptr_t)file;
+    info->keep_cache = 1;
+    if (fuse_reply_create(request, &param, info) == -ENOENT) {
+        fs_release(fs, file); /* the request was interrupted */
+        fs_forget(fs, entry.node, 1);
+    }
+}
+
+void ops_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+{
+    struct fs *fs = ops_fs(request);
+    struct fs_opened opened;
+    int failed = fs_open(fs, node, (info->flags & O_TRUNC) != 0, &opened);
+
+    if (failed != 0) {
+        fuse_reply_err(request, failed);
+        return;
+    }
+    if (opened.has_changed) {
+        ops_attributes_changed(fs, node);
+    }
+    info->fh = (uint64_t)(uintptr_t)opened.file;
+    info->keep_cache = opened.keep_cache;
+    info->noflush = (info->flags & O_ACCMODE) == O_RDONLY;
+    /* The kernel appends where it believes the end to be; where it is wrong, its pages may not
+     * come into it. */
+    info->direct_io = opened.has_changed && (info->flags & O_APPEND) != 0;
+    if (fuse_reply_open(request, info) == -ENOENT) {
+        fs_release(fs, opened.file); /* the request was interrupted */
+    }
+}
+
+void ops_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+              struct fuse_file_info *info)
+{
+    struct slice bytes;
+    struct blob *blob;
+    int failed = fs_read(file_of(info), (uint64_t)offset, size, &bytes, &blob);
+
+    (void)node;
+    if (failed != 0) {
+        fuse_reply_err(request, failed);
+        return;
+    }
+    fuse_reply_buf(request, (const char *)bytes.data, bytes.size);
+    blob_unref(blob);
+}
+
+void ops_write(fuse_req_t request, fuse_ino_t node, const char *bytes, size_t size,
+               off_t offset, struct fuse_file_info *info)
+{
+    bool append = (info->flags & O_APPEND) != 0 && !info->writepage;
+    int failed = fs_write(file_of(info), slice_of(bytes, size), (uint64_t)offset, append);
+
+    (void)node;
+    if (failed == 0) {
+        fuse_reply_write(request, size);
+    } else {
+        fuse_reply_err(request, failed);
+    }
+}
+
+void ops_flush(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+{
+    (void)node;
+    fuse_reply_err(request, fs_flush(ops_fs(request), file_of(info)));
+}
+
+void ops_fsync(fuse_req_t request, fuse_ino_t node, int data_only, struct fuse_file_info *info)
+{
+    (void)node;
+    (void)data_only; /* content and attributes are one put */
+    fuse_reply_err(request, fs_fsync(ops_fs(request), file_of(info)));
+}
+
+void ops_release(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+{
+    (void)node;
+    fs_release(ops_fs(request), file_of(info));
+    fuse_reply_err(request, 0);
+}

@@ -1,0 +1,372 @@
+/*
+ * rename_directory.c - moving a directory: the target is made, the children follow one by one,
+ * then the source goes.
+ *
+ * The target is marked with what it is being filled from, so that the same rename finds its own
+ * half-done work after a failure and goes on. The mark is an attribute that users cannot see.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "fs/file.h"
+#include "fs/rename.h"
+#include "fs/xattrs.h"
+
+enum {
+    PAGE_ROWS = 128,
+    PASSES_MAX = 16, /* beyond it somebody keeps adding to the source: EBUSY */
+    MARK_SIZE_MAX = KEY_SIZE_MAX + 8,
+};
+
+static const char mark_name[] = "dynamofs.moving-from";
+
+/* One directory on its way. */
+struct tree {
+    struct node *source;
+    struct node *staging; /* the target's node, which the children move to */
+    struct buffer from;   /* keys */
+    struct buffer to;
+    struct object *object;         /* of the source */
+    const struct version *version; /* its newest, inside */
+    struct shown shown;            /* of the target */
+    bool is_top;                   /* carries the mark */
+};
+
+static void tree_release(struct fs *fs, struct tree *tree)
+{
+    fs_put_node(fs, tree->staging);
+    fs_put_node(fs, tree->source);
+    buffer_release(&tree->from);
+    buffer_release(&tree->to);
+    object_unref(tree->object);
+    shown_release(&tree->shown);
+}
+
+/* The mark names the source by id and path: a later directory of that path is another one. */
+static void append_mark(const struct tree *tree, struct buffer *mark)
+{
+    buffer_append(mark, &tree->version->attributes.file_id, sizeof(uint64_t));
+    buffer_append_slice(mark, buffer_slice(&tree->from));
+}
+
+static int put_target(struct fs *fs, struct tree *tree, bool marked)
+{
+    struct version version = *tree->version;
+    struct kv_put put = {.key = buffer_slice(&tree->to), .value = &version};
+    struct buffer mark = {0};
+    struct blob *xattrs = blob_ref(version.xattrs);
+    struct object *row = NULL;
+    struct dot dot;
+    int failed = 0;
+
+    if (marked) {
+        append_mark(tree, &mark);
+        struct fs_xattr_change change = {.name = mark_name, .value = buffer_slice(&mark)};
+        blob_unref(xattrs);
+        xattrs = NULL;
+        failed = mark.failed ? ENOMEM : xattrs_change(version.xattrs, &change, &xattrs);
+    }
+    if (failed == 0) {
+        version.xattrs = xattrs;
+        shown_apply(&tree->shown, &put);
+        failed = errno_of_status(kv_put(fs->config.kv, &put, &fs->options, &row));
+    }
+    if (failed == 0) {
+        failed = errno_of_status(
+            shown_after_put(&tree->shown, row, version.content_hash, false, &dot));
+    }
+    object_unref(row);
+    blob_unref(xattrs);
+    buffer_release(&mark);
+    return failed;
+}
+
+/* True if the target is what an earlier try of this very rename left. */
+static int check_mark(struct fs *fs, const struct tree *tree)
+{
+    struct object *object = NULL;
+    struct buffer mark = {0};
+    struct slice value;
+    int failed =
+        errno_of_status(kv_get(fs->config.kv, buffer_slice(&tree->to), &fs->options, &object));
+
+    if (failed == 0) {
+        append_mark(tree, &mark);
+        failed = xattrs_get(blob_slice(object_newest(object)->xattrs),
+                            slice_of_string(mark_name), &value);
+        bool is_own = failed == 0 && slice_equal(value, buffer_slice(&mark));
+        failed = is_own ? 0 : ENOTEMPTY;
+    }
+    object_unref(object);
+    buffer_release(&mark);
+    return failed;
+}
+
+/* The child's node, if the kernel knows it, and its file with the token, if it is open. */
+static int take_child(struct fs *fs, struct node *directory, struct slice name,
+                      struct node **ret_node, struct file **ret_file)
+{
+    inodes_lock(&fs->inodes);
+    struct node *node = node_by_name(&fs->inodes, directory, name);
+    if (node != NULL && node->type != VERSION_DIRECTORY && node->number == 0) {
+        node_ref(node);
+    } else {
+        node = NULL;
+    }
+    inodes_unlock(&fs->inodes);
+    struct file *file = node == NULL ? NULL : file_of_node(fs, node);
+    int failed = file == NULL ? 0 : file_take_token(file);
+    if (failed != 0) {
+        file_unref(file);
+        fs_put_node(fs, node);
+        return failed;
+    }
+    *ret_node = node;
+    *ret_file = file;
+    return 0;
+}
+
+/* Moves one file with all its versions, and its node after it. */
+static int move_file(struct fs *fs, struct tree *tree, struct slice name)
+{
+    struct node *node = NULL;
+    struct file *file = NULL;
+    struct buffer from = {0};
+    struct buffer to = {0};
+    struct shown shown = {0};
+    int failed = take_child(fs, tree->source, name, &node, &file);
+    if (failed != 0) {
+        return failed;
+    }
+
+    key_append_child(&from, buffer_slice(&tree->from), name, ROW_FILE);
+    key_append_child(&to, buffer_slice(&tree->to), name, ROW_FILE);
+    failed = from.failed || to.failed ? ENOMEM : 0;
+    if (failed == 0 && to.size > KEY_SIZE_MAX) {
+        failed = ENAMETOOLONG;
+    }
+    if (failed == 0) {
+        failed =
+            rename_move_versions(fs, buffer_slice(&from), buffer_slice(&to), &shown, false);
+    }
+    if (failed == 0 && file != NULL) {
+        file_lock(file);
+        failed = errno_of_status(shown_copy(&file->shown, &shown));
+        file_unlock(file);
+    }
+    inodes_lock(&fs->inodes);
+    if (failed == 0 && node != NULL && !node->is_unlinked) {
+        shown_move(&node->shown, &shown);
+        if (tree->staging != NULL) {
+            failed = errno_of_status(node_move(&fs->inodes, node, tree->staging, name, NULL));
+        }
+    }
+    inodes_unlock(&fs->inodes);
+    if (file != NULL) {
+        file_return_token(file);
+        file_unref(file);
+    }
+    fs_put_node(fs, node);
+    shown_release(&shown);
+    buffer_release(&from);
+    buffer_release(&to);
+    return failed == ENOENT ? 0 : failed; /* gone meanwhile: nothing to move */
+}
+
+static int move_tree(struct fs *fs, struct tree *tree);
+
+/* A node for the directory `name` of `parent`, with one reference. */
+static struct node *obtain_directory(struct fs *fs, struct node *parent, struct slice name)
+{
+    struct node_description description = {
+        .name = name, .base_size = name.size, .type = VERSION_DIRECTORY};
+
+    inodes_lock(&fs->inodes);
+    struct node *node = node_by_name(&fs->inodes, parent, name);
+    if (node != NULL && node->type == VERSION_DIRECTORY) {
+        node_ref(node);
+    } else {
+        if (node != NULL) {
+            node_unname(&fs->inodes, node);
+        }
+        node = node_add(&fs->inodes, parent, &description);
+    }
+    inodes_unlock(&fs->inodes);
+    return node;
+}
+
+static int move_directory(struct fs *fs, struct tree *above, struct slice name)
+{
+    struct tree tree = {0};
+    int failed = ENOMEM;
+
+    tree.source = obtain_directory(fs, above->source, name);
+    tree.staging = obtain_directory(fs, above->staging, name);
+    if (tree.source != NULL && tree.staging != NULL) {
+        failed = move_tree(fs, &tree);
+    }
+    tree_release(fs, &tree);
+    return failed == ENOENT ? 0 : failed;
+}
+
+/* One pass over the source. *ret_count is the number of names that were there. With
+ * `files_only` directories are left alone. */
+static int move_children(struct fs *fs, struct tree *tree, bool files_only, size_t *ret_count)
+{
+    struct blob *resume = NULL;
+    struct kv_rows rows = {0};
+    size_t count = 0;
+    bool more = true;
+    int failed = 0;
+
+    while (failed == 0 && more) {
+        struct kv_list list = {.directory = buffer_slice(&tree->from),
+                               .start = blob_slice(resume),
+                               .after_start = resume != NULL,
+                               .limit = PAGE_ROWS};
+        failed = errno_of_status(kv_list(fs->config.kv, &list, &fs->options, &rows));
+        if (failed != 0) {
+            break;
+        }
+        for (size_t i = 0; i < rows.count && failed == 0; i++) {
+            struct slice name = blob_slice(rows.rows[i].name);
+            count++;
+            if (rows.rows[i].kind == ROW_FILE) {
+                failed = move_file(fs, tree, name);
+            } else if (!files_only) {
+                failed = move_directory(fs, tree, name);
+            }
+        }
+        blob_unref(resume);
+        resume = blob_ref(rows.resume);
+        more = rows.more;
+        kv_rows_release(&rows);
+    }
+    blob_unref(resume);
+    *ret_count = count;
+    return failed;
+}
+
+/* The source's node takes the target's place, with all that moved there. */
+static int enter_target(struct fs *fs, struct tree *tree)
+{
+    struct node *staging = tree->staging;
+
+    inodes_lock(&fs->inodes);
+    struct node *parent = staging->parent;
+    struct buffer name = {0};
+    buffer_append_slice(&name, node_name(staging));
+    enum status status = name.failed ? STATUS_NO_MEMORY : STATUS_OK;
+    if (status == STATUS_OK) {
+        status = node_move(&fs->inodes, tree->source, parent, buffer_slice(&name), NULL);
+    }
+    if (status == STATUS_OK) {
+        node_unname_siblings(&fs->inodes, tree->source);
+        node_adopt(&fs->inodes, staging, tree->source);
+        status = shown_copy(&tree->source->shown, &tree->shown);
+    }
+    inodes_unlock(&fs->inodes);
+    buffer_release(&name);
+    return errno_of_status(status);
+}
+
+static int read_source(struct fs *fs, struct tree *tree)
+{
+    int failed = fs_node_key(fs, tree->source, &tree->from);
+
+    if (failed == 0) {
+        failed = fs_node_key(fs, tree->staging, &tree->to);
+    }
+    if (failed == 0) {
+        failed = errno_of_status(
+            kv_get(fs->config.kv, buffer_slice(&tree->from), &fs->options, &tree->object));
+    }
+    if (failed == 0) {
+        tree->version = object_newest(tree->object);
+    }
+    return failed;
+}
+
+static int delete_source(struct fs *fs, const struct tree *tree)
+{
+    struct kv_put put = {
+        .key = buffer_slice(&tree->from), .mode = UPDATE_ALL, .context = tree->object->clock};
+
+    return errno_of_status(kv_put(fs->config.kv, &put, &fs->options, NULL));
+}
+
+/* Both nodes are set; at the top the source has been read and the target checked. */
+static int move_tree(struct fs *fs, struct tree *tree)
+{
+    size_t count = 1;
+    int failed = tree->is_top ? 0 : read_source(fs, tree);
+
+    if (failed == 0) {
+        failed = put_target(fs, tree, tree->is_top);
+    }
+    for (int pass = 0; failed == 0 && count > 0; pass++) {
+        failed = pass == PASSES_MAX ? EBUSY : move_children(fs, tree, false, &count);
+    }
+    if (failed == 0) {
+        failed = enter_target(fs, tree);
+    }
+    if (failed == 0) {
+        /* What an own flush put between the last pass and the move of the node. From now on
+         * flushes go to the new place. A directory that appeared there revives the source. */
+        fs_put_node(fs, tree->staging);
+        tree->staging = NULL;
+        failed = move_children(fs, tree, true, &count);
+    }
+    if (failed == 0) {
+        failed = delete_source(fs, tree);
+    }
+    return failed;
+}
+
+/* True if `node` is `directory` or below it. */
+static bool is_within(struct fs *fs, const struct node *node, const struct node *directory)
+{
+    inodes_lock(&fs->inodes);
+    while (node != NULL && node != directory) {
+        node = node->parent;
+    }
+    inodes_unlock(&fs->inodes);
+    return node != NULL;
+}
+
+int rename_directory(struct fs *fs, struct node *source, struct node *target,
+                     const struct place *to)
+{
+    struct tree tree = {.is_top = true};
+
+    if (source->parent == NULL || is_within(fs, to->directory, source)) {
+        return EINVAL;
+    }
+    inodes_lock(&fs->inodes);
+    tree.source = node_ref(source);
+    inodes_unlock(&fs->inodes);
+    tree.staging = obtain_directory(fs, to->directory, to->name);
+    int failed = tree.staging == NULL ? ENOMEM : read_source(fs, &tree);
+    if (failed == 0 && target != NULL) {
+        failed = fs_check_empty(fs, target);
+        if (failed == ENOTEMPTY) {
+            failed = check_mark(fs, &tree);
+        }
+        inodes_lock(&fs->inodes);
+        enum status status = shown_copy(&tree.shown, &target->shown);
+        inodes_unlock(&fs->inodes);
+        failed = failed != 0 ? failed : errno_of_status(status);
+    }
+    if (failed == 0) {
+        failed = move_tree(fs, &tree);
+    }
+    if (failed == 0) {
+        /* The mark has done its work. If it stays it does no harm: it names the old source. */
+        (void)put_target(fs, &tree, false);
+        inodes_lock(&fs->inodes);
+        shown_move(&source->shown, &tree.shown);
+        inodes_unlock(&fs->inodes);
+    }
+    tree_release(fs, &tree);
+    return failed;
+}
