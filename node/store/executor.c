@@ -20,7 +20,7 @@
 enum {
     GROUP_REQUESTS_MAX = 64,
     GROUP_SIZE_MAX = 4 << 20,
-    SLOW_US = 1000,          /* an inline request that took longer was not quick */
+    SLOW_DEFAULT_US = 1000,
     SLOW_PAUSE_US = 1000000, /* after one, everything is queued for this long */
 };
 
@@ -186,10 +186,11 @@ static void run_group(struct lane *lane, size_t count)
         job->result = lane->results[i];
         job_list_append(&finished, job);
     }
+    /* Both at once for the loop: one that has collected the last result finds no lane busy. */
     pthread_mutex_lock(&executor->done_lock);
     job_list_move(&executor->done, &finished);
-    pthread_mutex_unlock(&executor->done_lock);
     atomic_fetch_sub(&executor->busy, count);
+    pthread_mutex_unlock(&executor->done_lock);
     executor->options.wake(executor->options.wake_context);
 }
 
@@ -232,7 +233,7 @@ static void run_here(struct executor *executor, struct job *job)
 
     store_apply(executor->options.state, &job->request, 1, &job->result);
     uint64_t ended_us = monotonic_us();
-    if (ended_us - begun_us > SLOW_US) {
+    if (ended_us - begun_us > executor->options.slow_us) {
         executor->queue_until_us = ended_us + SLOW_PAUSE_US;
     }
     store_request_release(&job->request);
@@ -325,6 +326,9 @@ enum status executor_new(const struct executor_options *options, struct executor
         return STATUS_NO_MEMORY;
     }
     executor->options = *options;
+    if (executor->options.slow_us == 0) {
+        executor->options.slow_us = SLOW_DEFAULT_US;
+    }
     executor->pool = pool;
     job_list_init(&executor->ready);
     job_list_init(&executor->done);

@@ -238,7 +238,7 @@ struct store_request intents_request(enum intent_kind kind)
     struct store_request request = plain_request(STORE_LIST_INTENTS);
 
     request.intent_kind = kind;
-    request.limit = 100;
+    request.limit = 1000;
     request.stamp_max = UINT64_MAX;
     return request;
 }

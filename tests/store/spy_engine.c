@@ -3,24 +3,45 @@
  */
 #include "tests/store/spy_engine.h"
 
+#include <unistd.h>
+
 static struct spy_engine *spy_of(struct engine *engine)
 {
     return (struct spy_engine *)engine;
 }
 
-static void pass_gate(struct spy_engine *spy)
+static void pass_gate(struct spy_engine *spy, int delay_us)
 {
+    atomic_store(&spy->last_thread, pthread_self());
     pthread_mutex_lock(&spy->gate);
     pthread_mutex_unlock(&spy->gate);
+    if (delay_us > 0) {
+        usleep((unsigned)delay_us);
+    }
 }
 
 static enum status spy_get(struct engine *engine, struct slice key, struct buffer *ret_value)
 {
     struct spy_engine *spy = spy_of(engine);
 
-    pass_gate(spy);
+    pass_gate(spy, atomic_load(&spy->read_delay_us));
     atomic_fetch_add(&spy->reads, 1);
     return spy->inner->operations->get(spy->inner, key, ret_value);
+}
+
+static int delay_of(const struct spy_engine *spy, const struct engine_write *writes,
+                    size_t count)
+{
+    struct slice suffix = slice_of_string(spy->slow_suffix == NULL ? "" : spy->slow_suffix);
+
+    for (size_t i = 0; i < count && spy->slow_suffix != NULL; i++) {
+        struct slice key = writes[i].key;
+        if (key.size >= suffix.size &&
+            slice_equal(slice_of(key.data + key.size - suffix.size, suffix.size), suffix)) {
+            return spy->slow_us;
+        }
+    }
+    return 0;
 }
 
 static enum status spy_write(struct engine *engine, const struct engine_write *writes,
@@ -29,7 +50,7 @@ static enum status spy_write(struct engine *engine, const struct engine_write *w
     struct spy_engine *spy = spy_of(engine);
     enum status failure = (enum status)atomic_load(&spy->write_failure);
 
-    pass_gate(spy);
+    pass_gate(spy, delay_of(spy, writes, count));
     if (failure != STATUS_OK) {
         return failure;
     }
@@ -43,7 +64,7 @@ static enum status spy_scan(struct engine *engine, struct slice start, struct sl
 {
     struct spy_engine *spy = spy_of(engine);
 
-    pass_gate(spy);
+    pass_gate(spy, atomic_load(&spy->read_delay_us));
     atomic_fetch_add(&spy->scans, 1);
     return spy->inner->operations->scan(spy->inner, start, end, cold, visit, context);
 }

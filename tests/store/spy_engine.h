@@ -17,7 +17,11 @@ struct spy_engine {
     atomic_size_t scans;
     atomic_int write_failure; /* enum status that writes return instead of writing */
     atomic_bool never_quick;
-    pthread_mutex_t gate; /* writes and reads pass through it: hold it to stop them */
+    atomic_int read_delay_us;
+    const char *slow_suffix; /* a batch with a key that ends so is delayed; NULL: none is */
+    int slow_us;
+    _Atomic pthread_t last_thread; /* that read or wrote */
+    pthread_mutex_t gate;          /* writes and reads pass through it: hold it to stop them */
 };
 
 void spy_engine_init(struct spy_engine *spy, struct engine *inner);

@@ -1,0 +1,276 @@
+/*
+ * test_damage.c - what is wrong with the files of the database is told, never "not found".
+ *
+ * Rules: a table or log overwritten with noise gives CORRUPT, or the database does not open; a
+ *        missing file does not open; a database that lost CURRENT is not replaced by a new one.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/store/fixture.h"
+
+enum { KEYS = 600, VALUE_SIZE = 3000, FLUSH_SIZE = 1 << 20 };
+
+static void key_text(int number, char text[32])
+{
+    (void)snprintf(text, 32, "x/key%05d", number);
+}
+
+/* Fills a database below a new directory; its content is in tables if `flushed`, else in the
+ * log. Closed when done. */
+static void make_database(char directory[64], bool flushed)
+{
+    struct engine *engine = NULL;
+    struct error error = {0};
+    uint8_t value[VALUE_SIZE];
+    char text[32];
+
+    make_directory(directory);
+    assert_int_equal(engine_open_leveldb(directory, &engine, &error), STATUS_OK);
+    for (int i = 0; i < KEYS; i++) {
+        key_text(i, text);
+        for (size_t at = 0; at < sizeof value; at++) {
+            value[at] = (uint8_t)(rand() >> 8); /* so that nothing is compressed away */
+        }
+        value[0] = (uint8_t)i;
+        struct engine_write write = {.key = slice_of_string(text),
+                                     .value = slice_of(value, sizeof value)};
+        assert_int_equal(engine->operations->write(engine, &write, 1, false), STATUS_OK);
+    }
+    engine->operations->close(engine);
+    if (flushed) {
+        /* Opening turns the log into a table. */
+        assert_int_equal(engine_open_leveldb(directory, &engine, &error), STATUS_OK);
+        engine->operations->close(engine);
+    }
+}
+
+/* The largest file of the database with this extension. */
+static void find_file(const char *directory, const char *extension, char path[512])
+{
+    char database[128];
+    off_t largest = -1;
+
+    (void)snprintf(database, sizeof database, "%s/db", directory);
+    DIR *listing = opendir(database);
+    assert_non_null(listing);
+    for (struct dirent *entry; (entry = readdir(listing)) != NULL;) {
+        const char *dot = strrchr(entry->d_name, '.');
+        struct stat information;
+        char candidate[512];
+        (void)snprintf(candidate, sizeof candidate, "%s/%s", database, entry->d_name);
+        if (dot == NULL || strcmp(dot, extension) != 0) {
+            continue;
+        }
+        assert_int_equal(stat(candidate, &information), 0);
+        if (information.st_size > largest) {
+            largest = information.st_size;
+            memcpy(path, candidate, sizeof candidate);
+        }
+    }
+    closedir(listing);
+    assert_true(largest > FLUSH_SIZE);
+}
+
+static void overwrite(const char *path, off_t offset, size_t size)
+{
+    int file = open(path, O_WRONLY);
+    uint8_t noise[4096];
+
+    assert_true(file >= 0 && size <= sizeof noise);
+    for (size_t i = 0; i < size; i++) {
+        noise[i] = (uint8_t)(rand() >> 8) | 1;
+    }
+    assert_int_equal(pwrite(file, noise, size, offset), (ssize_t)size);
+    close(file);
+}
+
+/* Reads every key: how many are corrupt. Fails if one is missing or wrong. */
+static int count_corrupt(struct engine *engine)
+{
+    int corrupt = 0;
+    char text[32];
+
+    for (int i = 0; i < KEYS; i++) {
+        struct buffer value = {0};
+        key_text(i, text);
+        enum status status = engine->operations->get(engine, slice_of_string(text), &value);
+        if (status == STATUS_OK) {
+            assert_int_equal(value.size, VALUE_SIZE);
+            assert_int_equal(value.data[0], (uint8_t)i);
+        } else {
+            assert_string_equal(status_name(status), "corrupt");
+            corrupt++;
+        }
+        buffer_release(&value);
+    }
+    return corrupt;
+}
+
+static bool on_pair(void *context, struct slice key, struct slice value)
+{
+    (void)key;
+    (void)value;
+    ++*(int *)context;
+    return true;
+}
+
+static void test_damage__table_block_overwritten__is_corrupt_and_never_missing(void **state)
+{
+    char directory[64];
+    char path[512];
+
+    (void)state;
+    srand(1);
+    for (int round = 0; round < 12; round++) {
+        struct engine *engine = NULL;
+        struct error error = {0};
+        int visited = 0;
+        make_database(directory, true);
+        find_file(directory, ".ldb", path);
+        overwrite(path, 4096 + round * 100000, 512);
+
+        assert_int_equal(engine_open_leveldb(directory, &engine, &error), STATUS_OK);
+        assert_in_range(count_corrupt(engine), 1, 8);
+        enum status status = engine->operations->scan(
+            engine, slice_of_string("x/"), slice_of_string("x0"), true, on_pair, &visited);
+        assert_string_equal(status_name(status), "corrupt");
+        assert_true(visited < KEYS);
+        engine->operations->close(engine);
+        remove_tree(directory);
+    }
+}
+
+/* The footer, the index and the filter of a table: they lead to the blocks. */
+static void test_damage__table_end_overwritten__is_corrupt_and_never_missing(void **state)
+{
+    static const off_t before_end[] = {48, 200, 700, 1500, 4000, 8000};
+    char directory[64];
+    char path[512];
+
+    (void)state;
+    srand(2);
+    for (size_t i = 0; i < sizeof before_end / sizeof before_end[0]; i++) {
+        struct engine *engine = NULL;
+        struct error error = {0};
+        struct stat information;
+        make_database(directory, true);
+        find_file(directory, ".ldb", path);
+        assert_int_equal(stat(path, &information), 0);
+        overwrite(path, information.st_size - before_end[i], 48);
+
+        assert_int_equal(engine_open_leveldb(directory, &engine, &error), STATUS_OK);
+        (void)count_corrupt(engine);
+        engine->operations->close(engine);
+        remove_tree(directory);
+    }
+}
+
+static void test_damage__log_overwritten__does_not_open(void **state)
+{
+    char directory[64];
+    char path[512];
+
+    (void)state;
+    srand(3);
+    for (int round = 0; round < 12; round++) {
+        struct engine *engine = NULL;
+        struct error error = {0};
+        make_database(directory, false);
+        find_file(directory, ".log", path);
+        overwrite(path, 5000 + round * 100000, 512);
+
+        enum status status = engine_open_leveldb(directory, &engine, &error);
+
+        assert_string_equal(status_name(status), "corrupt");
+        assert_int_equal(error.code, STATUS_CORRUPT);
+        assert_non_null(strstr(error.text, directory));
+        remove_tree(directory);
+    }
+}
+
+static void test_damage__table_missing__does_not_open(void **state)
+{
+    char directory[64];
+    char path[512];
+    struct engine *engine = NULL;
+    struct error error = {0};
+
+    (void)state;
+    make_database(directory, true);
+    find_file(directory, ".ldb", path);
+    assert_int_equal(remove(path), 0);
+
+    enum status status = engine_open_leveldb(directory, &engine, &error);
+
+    assert_string_equal(status_name(status), "corrupt");
+    remove_tree(directory);
+}
+
+static void test_damage__current_missing__is_no_new_database(void **state)
+{
+    char directory[64];
+    char path[512];
+    char current[128];
+    struct engine *engine = NULL;
+    struct error error = {0};
+
+    (void)state;
+    for (int flushed = 0; flushed <= 1; flushed++) {
+        make_database(directory, flushed);
+        find_file(directory, flushed ? ".ldb" : ".log", path);
+        (void)snprintf(current, sizeof current, "%s/db/CURRENT", directory);
+        assert_int_equal(remove(current), 0);
+
+        assert_int_equal(engine_open_leveldb(directory, &engine, &error), STATUS_CORRUPT);
+        assert_non_null(strstr(error.text, "CURRENT"));
+        assert_int_equal(access(path, F_OK), 0); /* nothing was thrown away */
+        remove_tree(directory);
+    }
+}
+
+/* A crash may leave half a record at the end of the log: that is no damage. */
+static void test_damage__log_cut_short__opens_with_what_is_whole(void **state)
+{
+    char directory[64];
+    char path[512];
+    struct engine *engine = NULL;
+    struct error error = {0};
+    struct stat information;
+    char text[32];
+    struct buffer value = {0};
+
+    (void)state;
+    make_database(directory, false);
+    find_file(directory, ".log", path);
+    assert_int_equal(stat(path, &information), 0);
+    assert_int_equal(truncate(path, information.st_size - VALUE_SIZE / 2), 0);
+
+    assert_int_equal(engine_open_leveldb(directory, &engine, &error), STATUS_OK);
+    key_text(KEYS - 2, text);
+    assert_int_equal(engine->operations->get(engine, slice_of_string(text), &value), STATUS_OK);
+    key_text(KEYS - 1, text);
+    assert_int_equal(engine->operations->get(engine, slice_of_string(text), &value),
+                     STATUS_NOT_FOUND);
+    buffer_release(&value);
+    engine->operations->close(engine);
+    remove_tree(directory);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_damage__table_block_overwritten__is_corrupt_and_never_missing),
+        cmocka_unit_test(test_damage__table_end_overwritten__is_corrupt_and_never_missing),
+        cmocka_unit_test(test_damage__log_overwritten__does_not_open),
+        cmocka_unit_test(test_damage__table_missing__does_not_open),
+        cmocka_unit_test(test_damage__current_missing__is_no_new_database),
+        cmocka_unit_test(test_damage__log_cut_short__opens_with_what_is_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
