@@ -69,6 +69,12 @@ not_running() {
     ! running "$1" "$2" > /dev/null
 }
 
+# A child that was just started may not have reached its program yet, so its command line tells
+# nothing.
+child_died() {
+    ! kill -0 "$(cat "$1")" 2> /dev/null
+}
+
 addresses() {
     cat "$directory"/node*/address 2> /dev/null | paste -s -d ,
 }
@@ -106,7 +112,7 @@ node_is_ready() {
 }
 
 ready_or_dead() {
-    node_is_ready "$1" || not_running "$directory/node$1/pid" "$directory/node$1/data"
+    node_is_ready "$1" || child_died "$directory/node$1/pid"
 }
 
 await_node() {
@@ -121,7 +127,7 @@ is_mounted() {
 }
 
 mounted_or_dead() {
-    is_mounted "$1" || not_running "$1.pid" "$1"
+    is_mounted "$1" || child_died "$1.pid"
 }
 
 start_mount() {
