@@ -172,12 +172,11 @@ static enum status read_all(int fd, struct buffer *content)
             return STATUS_NO_MEMORY;
         }
         ssize_t size = read(fd, space, READ_SIZE);
+        content->size -= READ_SIZE - (size > 0 ? (size_t)size : 0);
         if (size == 0) {
             return STATUS_OK;
         }
-        if (size > 0) {
-            content->size += (size_t)size;
-        } else if (errno != EINTR) {
+        if (size < 0 && errno != EINTR) {
             return STATUS_IO;
         }
     }
