@@ -118,17 +118,15 @@ static void tell_suppressed(struct log *log, struct log_rate *rate)
 
 static struct log_rate *rate_of(struct log *log, const char *event)
 {
-    for (size_t i = 0; i < LOG_EVENTS_MAX; i++) {
-        struct log_rate *rate = &log->rates[i];
-        if (rate->event == NULL) {
-            rate->event = event;
-        }
-        if (strcmp(rate->event, event) == 0) {
-            return rate;
-        }
+    size_t i = 0;
+
+    while (i < LOG_EVENTS_MAX && log->rates[i].event != NULL &&
+           strcmp(log->rates[i].event, event) != 0) {
+        i++;
     }
-    assert(!"more kinds of events than LOG_EVENTS_MAX");
-    return NULL;
+    assert(i < LOG_EVENTS_MAX);
+    log->rates[i].event = event;
+    return &log->rates[i];
 }
 
 static bool may_write(struct log *log, const char *event)

@@ -112,15 +112,19 @@ void node_stop(struct node_thread *node)
 
 void process_start(struct node_process *process, const char *const *arguments)
 {
-    char *vector[PROCESS_ARGUMENTS_MAX + 2] = {getenv("DYNAMOD")};
+    const char *program = getenv("DYNAMOD");
+    const char *vector[PROCESS_ARGUMENTS_MAX + 2] = {program};
     int output[2];
     int errors[2];
     posix_spawn_file_actions_t actions;
 
-    assert_non_null(vector[0]);
+    if (program == NULL) {
+        fail_msg("DYNAMOD does not name the program");
+        return;
+    }
     for (size_t i = 0; arguments[i] != NULL; i++) {
         assert_true(i < PROCESS_ARGUMENTS_MAX);
-        vector[i + 1] = (char *)(uintptr_t)arguments[i];
+        vector[i + 1] = arguments[i];
     }
     memset(process, 0, sizeof(*process));
     assert_int_equal(pipe2(output, O_CLOEXEC), 0);
@@ -128,7 +132,9 @@ void process_start(struct node_process *process, const char *const *arguments)
     assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
     posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, errors[1], STDERR_FILENO);
-    assert_int_equal(posix_spawn(&process->pid, vector[0], &actions, NULL, vector, environ), 0);
+    /* It leaves the arguments alone, whatever its type says. */
+    assert_int_equal(
+        posix_spawn(&process->pid, program, &actions, NULL, (char *const *)vector, environ), 0);
     posix_spawn_file_actions_destroy(&actions);
     close(output[1]);
     close(errors[1]);
@@ -157,12 +163,17 @@ static void read_line(int descriptor, char *ret_line, size_t size)
     }
 }
 
-void process_start_node(struct node_process *process, const char *directory, const char *listen)
+void process_start_node(struct node_process *process, const char *directory, const char *listen,
+                        const char *join)
 {
-    const char *arguments[] = {"--data", directory, "--listen", listen, NULL};
+    const char *arguments[] = {"--data", directory, "--listen", listen, NULL, NULL, NULL};
     static const char READY[] = "dynamod: ready on ";
     char line[128];
 
+    if (join != NULL) {
+        arguments[4] = "--join";
+        arguments[5] = join;
+    }
     process_start(process, arguments);
     read_line(process->output, line, sizeof(line));
     if (strncmp(line, READY, strlen(READY)) != 0) {

@@ -53,9 +53,9 @@ enum { PROCESS_ARGUMENTS_MAX = 16 };
 
 /* Starts it with these arguments (ending with NULL). */
 void process_start(struct node_process *process, const char *const *arguments);
-/* The same, and waits until it is ready. */
-void process_start_node(struct node_process *process, const char *directory,
-                        const char *listen);
+/* The same, and waits until it is ready. `join` may be NULL. */
+void process_start_node(struct node_process *process, const char *directory, const char *listen,
+                        const char *join);
 void process_signal(struct node_process *process, int number);
 /* Its exit code, or minus the signal that ended it. */
 int process_wait(struct node_process *process);

@@ -4,6 +4,7 @@
  *  - A wrong command line is one line on stderr and exit code 2; what fails later, 1.
  *  - What was acknowledged is there after kill -9, and after SIGTERM in the middle of puts.
  *  - SIGTERM and SIGINT end it with exit code 0.
+ *  - A stop waits for the requests in flight, but not for ever.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -129,7 +130,7 @@ static void test_dynamod__cannot_start__one_line_and_exit_1(void **state)
 
     (void)state;
     fixture_make_directory(other);
-    process_start_node(&process, directory, "127.0.0.1:0");
+    process_start_node(&process, directory, "127.0.0.1:0", NULL);
     assert_start_fails(other, process.address, "address already in use");
     assert_start_fails(directory, "127.0.0.1:0", "in use by another process");
     assert_start_fails(other, "192.0.2.1:7450", "--insecure");
@@ -145,7 +146,7 @@ static void test_dynamod__interrupted__exit_0(void **state)
     struct node_process process;
 
     (void)state;
-    process_start_node(&process, directory, "127.0.0.1:0");
+    process_start_node(&process, directory, "127.0.0.1:0", NULL);
     process_signal(&process, SIGINT);
     assert_int_equal(process_wait(&process), 0);
 }
@@ -183,7 +184,7 @@ static void test_dynamod__killed__acknowledged_puts_are_there_again(void **state
     char address[ADDRESS_SIZE];
 
     (void)state;
-    process_start_node(&process, directory, "127.0.0.1:0");
+    process_start_node(&process, directory, "127.0.0.1:0", NULL);
     memcpy(address, process.address, sizeof(address));
     assert_true(client_wait_members(address, 1));
     client_open(&client, address);
@@ -197,7 +198,7 @@ static void test_dynamod__killed__acknowledged_puts_are_there_again(void **state
     assert_int_equal(process_wait(&process), -SIGKILL);
     client_close(&client);
 
-    process_start_node(&process, directory, address);
+    process_start_node(&process, directory, address, NULL);
     assert_keys(address, wanted, PUTS);
     process_signal(&process, SIGTERM);
     assert_int_equal(process_wait(&process), 0);
@@ -265,7 +266,7 @@ static void end_while_writing(int number, int wanted_code)
     char address[ADDRESS_SIZE];
 
     memset(wanted, 0, sizeof(wanted));
-    process_start_node(&process, directory, "127.0.0.1:0");
+    process_start_node(&process, directory, "127.0.0.1:0", NULL);
     memcpy(address, process.address, sizeof(address));
     assert_true(client_wait_members(address, 1));
     start_writers(writers, address);
@@ -279,8 +280,8 @@ static void end_while_writing(int number, int wanted_code)
         memset(&wanted[writers[i].first], 1, count);
     }
 
-    process_start_node(&process, directory, address);
-    assert_keys(address, wanted, WRITERS * WRITER_PUTS);
+    process_start_node(&process, directory, address, NULL);
+    assert_keys(address, wanted, (size_t)WRITERS * WRITER_PUTS);
     process_signal(&process, SIGTERM);
     assert_int_equal(process_wait(&process), 0);
 }
@@ -295,6 +296,105 @@ static void test_dynamod__killed_while_writing__acknowledged_puts_stay(void **st
 {
     (void)state;
     end_while_writing(SIGKILL, -SIGKILL);
+}
+
+enum { NODES = 3, DRAIN_LIMIT_MS = 5000 };
+
+/* Three nodes, two of which are suspended, so that a put through the first one must wait. */
+struct stuck {
+    struct node_process nodes[NODES];
+    char directories[NODES][FIXTURE_PATH_SIZE];
+    int reserved[NODES];
+    struct test_client client;
+};
+
+static void stuck_start(struct stuck *stuck)
+{
+    char addresses[NODES][ADDRESS_SIZE];
+    char join[NODES * ADDRESS_SIZE];
+    size_t used = 0;
+
+    memset(stuck, 0, sizeof(*stuck));
+    for (size_t i = 0; i < NODES; i++) {
+        fixture_make_directory(stuck->directories[i]);
+        stuck->reserved[i] = fixture_reserve_port(addresses[i]);
+        used += (size_t)snprintf(join + used, sizeof(join) - used, "%s%s", i > 0 ? "," : "",
+                                 addresses[i]);
+    }
+    for (size_t i = 0; i < NODES; i++) {
+        process_start_node(&stuck->nodes[i], stuck->directories[i], addresses[i], join);
+    }
+    assert_true(client_wait_members(addresses[0], NODES));
+    client_open(&stuck->client, addresses[0]);
+    uint64_t until_ms = test_now_ms() + CLIENT_TIMEOUT_MS;
+    while (client_put(&stuck->client, "met", "yes") != STATUS_OK) {
+        assert_true(test_now_ms() < until_ms);
+    }
+    process_signal(&stuck->nodes[1], SIGSTOP);
+    process_signal(&stuck->nodes[2], SIGSTOP);
+}
+
+/* Sends a put that waits for its deadline, and stops the node once it has it. */
+static void stuck_put_and_stop(struct stuck *stuck, uint32_t deadline_ms)
+{
+    struct message put;
+    struct message request = {.type = MESSAGE_STATUS, .request_id = 2};
+    struct message reply = {.type = 0};
+
+    client_make_put(&put, "late", "late");
+    put.put.deadline_ms = deadline_ms;
+    put.request_id = 1;
+    assert_true(client_send(&stuck->client, &put));
+    message_release(&put);
+    /* Requests are taken in order: when this one is answered the put is in flight. */
+    assert_true(client_send(&stuck->client, &request));
+    assert_int_equal(client_receive(&stuck->client, &reply), STATUS_OK);
+    assert_int_equal(reply.request_id, 2);
+    message_release(&reply);
+    process_signal(&stuck->nodes[0], SIGTERM);
+}
+
+static void stuck_end(struct stuck *stuck)
+{
+    client_close(&stuck->client);
+    for (size_t i = 0; i < NODES; i++) {
+        if (i > 0) {
+            process_signal(&stuck->nodes[i], SIGKILL);
+            assert_int_equal(process_wait(&stuck->nodes[i]), -SIGKILL);
+        }
+        close(stuck->reserved[i]);
+        fixture_remove_directory(stuck->directories[i]);
+    }
+}
+
+static void test_dynamod__terminated_with_put_in_flight__answers_it_first(void **state)
+{
+    struct stuck stuck;
+    struct message reply = {.type = 0};
+
+    (void)state;
+    stuck_start(&stuck);
+    stuck_put_and_stop(&stuck, 1000);
+    assert_int_equal(client_receive(&stuck.client, &reply), STATUS_OK);
+    assert_int_equal(reply.type, MESSAGE_PUT_REPLY);
+    assert_int_equal(reply.request_id, 1);
+    assert_int_not_equal(reply.status, STATUS_OK);
+    message_release(&reply);
+    assert_int_equal(process_wait(&stuck.nodes[0]), 0);
+    stuck_end(&stuck);
+}
+
+static void test_dynamod__terminated_with_long_put_in_flight__ends_after_5_s(void **state)
+{
+    struct stuck stuck;
+
+    (void)state;
+    stuck_start(&stuck);
+    stuck_put_and_stop(&stuck, 60000);
+    uint64_t begin_ms = test_now_ms();
+    assert_int_equal(process_wait(&stuck.nodes[0]), 0);
+    assert_in_range(test_now_ms() - begin_ms, DRAIN_LIMIT_MS - 500, DRAIN_LIMIT_MS + 5000);
+    stuck_end(&stuck);
 }
 
 int main(void)
@@ -313,6 +413,10 @@ int main(void)
             test_dynamod__terminated_while_writing__acknowledged_puts_stay, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_dynamod__killed_while_writing__acknowledged_puts_stay, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_dynamod__terminated_with_put_in_flight__answers_it_first, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_dynamod__terminated_with_long_put_in_flight__ends_after_5_s, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -266,8 +266,9 @@ static void test_listener__node_with_many_requests__not_held_back(void **state)
 
     assert_true(client_connect(&node, harness->address));
     assert_int_equal(client_greet(&node, ROLE_NODE), STATUS_OK);
-    send_gets(&node, 2 * LISTENER_IN_FLIGHT_MAX);
-    assert_true(harness_wait(harness, &harness->held_count, 2 * LISTENER_IN_FLIGHT_MAX));
+    size_t count = (size_t)2 * LISTENER_IN_FLIGHT_MAX;
+    send_gets(&node, count);
+    assert_true(harness_wait(harness, &harness->held_count, count));
     client_close(&node);
 }
 

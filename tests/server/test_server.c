@@ -502,7 +502,7 @@ static void test_server__three_nodes__put_on_one_get_on_another(void **state)
 
     (void)state;
     trio_start(&trio);
-    for (size_t i = 0; i < 3 * NODES; i++) {
+    for (size_t i = 0; i < (size_t)3 * NODES; i++) {
         char key[16];
         snprintf(key, sizeof(key), "key%u", (unsigned)i);
         put_text(trio.addresses[i % NODES], key, key);
