@@ -47,13 +47,18 @@ static int enter_made(struct fs *fs, const struct place *place, const struct mad
     return failed;
 }
 
-/* True if the kernel knows something of that name: it would not have asked otherwise. */
-static bool is_shown(struct fs *fs, const struct place *place)
+/* EEXIST if the name shows something. The kernel has asked just before, but `mkdir` as a lock
+ * wants the window to be small. */
+static int check_free(struct fs *fs, const struct place *place)
 {
-    inodes_lock(&fs->inodes);
-    bool is_there = node_by_name(&fs->inodes, place->directory, place->name) != NULL;
-    inodes_unlock(&fs->inodes);
-    return is_there;
+    struct node *node = NULL;
+    int failed = place_shown_node(fs, place, &node);
+
+    fs_put_node(fs, node);
+    if (failed == 0) {
+        return EEXIST;
+    }
+    return failed == ENOENT ? 0 : failed;
 }
 
 /*
@@ -73,8 +78,8 @@ static int make(struct fs *fs, uint64_t parent, const char *name, const struct m
     }
 
     failed = fs_check_new_name(place.name);
-    if (failed == 0 && is_shown(fs, &place)) {
-        failed = EEXIST;
+    if (failed == 0) {
+        failed = check_free(fs, &place);
     }
     if (failed == 0) {
         enum row_kind kind = made->type == VERSION_DIRECTORY ? ROW_DIRECTORY : ROW_FILE;

@@ -1,0 +1,277 @@
+/*
+ * fixture.c - two mounts of one store in memory, used as the kernel uses them.
+ */
+#include "tests/fs/model/fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct fs_creation creation = {.user = 1000, .group = 1000, .mode = 0644};
+static const struct fs_creation directory_creation = {
+    .user = 1000, .group = 1000, .mode = 0755};
+
+static void on_note(void *note_context, const char *text)
+{
+    struct mounts *mounts = note_context;
+
+    mounts->notes++;
+    snprintf(mounts->last_note, sizeof mounts->last_note, "%s", text);
+}
+
+int mounts_open(void **state)
+{
+    struct mounts *mounts = calloc(1, sizeof *mounts);
+
+    assert_non_null(mounts);
+    assert_int_equal(kv_open_memory(&mounts->kv), STATUS_OK);
+    struct fs_config config = {
+        .kv = mounts->kv, .user = 1000, .group = 1000, .deadline_ms = 1000};
+    mounts->there = fs_new(&config);
+    config.on_note = on_note;
+    config.note_context = mounts;
+    mounts->here = fs_new(&config);
+    assert_non_null(mounts->here);
+    assert_non_null(mounts->there);
+    *state = mounts;
+    return 0;
+}
+
+int mounts_close(void **state)
+{
+    struct mounts *mounts = *state;
+
+    fs_free(mounts->here);
+    fs_free(mounts->there);
+    kv_close(mounts->kv);
+    free(mounts);
+    return 0;
+}
+
+uint64_t look(struct fs *fs, uint64_t parent, const char *name)
+{
+    struct fs_entry entry;
+    int failed = fs_lookup(fs, parent, name, &entry);
+
+    if (failed != 0) {
+        fail_msg("lookup of %s: %s", name, strerror(failed));
+    }
+    return entry.node;
+}
+
+int look_error(struct fs *fs, uint64_t parent, const char *name)
+{
+    struct fs_entry entry;
+    int failed = fs_lookup(fs, parent, name, &entry);
+
+    if (failed == 0) {
+        fs_forget(fs, entry.node, 1);
+    }
+    return failed;
+}
+
+struct stat stat_of(struct fs *fs, uint64_t parent, const char *name)
+{
+    struct fs_entry entry;
+
+    assert_int_equal(fs_lookup(fs, parent, name, &entry), 0);
+    return entry.attributes;
+}
+
+struct file *open_file(struct fs *fs, uint64_t parent, const char *name, bool truncate)
+{
+    struct fs_opened opened;
+
+    assert_int_equal(fs_open(fs, look(fs, parent, name), truncate, &opened), 0);
+    return opened.file;
+}
+
+struct file *create_file(struct fs *fs, uint64_t parent, const char *name)
+{
+    struct fs_entry entry;
+    struct file *file;
+
+    assert_int_equal(fs_create(fs, parent, name, &creation, &entry, &file), 0);
+    return file;
+}
+
+void write_open(struct file *file, uint64_t offset, const char *text)
+{
+    assert_int_equal(fs_write(file, slice_of_string(text), offset, false), 0);
+}
+
+int close_file(struct fs *fs, struct file *file)
+{
+    int failed = fs_flush(fs, file);
+
+    fs_release(fs, file);
+    return failed;
+}
+
+int write_error(struct fs *fs, uint64_t parent, const char *name, const char *text)
+{
+    struct fs_entry entry;
+    struct fs_opened opened;
+    int failed = fs_lookup(fs, parent, name, &entry);
+
+    if (failed == ENOENT) {
+        failed = fs_create(fs, parent, name, &creation, &entry, &opened.file);
+    } else if (failed == 0) {
+        failed = fs_open(fs, entry.node, true, &opened);
+    }
+    if (failed != 0) {
+        return failed;
+    }
+    if (text[0] != 0) {
+        write_open(opened.file, 0, text);
+    }
+    return close_file(fs, opened.file);
+}
+
+void write_file(struct fs *fs, uint64_t parent, const char *name, const char *text)
+{
+    int failed = write_error(fs, parent, name, text);
+
+    if (failed != 0) {
+        fail_msg("writing %s: %s", name, strerror(failed));
+    }
+}
+
+void assert_file_holds(struct file *file, const char *text)
+{
+    struct slice bytes;
+    struct blob *blob;
+    char got[TEXT_MAX];
+
+    assert_int_equal(fs_read(file, 0, sizeof got - 1, &bytes, &blob), 0);
+    if (bytes.size > 0) {
+        memcpy(got, bytes.data, bytes.size);
+    }
+    got[bytes.size] = 0;
+    blob_unref(blob);
+    assert_string_equal(got, text);
+}
+
+void assert_reads(struct fs *fs, uint64_t parent, const char *name, const char *text)
+{
+    struct file *file = open_file(fs, parent, name, false);
+
+    assert_file_holds(file, text);
+    fs_release(fs, file);
+}
+
+uint64_t make_directory(struct fs *fs, uint64_t parent, const char *name)
+{
+    struct fs_entry entry;
+
+    assert_int_equal(fs_mkdir(fs, parent, name, &directory_creation, &entry), 0);
+    return entry.node;
+}
+
+int rename_error(struct fs *fs, uint64_t parent, const char *name, uint64_t new_parent,
+                 const char *new_name)
+{
+    struct fs_rename names = {
+        .parent = parent, .name = name, .new_parent = new_parent, .new_name = new_name};
+    struct fs_entry entry;
+
+    (void)fs_lookup(fs, parent, name, &entry);
+    (void)fs_lookup(fs, new_parent, new_name, &entry);
+    return fs_rename(fs, &names);
+}
+
+int unlink_error(struct fs *fs, uint64_t parent, const char *name)
+{
+    struct fs_entry entry;
+    int failed = fs_lookup(fs, parent, name, &entry);
+
+    return failed != 0 ? failed : fs_unlink(fs, parent, name);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* All names of the directory, by directory_at; the errno of the first failure. */
+static int collect(struct fs *fs, uint64_t node, char **names, size_t capacity, size_t *count)
+{
+    struct directory *directory;
+    struct fs_directory_entry entry;
+    bool is_end = false;
+    int failed = fs_opendir(fs, node, &directory);
+
+    *count = 0;
+    if (failed != 0) {
+        return failed;
+    }
+    directory_lock(directory);
+    for (uint64_t offset = 0; failed == 0; offset++) {
+        failed = directory_at(directory, offset, &entry, &is_end);
+        if (failed != 0 || is_end) {
+            break;
+        }
+        if (offset >= 2) {
+            assert_true(*count < capacity);
+            names[(*count)++] = strdup(entry.name);
+        }
+    }
+    directory_unlock(directory);
+    fs_releasedir(fs, directory);
+    return failed;
+}
+
+void assert_lists(struct fs *fs, uint64_t directory, const char *expected)
+{
+    char *names[256];
+    char text[TEXT_MAX] = "";
+    size_t count;
+
+    assert_int_equal(collect(fs, directory, names, 256, &count), 0);
+    qsort(names, count, sizeof *names, compare_names);
+    for (size_t i = 0; i < count; i++) {
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, "%s%s", i == 0 ? "" : " ", names[i]);
+        free(names[i]);
+    }
+    assert_string_equal(text, expected);
+}
+
+int list_error(struct fs *fs, uint64_t directory)
+{
+    char *names[256];
+    size_t count;
+    int failed = collect(fs, directory, names, 256, &count);
+
+    while (count > 0) {
+        free(names[--count]);
+    }
+    return failed;
+}
+
+void put_beside(struct kv *kv, const char *key, const char *text)
+{
+    struct version version = {.attributes = {.type = VERSION_FILE, .mode = 0644},
+                              .content = blob_new(slice_of_string(text))};
+    struct kv_put put = {.key = slice_of_string(key), .mode = UPDATE_ALL, .value = &version};
+
+    assert_int_equal(kv_put(kv, &put, &(struct kv_options){0}, NULL), STATUS_OK);
+    blob_unref(version.content);
+}
+
+unsigned versions_of(struct kv *kv, const char *key)
+{
+    struct object *object = NULL;
+    enum status status = kv_get(kv, slice_of_string(key), &(struct kv_options){0}, &object);
+    unsigned count = status == STATUS_OK ? object->version_count : 0;
+
+    object_unref(object);
+    return count;
+}
+
+void make_conflict(struct mounts *mounts, const char *name, const char *old_text,
+                   const char *new_text)
+{
+    put_beside(mounts->kv, name, old_text);
+    put_beside(mounts->kv, name, new_text);
+}
