@@ -41,11 +41,28 @@ struct fs *fs_new(const struct fs_config *config)
     return fs;
 }
 
+/* A kernel that is gone (a lazy unmount, a signal) leaves files open: each is closed as its
+ * program would have, so that what was written to it is put or its loss told. */
+static void close_files(struct fs *fs)
+{
+    for (;;) {
+        inodes_lock(&fs->inodes);
+        struct node *node = node_open(&fs->inodes);
+        struct file *file = node != NULL ? node->file : NULL;
+        inodes_unlock(&fs->inodes);
+        if (file == NULL) {
+            return;
+        }
+        fs_release(fs, file);
+    }
+}
+
 void fs_free(struct fs *fs)
 {
     if (fs == NULL) {
         return;
     }
+    close_files(fs);
     inodes_release(&fs->inodes);
     conflicts_free(fs->conflicts);
     free(fs);

@@ -104,6 +104,18 @@ struct node *node_by_id(struct inodes *inodes, uint64_t id)
     return node;
 }
 
+struct node *node_open(const struct inodes *inodes)
+{
+    for (uint32_t i = 0; i < inodes->bucket_count; i++) {
+        for (struct node *node = inodes->by_id[i]; node != NULL; node = node->next_by_id) {
+            if (node->file != NULL) {
+                return node;
+            }
+        }
+    }
+    return NULL;
+}
+
 struct node *node_by_name(struct inodes *inodes, const struct node *parent, struct slice name)
 {
     struct node *node = inodes->by_name[bucket_of_name(inodes, parent, name)];

@@ -77,6 +77,8 @@ void inodes_unlock(struct inodes *inodes);
 
 /* NULL if there is none. */
 struct node *node_by_id(struct inodes *inodes, uint64_t id);
+/* Any node with an open file; NULL if there is none. */
+struct node *node_open(const struct inodes *inodes);
 struct node *node_by_name(struct inodes *inodes, const struct node *parent, struct slice name);
 
 /* True if this mount took the name away after it had counted `since` removals, or may have: an

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT_SIZE = 64 << 10 };
+enum { TEXT_SIZE = 64 << 10, NAMES_MAX = 64 };
 
 int fixture_mount(void **state)
 {
@@ -40,6 +40,30 @@ void assert_content(struct fuse_kernel *kernel, uint64_t parent, const char *nam
     test_free(text);
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Sorts names that are parted by spaces: no order of a directory is promised. */
+static void sort_names(char *names)
+{
+    char *copy = strdup(names);
+    char *words[NAMES_MAX];
+    char *rest = copy;
+    size_t count = 0;
+
+    assert_non_null(copy);
+    while (names[0] != '\0' && count < NAMES_MAX && rest != NULL) {
+        words[count++] = strsep(&rest, " ");
+    }
+    qsort(words, count, sizeof(words[0]), compare_names);
+    for (size_t i = 0; i < count; i++) {
+        names = stpcpy(stpcpy(names, i > 0 ? " " : ""), words[i]);
+    }
+    free(copy);
+}
+
 void assert_names(struct fuse_kernel *kernel, uint64_t node, const char *expected)
 {
     char *names = test_malloc(TEXT_SIZE);
@@ -50,6 +74,7 @@ void assert_names(struct fuse_kernel *kernel, uint64_t node, const char *expecte
         if (error != 0) {
             fail_msg("list: %s", strerror(error));
         }
+        sort_names(names);
         assert_string_equal(names, expected);
     }
     test_free(names);

@@ -30,7 +30,7 @@ void check_errno(int got, int expected, const char *what, const char *file, int 
 /* A file, by what a program reads in it. */
 void assert_content(struct fuse_kernel *kernel, uint64_t parent, const char *name,
                     const char *expected);
-/* What ls shows, by READDIR and by READDIRPLUS: names parted by spaces, in order. */
+/* What ls shows, by READDIR and by READDIRPLUS: names parted by spaces, sorted. */
 void assert_names(struct fuse_kernel *kernel, uint64_t node, const char *expected);
 
 /* Writes as another mount that has seen nothing would: a sibling of whatever is there. */

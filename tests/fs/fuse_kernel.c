@@ -330,7 +330,7 @@ struct fuse_kernel *fuse_kernel_start(void)
     return kernel;
 }
 
-bool fuse_kernel_stop(struct fuse_kernel *kernel)
+bool fuse_kernel_detach(struct fuse_kernel *kernel, struct kv **ret_kv)
 {
     struct fuse_kernel_call call = {.opcode = FUSE_DESTROY};
     struct fuse_kernel_reply reply = {0};
@@ -343,7 +343,7 @@ bool fuse_kernel_stop(struct fuse_kernel *kernel)
     (void)close(kernel->fd);
     session_free(kernel->session);
     fs_free(kernel->fs);
-    kv_close(kernel->kv);
+    *ret_kv = kernel->kv;
     bool good = error == 0 && kernel->result == STATUS_OK;
     if (!good) {
         (void)fprintf(stderr, "fuse_kernel: DESTROY: %s; the session: %s\n", strerror(error),
@@ -352,6 +352,15 @@ bool fuse_kernel_stop(struct fuse_kernel *kernel)
     (void)pthread_cond_destroy(&kernel->answered);
     (void)pthread_mutex_destroy(&kernel->lock);
     free(kernel);
+    return good;
+}
+
+bool fuse_kernel_stop(struct fuse_kernel *kernel)
+{
+    struct kv *kv = NULL;
+    bool good = fuse_kernel_detach(kernel, &kv);
+
+    kv_close(kv);
     return good;
 }
 

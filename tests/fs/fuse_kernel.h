@@ -43,6 +43,8 @@ struct fuse_kernel_reply {
 struct fuse_kernel *fuse_kernel_start(void);
 /* DESTROY, and the end of the session. False if the session did not end as it should. */
 MUST_CHECK bool fuse_kernel_stop(struct fuse_kernel *kernel);
+/* The same, but the cluster is left to the caller, who closes it. */
+MUST_CHECK bool fuse_kernel_detach(struct fuse_kernel *kernel, struct kv **ret_kv);
 
 /* The cluster behind the mount. Inside. */
 struct kv *fuse_kernel_kv(struct fuse_kernel *kernel);

@@ -166,7 +166,7 @@ static void test_embed__beyond_this_machine__is_refused(void **state)
 
     (void)state;
     (void)snprintf(data, sizeof(data), "%s/wide", directory);
-    assert_int_not_equal(start(data, "0.0.0.0:0", &embed, &error), STATUS_OK);
+    assert_int_not_equal(start(data, "192.0.2.1:7450", &embed, &error), STATUS_OK);
 
     assert_non_null(strstr(error.text, "--insecure"));
 }

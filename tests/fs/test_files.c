@@ -445,6 +445,31 @@ static void test_open__deleted_elsewhere__is_enoent_or_stale(void **state)
     assert_errno(call_lookup(kernel, ROOT, "f", NULL), ENOENT);
 }
 
+static void test_end__files_are_open__what_was_written_is_put(void **state)
+{
+    struct fuse_kernel *kernel = fuse_kernel_start();
+    struct object *object = NULL;
+    struct kv *kv = NULL;
+    uint64_t node;
+    uint64_t handle;
+    uint64_t other;
+
+    (void)state;
+    assert_non_null(kernel);
+    assert_done(call_create(kernel, ROOT, "f", 0600, &node, &handle));
+    assert_done(call_open(kernel, node, O_RDONLY, &other));
+    assert_done(call_write(kernel, node, handle, 0, text("unclosed")));
+    assert_done(call_create(kernel, ROOT, "removed", 0600, &node, &handle));
+    assert_done(call_unlink(kernel, ROOT, "removed"));
+    assert_true(fuse_kernel_detach(kernel, &kv));
+
+    assert_int_equal(kv_get(kv, text("f"), NULL, &object), STATUS_OK);
+    object_unref(object);
+    assert_int_equal(kv_get(kv, text("removed"), NULL, &object), STATUS_NOT_FOUND);
+    object_unref(object);
+    kv_close(kv);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -471,6 +496,7 @@ int main(void)
         MOUNT_TEST(test_open__changed_elsewhere__shows_the_new_content),
         MOUNT_TEST(test_open__node_kept_by_the_kernel_and_changed_elsewhere__new_content),
         MOUNT_TEST(test_open__deleted_elsewhere__is_enoent_or_stale),
+        cmocka_unit_test(test_end__files_are_open__what_was_written_is_put),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

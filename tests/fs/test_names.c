@@ -83,6 +83,8 @@ static void test_mkdir__name_is_taken__eexist(void **state)
 
     assert_done(call_mkdir(kernel, ROOT, "d", NULL));
     assert_done(shell_write(kernel, ROOT, "f", "x"));
+    /* A kernel looks first, and what it was shown it does not forget in between. */
+    assert_int_not_equal(call_find(kernel, ROOT, "f"), 0);
 
     assert_errno(call_mkdir(kernel, ROOT, "d", NULL), EEXIST);
     assert_errno(call_mkdir(kernel, ROOT, "f", NULL), EEXIST);
