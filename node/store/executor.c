@@ -15,13 +15,18 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 enum {
     GROUP_REQUESTS_MAX = 64,
     GROUP_SIZE_MAX = 4 << 20,
     SLOW_DEFAULT_US = 1000,
-    SLOW_PAUSE_US = 1000000, /* after one, everything is queued for this long */
+    /* After a slow one that read from the disk everything is queued for this long. */
+    DISK_PAUSE_US = 1000000,
+    /* After another slow one, for so many times as long as it took, at most the above: it may
+       just have lost the processor to someone, but the loop may stand still 5 % of its time. */
+    OTHER_PAUSE_FACTOR = 20,
 };
 
 struct job {
@@ -56,6 +61,7 @@ struct executor {
     atomic_size_t busy;      /* requests queued or running in the lanes */
     size_t pending;          /* submitted and not yet collected */
     uint64_t queue_until_us; /* nothing is applied in the caller before */
+    long disk_reads;         /* of the loop's thread, when last looked at */
     struct job *pool;        /* EXECUTOR_QUEUE_MAX jobs */
     struct job *free_jobs;
     struct job_list ready; /* finished, the loop's */
@@ -227,6 +233,27 @@ static bool may_run_here(const struct executor *executor, const struct store_req
            store_request_is_quick(executor->options.state, request);
 }
 
+/* How often the loop's thread waited for the disk; nothing but the store makes it read. */
+static long count_disk_reads(void)
+{
+    struct rusage usage;
+
+    return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_inblock + usage.ru_majflt : 0;
+}
+
+/* A request that was applied in the caller took too long: the next ones are queued. */
+static void pause_running_here(struct executor *executor, uint64_t now_us, uint64_t taken_us)
+{
+    long disk_reads = count_disk_reads();
+    uint64_t pause_us = taken_us * OTHER_PAUSE_FACTOR;
+
+    if (disk_reads > executor->disk_reads || pause_us > DISK_PAUSE_US) {
+        pause_us = DISK_PAUSE_US;
+    }
+    executor->disk_reads = disk_reads;
+    executor->queue_until_us = now_us + pause_us;
+}
+
 static void run_here(struct executor *executor, struct job *job)
 {
     uint64_t begun_us = monotonic_us();
@@ -234,7 +261,7 @@ static void run_here(struct executor *executor, struct job *job)
     store_apply(executor->options.state, &job->request, 1, &job->result);
     uint64_t ended_us = monotonic_us();
     if (ended_us - begun_us > executor->options.slow_us) {
-        executor->queue_until_us = ended_us + SLOW_PAUSE_US;
+        pause_running_here(executor, ended_us, ended_us - begun_us);
     }
     store_request_release(&job->request);
     job_list_append(&executor->ready, job);

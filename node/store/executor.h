@@ -22,8 +22,8 @@ enum {
 struct executor_options {
     struct store_state *state; /* borrowed, open */
     bool always_queue;         /* never apply in the caller (for measuring and tests) */
-    /* After a request that was applied in the caller took longer than this, all are queued for
-     * a second: the disk is slow now. 0: the default, 1 ms. */
+    /* A request that was applied in the caller and took longer than this was slow: the next
+     * ones are queued, for a second if it read from the disk. 0: the default, 1 ms. */
     uint32_t slow_us;
     void (*wake)(void *context); /* results are waiting: make the loop call executor_collect */
     void *wake_context;

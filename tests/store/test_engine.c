@@ -8,7 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/store/leveldb_files.h"
 #include "tests/store/fixture.h"
+
+int __real_fdatasync(int file);
+int __wrap_fdatasync(int file);
+
+static atomic_size_t synced_files; /* by the store itself; LevelDB is linked elsewhere */
+
+int __wrap_fdatasync(int file)
+{
+    atomic_fetch_add(&synced_files, 1);
+    return __real_fdatasync(file);
+}
 
 static struct engine *engine_of(void **state)
 {
@@ -225,6 +237,63 @@ static void test_engine_leveldb__memtable_fills__is_quick_turns_off_and_on_again
     assert_in_range(quick_again_at, 60, ROUNDS_MAX);
 }
 
+static void write_megabyte(struct engine *engine, int number, bool sync)
+{
+    enum { VALUE_SIZE = 1 << 20 };
+    uint8_t *value = malloc(VALUE_SIZE);
+    char key[16];
+
+    assert_non_null(value);
+    (void)snprintf(key, sizeof key, "x%04d", number);
+    for (size_t i = 0; i < VALUE_SIZE; i++) {
+        value[i] = (uint8_t)(rand() >> 8); /* so that a flush takes its time */
+    }
+    struct engine_write write = {.key = slice_of_string(key),
+                                 .value = slice_of(value, VALUE_SIZE)};
+    assert_int_equal(engine->operations->write(engine, &write, 1, sync), STATUS_OK);
+    free(value);
+}
+
+/* LevelDB syncs the log that it writes to. What was written before the memtable was switched is
+ * in the older log, until that is a table: a synced write must cover it too. */
+static void test_engine_leveldb__sync_after_a_switch__syncs_the_older_log(void **state)
+{
+    enum { ROUNDS_MAX = 10 };
+    struct fixture *fixture = *state;
+    struct engine *engine = fixture->disk;
+    struct leveldb_logs logs = {0};
+    char path[80];
+    bool had_older_log = false;
+    int number = 0;
+
+    (void)snprintf(path, sizeof path, "%s/db", fixture->directory);
+    for (int round = 0; round < ROUNDS_MAX && !had_older_log; round++) {
+        assert_int_equal(leveldb_files_logs(path, &logs), STATUS_OK);
+        uint64_t newest = logs.newest;
+        while (logs.newest == newest) {
+            write_megabyte(engine, number++, false);
+            assert_int_equal(leveldb_files_logs(path, &logs), STATUS_OK);
+        }
+        atomic_store(&synced_files, 0);
+        write_one(engine, "xk", "synced");
+        struct engine_write write = {.key = slice_of_string("xk")};
+        assert_int_equal(engine->operations->write(engine, &write, 1, true), STATUS_OK);
+        size_t synced = atomic_load(&synced_files);
+
+        /* If the older log is still there after the write, it was there during it. */
+        assert_int_equal(leveldb_files_logs(path, &logs), STATUS_OK);
+        if (logs.count > 1) {
+            assert_int_equal(synced, 1);
+            had_older_log = true;
+
+            /* Once is enough. */
+            assert_int_equal(engine->operations->write(engine, &write, 1, true), STATUS_OK);
+            assert_int_equal(atomic_load(&synced_files), 1);
+        }
+    }
+    assert_true(had_older_log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +306,7 @@ int main(void)
         ON_LEVELDB(test_engine_leveldb__open_twice__says_that_it_is_in_use),
         ON_LEVELDB(test_engine_leveldb__path_cannot_be_made__says_why),
         ON_LEVELDB(test_engine_leveldb__memtable_fills__is_quick_turns_off_and_on_again),
+        ON_LEVELDB(test_engine_leveldb__sync_after_a_switch__syncs_the_older_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
