@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "fs/attributes.h"
 #include "fs/file.h"
@@ -161,6 +162,19 @@ void fs_forget(struct fs *fs, uint64_t id, uint64_t count)
     inodes_unlock(&fs->inodes);
 }
 
+int64_t fs_monotonic_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void fs_node_is_fresh(const struct fs *fs, struct node *node)
+{
+    node->fresh_until_ns = fs_monotonic_ns() + (int64_t)(fs->config.attribute_timeout * 1e9);
+}
+
 /* The root has no row, so that its object is read. That nobody wrote it is no error. */
 static int refresh_root(struct fs *fs, struct node *root)
 {
@@ -174,6 +188,9 @@ static int refresh_root(struct fs *fs, struct node *root)
         inodes_unlock(&fs->inodes);
     }
     if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
+        inodes_lock(&fs->inodes);
+        fs_node_is_fresh(fs, root);
+        inodes_unlock(&fs->inodes);
         object_unref(object);
         return 0;
     }
@@ -218,7 +235,18 @@ static int refresh(struct fs *fs, struct node *node)
     return failed;
 }
 
-int fs_getattr(struct fs *fs, uint64_t id, struct stat *ret_attributes)
+/*
+ * The kernel asks again after each change of its own, as for a directory after each name made
+ * in it. What the cluster said so shortly ago that the kernel might still rely on it is told
+ * again, for what is left of that time.
+ */
+static double seconds_fresh(const struct node *node)
+{
+    int64_t left_ns = node->fresh_until_ns - fs_monotonic_ns();
+    return left_ns > 0 ? (double)left_ns / 1e9 : 0;
+}
+
+int fs_getattr(struct fs *fs, uint64_t id, struct stat *ret_attributes, double *ret_valid_s)
 {
     struct fs_entry entry;
     int failed = 0;
@@ -231,14 +259,17 @@ int fs_getattr(struct fs *fs, uint64_t id, struct stat *ret_attributes)
     }
     node_ref(node);
     bool is_in_memory = node->file != NULL || node->is_unlinked;
+    double valid_s = is_in_memory ? fs->config.attribute_timeout : seconds_fresh(node);
     inodes_unlock(&fs->inodes);
 
-    if (!is_in_memory) {
+    if (valid_s <= 0 && !is_in_memory) {
+        valid_s = fs->config.attribute_timeout;
         failed = id == NODE_ID_ROOT ? refresh_root(fs, node) : refresh(fs, node);
     }
     if (failed == 0) {
         fs_entry_of_node(fs, node, &entry);
         *ret_attributes = entry.attributes;
+        *ret_valid_s = valid_s;
     }
     fs_put_node(fs, node);
     return failed;

@@ -23,6 +23,11 @@ struct fs {
     void *session; /* of libfuse, for notifications; opaque to the model */
 };
 
+/* Nanoseconds on a clock that never jumps. */
+int64_t fs_monotonic_ns(void);
+/* The node's attributes came from the cluster just now. The table's lock is held. */
+void fs_node_is_fresh(const struct fs *fs, struct node *node);
+
 /* Tells people one line. No lock is held. */
 void fs_note(struct fs *fs, const char *text);
 

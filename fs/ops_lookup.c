@@ -34,10 +34,15 @@ void ops_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data 
 void ops_getattr(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
 {
     struct stat attributes;
-    int failed = fs_getattr(ops_fs(request), node, &attributes);
+    double valid_s = 0;
+    int failed = fs_getattr(ops_fs(request), node, &attributes, &valid_s);
 
     (void)info;
-    ops_reply_attributes(request, failed, &attributes);
+    if (failed != 0) {
+        fuse_reply_err(request, failed);
+        return;
+    }
+    fuse_reply_attr(request, &attributes, valid_s);
 }
 
 static int64_t nanoseconds(const struct timespec *time)

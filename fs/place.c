@@ -167,6 +167,7 @@ struct node *place_node_of_found(struct fs *fs, const struct place *place, struc
         node->attributes = found->version->attributes;
         node->attributes.type = type;
         node->told = found->version->dot;
+        fs_node_is_fresh(fs, node);
     }
     shown_move(&node->shown, &found->shown);
     found->version = NULL;
@@ -276,6 +277,7 @@ int fs_node_was_put(struct fs *fs, struct node *node, struct object *row,
     enum status status = shown_after_put(&node->shown, row, hash, node->number > 0, &dot);
     if (status == STATUS_OK) {
         tell_version(node, row, dot);
+        fs_node_is_fresh(fs, node);
         status = node_append_key(node, &key);
     }
     struct node *base = base_node(fs, node);
