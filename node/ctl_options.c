@@ -89,7 +89,7 @@ static int usage_error(const struct ctl *ctl, const char *what, const char *whic
 
 static bool parse_number(const char *text, uint32_t max, uint32_t *ret_number)
 {
-    size_t size = strlen(text);
+    size_t size = text ? strlen(text) : 0;
     if (size == 0 || size > 9 || strspn(text, "0123456789") != size) {
         return false;
     }

@@ -33,14 +33,16 @@ void ctl_format_time(int64_t ns, char ret_text[CTL_TIME_TEXT])
 void ctl_format_mode(const struct attributes *attributes, char ret_text[CTL_MODE_TEXT])
 {
     static const char bits[] = "rwxrwxrwx";
-    ret_text[0] = '-';
+    memcpy(ret_text, "----------", CTL_MODE_TEXT);
     if (attributes->type == VERSION_DIRECTORY) {
         ret_text[0] = 'd';
     } else if (attributes->type == VERSION_SYMLINK) {
         ret_text[0] = 'l';
     }
     for (unsigned i = 0; i < 9; i++) {
-        ret_text[i + 1] = attributes->mode & (0400U >> i) ? bits[i] : '-';
+        if (attributes->mode & (0400U >> i)) {
+            ret_text[i + 1] = bits[i];
+        }
     }
     if (attributes->mode & 04000) {
         ret_text[3] = ret_text[3] == 'x' ? 's' : 'S';
@@ -51,7 +53,6 @@ void ctl_format_mode(const struct attributes *attributes, char ret_text[CTL_MODE
     if (attributes->mode & 01000) {
         ret_text[9] = ret_text[9] == 'x' ? 't' : 'T';
     }
-    ret_text[10] = '\0';
 }
 
 /* C1 controls, two bytes in UTF-8, are as good as an escape to some terminals. */

@@ -2,6 +2,7 @@
  * ctl_status.c - dynamoctl status and ring.
  */
 #include <inttypes.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -31,27 +32,32 @@ struct survey {
     struct account *accounts; /* one for each member */
 };
 
+/* Takes the next address of a list parted by commas; one that is too long is cut, and then no
+ * node's. False at its end. */
+static bool next_address(const char **list, char ret_address[ADDRESS_SIZE + 1])
+{
+    size_t size = strcspn(*list, ",");
+    if (size == 0) {
+        return false;
+    }
+    snprintf(ret_address, ADDRESS_SIZE + 1, "%.*s", (int)(size < INT_MAX ? size : INT_MAX),
+             *list);
+    *list += size;
+    *list += **list == ',';
+    return true;
+}
+
 /* The ring, from the first of the addresses whose node tells one. NULL: has complained. */
 static struct ring *find_ring(const struct ctl *ctl)
 {
     struct error error = {.text = "no address of a node"};
     const char *list = ctl->cluster;
-    while (*list) {
-        char address[ADDRESS_SIZE];
-        size_t size = strcspn(list, ",");
-        struct ring *ring = NULL;
-        if (size < sizeof address) {
-            memcpy(address, list, size);
-            address[size] = '\0';
-            if (admin_ring(address, ctl->timeout_ms, &ring, &error) == STATUS_OK) {
-                return ring;
-            }
-        } else {
-            snprintf(error.text, sizeof error.text, "'%.64s...' is not of the form HOST:PORT",
-                     list);
+    char address[ADDRESS_SIZE + 1];
+    struct ring *ring = NULL;
+    while (next_address(&list, address)) {
+        if (admin_ring(address, ctl->timeout_ms, &ring, &error) == STATUS_OK) {
+            return ring;
         }
-        list += size;
-        list += *list == ',';
     }
     ctl_complain(ctl, NULL, error.text);
     return NULL;
@@ -68,6 +74,7 @@ static void *ask_members(void *argument)
         /* Somebody else may listen at the address of a member that is gone. */
         if (account->is_up && account->told.node != survey->ring->members[i].id) {
             account->is_up = false;
+            admin_status_release(&account->told);
             account->error.code = STATUS_REFUSED;
             snprintf(account->error.text, sizeof account->error.text,
                      "%s: another node answers there", survey->ring->members[i].address);
@@ -108,22 +115,24 @@ static const char *state_of(const struct account *account)
     return account->told.ready ? "UN" : "UJ";
 }
 
-/* How many of the other members that answer have an opinion of `id`, and how many find it up.
- */
-static void count_views(const struct survey *survey, node_id id, unsigned *ret_views,
-                        unsigned *ret_up)
+/* What the others that answer make of a member. */
+struct views {
+    unsigned count; /* have an opinion */
+    unsigned up;    /* ... and find it up */
+};
+
+static struct views views_of(const struct survey *survey, node_id id)
 {
-    *ret_views = 0;
-    *ret_up = 0;
+    struct views views = {0};
     for (unsigned i = 0; i < survey->ring->member_count; i++) {
-        const struct account *account = &survey->accounts[i];
-        for (unsigned peer = 0; account->is_up && peer < account->told.peer_count; peer++) {
-            if (account->told.peers[peer].id == id) {
-                (*ret_views)++;
-                *ret_up += account->told.peers[peer].up;
-            }
+        const struct message_status_reply *told = &survey->accounts[i].told;
+        /* Of a member that is down nothing is told: it has no peers here. */
+        for (unsigned peer = 0; peer < told->peer_count; peer++) {
+            views.count += told->peers[peer].id == id;
+            views.up += told->peers[peer].id == id && told->peers[peer].up;
         }
     }
+    return views;
 }
 
 static uint64_t statistic_of(const struct message_status_reply *told, const char *name)
@@ -141,11 +150,9 @@ static void print_member(const struct survey *survey, unsigned index)
     const struct member *member = &survey->ring->members[index];
     const struct account *account = &survey->accounts[index];
     const struct message_status_reply *told = &account->told;
-    unsigned views;
-    unsigned up;
-    count_views(survey, member->id, &views, &up);
+    struct views views = views_of(survey, member->id);
     printf("%s %-21s %016" PRIx64 " %3u/%-3u", state_of(account), member->address, member->id,
-           up, views);
+           views.up, views.count);
     if (!account->is_up) {
         printf(" %s\n", account->error.text);
         return;
@@ -215,16 +222,14 @@ static void print_survey_json(const struct survey *survey)
     json_array_begin(&json, "members");
     for (unsigned i = 0; i < survey->ring->member_count; i++) {
         const struct account *account = &survey->accounts[i];
-        unsigned views;
-        unsigned up;
-        count_views(survey, survey->ring->members[i].id, &views, &up);
+        struct views views = views_of(survey, survey->ring->members[i].id);
         json_object_begin(&json, NULL);
         json_string(&json, "address", survey->ring->members[i].address);
         json_identity(&json, "id", survey->ring->members[i].id);
         json_string(&json, "state", state_of(account));
         json_bool(&json, "up", account->is_up);
-        json_unsigned(&json, "asked_peers", views);
-        json_unsigned(&json, "seen_up_by", up);
+        json_unsigned(&json, "asked_peers", views.count);
+        json_unsigned(&json, "seen_up_by", views.up);
         if (account->is_up) {
             print_told_json(&json, &account->told);
         } else {

@@ -41,6 +41,9 @@ void base64_name_encode(struct slice bytes, struct buffer *ret_text)
 static bool read_letters(struct slice letters, uint32_t *ret_bits)
 {
     uint32_t bits = 0;
+    if (letters.size < 2) {
+        return false;
+    }
     for (size_t i = 0; i < letters.size; i++) {
         const char *at = memchr(for_names, letters.data[i], sizeof for_names - 1);
         if (!at) {
@@ -50,7 +53,7 @@ static bool read_letters(struct slice letters, uint32_t *ret_bits)
     }
     uint32_t unused = (UINT32_C(1) << (8 * (4 - letters.size))) - 1;
     *ret_bits = bits;
-    return letters.size > 1 && (bits & unused) == 0;
+    return (bits & unused) == 0;
 }
 
 bool base64_name_decode(struct slice text, struct buffer *ret_bytes)

@@ -123,21 +123,29 @@ static struct node_health *find_failing(struct cluster *cluster, node_id id)
     return NULL;
 }
 
+/* The lock is held. */
+static struct node_health *first_to_end(struct cluster *cluster)
+{
+    struct node_health *first = &cluster->failing[0];
+    for (unsigned i = 1; i < MEMBERS_MAX; i++) {
+        if (cluster->failing[i].until_ns < first->until_ns) {
+            first = &cluster->failing[i];
+        }
+    }
+    return first;
+}
+
 /* A place for one more node that fails: that of the one whose pause ends first, when all are in
  * use by nodes that have long left. The lock is held. */
 static struct node_health *add_failing(struct cluster *cluster, node_id id)
 {
     unsigned count = atomic_load(&cluster->failing_count);
-    struct node_health *health = &cluster->failing[0];
+    struct node_health *health;
     if (count < MEMBERS_MAX) {
         health = &cluster->failing[count];
         atomic_store(&cluster->failing_count, count + 1);
     } else {
-        for (unsigned i = 1; i < count; i++) {
-            if (cluster->failing[i].until_ns < health->until_ns) {
-                health = &cluster->failing[i];
-            }
-        }
+        health = first_to_end(cluster);
     }
     *health = (struct node_health){.id = id};
     return health;

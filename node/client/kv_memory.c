@@ -186,15 +186,15 @@ static enum status revive_above(struct memory *memory, struct slice key)
         if (!below || !object_is_live(below->object)) {
             return STATUS_OK;
         }
-        struct slice directory = key_directory(key);
-        struct entry *above = find_entry(memory, directory);
+        key = key_directory(key);
+        struct entry *above = find_entry(memory, key);
+        enum status status = STATUS_OK;
         if (!above || !object_is_live(above->object)) {
-            enum status status = revive(memory, directory, object_newest(below->object));
-            if (status != STATUS_OK) {
-                return status;
-            }
+            status = revive(memory, key, object_newest(below->object));
         }
-        key = directory;
+        if (status != STATUS_OK) {
+            return status;
+        }
     }
     return STATUS_OK;
 }

@@ -118,7 +118,7 @@ static enum status wait_for(int fd, short events, uint64_t deadline_ns)
 static bool set_options(int fd)
 {
     int on = 1;
-    struct timeval tick = {.tv_usec = TICK_MS * 1000};
+    struct timeval tick = {.tv_usec = TICK_MS * 1000L};
     int flags = fcntl(fd, F_GETFL);
     return flags >= 0 && fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) == 0 &&
            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
@@ -207,24 +207,29 @@ enum status socket_connect(const char *address, uint64_t deadline_ns, int *ret_f
     return status;
 }
 
-/* True if a blocking call may overstay the deadline, so that poll has to come first. */
-static bool is_near(uint64_t deadline_ns)
+/*
+ * Before a call that may block: the flags to make it with. Far from the deadline it may block,
+ * for the kernel ends it after a tick; near to it poll waits in its place.
+ */
+static enum status await_turn(int fd, short events, uint64_t deadline_ns, int *ret_flags)
 {
-    return socket_now_ns() + TICK_MS * NS_PER_MS >= deadline_ns;
+    *ret_flags = MSG_NOSIGNAL;
+    if (socket_now_ns() + TICK_MS * NS_PER_MS < deadline_ns) {
+        return STATUS_OK;
+    }
+    *ret_flags |= MSG_DONTWAIT;
+    return wait_for(fd, events, deadline_ns);
 }
 
 enum status socket_send(int fd, struct slice bytes, uint64_t deadline_ns)
 {
     assert(bytes.size > 0);
     while (bytes.size > 0) {
-        bool near = is_near(deadline_ns);
-        if (near) {
-            enum status status = wait_for(fd, POLLOUT, deadline_ns);
-            if (status != STATUS_OK) {
-                return status;
-            }
+        int flags;
+        enum status status = await_turn(fd, POLLOUT, deadline_ns, &flags);
+        if (status != STATUS_OK) {
+            return status;
         }
-        int flags = MSG_NOSIGNAL | (near ? MSG_DONTWAIT : 0);
         ssize_t size = send(fd, bytes.data, bytes.size, flags);
         if (size >= 0) {
             bytes.data += size;
@@ -241,14 +246,12 @@ enum status socket_receive(int fd, uint8_t *bytes, size_t size, uint64_t deadlin
 {
     assert(bytes && size > 0 && ret_size);
     for (;;) {
-        bool near = is_near(deadline_ns);
-        if (near) {
-            enum status status = wait_for(fd, POLLIN, deadline_ns);
-            if (status != STATUS_OK) {
-                return status;
-            }
+        int flags;
+        enum status status = await_turn(fd, POLLIN, deadline_ns, &flags);
+        if (status != STATUS_OK) {
+            return status;
         }
-        ssize_t received = recv(fd, bytes, size, near ? MSG_DONTWAIT : 0);
+        ssize_t received = recv(fd, bytes, size, flags);
         if (received > 0) {
             *ret_size = (size_t)received;
             return STATUS_OK;
