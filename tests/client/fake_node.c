@@ -75,6 +75,20 @@ static bool send_message(int fd, const struct message *message, bool is_slow)
     return is_sent;
 }
 
+static bool send_twice(int fd, const struct message *message)
+{
+    struct buffer frame = {0};
+    bool is_sent = frame_append(message, &frame) == STATUS_OK;
+    size_t size = frame.size;
+    uint8_t *again = is_sent ? buffer_reserve(&frame, size) : NULL;
+    if (again) {
+        memcpy(again, frame.data, size);
+        is_sent = send_bytes(fd, frame.data, frame.size);
+    }
+    buffer_release(&frame);
+    return is_sent;
+}
+
 /* Reads the next message. False once the connection has ended. */
 static bool receive_message(int fd, struct frame_splitter *input, struct message *ret_message)
 {
@@ -224,12 +238,7 @@ static bool answer(struct fake_connection *connection, struct step step,
     } else if (step.kind == STEP_STUCK_LIST) {
         fill_stuck(reply);
     } else if (step.kind == STEP_TWICE) {
-        struct buffer frames = {0};
-        bool is_sent = frame_append(reply, &frames) == STATUS_OK &&
-                       frame_append(reply, &frames) == STATUS_OK &&
-                       send_bytes(connection->fd, frames.data, frames.size);
-        buffer_release(&frames);
-        return is_sent;
+        return send_twice(connection->fd, reply);
     }
     return send_message(connection->fd, reply, step.kind == STEP_SLOW);
 }

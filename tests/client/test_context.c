@@ -67,20 +67,23 @@ static void assert_refused(struct slice text)
     assert_null(object);
 }
 
+/* Every other byte in place of the one at `at`. */
+static void assert_refused_when_changed(const struct buffer *buffer, size_t at)
+{
+    uint8_t was = buffer->data[at];
+    for (unsigned step = 1; step < 256; step++) {
+        buffer->data[at] = (uint8_t)(was + step);
+        assert_refused(buffer_slice(buffer));
+    }
+    buffer->data[at] = was;
+}
+
 static void test_context__any_letter_changed__refused(void **state)
 {
     (void)state;
-    static const char letters[] = "AZaz09-_.=+/ \n";
     struct buffer buffer = format(3);
-    for (size_t i = 0; i < buffer.size; i++) {
-        uint8_t was = buffer.data[i];
-        for (size_t j = 0; j < sizeof letters; j++) { /* the NUL too */
-            buffer.data[i] = (uint8_t)letters[j];
-            if (buffer.data[i] != was) {
-                assert_refused(buffer_slice(&buffer));
-            }
-        }
-        buffer.data[i] = was;
+    for (size_t at = 0; at < buffer.size; at++) {
+        assert_refused_when_changed(&buffer, at);
     }
     buffer_release(&buffer);
 }

@@ -17,6 +17,8 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+
 #include "node/client/socket.h"
 #include "ring/preference_list.h"
 #include "tests/client/fake_node.h"
@@ -552,37 +554,92 @@ static void test_open__malformed_addresses__refused_before_anything_is_asked(voi
     assert_int_equal(fake_node_connections(fixture->nodes[0]), before);
 }
 
-#define cluster_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+enum { THREADS = 6, CALLS = 60 };
+
+struct caller {
+    struct fixture *fixture;
+    pthread_t thread;
+    unsigned answered;
+};
+
+static void *call_often(void *argument)
+{
+    struct caller *caller = argument;
+    struct kv *kv = caller->fixture->kv;
+    for (int i = 0; i < CALLS; i++) {
+        struct object *object = NULL;
+        struct buffer replicas = {0};
+        char key[16];
+        snprintf(key, sizeof key, "key%d", i);
+        caller->answered += kv_get(kv, text(key), NULL, &object) == STATUS_NOT_FOUND &&
+                            kv_replicas(kv, text(key), &replicas) == STATUS_OK;
+        object_unref(object);
+        buffer_release(&replicas);
+    }
+    return NULL;
+}
+
+/* Nodes refuse now and then and the ring changes all the while: every call is answered. */
+static void test_get__many_threads_failing_nodes_and_new_rings__all_answered(void **state)
+{
+    struct fixture *fixture = *state;
+    struct caller callers[THREADS] = {0};
+    struct step steps[40];
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        steps[i] = (struct step){.kind = i % 4 == 1 ? STEP_STATUS : STEP_SERVE,
+                                 .status = i % 8 == 1 ? STATUS_BUSY : STATUS_STALE_RING};
+    }
+    for (int i = 0; i < NODES; i++) {
+        fake_node_script(fixture->nodes[i], steps, sizeof steps / sizeof *steps);
+    }
+
+    for (int i = 0; i < THREADS; i++) {
+        callers[i].fixture = fixture;
+        assert_int_equal(pthread_create(&callers[i].thread, NULL, call_often, &callers[i]), 0);
+    }
+    for (unsigned change = 0; change < 50; change++) {
+        fixture->ring.epoch++;
+        fake_node_set_ring(fixture->nodes[change % NODES], &fixture->ring);
+    }
+
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(callers[i].thread, NULL);
+        assert_int_equal(callers[i].answered, CALLS);
+    }
+}
+
+#define CLUSTER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cluster_test(test_put_and_get__healthy_cluster__first_of_the_list_alone_is_asked),
-        cluster_test(test_get__key_that_is_not_there__not_found_by_one_node),
-        cluster_test(test_put__first_node_cannot__next_gets_the_same_write_id),
-        cluster_test(test_get__first_node_is_down__it_is_avoided_afterwards),
-        cluster_test(test_get__busy_node_is_well_again__used_again_after_its_pause),
-        cluster_test(test_get__corrupt_content__other_replica_answers),
-        cluster_test(test_get__corrupt_everywhere__corrupt_after_one_look_at_each),
-        cluster_test(test_get__no_quorum__one_other_coordinator_is_believed),
-        cluster_test(test_put__answers_by_a_rule__reported_as_they_are_at_once),
-        cluster_test(test_put__no_space_everywhere__no_space),
-        cluster_test(test_put__an_attempt_is_open__never_reported_as_undone),
-        cluster_test(test_put__no_node_took_it__determinate),
-        cluster_test(test_call__all_nodes_silent__ends_at_the_deadline),
-        cluster_test(test_get__node_restarts_within_the_deadline__answered_in_a_later_round),
-        cluster_test(test_get__stale_ring__newer_one_is_fetched_and_followed),
-        cluster_test(test_get__answer_of_a_newer_epoch__next_call_uses_the_new_ring),
-        cluster_test(test_get__ring_of_another_cluster__not_believed),
-        cluster_test(test_replicas__key__addresses_in_order_of_the_preference_list),
-        cluster_test(test_space__any_node__what_it_tells),
-        cluster_test(test_list__pages__every_name_once_in_order),
-        cluster_test(test_list__page_that_leads_back__not_believed),
-        cluster_test(test_put__value_over_the_limit__never_sent),
-        cluster_test(test_open__first_address_is_dead__second_is_used),
-        cluster_test(test_open__nobody_there__says_which_address_and_why),
-        cluster_test(test_open__node_without_a_ring__not_ready),
-        cluster_test(test_open__malformed_addresses__refused_before_anything_is_asked),
+        CLUSTER_TEST(test_put_and_get__healthy_cluster__first_of_the_list_alone_is_asked),
+        CLUSTER_TEST(test_get__key_that_is_not_there__not_found_by_one_node),
+        CLUSTER_TEST(test_put__first_node_cannot__next_gets_the_same_write_id),
+        CLUSTER_TEST(test_get__first_node_is_down__it_is_avoided_afterwards),
+        CLUSTER_TEST(test_get__busy_node_is_well_again__used_again_after_its_pause),
+        CLUSTER_TEST(test_get__corrupt_content__other_replica_answers),
+        CLUSTER_TEST(test_get__corrupt_everywhere__corrupt_after_one_look_at_each),
+        CLUSTER_TEST(test_get__no_quorum__one_other_coordinator_is_believed),
+        CLUSTER_TEST(test_put__answers_by_a_rule__reported_as_they_are_at_once),
+        CLUSTER_TEST(test_put__no_space_everywhere__no_space),
+        CLUSTER_TEST(test_put__an_attempt_is_open__never_reported_as_undone),
+        CLUSTER_TEST(test_put__no_node_took_it__determinate),
+        CLUSTER_TEST(test_call__all_nodes_silent__ends_at_the_deadline),
+        CLUSTER_TEST(test_get__node_restarts_within_the_deadline__answered_in_a_later_round),
+        CLUSTER_TEST(test_get__stale_ring__newer_one_is_fetched_and_followed),
+        CLUSTER_TEST(test_get__answer_of_a_newer_epoch__next_call_uses_the_new_ring),
+        CLUSTER_TEST(test_get__ring_of_another_cluster__not_believed),
+        CLUSTER_TEST(test_get__many_threads_failing_nodes_and_new_rings__all_answered),
+        CLUSTER_TEST(test_replicas__key__addresses_in_order_of_the_preference_list),
+        CLUSTER_TEST(test_space__any_node__what_it_tells),
+        CLUSTER_TEST(test_list__pages__every_name_once_in_order),
+        CLUSTER_TEST(test_list__page_that_leads_back__not_believed),
+        CLUSTER_TEST(test_put__value_over_the_limit__never_sent),
+        CLUSTER_TEST(test_open__first_address_is_dead__second_is_used),
+        CLUSTER_TEST(test_open__nobody_there__says_which_address_and_why),
+        CLUSTER_TEST(test_open__node_without_a_ring__not_ready),
+        CLUSTER_TEST(test_open__malformed_addresses__refused_before_anything_is_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

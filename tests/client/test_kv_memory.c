@@ -484,32 +484,32 @@ static void test_status_is_indeterminate__only_where_a_put_may_yet_appear(void *
     }
 }
 
-#define store_test(name) cmocka_unit_test_setup_teardown(name, open_store, close_store)
+#define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, open_store, close_store)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        store_test(test_get__key_never_written__not_found_and_no_object),
-        store_test(test_put__new_key__get_returns_content_and_size),
-        store_test(test_put__without_context__makes_a_sibling),
-        store_test(test_put__with_context__supersedes_what_was_seen_and_no_more),
-        store_test(test_put__some_named_sibling__drops_that_one_alone),
-        store_test(test_put__each_call__has_its_own_write_id),
-        store_test(test_delete__all_that_was_seen__tombstone_carries_the_context),
-        store_test(test_delete__against_a_write__the_write_stays),
-        store_test(test_put__below_missing_directories__makes_them),
-        store_test(test_delete__of_a_directory_over_a_live_name__directory_is_back),
-        store_test(test_delete__of_an_emptied_directory__stays_deleted),
-        store_test(test_list__mixed_directory__live_names_in_order_without_deeper_ones),
-        store_test(test_list__root__holds_the_top_level_and_not_itself),
-        store_test(test_list__bounds__start_end_and_prefix_hold),
-        store_test(test_list__pages_of_any_size__every_live_row_once),
-        store_test(test_list__scan_bounded__pages_may_be_empty_but_go_on),
-        store_test(test_put__keys_and_values_that_break_rules__refused_and_nothing_stored),
-        store_test(test_list__of_what_is_no_directory__bad_key),
-        store_test(test_put__more_siblings_than_allowed__refused),
-        store_test(test_fail__two_calls__those_fail_and_the_third_works),
-        store_test(test_fail_after_put__one_call__fails_and_is_there_all_the_same),
+        STORE_TEST(test_get__key_never_written__not_found_and_no_object),
+        STORE_TEST(test_put__new_key__get_returns_content_and_size),
+        STORE_TEST(test_put__without_context__makes_a_sibling),
+        STORE_TEST(test_put__with_context__supersedes_what_was_seen_and_no_more),
+        STORE_TEST(test_put__some_named_sibling__drops_that_one_alone),
+        STORE_TEST(test_put__each_call__has_its_own_write_id),
+        STORE_TEST(test_delete__all_that_was_seen__tombstone_carries_the_context),
+        STORE_TEST(test_delete__against_a_write__the_write_stays),
+        STORE_TEST(test_put__below_missing_directories__makes_them),
+        STORE_TEST(test_delete__of_a_directory_over_a_live_name__directory_is_back),
+        STORE_TEST(test_delete__of_an_emptied_directory__stays_deleted),
+        STORE_TEST(test_list__mixed_directory__live_names_in_order_without_deeper_ones),
+        STORE_TEST(test_list__root__holds_the_top_level_and_not_itself),
+        STORE_TEST(test_list__bounds__start_end_and_prefix_hold),
+        STORE_TEST(test_list__pages_of_any_size__every_live_row_once),
+        STORE_TEST(test_list__scan_bounded__pages_may_be_empty_but_go_on),
+        STORE_TEST(test_put__keys_and_values_that_break_rules__refused_and_nothing_stored),
+        STORE_TEST(test_list__of_what_is_no_directory__bad_key),
+        STORE_TEST(test_put__more_siblings_than_allowed__refused),
+        STORE_TEST(test_fail__two_calls__those_fail_and_the_third_works),
+        STORE_TEST(test_fail_after_put__one_call__fails_and_is_there_all_the_same),
         cmocka_unit_test(test_status_is_indeterminate__only_where_a_put_may_yet_appear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -305,10 +305,16 @@ static void test_call__large_value_both_ways__whole(void **state)
 
 enum { THREADS = 8, CALLS = 50 };
 
+struct asker {
+    struct fixture *fixture;
+    pthread_t thread;
+    unsigned answered;
+};
+
 static void *ask_often(void *argument)
 {
-    struct fixture *fixture = argument;
-    uintptr_t answered = 0;
+    struct asker *asker = argument;
+    struct fixture *fixture = asker->fixture;
     for (int i = 0; i < CALLS; i++) {
         struct message request = {.type = MESSAGE_STATUS};
         struct message reply;
@@ -316,50 +322,50 @@ static void *ask_often(void *argument)
                                  .request = &request,
                                  .deadline_ns = socket_now_ns() + LONG_MS * NS_PER_MS};
         if (pool_call(fixture->pool, &call, &reply) == STATUS_OK) {
-            answered++;
+            asker->answered++;
             message_release(&reply);
         }
     }
-    return (void *)answered;
+    return NULL;
 }
 
 static void test_call__many_threads__all_answered_on_a_connection_each(void **state)
 {
     struct fixture *fixture = *state;
-    pthread_t threads[THREADS];
+    struct asker askers[THREADS] = {0};
     for (int i = 0; i < THREADS; i++) {
-        assert_int_equal(pthread_create(&threads[i], NULL, ask_often, fixture), 0);
+        askers[i].fixture = fixture;
+        assert_int_equal(pthread_create(&askers[i].thread, NULL, ask_often, &askers[i]), 0);
     }
 
     for (int i = 0; i < THREADS; i++) {
-        void *answered;
-        pthread_join(threads[i], &answered);
-        assert_int_equal((uintptr_t)answered, CALLS);
+        pthread_join(askers[i].thread, NULL);
+        assert_int_equal(askers[i].answered, CALLS);
     }
 
     assert_in_range(fake_node_connections(fixture->node), 1, THREADS);
 }
 
-#define pool_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define POOL_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        pool_test(test_call__twice__same_connection),
-        pool_test(test_call__idle_connection_closed_by_a_restart__answered_on_a_fresh_one),
-        pool_test(test_call__reused_connection_breaks_before_the_reply__sent_once_more),
-        pool_test(test_call__reused_breaks_and_node_is_gone__open),
-        pool_test(test_call__fresh_connection_breaks__closed_and_open),
-        pool_test(test_call__no_answer__timeout_and_connection_not_used_again),
-        pool_test(test_call__answer_byte_by_byte__ok),
-        pool_test(test_call__answers_that_are_none__refused_and_connection_dropped),
-        pool_test(test_call__node_of_another_cluster__refused_and_not_open),
-        pool_test(test_call__greeting_refused_with_a_foreign_status__never_that_of_an_answer),
-        pool_test(test_call__nobody_listens__unreachable_and_not_open),
-        pool_test(test_call__connection_is_never_greeted__timeout_and_not_open),
-        pool_test(test_call__malformed_addresses__unreachable),
-        pool_test(test_call__large_value_both_ways__whole),
-        pool_test(test_call__many_threads__all_answered_on_a_connection_each),
+        POOL_TEST(test_call__twice__same_connection),
+        POOL_TEST(test_call__idle_connection_closed_by_a_restart__answered_on_a_fresh_one),
+        POOL_TEST(test_call__reused_connection_breaks_before_the_reply__sent_once_more),
+        POOL_TEST(test_call__reused_breaks_and_node_is_gone__open),
+        POOL_TEST(test_call__fresh_connection_breaks__closed_and_open),
+        POOL_TEST(test_call__no_answer__timeout_and_connection_not_used_again),
+        POOL_TEST(test_call__answer_byte_by_byte__ok),
+        POOL_TEST(test_call__answers_that_are_none__refused_and_connection_dropped),
+        POOL_TEST(test_call__node_of_another_cluster__refused_and_not_open),
+        POOL_TEST(test_call__greeting_refused_with_a_foreign_status__never_that_of_an_answer),
+        POOL_TEST(test_call__nobody_listens__unreachable_and_not_open),
+        POOL_TEST(test_call__connection_is_never_greeted__timeout_and_not_open),
+        POOL_TEST(test_call__malformed_addresses__unreachable),
+        POOL_TEST(test_call__large_value_both_ways__whole),
+        POOL_TEST(test_call__many_threads__all_answered_on_a_connection_each),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
