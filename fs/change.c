@@ -315,7 +315,7 @@ int fs_setattr(struct fs *fs, uint64_t id, const struct fs_change *change,
     if (file != NULL) {
         failed = change_open(file, change, &is_open, &must_put);
         if (failed == 0 && is_open && must_put) {
-            failed = fs_flush(fs, file);
+            failed = fs_flush(fs, file, false);
         }
         file_unref(file);
     }

@@ -65,30 +65,48 @@ static int append_siblings(struct buffer *buffer, const struct object *object)
     return failed;
 }
 
-/* What the cluster holds for the node: `user.dynamofs.*`. */
-static int get_own(struct fs *fs, struct slice key, const char *what, struct buffer *ret_value)
+/* The row that this mount has shown of the node, as fresh as its attributes; the caller drops
+ * the reference. NULL for what is not on the cluster. */
+static struct object *shown_row(struct fs *fs, struct node *node)
 {
-    struct object *object = NULL;
+    struct file *file = file_of_node(fs, node);
+    struct object *row = NULL;
+
+    if (file != NULL) {
+        file_lock(file);
+        row = object_ref(file->shown.row);
+        file_unlock(file);
+        file_unref(file);
+        return row;
+    }
+    inodes_lock(&fs->inodes);
+    row = object_ref(node->shown.row);
+    inodes_unlock(&fs->inodes);
+    return row;
+}
+
+/* `user.dynamofs.*`: from memory, since `cp -a` and its like ask for all of them. */
+static int get_own(struct fs *fs, struct node *node, struct slice key, const char *what,
+                   struct buffer *ret_value)
+{
+    static const struct clock nothing;
+    int failed = 0;
 
     if (strcmp(what, "replicas") == 0) {
         return errno_of_status(kv_replicas(fs->config.kv, key, ret_value));
     }
-    enum status status = kv_get(fs->config.kv, key, &fs->options, &object);
-    int failed = status == STATUS_NOT_FOUND ? 0 : errno_of_status(status);
-    if (failed == 0 && strcmp(what, "siblings") == 0) {
-        failed = append_siblings(ret_value, object);
-    } else if (failed == 0 && strcmp(what, "clock") == 0) {
-        if (object != NULL) {
-            append_clock(ret_value, &object->clock);
-        }
-    } else if (failed == 0 && strcmp(what, "context") == 0) {
-        if (object != NULL) {
-            append_context(ret_value, &object->clock);
-        }
-    } else if (failed == 0) {
+    struct object *row = shown_row(fs, node);
+    const struct clock *clock = row != NULL ? &row->clock : &nothing;
+    if (strcmp(what, "siblings") == 0) {
+        failed = append_siblings(ret_value, row);
+    } else if (strcmp(what, "clock") == 0) {
+        append_clock(ret_value, clock);
+    } else if (strcmp(what, "context") == 0) {
+        append_context(ret_value, clock);
+    } else {
         failed = ENODATA;
     }
-    object_unref(object);
+    object_unref(row);
     return failed;
 }
 
@@ -140,7 +158,7 @@ int fs_getxattr(struct fs *fs, uint64_t id, const char *name, struct buffer *ret
     }
     failed = fs_node_key(fs, node, &key);
     if (failed == 0 && has_prefix(name, own_prefix)) {
-        failed = get_own(fs, buffer_slice(&key), name + strlen(own_prefix), ret_value);
+        failed = get_own(fs, node, buffer_slice(&key), name + strlen(own_prefix), ret_value);
     } else if (failed == 0) {
         failed = get_encoded(fs, node, buffer_slice(&key), &encoded);
         if (failed == 0) {
@@ -235,7 +253,7 @@ int fs_setxattr(struct fs *fs, uint64_t id, const struct fs_xattr_change *change
     if (file != NULL) {
         failed = set_open(file, change, &is_open, &must_put);
         if (failed == 0 && must_put) {
-            failed = fs_flush(fs, file);
+            failed = fs_flush(fs, file, false);
         }
         file_unref(file);
     }

@@ -226,7 +226,16 @@ int fs_write(struct file *file, struct slice bytes, uint64_t offset, bool append
         file->attributes.modified_ns = attributes_now_ns();
         file->attributes.changed_ns = file->attributes.modified_ns;
         file_touch(file);
+        file->is_unwritten = false;
     }
     file_unlock(file);
     return failed;
+}
+
+bool fs_is_unwritten(struct file *file)
+{
+    file_lock(file);
+    bool is_unwritten = file->is_dirty && file->is_unwritten;
+    file_unlock(file);
+    return is_unwritten;
 }

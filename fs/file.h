@@ -23,9 +23,10 @@ struct file {
     pthread_cond_t token_free;
     bool is_token_taken;
     bool is_loaded;
-    bool is_dirty;    /* the cluster does not have this content, or these attributes */
-    bool is_edited;   /* the content is in `edited`, otherwise in `loaded` */
-    uint64_t changes; /* counts writes, so that a put knows if it was the last word */
+    bool is_dirty;     /* the cluster does not have this content, or these attributes */
+    bool is_unwritten; /* ... but only because it was created or truncated */
+    bool is_edited;    /* the content is in `edited`, otherwise in `loaded` */
+    uint64_t changes;  /* counts writes, so that a put knows if it was the last word */
     struct attributes attributes;
     struct blob *loaded;
     struct buffer edited;

@@ -66,6 +66,7 @@ static void mark_clean(struct file *file, const struct snapshot *snapshot)
         return;
     }
     file->is_dirty = false;
+    file->is_unwritten = false;
     if (file->is_edited) {
         file->loaded = blob_ref(snapshot->version.content);
         file->is_edited = false;
@@ -237,10 +238,13 @@ static int flush(struct file *file, bool sync)
     return failed;
 }
 
-int fs_flush(struct fs *fs, struct file *file)
+int fs_flush(struct fs *fs, struct file *file, bool more_follow)
 {
     assert(file->fs == fs);
 
+    if (more_follow && fs_is_unwritten(file)) {
+        return 0;
+    }
     return flush(file, false);
 }
 

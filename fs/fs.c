@@ -180,13 +180,16 @@ static int refresh_root(struct fs *fs, struct node *root)
 {
     struct object *object = NULL;
     enum status status = kv_get(fs->config.kv, slice_of_string("/"), &fs->options, &object);
+    struct object *row = status == STATUS_OK ? object_project(object) : NULL;
 
-    if (status == STATUS_OK) {
+    if (row != NULL) {
         inodes_lock(&fs->inodes);
         root->attributes = object_newest(object)->attributes;
         root->attributes.type = VERSION_DIRECTORY;
+        shown_set_all(&root->shown, row);
         inodes_unlock(&fs->inodes);
     }
+    object_unref(row);
     if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
         inodes_lock(&fs->inodes);
         fs_node_is_fresh(fs, root);

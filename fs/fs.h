@@ -125,9 +125,12 @@ int fs_read(struct file *file, uint64_t offset, size_t size, struct slice *ret_b
             struct blob **ret_blob);
 /* EFBIG beyond VALUE_SIZE_MAX. With `append` at the end, wherever the offset. */
 int fs_write(struct file *file, struct slice bytes, uint64_t offset, bool append);
+/* True if the file was created or truncated, and nothing written yet. */
+bool fs_is_unwritten(struct file *file);
 /* Puts what was changed; what close(2) returns. On failure the changes stay, and the next
- * flush tries again. */
-int fs_flush(struct fs *fs, struct file *file);
+ * flush tries again. With `more_follow` (whoever closes has it open once more) a file that is
+ * not written yet waits for that close. */
+int fs_flush(struct fs *fs, struct file *file, bool more_follow);
 /* The same, and every copy that counts survives a power cut. */
 int fs_fsync(struct fs *fs, struct file *file);
 /* One handle fewer. The last one tries once more to put what is not put, and notes a loss. */

@@ -163,6 +163,7 @@ int fs_open(struct fs *fs, uint64_t id, bool truncate, struct fs_opened *ret_ope
         failed = file_resize(opened.file, 0);
         opened.file->attributes.modified_ns = attributes_now_ns();
         opened.file->attributes.changed_ns = opened.file->attributes.modified_ns;
+        opened.file->is_unwritten |= !opened.file->is_dirty;
         file_touch(opened.file);
         file_unlock(opened.file);
         opened.keep_cache = false;
@@ -249,6 +250,7 @@ int fs_create(struct fs *fs, uint64_t parent, const char *name,
             file->attributes = attributes;
             file->is_loaded = true;
             file->is_dirty = true;
+            file->is_unwritten = true;
         }
         node_unref(&fs->inodes, node);
     }

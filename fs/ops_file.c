@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "fs/descriptors.h"
+
 static struct file *file_of(const struct fuse_file_info *info)
 {
     return (struct file *)(uintptr_t)info->fh;
@@ -89,8 +91,11 @@ void ops_write(fuse_req_t request, fuse_ino_t node, const char *bytes, size_t si
 
 void ops_flush(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
 {
-    (void)node;
-    fuse_reply_err(request, fs_flush(ops_fs(request), file_of(info)));
+    struct file *file = file_of(info);
+    bool more_follow =
+        fs_is_unwritten(file) && descriptors_has_other(fuse_req_ctx(request)->pid, node);
+
+    fuse_reply_err(request, fs_flush(ops_fs(request), file, more_follow));
 }
 
 void ops_fsync(fuse_req_t request, fuse_ino_t node, int data_only, struct fuse_file_info *info)

@@ -102,7 +102,7 @@ void write_open(struct file *file, uint64_t offset, const char *text)
 
 int close_file(struct fs *fs, struct file *file)
 {
-    int failed = fs_flush(fs, file);
+    int failed = fs_flush(fs, file, false);
 
     fs_release(fs, file);
     return failed;

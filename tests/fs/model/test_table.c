@@ -93,7 +93,7 @@ static void test_table__write_twice__late_arrival_stays_after_both(void **state)
 
     put_beside(mounts->kv, "cart", "late");
     write_open(file, 0, "first");
-    assert_int_equal(fs_flush(mounts->here, file), 0);
+    assert_int_equal(fs_flush(mounts->here, file, false), 0);
     write_open(file, 0, "again");
     assert_int_equal(close_file(mounts->here, file), 0);
 
