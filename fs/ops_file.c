@@ -89,11 +89,20 @@ void ops_write(fuse_req_t request, fuse_ino_t node, const char *bytes, size_t si
     }
 }
 
+/* True if whoever closes the file, which was not written yet, has it open once more. */
+static bool is_duplicated(fuse_req_t request, fuse_ino_t node)
+{
+    struct stat attributes;
+    double valid_s;
+
+    return fs_getattr(ops_fs(request), node, &attributes, &valid_s) == 0 &&
+           descriptors_has_other(fuse_req_ctx(request)->pid, attributes.st_ino);
+}
+
 void ops_flush(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
 {
     struct file *file = file_of(info);
-    bool more_follow =
-        fs_is_unwritten(file) && descriptors_has_other(fuse_req_ctx(request)->pid, node);
+    bool more_follow = fs_is_unwritten(file) && is_duplicated(request, node);
 
     fuse_reply_err(request, fs_flush(ops_fs(request), file, more_follow));
 }
