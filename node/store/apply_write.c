@@ -17,22 +17,20 @@ struct plan {
     struct batch *batch;
     struct slice key;
     uint64_t wall_us;
-    bool sync; /* what is merged is written even if it is unchanged */
-
-    bool has_object;
-    size_t object_index;
     struct object *object; /* the copy after it, one reference; NULL if there is none */
-    bool has_row;
+    struct object *row;    /* the same for its row */
+    uint64_t stamp;        /* for all intents of this request; 0: none taken yet */
+    size_t object_index;   /* entries of the batch, each with the flag below */
     size_t row_index;
-    struct object *row;
-
-    uint64_t stamp; /* for all intents of this request; 0: none taken yet */
-    bool has_row_intent;
     size_t row_intent_index;
-    bool revives_self; /* the key is a directory that is not live */
     size_t self_index;
-    bool revives_parent; /* a live row under a directory that is not live */
     size_t parent_index;
+    bool sync; /* what is merged is written even if it is unchanged */
+    bool has_object;
+    bool has_row;
+    bool has_row_intent;
+    bool revives_self;   /* the key is a directory that is not live */
+    bool revives_parent; /* a live row under a directory that is not live */
 };
 
 static void plan_release(struct plan *plan)

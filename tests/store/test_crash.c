@@ -36,54 +36,80 @@ static void save_ring(struct fixture *fixture)
     apply_expect(fixture, request, STATUS_OK);
 }
 
-/* Puts number after number, each over what the key holds, until it is killed. */
-static void put_for_ever(const char *directory, int pipe_end, uint32_t begin)
-{
-    static uint64_t tokens[FULL];
-    static uint32_t numbers[FULL];
-    static struct object *seen[KEYS];
+/* The child: puts in flight, and what each key holds as far as it knows. */
+struct writer {
     struct fixture fixture;
     struct loop loop;
-    uint32_t number = begin;
-    char text[32];
-    char content[32];
+    int pipe_end;
+    uint64_t tokens[FULL];
+    uint32_t numbers[FULL];
+    struct object *seen[KEYS];
+};
 
-    fixture_open(&fixture, FIXTURE_LEVELDB, directory);
-    if (!fixture.identity.has_ring) {
-        save_ring(&fixture);
+static void writer_open(struct writer *writer, const char *directory, bool always_queue)
+{
+    char text[32];
+
+    fixture_open(&writer->fixture, FIXTURE_LEVELDB, directory);
+    if (!writer->fixture.identity.has_ring) {
+        save_ring(&writer->fixture);
     }
     for (uint32_t i = 0; i < KEYS; i++) {
         key_text(i, text);
-        seen[i] = stored_object(&fixture, text);
+        writer->seen[i] = stored_object(&writer->fixture, text);
     }
-    loop_begin(&loop, &fixture, number % 2 == 0);
+    loop_begin(&writer->loop, &writer->fixture, always_queue);
+}
+
+static void writer_submit(struct writer *writer, size_t slot, uint32_t number)
+{
+    char text[32];
+    char content[32];
+
+    key_text(number, text);
+    (void)snprintf(content, sizeof content, "%u", number);
+    struct store_request request = put_request(text, writer->seen[number % KEYS], content);
+    request.sync = number % 97 == 0;
+    writer->numbers[slot] = number;
+    writer->tokens[slot] = loop_submit(&writer->loop, request);
+}
+
+/* Tells the parent of one result. */
+static void writer_acknowledge(struct writer *writer)
+{
+    struct store_result result = loop_wait(&writer->loop);
+    size_t slot = 0;
+
+    while (writer->tokens[slot] != result.token) {
+        slot++;
+    }
+    struct acknowledgement acknowledgement = {.number = writer->numbers[slot],
+                                              .counter = result.intent_stamp};
+    size_t size = sizeof acknowledgement;
+    if (result.status != STATUS_OK ||
+        write(writer->pipe_end, &acknowledgement, size) != (ssize_t)size) {
+        _exit(2);
+    }
+    struct object **seen = &writer->seen[writer->numbers[slot] % KEYS];
+    object_unref(*seen);
+    *seen = object_ref(result.object);
+    store_result_release(&result);
+}
+
+/* Puts number after number, each over what the key holds, until it is killed. */
+static void put_for_ever(const char *directory, int pipe_end, uint32_t begin)
+{
+    static struct writer writer;
+    uint32_t number = begin;
+
+    writer.pipe_end = pipe_end;
+    writer_open(&writer, directory, begin % 2 == 0);
     for (;;) {
         for (size_t slot = 0; slot < FULL; slot++) {
-            key_text(number, text);
-            (void)snprintf(content, sizeof content, "%u", number);
-            struct store_request request = put_request(text, seen[number % KEYS], content);
-            request.sync = number % 97 == 0;
-            numbers[slot] = number++;
-            tokens[slot] = loop_submit(&loop, request);
+            writer_submit(&writer, slot, number++);
         }
-        for (size_t answered = 0; answered < FULL; answered++) {
-            struct store_result result = loop_wait(&loop);
-            size_t slot = 0;
-            while (tokens[slot] != result.token) {
-                slot++;
-            }
-            if (result.status != STATUS_OK) {
-                _exit(2);
-            }
-            struct acknowledgement acknowledgement = {.number = numbers[slot],
-                                                      .counter = result.intent_stamp};
-            if (write(pipe_end, &acknowledgement, sizeof acknowledgement) !=
-                sizeof acknowledgement) {
-                _exit(3);
-            }
-            object_unref(seen[numbers[slot] % KEYS]);
-            seen[numbers[slot] % KEYS] = object_ref(result.object);
-            store_result_release(&result);
+        for (size_t slot = 0; slot < FULL; slot++) {
+            writer_acknowledge(&writer);
         }
     }
 }
