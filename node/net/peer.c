@@ -333,7 +333,6 @@ enum status peer_send(struct peer *peer, const struct message *message)
 void peer_hurry(struct peer *peer)
 {
     if (peer->state == PEER_WAITING && !peer->is_abandoned) {
-        peer->backoff_ms = PEER_BACKOFF_MIN_MS;
         set_timer(peer, 0);
     }
 }

@@ -202,6 +202,23 @@ void client_make_get(struct message *message, const char *key)
     message->get.deadline_ms = CLIENT_TIMEOUT_MS;
 }
 
+struct object *client_make_object(const char *text)
+{
+    struct dot dot = {.actor = {.node = 1, .birth = 1}, .counter = 1};
+    struct clock clock = {.count = 1, .pair = &dot};
+    struct version version = {.dot = dot, .attributes = {.type = VERSION_FILE}};
+    struct object *object = NULL;
+
+    version.content = blob_new(slice_of_string(text));
+    assert_non_null(version.content);
+    version.attributes.size = strlen(text);
+    content_hash(blob_slice(version.content), version.content_hash);
+    assert_int_equal(object_new(&clock, &version, 1, (struct actor){.node = 0}, &object),
+                     STATUS_OK);
+    blob_unref(version.content);
+    return object;
+}
+
 enum status client_put(struct test_client *client, const char *key, const char *text)
 {
     struct message put;
@@ -256,6 +273,22 @@ uint64_t client_figure(struct test_client *client, const char *name)
     return value;
 }
 
+uint64_t client_ring_epoch(const char *address, char ret_member_address[ADDRESS_SIZE])
+{
+    struct test_client client;
+    struct message request = {.type = MESSAGE_RING};
+    struct message reply = {.type = 0};
+
+    client_open(&client, address);
+    assert_int_equal(client_call(&client, &request, &reply), STATUS_OK);
+    assert_int_equal(reply.status, STATUS_OK);
+    uint64_t epoch = reply.ring->epoch;
+    memcpy(ret_member_address, reply.ring->members[0].address, ADDRESS_SIZE);
+    message_release(&reply);
+    client_close(&client);
+    return epoch;
+}
+
 static size_t members_of(const char *address)
 {
     struct test_client client;
@@ -286,4 +319,39 @@ bool client_wait_members(const char *address, size_t members)
         usleep(5000);
     }
     return true;
+}
+
+void client_put_text(const char *address, const char *key, const char *text)
+{
+    struct test_client client;
+
+    client_open(&client, address);
+    assert_int_equal(client_put(&client, key, text), STATUS_OK);
+    client_close(&client);
+}
+
+void client_assert_text(const char *address, const char *key, const char *wanted)
+{
+    struct test_client client;
+    char *text = NULL;
+
+    client_open(&client, address);
+    assert_int_equal(client_get(&client, key, &text), STATUS_OK);
+    assert_string_equal(text, wanted);
+    free(text);
+    client_close(&client);
+}
+
+bool client_put_until_ok(const char *address, const char *key, const char *text)
+{
+    uint64_t until_ms = test_now_ms() + CLIENT_TIMEOUT_MS;
+    enum status status = STATUS_CLOSED;
+
+    while (status != STATUS_OK && test_now_ms() < until_ms) {
+        struct test_client client;
+        client_open(&client, address);
+        status = client_put(&client, key, text);
+        client_close(&client);
+    }
+    return status == STATUS_OK;
 }

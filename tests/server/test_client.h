@@ -41,14 +41,25 @@ enum status client_call(struct test_client *client, struct message *request,
 /* Fills in a put of `text`, with the context of nothing. */
 void client_make_put(struct message *message, const char *key, const char *text);
 void client_make_get(struct message *message, const char *key);
+/* An object with one version of this content; the caller unrefs. */
+struct object *client_make_object(const char *text);
 /* The status of the reply, or of the connection. */
 enum status client_put(struct test_client *client, const char *key, const char *text);
 /* With STATUS_OK the newest version's content, NUL-terminated; free it. */
 enum status client_get(struct test_client *client, const char *key, char **ret_text);
 /* One of the node's figures; 0 if it has none of that name. */
 uint64_t client_figure(struct test_client *client, const char *name);
+/* The epoch of the node's ring, and where the ring says that its first member listens. */
+uint64_t client_ring_epoch(const char *address, char ret_member_address[ADDRESS_SIZE]);
 /* Asks until the node is a member of a ring of `members`; false after the deadline. */
 bool client_wait_members(const char *address, size_t members);
+
+/* Over a connection of their own; fail the test if it does not go as wanted. */
+void client_put_text(const char *address, const char *key, const char *text);
+void client_assert_text(const char *address, const char *key, const char *wanted);
+/* While nodes meet, or notice that they lost one another, a put may find too few of them: tries
+ * until it succeeds; false after the deadline. */
+bool client_put_until_ok(const char *address, const char *key, const char *text);
 
 uint64_t test_now_ms(void);
 

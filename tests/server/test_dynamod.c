@@ -151,6 +151,35 @@ static void test_dynamod__interrupted__exit_0(void **state)
     assert_int_equal(process_wait(&process), 0);
 }
 
+/* Starts and stops it; what it said of the stop before. */
+static void assert_stop_before_was(const char *wanted)
+{
+    struct node_process process;
+    char *errors = NULL;
+
+    process_start_node(&process, directory, "127.0.0.1:0", NULL);
+    process_signal(&process, SIGTERM);
+    assert_int_equal(process_wait_errors(&process, &errors), 0);
+    if (strstr(errors, wanted) == NULL) {
+        fail_msg("'%s' does not say '%s'", errors, wanted);
+    }
+    free(errors);
+}
+
+static void test_dynamod__terminated_or_killed__next_start_knows(void **state)
+{
+    struct node_process process;
+
+    (void)state;
+    assert_stop_before_was("clean_stop_before=yes");
+    assert_stop_before_was("clean_stop_before=yes");
+    process_start_node(&process, directory, "127.0.0.1:0", NULL);
+    process_signal(&process, SIGKILL);
+    assert_int_equal(process_wait(&process), -SIGKILL);
+    assert_stop_before_was("clean_stop_before=no");
+    assert_stop_before_was("clean_stop_before=yes");
+}
+
 static void make_key(char key[16], size_t index)
 {
     snprintf(key, 16, "k%u", (unsigned)index);
@@ -384,6 +413,29 @@ static void test_dynamod__terminated_with_put_in_flight__answers_it_first(void *
     stuck_end(&stuck);
 }
 
+/* Asks until the node says that it is going. */
+static void wait_until_new_requests_are_refused(struct test_client *client)
+{
+    uint64_t until_ms = test_now_ms() + DRAIN_LIMIT_MS;
+    enum status status = STATUS_OK;
+
+    for (uint64_t id = 10; status != STATUS_CLOSED; id++) {
+        struct message get;
+        struct message reply = {.type = 0};
+
+        assert_true(test_now_ms() < until_ms);
+        client_make_get(&get, "other");
+        get.get.deadline_ms = 100;
+        get.request_id = id;
+        assert_true(client_send(client, &get));
+        message_release(&get);
+        assert_int_equal(client_receive(client, &reply), STATUS_OK);
+        assert_int_equal(reply.request_id, id);
+        status = reply.status;
+        message_release(&reply);
+    }
+}
+
 static void test_dynamod__terminated_with_long_put_in_flight__ends_after_5_s(void **state)
 {
     struct stuck stuck;
@@ -392,6 +444,7 @@ static void test_dynamod__terminated_with_long_put_in_flight__ends_after_5_s(voi
     stuck_start(&stuck);
     stuck_put_and_stop(&stuck, 60000);
     uint64_t begin_ms = test_now_ms();
+    wait_until_new_requests_are_refused(&stuck.client);
     assert_int_equal(process_wait(&stuck.nodes[0]), 0);
     assert_in_range(test_now_ms() - begin_ms, DRAIN_LIMIT_MS - 500, DRAIN_LIMIT_MS + 5000);
     stuck_end(&stuck);
@@ -407,6 +460,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_dynamod__cannot_start__one_line_and_exit_1, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_dynamod__interrupted__exit_0, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dynamod__terminated_or_killed__next_start_knows,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_dynamod__killed__acknowledged_puts_are_there_again,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(

@@ -309,19 +309,12 @@ static void test_listener__requests_before_hello_is_answered__wait(void **state)
 
 static struct object *make_large_object(void)
 {
-    struct dot dot = {.actor = {.node = 1, .birth = 1}, .counter = 1};
-    struct clock clock = {.count = 1, .pair = &dot};
-    struct version version = {.dot = dot, .attributes = {.type = VERSION_FILE}};
-    struct object *object = NULL;
+    char *text = calloc(1, VALUE_SIZE_MAX + 1);
 
-    version.content = blob_new_uninitialised(VALUE_SIZE_MAX);
-    assert_non_null(version.content);
-    memset(version.content->data, 'l', VALUE_SIZE_MAX);
-    version.attributes.size = VALUE_SIZE_MAX;
-    content_hash(blob_slice(version.content), version.content_hash);
-    assert_int_equal(object_new(&clock, &version, 1, (struct actor){.node = 0}, &object),
-                     STATUS_OK);
-    blob_unref(version.content);
+    assert_non_null(text);
+    memset(text, 'l', VALUE_SIZE_MAX);
+    struct object *object = client_make_object(text);
+    free(text);
     return object;
 }
 

@@ -92,6 +92,34 @@ static void test_peer__listener_answers__up_and_request_answered(void **state)
     assert_int_equal(harness->failures, 0);
 }
 
+static void send_get(struct harness *harness)
+{
+    struct message request;
+
+    client_make_get(&request, "large");
+    sent_status = peer_send(harness->peer, &request);
+    message_release(&request);
+}
+
+static void test_peer__reply_longer_than_a_greeting__taken(void **state)
+{
+    struct harness *harness = *state;
+    static char text[FRAME_SIZE_MAX_GREETING + 2];
+
+    memset(text, 'l', sizeof(text) - 1);
+    memcpy(harness->peer_address, harness->address, ADDRESS_SIZE);
+    harness_do(harness, harness_connect_peer);
+    assert_true(harness_wait(harness, &harness->ups, 1));
+    harness_do(harness, send_get);
+    assert_int_equal(sent_status, STATUS_OK);
+    assert_true(harness_wait(harness, &harness->held_count, 1));
+    harness->answer_object = client_make_object(text);
+    harness_do(harness, harness_answer_all);
+    assert_true(harness_wait(harness, &harness->replies, 1));
+    assert_int_equal(harness->downs, 0);
+    object_unref(harness->answer_object);
+}
+
 static void test_peer__name_instead_of_number__resolved(void **state)
 {
     struct harness *harness = *state;
@@ -157,7 +185,7 @@ static void hurry(struct harness *harness)
     peer_hurry(harness->peer);
 }
 
-static void test_peer__hurried_while_waiting__tries_at_once(void **state)
+static void test_peer__hurried_then_up_then_lost__waits_shortly_each_time(void **state)
 {
     struct harness *harness = *state;
     struct test_client client;
@@ -178,6 +206,11 @@ static void test_peer__hurried_while_waiting__tries_at_once(void **state)
     assert_true(test_now_ms() - begin_ms < PEER_BACKOFF_MAX_MS / 2);
     reply_hello(&client, hello_id, STATUS_OK, NULL);
     assert_true(harness_wait(harness, &harness->ups, 1));
+
+    begin_ms = test_now_ms();
+    client_close(&client);
+    accept_hello(listening, &client, &hello_id);
+    assert_true(test_now_ms() - begin_ms < PEER_BACKOFF_MAX_MS / 2);
     client_close(&client);
     close(listening);
 }
@@ -257,6 +290,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_peer__listener_answers__up_and_request_answered,
                                         harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(test_peer__reply_longer_than_a_greeting__taken,
+                                        harness_setup, harness_teardown),
         cmocka_unit_test_setup_teardown(test_peer__name_instead_of_number__resolved,
                                         harness_setup, harness_teardown),
         cmocka_unit_test_setup_teardown(
@@ -264,8 +299,9 @@ int main(void)
             harness_teardown),
         cmocka_unit_test_setup_teardown(test_peer__connection_lost__down_then_up_again,
                                         harness_setup, harness_teardown),
-        cmocka_unit_test_setup_teardown(test_peer__hurried_while_waiting__tries_at_once,
-                                        harness_setup, harness_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_peer__hurried_then_up_then_lost__waits_shortly_each_time, harness_setup,
+            harness_teardown),
         cmocka_unit_test_setup_teardown(test_peer__hello_refused__failed_with_the_reason,
                                         harness_setup, harness_teardown),
         cmocka_unit_test_setup_teardown(test_peer__hello_never_answered__failed_after_deadline,

@@ -1,11 +1,11 @@
 /*
- * test_server.c - whole nodes on loopback, on threads of this process.
+ * test_server.c - one whole node on loopback, on a thread of this process.
  *
- *  - One node alone puts and gets; three form a cluster and share their keys.
+ *  - One node alone puts and gets.
  *  - What breaks the protocol is told why, closed and counted; the node serves on.
  *  - A busy port, a directory in use, another cluster's counts: one line, nothing changed.
  *  - The data directory tells where its node listens, while it runs.
- *  - A node alone may move to another address, a member of several may not.
+ *  - A node alone may move to another address.
  *  - A stop answers what is in flight and loses nothing that was acknowledged.
  */
 #include <setjmp.h>
@@ -24,7 +24,7 @@
 #include "tests/server/node_fixture.h"
 #include "tests/server/test_client.h"
 
-enum { NODES = 3, IN_FLIGHT = 100 };
+enum { IN_FLIGHT = 100 };
 
 static char directory[FIXTURE_PATH_SIZE];
 
@@ -40,27 +40,6 @@ static int teardown(void **state)
     (void)state;
     fixture_remove_directory(directory);
     return 0;
-}
-
-static void put_text(const char *address, const char *key, const char *text)
-{
-    struct test_client client;
-
-    client_open(&client, address);
-    assert_int_equal(client_put(&client, key, text), STATUS_OK);
-    client_close(&client);
-}
-
-static void assert_text(const char *address, const char *key, const char *wanted)
-{
-    struct test_client client;
-    char *text = NULL;
-
-    client_open(&client, address);
-    assert_int_equal(client_get(&client, key, &text), STATUS_OK);
-    assert_string_equal(text, wanted);
-    free(text);
-    client_close(&client);
 }
 
 static void read_address_file(char ret_text[ADDRESS_SIZE])
@@ -104,8 +83,8 @@ static void test_server__store_always_queued__keeps_what_is_put(void **state)
     (void)state;
     node_start(&node, &options);
     assert_true(client_wait_members(node.address, 1));
-    put_text(node.address, "a", "apple");
-    assert_text(node.address, "a", "apple");
+    client_put_text(node.address, "a", "apple");
+    client_assert_text(node.address, "a", "apple");
     node_stop(&node);
 }
 
@@ -237,7 +216,7 @@ static void test_server__port_in_use__one_line_and_directory_untouched(void **st
 
     node_start(&node, &options);
     assert_true(client_wait_members(taken, 1));
-    put_text(taken, "a", "apple");
+    client_put_text(taken, "a", "apple");
     node_stop(&node);
     fixture_remove_directory(other);
 }
@@ -256,7 +235,7 @@ static void test_server__directory_in_use__one_line_and_first_serves_on(void **s
     assert_non_null(strstr(error.text, "in use by another process"));
     assert_non_null(strstr(error.text, directory));
     assert_null(strchr(error.text, '\n'));
-    put_text(node.address, "a", "apple");
+    client_put_text(node.address, "a", "apple");
     read_address_file(address);
     assert_string_equal(address, node.address);
     node_stop(&node);
@@ -308,26 +287,29 @@ static void test_server__stopped_before_it_runs__ends_at_once(void **state)
     server_free(server);
 }
 
-static void test_server__alone_on_another_port_later__data_moves_along(void **state)
+static void test_server__alone_on_other_ports_later__data_and_ring_move_along(void **state)
 {
     struct node_thread node;
-    char first[ADDRESS_SIZE];
+    char told[ADDRESS_SIZE];
     char listen[ADDRESS_SIZE];
 
     (void)state;
     node_start_alone(&node, directory);
-    put_text(node.address, "a", "apple");
+    client_put_text(node.address, "a", "apple");
+    assert_int_equal(client_ring_epoch(node.address, told), 1);
     node_stop(&node);
-    memcpy(first, node.address, sizeof(first));
+    for (uint64_t move = 1; move <= 3; move++) {
+        int reserved = fixture_reserve_port(listen);
+        struct server_options options = {.data_directory = directory, .listen = listen};
 
-    int reserved = fixture_reserve_port(listen);
-    struct server_options options = {.data_directory = directory, .listen = listen};
-    assert_string_not_equal(first, listen);
-    node_start(&node, &options);
-    assert_true(client_wait_members(node.address, 1));
-    assert_text(node.address, "a", "apple");
-    node_stop(&node);
-    close(reserved);
+        node_start(&node, &options);
+        assert_true(client_wait_members(node.address, 1));
+        client_assert_text(node.address, "a", "apple");
+        assert_int_equal(client_ring_epoch(node.address, told), 1 + move);
+        assert_string_equal(told, listen);
+        node_stop(&node);
+        close(reserved);
+    }
 }
 
 static void test_server__other_counts_than_the_ring_has__refused(void **state)
@@ -420,174 +402,15 @@ static void test_server__stopped_with_puts_in_flight__acknowledged_ones_stay(voi
     assert_int_equal(node_wait(&node), STATUS_OK);
 
     node_start_alone(&node, directory);
-    assert_text(node.address, "first", "1");
+    client_assert_text(node.address, "first", "1");
     for (size_t i = 0; i < IN_FLIGHT; i++) {
         char key[16];
         snprintf(key, sizeof(key), "k%u", (unsigned)i);
         if (acknowledged[i]) {
-            assert_text(node.address, key, key);
+            client_assert_text(node.address, key, key);
         }
     }
     node_stop(&node);
-}
-
-/* Three nodes that were told of one another. */
-struct trio {
-    struct node_thread nodes[NODES];
-    char directories[NODES][FIXTURE_PATH_SIZE];
-    char addresses[NODES][ADDRESS_SIZE];
-    int reserved[NODES];
-    char join[NODES * ADDRESS_SIZE];
-};
-
-static void trio_start_one(struct trio *trio, size_t index)
-{
-    struct server_options options = {.data_directory = trio->directories[index],
-                                     .listen = trio->addresses[index],
-                                     .join = trio->join};
-
-    node_start(&trio->nodes[index], &options);
-}
-
-/* While nodes meet, or notice that they lost one another, a put may find too few of them. */
-static bool put_until_ok(const char *address, const char *key, const char *text)
-{
-    uint64_t until_ms = test_now_ms() + CLIENT_TIMEOUT_MS;
-    enum status status = STATUS_CLOSED;
-
-    while (status != STATUS_OK && test_now_ms() < until_ms) {
-        struct test_client client;
-        client_open(&client, address);
-        status = client_put(&client, key, text);
-        client_close(&client);
-    }
-    return status == STATUS_OK;
-}
-
-static void trio_start(struct trio *trio)
-{
-    size_t used = 0;
-
-    for (size_t i = 0; i < NODES; i++) {
-        fixture_make_directory(trio->directories[i]);
-        trio->reserved[i] = fixture_reserve_port(trio->addresses[i]);
-        used += (size_t)snprintf(trio->join + used, sizeof(trio->join) - used, "%s%s",
-                                 i > 0 ? "," : "", trio->addresses[i]);
-    }
-    for (size_t i = 0; i < NODES; i++) {
-        trio_start_one(trio, i);
-    }
-    for (size_t i = 0; i < NODES; i++) {
-        assert_true(client_wait_members(trio->addresses[i], NODES));
-    }
-    for (size_t i = 0; i < NODES; i++) {
-        assert_true(put_until_ok(trio->addresses[i], "met", "yes"));
-    }
-}
-
-static void trio_stop(struct trio *trio)
-{
-    for (size_t i = 0; i < NODES; i++) {
-        if (trio->nodes[i].server != NULL) {
-            node_stop(&trio->nodes[i]);
-        }
-        close(trio->reserved[i]);
-        fixture_remove_directory(trio->directories[i]);
-    }
-}
-
-static void test_server__three_nodes__put_on_one_get_on_another(void **state)
-{
-    struct trio trio;
-
-    (void)state;
-    trio_start(&trio);
-    for (size_t i = 0; i < (size_t)3 * NODES; i++) {
-        char key[16];
-        snprintf(key, sizeof(key), "key%u", (unsigned)i);
-        put_text(trio.addresses[i % NODES], key, key);
-        assert_text(trio.addresses[(i + 1) % NODES], key, key);
-        assert_text(trio.addresses[(i + 2) % NODES], key, key);
-    }
-    trio_stop(&trio);
-}
-
-static void test_server__one_of_three_is_down_and_back__all_have_its_keys(void **state)
-{
-    struct trio trio;
-
-    (void)state;
-    trio_start(&trio);
-    put_text(trio.addresses[0], "before", "1");
-    node_stop(&trio.nodes[2]);
-    assert_true(put_until_ok(trio.addresses[0], "meanwhile", "2"));
-    assert_text(trio.addresses[1], "meanwhile", "2");
-
-    trio_start_one(&trio, 2);
-    assert_true(client_wait_members(trio.addresses[2], NODES));
-    assert_true(put_until_ok(trio.addresses[2], "after", "3"));
-    assert_text(trio.addresses[0], "after", "3");
-    assert_text(trio.addresses[1], "before", "1");
-    trio_stop(&trio);
-}
-
-static void test_server__member_of_several_on_other_address__refused(void **state)
-{
-    struct trio trio;
-    struct server *server = NULL;
-    struct error error = {.code = STATUS_OK};
-
-    (void)state;
-    trio_start(&trio);
-    node_stop(&trio.nodes[0]);
-    struct server_options options = {.data_directory = trio.directories[0],
-                                     .listen = "127.0.0.1:0"};
-    assert_int_equal(server_new(&options, &server, &error), STATUS_REFUSED);
-    assert_non_null(strstr(error.text, "start it with --listen"));
-    assert_non_null(strstr(error.text, trio.addresses[0]));
-    trio_stop(&trio);
-}
-
-static void test_server__joins_an_empty_cluster__becomes_a_member(void **state)
-{
-    struct node_thread first;
-    struct node_thread second;
-    char other[FIXTURE_PATH_SIZE];
-
-    (void)state;
-    fixture_make_directory(other);
-    node_start_alone(&first, directory);
-    assert_true(client_wait_members(first.address, 1));
-    struct server_options options = {
-        .data_directory = other, .listen = "127.0.0.1:0", .join = first.address};
-    node_start(&second, &options);
-    assert_true(client_wait_members(first.address, 2));
-    assert_true(client_wait_members(second.address, 2));
-    put_text(first.address, "a", "apple");
-    assert_text(second.address, "a", "apple");
-    node_stop(&second);
-    node_stop(&first);
-    fixture_remove_directory(other);
-}
-
-static void test_server__joins_a_cluster_with_data__ends_refused(void **state)
-{
-    struct node_thread first;
-    struct node_thread second;
-    char other[FIXTURE_PATH_SIZE];
-
-    (void)state;
-    fixture_make_directory(other);
-    node_start_alone(&first, directory);
-    put_text(first.address, "a", "apple");
-    struct server_options options = {
-        .data_directory = other, .listen = "127.0.0.1:0", .join = first.address};
-    node_start(&second, &options);
-    assert_int_equal(node_wait(&second), STATUS_REFUSED);
-    assert_memory_equal(second.error.text, "join: ", 6);
-    assert_text(first.address, "a", "apple");
-    node_stop(&first);
-    fixture_remove_directory(other);
 }
 
 int main(void)
@@ -617,23 +440,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_server__stopped_before_it_runs__ends_at_once,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
-            test_server__alone_on_another_port_later__data_moves_along, setup, teardown),
+            test_server__alone_on_other_ports_later__data_and_ring_move_along, setup, teardown),
         cmocka_unit_test_setup_teardown(test_server__other_counts_than_the_ring_has__refused,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_server__idle_connections__do_not_delay_the_stop,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_server__stopped_with_puts_in_flight__acknowledged_ones_stay, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_server__three_nodes__put_on_one_get_on_another,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(
-            test_server__one_of_three_is_down_and_back__all_have_its_keys, setup, teardown),
-        cmocka_unit_test_setup_teardown(
-            test_server__member_of_several_on_other_address__refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_server__joins_an_empty_cluster__becomes_a_member,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(test_server__joins_a_cluster_with_data__ends_refused,
-                                        setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
