@@ -12,9 +12,9 @@ const struct ctl_verb ctl_verbs[] = {
         .arguments = "",
         .summary = "show every member: its state, its disk, what it counted",
         .help =
-            "The state is two letters: U (up) or D (down), as seen from here; N (normal), J\n"
-            "(not in the ring yet) or ? (not known). SEEN is how many of the other members\n"
-            "that answer find it up.\n",
+            "The state is two letters: U (up) or D (down), as seen from here; N (normal) or\n"
+            "J (not in the ring yet). SEEN is how many of the other members that answer find\n"
+            "it up.\n",
         .options = "cluster json timeout ",
         .run = ctl_status,
     },
