@@ -140,6 +140,16 @@ struct blob *key_of(const char *text)
     return blob;
 }
 
+void fill_noise(uint64_t *random, uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        *random ^= *random << 13;
+        *random ^= *random >> 7;
+        *random ^= *random << 17;
+        bytes[i] = (uint8_t)(*random >> 32);
+    }
+}
+
 struct store_request plain_request(enum store_operation operation)
 {
     static uint64_t tokens;

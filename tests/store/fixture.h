@@ -62,6 +62,9 @@ const struct ring *fixture_ring(uint16_t member_count);
 
 struct blob *key_of(const char *text);
 
+/* Bytes that do not compress, of a sequence that begins with `*random` (not 0). */
+void fill_noise(uint64_t *random, uint8_t *bytes, size_t size);
+
 struct store_request get_request(const char *key);
 /* Supersedes what `seen` holds (NULL: nothing); content NULL deletes. With row and intent. */
 struct store_request put_request(const char *key, const struct object *seen,

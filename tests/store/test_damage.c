@@ -16,6 +16,8 @@
 
 enum { KEYS = 600, VALUE_SIZE = 3000, FLUSH_SIZE = 1 << 20 };
 
+static uint64_t noise = 1;
+
 static void key_text(int number, char text[32])
 {
     (void)snprintf(text, 32, "x/key%05d", number);
@@ -34,9 +36,7 @@ static void make_database(char directory[64], bool flushed)
     assert_int_equal(engine_open_leveldb(directory, &engine, &error), STATUS_OK);
     for (int i = 0; i < KEYS; i++) {
         key_text(i, text);
-        for (size_t at = 0; at < sizeof value; at++) {
-            value[at] = (uint8_t)(rand() >> 8); /* so that nothing is compressed away */
-        }
+        fill_noise(&noise, value, sizeof value); /* so that nothing is compressed away */
         value[0] = (uint8_t)i;
         struct engine_write write = {.key = slice_of_string(text),
                                      .value = slice_of(value, sizeof value)};
@@ -80,13 +80,11 @@ static void find_file(const char *directory, const char *extension, char path[51
 static void overwrite(const char *path, off_t offset, size_t size)
 {
     int file = open(path, O_WRONLY);
-    uint8_t noise[4096];
+    uint8_t bytes[4096];
 
-    assert_true(file >= 0 && size <= sizeof noise);
-    for (size_t i = 0; i < size; i++) {
-        noise[i] = (uint8_t)(rand() >> 8) | 1;
-    }
-    assert_int_equal(pwrite(file, noise, size, offset), (ssize_t)size);
+    assert_true(file >= 0 && size <= sizeof bytes);
+    fill_noise(&noise, bytes, size);
+    assert_int_equal(pwrite(file, bytes, size, offset), (ssize_t)size);
     close(file);
 }
 
@@ -126,7 +124,6 @@ static void test_damage__table_block_overwritten__is_corrupt_and_never_missing(v
     char path[512];
 
     (void)state;
-    srand(1);
     for (int round = 0; round < 12; round++) {
         struct engine *engine = NULL;
         struct error error = {0};
@@ -154,7 +151,6 @@ static void test_damage__table_end_overwritten__is_corrupt_and_never_missing(voi
     char path[512];
 
     (void)state;
-    srand(2);
     for (size_t i = 0; i < sizeof before_end / sizeof before_end[0]; i++) {
         struct engine *engine = NULL;
         struct error error = {0};
@@ -177,7 +173,6 @@ static void test_damage__log_overwritten__does_not_open(void **state)
     char path[512];
 
     (void)state;
-    srand(3);
     for (int round = 0; round < 12; round++) {
         struct engine *engine = NULL;
         struct error error = {0};

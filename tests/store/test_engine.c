@@ -241,13 +241,12 @@ static void write_megabyte(struct engine *engine, int number, bool sync)
 {
     enum { VALUE_SIZE = 1 << 20 };
     uint8_t *value = malloc(VALUE_SIZE);
+    uint64_t noise = (uint64_t)number + 1;
     char key[16];
 
     assert_non_null(value);
     (void)snprintf(key, sizeof key, "x%04d", number);
-    for (size_t i = 0; i < VALUE_SIZE; i++) {
-        value[i] = (uint8_t)(rand() >> 8); /* so that a flush takes its time */
-    }
+    fill_noise(&noise, value, VALUE_SIZE); /* so that a flush takes its time */
     struct engine_write write = {.key = slice_of_string(key),
                                  .value = slice_of(value, VALUE_SIZE)};
     assert_int_equal(engine->operations->write(engine, &write, 1, sync), STATUS_OK);

@@ -23,6 +23,7 @@ enum { SKIPPED = 77, VALUE_SIZE = 20000, KEYS_MAX = 20000 };
 
 static char mount_point[64];
 static bool acknowledged[KEYS_MAX];
+static uint64_t noise = 1;
 
 static enum status write_key(struct engine *engine, int number, bool sync)
 {
@@ -30,9 +31,7 @@ static enum status write_key(struct engine *engine, int number, bool sync)
     uint8_t value[VALUE_SIZE];
 
     (void)snprintf(text, sizeof text, "x/key%05d", number);
-    for (size_t i = 0; i < sizeof value; i++) {
-        value[i] = (uint8_t)(rand() >> 8); /* not to be compressed */
-    }
+    fill_noise(&noise, value, sizeof value); /* not to be compressed */
     value[0] = (uint8_t)number;
     struct engine_write write = {.key = slice_of_string(text),
                                  .value = slice_of(value, sizeof value)};
@@ -142,14 +141,12 @@ static void fill_and_recover(const char *name, size_t ballast_megabytes)
 static void test_full_disk__log_does_not_fit__recovers_with_room(void **state)
 {
     (void)state;
-    srand(1);
     fill_and_recover("log", 370);
 }
 
 static void test_full_disk__table_does_not_fit__recovers_with_room(void **state)
 {
     (void)state;
-    srand(2);
     fill_and_recover("table", 250);
 }
 
