@@ -36,15 +36,22 @@ failed=0
 failures=
 running=
 mkdir -p "$logs"
+# All that the tests make and mount is below it.
+TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/dynamofs-run.XXXXXX") || exit 1
+export TMPDIR
 
-# Reports our mounts and processes that are still there; with "end", ends them too.
+# Reports mounts and processes of ours that are still there; with "end", ends them too.
 leftovers() {
     local found=0 directory pid program
     while read -r _ directory _; do
-        echo "still mounted: $directory"
-        [ "${1-}" = end ] && fusermount3 -u -z "$directory"
-        found=1
-    done < <(awk '$3 == "fuse.dynamofs"' /proc/mounts | grep -vxFf "$logs/mounts-before")
+        case "$directory" in
+        "$TMPDIR"/*)
+            echo "still mounted: $directory"
+            [ "${1-}" = end ] && fusermount3 -u -z "$directory"
+            found=1
+            ;;
+        esac
+    done < /proc/mounts
     for pid in /proc/[0-9]*; do
         program=$(readlink "$pid/exe" 2> /dev/null) || continue
         case "$program" in
@@ -64,6 +71,12 @@ finish() {
         wait "$running" 2> /dev/null
     fi
     leftovers end > /dev/null 2>&1
+    # What a failed test left is worth a look.
+    if [ "$failed" -eq 0 ]; then
+        rm -rf --one-file-system "$TMPDIR"
+    else
+        rmdir "$TMPDIR" 2> /dev/null
+    fi
 }
 trap finish EXIT
 trap 'exit 130' INT
@@ -136,15 +149,13 @@ summary() {
     if [ -n "$failures" ]; then
         echo "failed:"
         printf '%s' "$failures"
-        echo "logs in $logs"
+        echo "logs in $logs, data in $TMPDIR"
     fi
     echo "$passed passed, $failed failed"
     [ "$failed" -eq 0 ] || exit 1
     exit 0
 }
 
-awk '$3 == "fuse.dynamofs"' /proc/mounts > "$logs/mounts-before"
-echo "-" >> "$logs/mounts-before"
 export -f build suites under_valgrind everything leftovers
 export root builds logs
 # What runs in a sanitizer stops at the first error.
