@@ -1,8 +1,9 @@
 /*
  * server.h - a whole storage node: core, net and store on one event loop.
  *
- * Threads:  server_new, server_run and server_free on one thread; server_stop on any, and from
- *           signal handlers.
+ * Threads:  server_new, server_run and server_free one after the other, each on any thread;
+ *           server_stop on any, and from signal handlers. server_run blocks SIGPIPE on the
+ *           thread that calls it.
  */
 #ifndef NODE_SERVER_H
 #define NODE_SERVER_H

@@ -123,9 +123,9 @@ void server_on_misbehaviour(void *context, const char *remote, enum status statu
 
 static void carry_out_connect(struct server *server, const struct action *action)
 {
+    assert(action->peer < SERVER_PEERS_MAX);
     struct peer **slot = &server->peers[action->peer];
 
-    assert(action->peer < SERVER_PEERS_MAX);
     if (*slot != NULL) {
         /* A peer's number stands for one address as long as the core lives. */
         assert(strcmp(peer_address(*slot), action->address) == 0);
