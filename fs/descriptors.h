@@ -12,8 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* True if the process has another descriptor of a file with this inode number of the kernel
- * (for FUSE the node id). False if that cannot be found out. */
+/* True if the process has another descriptor of a file with this inode number. False if that
+ * cannot be found out. */
 bool descriptors_has_other(pid_t process, uint64_t inode);
 
 #endif

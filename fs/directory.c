@@ -179,11 +179,13 @@ static int add_siblings(struct directory *directory, struct slice key, const str
 {
     struct slice base = blob_slice(row->name);
     char name[SHOWN_NAME_MAX + 1];
+    struct siblings siblings = {
+        .directory_key = key, .base = base, .row = row->object, .view = view};
     uint32_t *numbers = malloc(view->count * sizeof *numbers);
     if (numbers == NULL) {
         return ENOMEM;
     }
-    int failed = resolve_numbers(directory->fs, key, base, row->object, view, true, numbers);
+    int failed = resolve_numbers(directory->fs, &siblings, true, numbers);
     for (uint32_t group = 0; failed == 0 && group < view->count; group++) {
         size_t size = names_format_sibling(base, numbers[group], name);
         struct entry *entry = add_entry(directory, slice_of(name, size));

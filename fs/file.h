@@ -13,6 +13,15 @@
 
 #include "fs/model.h"
 
+/* A put whose outcome is open: should it have appeared, it is ours. */
+struct attempt {
+    uint8_t hash[CONTENT_HASH_SIZE];
+    int64_t changed_ns;
+};
+
+/* Of more failures in a row the older ones may show up as siblings: nothing is lost. */
+enum { ATTEMPTS_MAX = 4 };
+
 struct file {
     struct fs *fs;
     struct node *node;   /* referenced */
@@ -31,7 +40,9 @@ struct file {
     struct blob *loaded;
     struct buffer edited;
     struct blob *xattrs;
-    struct shown shown; /* when it was opened, or put last */
+    struct shown shown;                    /* when it was opened, or put last */
+    struct attempt attempts[ATTEMPTS_MAX]; /* for the holder of the token */
+    uint32_t attempt_count;
 };
 
 /* The node's file with one more reference and handle, new if need be. The table's lock is held.

@@ -49,14 +49,72 @@ static enum status snapshot_take(const struct file *file, struct snapshot *ret_s
 }
 
 /* Puts the snapshot at `key`. */
-static int snapshot_put(struct fs *fs, struct snapshot *snapshot, struct slice key, bool sync,
-                        struct object **ret_row)
+static enum status snapshot_put(struct fs *fs, struct snapshot *snapshot, struct slice key,
+                                bool sync, struct object **ret_row)
 {
     struct kv_put put = {.key = key, .value = &snapshot->version, .sync = sync};
 
     content_hash(blob_slice(snapshot->version.content), snapshot->hash);
     shown_apply(&snapshot->shown, &put);
-    return errno_of_status(kv_put(fs->config.kv, &put, &fs->options, ret_row));
+    return kv_put(fs->config.kv, &put, &fs->options, ret_row);
+}
+
+static void remember_attempt(struct file *file, const struct snapshot *snapshot)
+{
+    if (file->attempt_count == ATTEMPTS_MAX) {
+        memmove(file->attempts, file->attempts + 1,
+                (ATTEMPTS_MAX - 1) * sizeof *file->attempts);
+        file->attempt_count--;
+    }
+    struct attempt *attempt = &file->attempts[file->attempt_count++];
+    memcpy(attempt->hash, snapshot->hash, CONTENT_HASH_SIZE);
+    attempt->changed_ns = snapshot->version.attributes.changed_ns;
+}
+
+/* True if `version` is of an earlier attempt with another content than the one put now. */
+static bool is_attempt(const struct file *file, const struct snapshot *snapshot,
+                       const struct version *version)
+{
+    if (version->attributes.file_id != snapshot->version.attributes.file_id ||
+        memcmp(version->content_hash, snapshot->hash, CONTENT_HASH_SIZE) == 0) {
+        return false;
+    }
+    for (uint32_t i = 0; i < file->attempt_count; i++) {
+        if (version->attributes.changed_ns == file->attempts[i].changed_ns &&
+            memcmp(version->content_hash, file->attempts[i].hash, CONTENT_HASH_SIZE) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * An earlier put of this file that was reported as failed did appear. It is no version of its
+ * own but what was on the way to this one, and is dropped. Should that fail, it stays as a
+ * sibling.
+ */
+static void drop_attempts(struct file *file, const struct snapshot *snapshot, struct slice key,
+                          struct object **row)
+{
+    struct fs *fs = file->fs;
+    struct dot dots[ATTEMPTS_MAX];
+    uint32_t count = 0;
+    struct object *after = NULL;
+
+    for (uint32_t i = 0; i < (*row)->version_count && count < ATTEMPTS_MAX; i++) {
+        if (is_attempt(file, snapshot, &(*row)->versions[i])) {
+            dots[count++] = (*row)->versions[i].dot;
+        }
+    }
+    file->attempt_count = 0;
+    if (count == 0) {
+        return;
+    }
+    struct kv_put put = {.key = key, .mode = UPDATE_SOME, .dots = dots, .dot_count = count};
+    if (kv_put(fs->config.kv, &put, &fs->options, &after) == STATUS_OK) {
+        object_unref(*row);
+        *row = after;
+    }
 }
 
 /* Unless something was written meanwhile, the file is what was put. The lock is held. */
@@ -128,7 +186,8 @@ static int follow(struct file *file, struct snapshot *snapshot, struct buffer *k
         failed = note_success(file, snapshot, row);
     } else if (failed == 0) {
         shown_set_all(&snapshot->shown, NULL);
-        failed = snapshot_put(fs, snapshot, buffer_slice(&now), false, &new_row);
+        failed =
+            errno_of_status(snapshot_put(fs, snapshot, buffer_slice(&now), false, &new_row));
         if (failed == 0) {
             failed = note_success(file, snapshot, new_row);
         }
@@ -156,10 +215,14 @@ int file_put(struct file *file, bool sync)
     }
     int failed = fs_node_key(fs, file->node, &key);
     if (failed == 0) {
-        failed = snapshot_put(fs, &snapshot, buffer_slice(&key), sync, &row);
+        status = snapshot_put(fs, &snapshot, buffer_slice(&key), sync, &row);
+        failed = errno_of_status(status);
     }
     if (failed == 0) {
+        drop_attempts(file, &snapshot, buffer_slice(&key), &row);
         failed = follow(file, &snapshot, &key, row);
+    } else if (kv_status_is_indeterminate(status)) {
+        remember_attempt(file, &snapshot);
     }
     object_unref(row);
     buffer_release(&key);
@@ -180,7 +243,7 @@ int file_put_at(struct file *file, struct slice key, struct shown *shown, bool o
         return errno_of_status(status);
     }
     shown_move(&snapshot.shown, shown);
-    int failed = snapshot_put(file->fs, &snapshot, key, false, &row);
+    int failed = errno_of_status(snapshot_put(file->fs, &snapshot, key, false, &row));
     if (failed == 0) {
         status = shown_copy(shown, &snapshot.shown);
         if (status == STATUS_OK) {

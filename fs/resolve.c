@@ -129,15 +129,16 @@ static enum status taken_from_cluster(struct fs *fs, struct slice directory_key,
     return status;
 }
 
-int resolve_numbers(struct fs *fs, struct slice directory_key, struct slice base,
-                    const struct object *row, const struct view *view, bool is_listing,
+int resolve_numbers(struct fs *fs, const struct siblings *siblings, bool is_listing,
                     uint32_t *ret_numbers)
 {
+    const struct object *row = siblings->row;
+    const struct view *view = siblings->view;
     struct buffer key = {0};
     struct taken_list taken = {0};
     enum status status = STATUS_NO_MEMORY;
 
-    key_append_child(&key, directory_key, base, ROW_FILE);
+    key_append_child(&key, siblings->directory_key, siblings->base, ROW_FILE);
     if (key.failed) {
         goto out;
     }
@@ -146,7 +147,7 @@ int resolve_numbers(struct fs *fs, struct slice directory_key, struct slice base
         status = STATUS_OK;
         goto out;
     }
-    status = taken_from_cluster(fs, directory_key, base, &taken);
+    status = taken_from_cluster(fs, siblings->directory_key, siblings->base, &taken);
     if (status != STATUS_OK) {
         goto out;
     }
@@ -182,10 +183,10 @@ static int find_numbered(struct fs *fs, struct slice directory_key, struct slice
     if (failed != 0) {
         return failed;
     }
+    struct siblings siblings = {
+        .directory_key = directory_key, .base = base, .row = file, .view = &view};
     uint32_t *numbers = malloc(view.count * sizeof *numbers);
-    failed = numbers == NULL
-                 ? ENOMEM
-                 : resolve_numbers(fs, directory_key, base, file, &view, false, numbers);
+    failed = numbers == NULL ? ENOMEM : resolve_numbers(fs, &siblings, false, numbers);
     for (uint32_t group = 0; failed == 0 && group < view.count; group++) {
         if (numbers[group] != number) {
             continue;

@@ -36,13 +36,19 @@ int resolve_name(struct fs *fs, struct slice directory_key, struct slice name,
 /* True if versions of `view` show as siblings. */
 bool resolve_is_conflict(const struct view *view, bool has_directory);
 
+/* The versions of the file `base`, in a conflict. Everything is borrowed. */
+struct siblings {
+    struct slice directory_key;
+    struct slice base;
+    const struct object *row;
+    const struct view *view; /* of the row */
+};
+
 /*
- * The numbers of the groups of file `base` (of `view`, of `row`), asking for the real files
- * called `base~vN` if a group has none yet, or always (`is_listing`). ret_numbers has room for
- * view->count.
+ * The number of each group of the view, asking for the real files called `base~vN` if a group
+ * has none yet, or always (`is_listing`). ret_numbers has room for view->count.
  */
-int resolve_numbers(struct fs *fs, struct slice directory_key, struct slice base,
-                    const struct object *row, const struct view *view, bool is_listing,
+int resolve_numbers(struct fs *fs, const struct siblings *siblings, bool is_listing,
                     uint32_t *ret_numbers);
 
 /* The conflict of file `base` is over, if there was one: its numbers are free. */
