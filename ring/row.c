@@ -24,6 +24,7 @@ void row_release(struct row *row)
     }
     blob_unref(row->name);
     object_unref(row->object);
+    blob_unref(row->record);
     *row = (struct row){0};
 }
 

@@ -12,7 +12,9 @@
 struct row {
     struct blob *name;
     enum row_kind kind;
-    struct object *object; /* a projection; never NULL */
+    struct object *object; /* a projection; NULL while only `record` is known */
+    struct blob *record; /* its canonical bytes, unchecked, or NULL: what passes through a node
+                            from disk to reader is not decoded on the way */
 };
 
 /* By name, then kind: the order of the store and of listings. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "node/core/internal.h"
+#include "node/wire/record.h"
 
 enum { ROW_REPAIRS_MAX = 32 }; /* rows written back after one listing; the next one goes on */
 
@@ -117,6 +118,11 @@ static void list_end(struct core *core, struct request *request, enum status sta
                      struct message_list_reply *list)
 {
     if (request->is_child) {
+        for (uint16_t i = 0; list && i < list->row_count; i++) {
+            if (record_open_row(&list->rows[i]) != STATUS_OK) {
+                status = STATUS_CORRUPT;
+            }
+        }
         struct child_result result = {.kind = REQUEST_LIST, .status = status, .list = list};
         child_finish(core, request, &result);
         return;
@@ -136,8 +142,8 @@ struct streams {
     uint16_t at[LEGS_MAX];
 };
 
-static const struct row *stream_head(const struct request *request, const struct streams *at,
-                                     uint8_t i)
+static struct row *stream_head(const struct request *request, const struct streams *at,
+                               uint8_t i)
 {
     const struct leg *leg = &request->leg[i];
     if (leg->state != LEG_DONE || at->at[i] >= leg->list.row_count) {
@@ -147,11 +153,11 @@ static const struct row *stream_head(const struct request *request, const struct
 }
 
 /* The least (name, kind) at the head of any stream, or NULL at the end of all. */
-static const struct row *streams_least(const struct request *request, const struct streams *at)
+static struct row *streams_least(const struct request *request, const struct streams *at)
 {
-    const struct row *least = NULL;
+    struct row *least = NULL;
     for (uint8_t i = 0; i < request->leg_count; i++) {
-        const struct row *head = stream_head(request, at, i);
+        struct row *head = stream_head(request, at, i);
         if (head && (!least || row_compare(head, least) < 0)) {
             least = head;
         }
@@ -204,30 +210,60 @@ static void list_repair(struct core *core, const struct request *request,
     blob_unref(blob);
 }
 
-/* Merges the heads that are `row`'s equals. ret_differ: some replica holds another state, or
- * none. */
-static struct object *streams_merge(const struct request *request, const struct streams *at,
-                                    const struct row *row, bool *ret_differ)
+/* True if every replica that answered has the same bytes for this row: the usual case, in which
+ * nothing is decoded. */
+static bool streams_agree(const struct request *request, const struct streams *at,
+                          const struct row *row)
 {
-    struct object *merged = object_ref(row->object);
-    *ret_differ = false;
-    for (uint8_t i = 0; merged && i < request->leg_count; i++) {
+    for (uint8_t i = 0; i < request->leg_count; i++) {
         if (request->leg[i].state != LEG_DONE) {
             continue;
         }
         const struct row *head = stream_head(request, at, i);
+        if (!head || row_compare(head, row) != 0 || !head->record || !row->record ||
+            !slice_equal(blob_slice(head->record), blob_slice(row->record))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/*
+ * Merges the heads that are `row`'s equals into ret_merged, a new reference. ret_differ: some
+ * replica holds another state, or none. STATUS_CORRUPT for a record that cannot be read; its
+ * leg has failed then.
+ */
+static enum status streams_merge(struct request *request, const struct streams *at,
+                                 const struct row *row, struct object **ret_merged,
+                                 bool *ret_differ)
+{
+    struct object *merged = NULL;
+    *ret_differ = false;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        if (request->leg[i].state != LEG_DONE) {
+            continue;
+        }
+        struct row *head = stream_head(request, at, i);
         if (!head || row_compare(head, row) != 0) {
             *ret_differ = true;
             continue;
         }
-        if (!object_equal(head->object, merged)) {
-            *ret_differ = true;
-            struct object *next = object_merge(merged, head->object);
+        enum status status = record_open_row(head);
+        if (status != STATUS_OK) {
             object_unref(merged);
-            merged = next;
+            request->leg[i].state = status == STATUS_BAD_MESSAGE ? LEG_FAILED : LEG_DONE;
+            return status == STATUS_BAD_MESSAGE ? STATUS_CORRUPT : status;
         }
+        *ret_differ |= merged && !object_equal(head->object, merged);
+        struct object *next = object_merge(merged, head->object);
+        object_unref(merged);
+        if (!next) {
+            return STATUS_NO_MEMORY;
+        }
+        merged = next;
     }
-    return merged;
+    *ret_merged = merged;
+    return STATUS_OK;
 }
 
 static void streams_pass(const struct request *request, struct streams *at,
@@ -251,15 +287,51 @@ static bool list_is_full(const struct message_list_reply *list, const struct row
                           blob_slice(row->name)) != 0);
 }
 
+struct merge {
+    struct streams at;
+    unsigned repairs;
+    struct message_list_reply *list;
+};
+
+/* The row that all agree on, handed on as it is. */
+static void merge_same(struct request *request, struct merge *merge, const struct row *row)
+{
+    if (!request->list.list.live_only || record_is_live(blob_slice(row->record))) {
+        merge->list->rows[merge->list->row_count++] = (struct row){
+            .name = blob_ref(row->name), .kind = row->kind, .record = blob_ref(row->record)};
+    }
+}
+
+static enum status merge_different(struct core *core, struct request *request,
+                                   struct merge *merge, const struct row *row)
+{
+    bool differ = false;
+    struct object *merged = NULL;
+    enum status status = streams_merge(request, &merge->at, row, &merged, &differ);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (differ && merge->repairs < ROW_REPAIRS_MAX) {
+        list_repair(core, request, &merge->at, row, merged);
+        merge->repairs++;
+    }
+    if (!request->list.list.live_only || object_is_live(merged)) {
+        merge->list->rows[merge->list->row_count++] = (struct row){
+            .name = blob_ref(row->name), .kind = row->kind, .object = object_ref(merged)};
+    }
+    object_unref(merged);
+    return STATUS_OK;
+}
+
 static enum status list_merge(struct core *core, struct request *request,
                               struct message_list_reply *list)
 {
-    struct streams at = {0};
+    struct merge merge = {.list = list};
     struct blob *cut = streams_cut(request);
     struct blob *last = cut;
-    unsigned repairs = 0;
     const struct row *row;
-    while ((row = streams_least(request, &at)) != NULL) {
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && (row = streams_least(request, &merge.at)) != NULL) {
         if (cut && slice_compare(blob_slice(row->name), blob_slice(cut)) > 0) {
             break;
         }
@@ -268,25 +340,16 @@ static enum status list_merge(struct core *core, struct request *request,
             list->more = true;
             break;
         }
-        bool differ = false;
-        struct object *merged = streams_merge(request, &at, row, &differ);
-        if (!merged) {
-            return STATUS_NO_MEMORY;
+        if (streams_agree(request, &merge.at, row)) {
+            merge_same(request, &merge, row);
+        } else {
+            status = merge_different(core, request, &merge, row);
         }
-        if (differ && repairs < ROW_REPAIRS_MAX) {
-            list_repair(core, request, &at, row, merged);
-            repairs++;
-        }
-        if (!request->list.list.live_only || object_is_live(merged)) {
-            list->rows[list->row_count++] = (struct row){
-                .name = blob_ref(row->name), .kind = row->kind, .object = object_ref(merged)};
-        }
-        object_unref(merged);
-        streams_pass(request, &at, row);
+        streams_pass(request, &merge.at, row);
     }
     list->more |= cut != NULL;
     list->resume = list->more ? blob_ref(last) : NULL;
-    return STATUS_OK;
+    return status;
 }
 
 static void list_answer(struct core *core, struct request *request)
@@ -296,6 +359,14 @@ static void list_answer(struct core *core, struct request *request)
     list.rows = calloc(ROWS_MAX, sizeof *list.rows);
     if (list.rows) {
         status = list_merge(core, request, &list);
+    }
+    if (status == STATUS_CORRUPT) {
+        /* One replica's rows cannot be read: it does not count, another is asked. */
+        core->stats.corrupt++;
+        rows_free(list.rows, list.row_count);
+        blob_unref(list.resume);
+        list_check(core, request);
+        return;
     }
     /* list_end frees the request and takes the rows when it succeeds. */
     list_end(core, request, status, &list);

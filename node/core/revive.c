@@ -67,7 +67,7 @@ void revive_on_stored(struct core *core, struct request *request, struct store_r
     row_release(row);
     row->name = blob_ref(result->list.rows[0].name);
     row->kind = result->list.rows[0].kind;
-    row->object = object_ref(result->list.rows[0].object);
+    row->object = object_ref(result->object);
     request->state = STATE_CHECKING_ROW;
     if (!list_start_child(core, request, request->key, row->name)) {
         revive_finish(core, request, false);

@@ -10,6 +10,7 @@
 
 #include "node/store/apply_internal.h"
 #include "node/store/layout.h"
+#include "node/wire/bounds.h"
 #include "node/wire/record.h"
 
 enum {
@@ -88,24 +89,24 @@ static bool drop_name(struct row_scan *scan)
     return cut(scan, &scan->previous);
 }
 
+/* The record goes on as it is; the engine has compared it with its checksum. */
 static bool append_row(struct row_scan *scan, struct slice name, enum row_kind kind,
-                       struct object *object)
+                       struct slice record)
 {
-    struct blob *copy = blob_new(name);
+    struct row row = {.name = blob_new(name), .kind = kind, .record = blob_new(record)};
 
     assert(scan->count <= scan->limit);
-    if (copy == NULL) {
+    if (row.name == NULL || row.record == NULL) {
+        row_release(&row);
         return stop(scan, STATUS_NO_MEMORY);
     }
-    scan->rows[scan->count++] =
-        (struct row){.name = copy, .kind = kind, .object = object_ref(object)};
+    scan->rows[scan->count++] = row;
     return !scan->first_only;
 }
 
 static bool on_row(void *context, struct slice key, struct slice value)
 {
     struct row_scan *scan = context;
-    struct object *object = NULL;
     struct slice name;
     enum row_kind kind;
 
@@ -122,20 +123,17 @@ static bool on_row(void *context, struct slice key, struct slice value)
     }
     scan->scanned++;
     scan->scanned_bytes += key.size + value.size;
-    enum status status = record_decode(value, &object);
-    if (status != STATUS_OK) {
-        return stop(scan, status == STATUS_NO_MEMORY ? status : STATUS_CORRUPT);
+    uint32_t elements = 0;
+    if (!bounds_check(value, &elements)) {
+        return stop(scan, STATUS_CORRUPT);
     }
-    bool goes_on = true;
-    if (scan->live_only && !object_is_live(object)) {
-        goes_on = true;
-    } else if (scan->count >= scan->limit && scan->name_begins_at > 0) {
-        goes_on = drop_name(scan);
-    } else {
-        goes_on = append_row(scan, name, kind, object);
+    if (scan->live_only && !record_is_live(value)) {
+        return true;
     }
-    object_unref(object);
-    return goes_on;
+    if (scan->count >= scan->limit && scan->name_begins_at > 0) {
+        return drop_name(scan);
+    }
+    return append_row(scan, name, kind, value);
 }
 
 /* Makes of `key` the first key behind all that begin with it. */
@@ -245,6 +243,8 @@ enum status apply_find_live_row(const struct store_state *state,
     if (status == STATUS_OK) {
         take_rows(&scan, &ret_result->list);
         if (ret_result->list.row_count > 0) {
+            status = record_open_row(&ret_result->list.rows[0]);
+            status = status == STATUS_BAD_MESSAGE ? STATUS_CORRUPT : status;
             ret_result->object = object_ref(ret_result->list.rows[0].object);
         }
     }

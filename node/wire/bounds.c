@@ -172,27 +172,57 @@ static bool walk_value(struct walk *walk)
     return true;
 }
 
+/* One whole value. */
+static bool walk_whole(struct walk *walk)
+{
+    if (!walk_value(walk)) {
+        return false;
+    }
+    while (walk->depth > 0) {
+        if (walk->open[walk->depth - 1] == 0) {
+            walk->depth--;
+            continue;
+        }
+        walk->open[walk->depth - 1]--;
+        if (!walk_value(walk)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool bounds_check(struct slice bytes, uint32_t *ret_count)
 {
     struct walk walk = {.left = bytes};
 
     assert(bytes.data != NULL || bytes.size == 0);
-    if (!walk_value(&walk)) {
-        return false;
-    }
-    while (walk.depth > 0) {
-        if (walk.open[walk.depth - 1] == 0) {
-            walk.depth--;
-            continue;
-        }
-        walk.open[walk.depth - 1]--;
-        if (!walk_value(&walk)) {
-            return false;
-        }
-    }
-    if (walk.left.size > 0) {
+    if (!walk_whole(&walk) || walk.left.size > 0) {
         return false;
     }
     *ret_count = walk.count;
+    return true;
+}
+
+bool bounds_skip(struct slice *bytes)
+{
+    struct walk walk = {.left = *bytes};
+
+    if (!walk_whole(&walk)) {
+        return false;
+    }
+    *bytes = walk.left;
+    return true;
+}
+
+bool bounds_enter_array(struct slice *bytes, uint32_t *ret_count)
+{
+    struct walk walk = {.left = *bytes};
+    struct head head;
+
+    if (!take_head(&walk, &head) || !head.is_array) {
+        return false;
+    }
+    *bytes = walk.left;
+    *ret_count = head.count;
     return true;
 }

@@ -25,4 +25,9 @@ enum {
  */
 MUST_CHECK bool bounds_check(struct slice bytes, uint32_t *ret_count);
 
+/* Steps over the value at the head of `bytes`; or, for an array, just over its head. False if
+ * the head is no such value; then nothing is changed. */
+MUST_CHECK bool bounds_skip(struct slice *bytes);
+MUST_CHECK bool bounds_enter_array(struct slice *bytes, uint32_t *ret_count);
+
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "node/wire/payload.h"
+#include "node/wire/record.h"
 
 enum {
     ROW_FIELDS = 3,
@@ -217,28 +218,38 @@ void payload_decode_list(struct reader *reader, struct message *message)
 /* [name, kind, row] */
 static void write_row(struct writer *writer, const struct row *row)
 {
-    assert(row->name != NULL && row->object != NULL);
+    assert(row->name != NULL && (row->object != NULL || row->record != NULL));
     writer_array(writer, ROW_FIELDS);
     writer_blob(writer, row->name);
     writer_uint(writer, row->kind);
-    payload_write_object(writer, row->object);
+    if (row->object != NULL) {
+        payload_write_object(writer, row->object);
+    } else {
+        writer_blob(writer, row->record);
+    }
 }
 
-/* Into a zeroed row, which its caller releases, also after a failure. */
-static void read_row(struct reader *reader, struct row *row)
+/* Into a zeroed row, which its caller releases, also after a failure. Unless `is_opened` its
+ * record stays as it is: a coordinator compares it, and hands it on to a client that opens it.
+ */
+static void read_row(struct reader *reader, bool is_opened, struct row *row)
 {
     struct reader fields = reader_array(reader, ROW_FIELDS, ROW_FIELDS);
 
     row->name = reader_blob(&fields, 1, NAME_SIZE_MAX);
     row->kind = (enum row_kind)reader_uint(&fields, ROW_DIRECTORY, ROW_FILE);
-    row->object = payload_read_object(&fields);
+    if (is_opened) {
+        row->object = payload_read_object(&fields);
+    } else {
+        row->record = reader_blob(&fields, 1, RECORD_ROW_SIZE_MAX);
+    }
     if (reader_failed(&fields)) {
         return;
     }
     reader_require(&fields, key_name_is_valid(blob_slice(row->name)));
     reader_require(&fields, row->kind == ROW_DIRECTORY || row->kind == ROW_FILE);
-    reader_require(&fields, payload_is_row(row->object));
-    reader_require(&fields, payload_fits_kind(row->object, row->kind));
+    reader_require(&fields, !is_opened || payload_is_row(row->object));
+    reader_require(&fields, !is_opened || payload_fits_kind(row->object, row->kind));
 }
 
 /* LIST_REPLY: rows, more, resume or nil */
@@ -256,7 +267,7 @@ void payload_encode_list_reply(const struct message *message, struct writer *wri
     writer_blob(writer, reply->resume);
 }
 
-static void read_rows(struct reader *reader, struct message_list_reply *reply)
+static void read_rows(struct reader *reader, bool is_opened, struct message_list_reply *reply)
 {
     struct reader array = reader_array(reader, 0, ROWS_MAX);
     uint16_t count = (uint16_t)array.left;
@@ -272,7 +283,7 @@ static void read_rows(struct reader *reader, struct message_list_reply *reply)
     while (reply->row_count < count && !reader_failed(&array)) {
         struct row *row = &reply->rows[reply->row_count++];
 
-        read_row(&array, row);
+        read_row(&array, is_opened, row);
         if (!reader_failed(&array) && row > reply->rows) {
             reader_require(&array, row_compare(row - 1, row) < 0);
         }
@@ -283,7 +294,7 @@ void payload_decode_list_reply(struct reader *reader, struct message *message)
 {
     struct message_list_reply *reply = &message->list_reply;
 
-    read_rows(reader, reply);
+    read_rows(reader, message->type == MESSAGE_LIST_REPLY, reply);
     reply->more = reader_bool(reader);
     reply->resume = read_range_end(reader);
     /* Else whoever asks again would get the same rows for ever. */

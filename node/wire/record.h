@@ -9,8 +9,13 @@
 #define NODE_WIRE_RECORD_H
 
 #include "ring/object.h"
+#include "ring/row.h"
 
-enum { RECORD_FORMAT = 1 };
+enum {
+    RECORD_FORMAT = 1,
+    /* Above a row with every pair and every version there may be. */
+    RECORD_ROW_SIZE_MAX = 512 << 10,
+};
 
 /* Appends the object's bytes. `with_own` on disk; never between nodes (own is local to a copy).
  */
@@ -22,6 +27,16 @@ void record_encode(const struct object *object, bool with_own, struct buffer *bu
  * break one, STATUS_BAD_VERSION for a newer format, STATUS_NO_MEMORY.
  */
 MUST_CHECK enum status record_decode(struct slice bytes, struct object **ret_object);
+
+/*
+ * True if the record, as far as its head shows, holds a live version. Cheap: nothing is
+ * decoded. Bytes that are no record are not live.
+ */
+bool record_is_live(struct slice bytes);
+
+/* Makes the object of a row that has just its record. STATUS_BAD_MESSAGE if that is no row of
+ * its kind, STATUS_NO_MEMORY. */
+MUST_CHECK enum status record_open_row(struct row *row);
 
 /* Compares each version's content with its content_hash: STATUS_OK or STATUS_CORRUPT. Rows
  * pass. */

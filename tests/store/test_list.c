@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/wire/record.h"
 #include "tests/store/fixture.h"
 
 enum { TEXT_SIZE = 4096 };
@@ -33,7 +34,7 @@ static void print_rows(const struct store_result *result, char text[TEXT_SIZE])
         size_t used = strlen(text);
         (void)snprintf(text + used, TEXT_SIZE - used, "%.*s%c%s ", (int)row->name->size,
                        (const char *)row->name->data, row->kind,
-                       object_is_live(row->object) ? "" : "-");
+                       record_is_live(blob_slice(row->record)) ? "" : "-");
     }
 }
 

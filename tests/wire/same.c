@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "node/wire/record.h"
 #include "tests/wire/sample.h"
 
 static bool same_blob(const struct blob *a, const struct blob *b)
@@ -87,6 +88,21 @@ static bool same_list(const struct message_list *a, const struct message_list *b
            a->deadline_ms == b->deadline_ms;
 }
 
+/* Rows between nodes keep their records unopened. */
+static bool same_row(const struct row *a, const struct row *b)
+{
+    struct row opened[2] = {
+        {.kind = a->kind, .object = object_ref(a->object), .record = blob_ref(a->record)},
+        {.kind = b->kind, .object = object_ref(b->object), .record = blob_ref(b->record)}};
+    bool same = row_compare(a, b) == 0 && record_open_row(&opened[0]) == STATUS_OK &&
+                record_open_row(&opened[1]) == STATUS_OK &&
+                sample_same_object(opened[0].object, opened[1].object);
+
+    row_release(&opened[0]);
+    row_release(&opened[1]);
+    return same;
+}
+
 static bool same_list_reply(const struct message_list_reply *a,
                             const struct message_list_reply *b)
 {
@@ -95,8 +111,7 @@ static bool same_list_reply(const struct message_list_reply *a,
         return false;
     }
     for (uint16_t i = 0; i < a->row_count; i++) {
-        if (row_compare(&a->rows[i], &b->rows[i]) != 0 ||
-            !sample_same_object(a->rows[i].object, b->rows[i].object)) {
+        if (!same_row(&a->rows[i], &b->rows[i])) {
             return false;
         }
     }
