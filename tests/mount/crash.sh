@@ -6,6 +6,7 @@
 
 writers=$(dirname "$0")/writers.py
 timeout=5
+cluster_start 3
 
 # writers_start MOUNT SECONDS - four of them, each with its own record.
 writers_start() {
@@ -47,13 +48,12 @@ await_closes() {
 
 test_nodes_are_killed_in_turn__no_acknowledged_close_is_lost() {
     local i
-    cluster_start 3
     mount_start nodes --cluster "$cluster" -o timeout=$timeout
-    writers_start nodes 45
+    writers_start nodes 20
     for i in 1 2 3 1 2 3; do
-        await_closes nodes 40
+        await_closes nodes 300
         node_kill "$i"
-        await_closes nodes 40
+        await_closes nodes 300
         node_start "$i"
         wait_until "$deadline" node_answers "$i" || fail "node $i does not come back"
     done
@@ -81,7 +81,7 @@ test_mount_is_killed__no_acknowledged_close_is_lost() {
 test_all_nodes_are_killed_at_once__no_acknowledged_close_is_lost() {
     local i
     mount_start power --cluster "$cluster" -o timeout=$timeout
-    writers_start power 20
+    writers_start power 12
     await_closes power 200
     for i in 1 2 3; do
         kill -KILL "$(pid_of "node$i")"

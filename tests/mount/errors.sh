@@ -70,7 +70,7 @@ time.sleep(600)"
 }
 
 test_listening_beyond_this_machine__needs_insecure() {
-    refused 1 "--insecure" "$dynamofs" --data "$work/wide" --listen 0.0.0.0:0 "$work/mnt"
+    refused 1 "--insecure" "$dynamofs" --data "$work/wide" --listen 192.0.2.1:7450 "$work/mnt"
 }
 
 test_cluster_that_is_not_there__is_told_in_time() {
@@ -239,10 +239,13 @@ test_full_disk__enospc_to_the_writer_and_reads_go_on() {
     done
     ls "$work/full" > /dev/null || fail "cannot list"
     mount_stop full
+    # LevelDB itself may need room to open; whatever it says, nothing is lost.
+    mount -o remount,size=96m "$work/small"
     mount_start full --data "$work/small/data" --listen 127.0.0.1:0
     for i in $kept; do
         good cmp "$work/megabyte" "$work/full/$i"
     done
+    good cp "$work/megabyte" "$work/full/again"
     mount_stop full
     umount "$work/small"
 }

@@ -58,6 +58,8 @@ start() {
     shift
     setsid "$@" >> "$work/logs/$name" 2>&1 < /dev/null &
     echo $! > "$work/pids/$name"
+    # That it was killed is nothing that the shell need tell.
+    disown
 }
 
 pid_of() {
@@ -261,7 +263,7 @@ clean_up() {
         fi
     done
     if [ "$failed" -gt 0 ] || [ "$result" -ne 0 ]; then
-        tail -n 15 "$work"/logs/* >&2
+        tail -n 6 "$work"/logs/* >&2
         echo "data and logs: $work" >&2
     else
         rm -rf "$work"

@@ -46,7 +46,7 @@ test_open_on_both_close_on_both__two_siblings() {
     both_hold one/f "from b"
     bad "No such file" cat "$a/one/f~v3"
     for mount in "$a" "$b"; do
-        equal 2 "$(getfattr --only-values -n user.dynamofs.siblings "$mount/one/f")"
+        equal 2 "$(cd "$mount" && getfattr --only-values -n user.dynamofs.siblings one/f)"
     done
 }
 
@@ -64,16 +64,35 @@ test_write_to_the_name__resolves_on_both() {
 
 test_late_arrival__stays_as_a_sibling() {
     mkdir "$a/late"
-    conflict late/f
-    both_show late f f~v1 f~v2
+    echo base > "$a/late/f"
     exec 3> "$a/late/f"
     echo late > "$b/late/f"
-    echo merged >&3
+    echo mine >&3
     exec 3>&-
     both_show late f f~v1 f~v2
-    equal "late merged" "$(cat "$a/late/f~v1" "$a/late/f~v2" | paste -s -d ' ')"
     both_hold late/f~v1 late
-    both_hold late/f~v2 merged
+    both_hold late/f~v2 mine
+}
+
+# Both have shown f~v1 and f~v2 of a conflict that b then settles: a mount that has not seen
+# that gives the next two versions numbers that it has not used yet.
+test_late_arrival_while_resolving__stays_as_a_sibling() {
+    mkdir "$a/later"
+    conflict later/f
+    both_show later f f~v1 f~v2
+    exec 3> "$a/later/f"
+    echo late > "$b/later/f"
+    echo merged >&3
+    exec 3>&-
+    shows "$a/later" f f~v3 f~v4
+    for mount in "$a" "$b"; do
+        equal 3 "$(ls "$mount/later" | wc -l)" "names"
+        equal "late merged" "$(cat "$mount"/later/f~v* | paste -s -d ' ')"
+        holds "$mount/later/f" merged
+    done
+    rm "$a/later/f~v3"
+    both_show later f
+    both_hold later/f merged
 }
 
 test_write_to_a_sibling__supersedes_that_one_only() {

@@ -31,7 +31,7 @@ def write(directory, record, name, seconds, deadline):
     with open(record, "a") as log:
         while time.monotonic() < end:
             number += 1
-            file = f"{name}-{number % 5}" if number % 3 else f"{name}-new-{number}"
+            file = f"{name}-{number % 5}" if number % 25 else f"{name}-new-{number}"
             begin = time.monotonic()
             try:
                 descriptor = os.open(
@@ -76,11 +76,10 @@ def read_record(path):
     return files
 
 
-def versions(directory, file):
+def versions(directory, siblings, file):
     """The content of a file, or of all its siblings if there is a conflict."""
-    names = [n for n in os.listdir(directory) if n.startswith(file + "~v")] or [file]
     found = []
-    for name in names:
+    for name in siblings.get(file, [file]):
         with open(os.path.join(directory, name), "rb") as opened:
             found.append(opened.read())
     return found
@@ -88,6 +87,11 @@ def versions(directory, file):
 
 def check(directory, records):
     lost = checked = 0
+    siblings = {}
+    for name in os.listdir(directory):
+        file, mark, _ = name.partition("~v")
+        if mark:
+            siblings.setdefault(file, []).append(name)
     for record in records:
         for file, (number, undecided) in read_record(record).items():
             if number is None:
@@ -96,7 +100,7 @@ def check(directory, records):
             name = file.split("-")[0]
             allowed = {content(name, n) for n in undecided | {number}}
             try:
-                found = versions(directory, file)
+                found = versions(directory, siblings, file)
             except OSError as error:
                 print(f"{file}: round {number} was acknowledged, but {error}")
                 lost += 1

@@ -19,6 +19,89 @@ static void on_note(void *note_context, const char *text)
     snprintf(mounts->last_note, sizeof mounts->last_note, "%s", text);
 }
 
+static bool is_bad_call(struct faulty_kv *faulty)
+{
+    if (faulty->bad_calls == 0) {
+        return false;
+    }
+    if (faulty->good_calls > 0) {
+        faulty->good_calls--;
+        return false;
+    }
+    faulty->bad_calls--;
+    return true;
+}
+
+/* `kv` is the first member. */
+static struct faulty_kv *faulty_of(struct kv *kv)
+{
+    return (struct faulty_kv *)kv;
+}
+
+static enum status faulty_get(struct kv *kv, struct slice key, const struct kv_options *options,
+                              struct object **ret_object)
+{
+    struct faulty_kv *faulty = faulty_of(kv);
+
+    if (is_bad_call(faulty)) {
+        return faulty->status;
+    }
+    return faulty->inner->operations->get(faulty->inner, key, options, ret_object);
+}
+
+static enum status faulty_put(struct kv *kv, const struct kv_put *put,
+                              const struct kv_options *options, struct object **ret_row)
+{
+    struct faulty_kv *faulty = faulty_of(kv);
+
+    if (is_bad_call(faulty)) {
+        return faulty->status;
+    }
+    return faulty->inner->operations->put(faulty->inner, put, options, ret_row);
+}
+
+static enum status faulty_list(struct kv *kv, const struct kv_list *list,
+                               const struct kv_options *options, struct kv_rows *ret_rows)
+{
+    struct faulty_kv *faulty = faulty_of(kv);
+
+    if (is_bad_call(faulty)) {
+        return faulty->status;
+    }
+    return faulty->inner->operations->list(faulty->inner, list, options, ret_rows);
+}
+
+static enum status faulty_space(struct kv *kv, const struct kv_options *options,
+                                struct kv_space *ret_space)
+{
+    struct faulty_kv *faulty = faulty_of(kv);
+
+    return faulty->inner->operations->space(faulty->inner, options, ret_space);
+}
+
+static enum status faulty_replicas(struct kv *kv, struct slice key, struct buffer *ret_text)
+{
+    struct faulty_kv *faulty = faulty_of(kv);
+
+    return faulty->inner->operations->replicas(faulty->inner, key, ret_text);
+}
+
+static const struct kv_operations faulty_operations = {
+    .get = faulty_get,
+    .put = faulty_put,
+    .list = faulty_list,
+    .space = faulty_space,
+    .replicas = faulty_replicas,
+};
+
+void fail_after(struct mounts *mounts, unsigned good_calls, unsigned bad_calls,
+                enum status status)
+{
+    mounts->faulty.good_calls = good_calls;
+    mounts->faulty.bad_calls = bad_calls;
+    mounts->faulty.status = status;
+}
+
 int mounts_open(void **state)
 {
     struct mounts *mounts = calloc(1, sizeof *mounts);
@@ -28,6 +111,9 @@ int mounts_open(void **state)
     struct fs_config config = {
         .kv = mounts->kv, .user = 1000, .group = 1000, .deadline_ms = 1000};
     mounts->there = fs_new(&config);
+    mounts->faulty.kv.operations = &faulty_operations;
+    mounts->faulty.inner = mounts->kv;
+    config.kv = &mounts->faulty.kv;
     config.on_note = on_note;
     config.note_context = mounts;
     mounts->here = fs_new(&config);

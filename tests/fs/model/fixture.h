@@ -18,8 +18,18 @@
 
 enum { ROOT = 1, TEXT_MAX = 4096, LONG_TEXT_MAX = 1 << 16 };
 
+/* A store that fails some call of a sequence. */
+struct faulty_kv {
+    struct kv kv;
+    struct kv *inner;
+    unsigned good_calls; /* that go through before */
+    unsigned bad_calls;  /* this many fail */
+    enum status status;
+};
+
 struct mounts {
     struct kv *kv;
+    struct faulty_kv faulty; /* over kv; what `here` uses */
     struct fs *here;
     struct fs *there;
     unsigned notes; /* of `here` */
@@ -31,6 +41,10 @@ int mounts_open(void **state);
 int mounts_close(void **state);
 /* What cmocka_unit_test_setup_teardown wants. */
 #define TEST(name) cmocka_unit_test_setup_teardown(name, mounts_open, mounts_close)
+
+/* Of the calls of `here`, after the next `good_calls` the following `bad_calls` fail. */
+void fail_after(struct mounts *mounts, unsigned good_calls, unsigned bad_calls,
+                enum status status);
 
 /* Looks a name up and keeps it, as the kernel's cache does. Fails the test if it is not there.
  */

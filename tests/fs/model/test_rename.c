@@ -1,0 +1,364 @@
+/*
+ * test_rename.c - moving names:
+ *
+ *   a file takes all its versions along; the target's shown ones are superseded, late ones stay
+ *   the source is not deleted before its target is put
+ *   a directory takes all that is below along, path by path, and goes on after a failure
+ *   kinds and emptiness as rename(2) says
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/fs/model/fixture.h"
+
+static void test_rename__file_to_new_name__moves(void **state)
+{
+    struct mounts *mounts = *state;
+    write_file(mounts->here, ROOT, "f", "text");
+    ino_t inode = stat_of(mounts->here, ROOT, "f").st_ino;
+
+    assert_int_equal(rename_error(mounts->here, ROOT, "f", ROOT, "g"), 0);
+
+    assert_lists(mounts->there, ROOT, "g");
+    assert_reads(mounts->there, ROOT, "g", "text");
+    assert_true(stat_of(mounts->there, ROOT, "g").st_ino == inode);
+}
+
+static void test_rename__file_over_file__replaces(void **state)
+{
+    struct mounts *mounts = *state;
+    write_file(mounts->here, ROOT, "f", "text");
+    write_file(mounts->here, ROOT, "g", "replaced");
+
+    assert_int_equal(rename_error(mounts->here, ROOT, "f", ROOT, "g"), 0);
+
+    assert_lists(mounts->there, ROOT, "g");
+    assert_reads(mounts->there, ROOT, "g", "text");
+}
+
+static void test_rename__target_written_meanwhile__late_version_stays(void **state)
+{
+    struct mounts *mounts = *state;
+    struct fs_rename names = {.parent = ROOT, .name = "f", .new_parent = ROOT, .new_name = "g"};
+    write_file(mounts->here, ROOT, "f", "text");
+    write_file(mounts->here, ROOT, "g", "replaced");
+    look(mounts->here, ROOT, "f");
+    look(mounts->here, ROOT, "g");
+
+    write_file(mounts->there, ROOT, "g", "late");
+    assert_int_equal(fs_rename(mounts->here, &names), 0);
+
+    assert_lists(mounts->there, ROOT, "g g~v1 g~v2");
+    assert_reads(mounts->there, ROOT, "g~v1", "late");
+    assert_reads(mounts->there, ROOT, "g~v2", "text");
+}
+
+static void test_rename__file_in_conflict__takes_all_versions(void **state)
+{
+    struct mounts *mounts = *state;
+    make_conflict(mounts, "f", "one", "two");
+    write_file(mounts->here, ROOT, "g", "replaced");
+
+    assert_int_equal(rename_error(mounts->here, ROOT, "f", ROOT, "g"), 0);
+
+    assert_lists(mounts->here, ROOT, "g g~v1 g~v2");
+    assert_reads(mounts->here, ROOT, "g~v1", "one");
+    assert_reads(mounts->here, ROOT, "g~v2", "two");
+    /* All of them were shown. */
+    write_file(mounts->here, ROOT, "g", "merged");
+    assert_int_equal(versions_of(mounts->kv, "g"), 1);
+}
+
+static void test_rename__file_onto_a_sibling__supersedes_that_one(void **state)
+{
+    struct mounts *mounts = *state;
+    make_conflict(mounts, "f", "one", "two");
+    write_file(mounts->here, ROOT, "x", "text");
+
+    assert_int_equal(rename_error(mounts->here, ROOT, "x", ROOT, "f~v1"), 0);
+
+    assert_lists(mounts->here, ROOT, "f f~v1 f~v2");
+    assert_reads(mounts->here, ROOT, "f~v1", "text");
+    assert_reads(mounts->here, ROOT, "f~v2", "two");
+}
+
+static void test_rename__sibling_onto_sibling__one_is_left(void **state)
+{
+    struct mounts *mounts = *state;
+    make_conflict(mounts, "f", "one", "two");
+    put_beside(mounts->kv, "f", "three");
+
+    assert_int_equal(rename_error(mounts->here, ROOT, "f~v1", ROOT, "f~v2"), 0);
+
+    assert_lists(mounts->here, ROOT, "f f~v2 f~v3");
+    assert_reads(mounts->here, ROOT, "f~v2", "one");
+    assert_reads(mounts->here, ROOT, "f~v3", "three");
+}
+
+static void test_rename__name_onto_own_sibling__einval(void **state)
+{
+    struct mounts *mounts = *state;
+    make_conflict(mounts, "f", "one", "two");
+
+    assert_int_equal(rename_error(mounts->here, ROOT, "f", ROOT, "f~v1"), EINVAL);
+
+    assert_int_equal(versions_of(mounts->kv, "f"), 2);
+}
+
+static void test_rename__kinds_do_not_match__errors(void **state)
+{
+    struct mounts *mounts = *state;
+    struct fs_rename names = {
+        .parent = ROOT, .name = "f", .new_parent = ROOT, .new_name = "g", .no_replace = true};
+    write_file(mounts->here, ROOT, "f", "text");
+    write_file(mounts->here, ROOT, "g", "text");
+    make_directory(mounts->here, ROOT, "d");
+    uint64_t full = make_directory(mounts->here, ROOT, "full");
+    write_file(mounts->here, full, "x", "text");
+
+    assert_int_equal(rename_error(mounts->here, ROOT, "f", ROOT, "d"), EISDIR);
+    assert_int_equal(rename_error(mounts->here, ROOT, "d", ROOT, "f"), ENOTDIR);
+    assert_int_equal(rename_error(mounts->here, ROOT, "d", ROOT, "full"), ENOTEMPTY);
+    assert_int_equal(rename_error(mounts->here, ROOT, "none", ROOT, "g"), ENOENT);
+    assert_int_equal(fs_rename(mounts->here, &names), EEXIST);
+    assert_lists(mounts->here, ROOT, "d f full g");
+}
+
+static void test_rename__directory_into_itself__einval(void **state)
+{
+    struct mounts *mounts = *state;
+    uint64_t outer = make_directory(mounts->here, ROOT, "d");
+    uint64_t inner = make_directory(mounts->here, outer, "e");
+
+    assert_int_equal(rename_error(mounts->here, ROOT, "d", inner, "x"), EINVAL);
+    assert_lists(mounts->here, inner, "");
+}
+
+/* At whichever call the cluster fails: the content is under one name at least. */
+static void test_rename__any_call_fails__content_is_never_gone(void **state)
+{
+    struct mounts *mounts = *state;
+
+    for (unsigned good_calls = 0; good_calls < 4; good_calls++) {
+        char from[8];
+        char to[8];
+        snprintf(from, sizeof from, "f%u", good_calls);
+        snprintf(to, sizeof to, "g%u", good_calls);
+        write_file(mounts->here, ROOT, from, "text");
+        look(mounts->here, ROOT, from);
+        fail_after(mounts, good_calls, 1, STATUS_NO_QUORUM);
+        struct fs_rename names = {
+            .parent = ROOT, .name = from, .new_parent = ROOT, .new_name = to};
+        int failed = fs_rename(mounts->here, &names);
+        fail_after(mounts, 0, 0, STATUS_OK);
+
+        assert_int_equal(failed, EIO);
+        assert_true(versions_of(mounts->kv, from) == 1 || versions_of(mounts->kv, to) == 1);
+        assert_int_equal(rename_error(mounts->here, ROOT, from, ROOT, to), 0);
+        assert_reads(mounts->there, ROOT, to, "text");
+        assert_int_equal(look_error(mounts->here, ROOT, from), ENOENT);
+    }
+}
+
+/* d/ with two files, a conflict, a symlink and two levels below. */
+static uint64_t make_tree(struct mounts *mounts)
+{
+    struct fs_creation creation = {.mode = 0777};
+    struct fs_entry entry;
+    uint64_t directory = make_directory(mounts->here, ROOT, "d");
+    uint64_t below = make_directory(mounts->here, directory, "below");
+    uint64_t deep = make_directory(mounts->here, below, "deep");
+
+    write_file(mounts->here, directory, "a", "in a");
+    write_file(mounts->here, directory, "b", "in b");
+    put_beside(mounts->kv, "d/b", "beside b");
+    write_file(mounts->here, deep, "c", "in c");
+    assert_int_equal(fs_symlink(mounts->here, directory, "link", "target", &creation, &entry),
+                     0);
+    return directory;
+}
+
+static void check_tree(struct fs *fs, uint64_t parent, const char *name)
+{
+    struct buffer target = {0};
+    uint64_t directory = look(fs, parent, name);
+    uint64_t below = look(fs, directory, "below");
+    uint64_t deep = look(fs, below, "deep");
+
+    assert_lists(fs, directory, "a b below b~v1 b~v2 link");
+    assert_lists(fs, below, "deep");
+    assert_lists(fs, deep, "c");
+    assert_reads(fs, directory, "a", "in a");
+    assert_reads(fs, directory, "b~v1", "in b");
+    assert_reads(fs, directory, "b~v2", "beside b");
+    assert_reads(fs, deep, "c", "in c");
+    assert_int_equal(fs_readlink(fs, look(fs, directory, "link"), &target), 0);
+    assert_true(slice_equal(buffer_slice(&target), slice_of_string("target")));
+    buffer_release(&target);
+}
+
+static void test_rename__directory__takes_everything_along(void **state)
+{
+    struct mounts *mounts = *state;
+    uint64_t directory = make_tree(mounts);
+    ino_t inode = stat_of(mounts->here, ROOT, "d").st_ino;
+
+    assert_int_equal(rename_error(mounts->here, ROOT, "d", ROOT, "e"), 0);
+
+    assert_lists(mounts->there, ROOT, "e");
+    check_tree(mounts->there, ROOT, "e");
+    check_tree(mounts->here, ROOT, "e");
+    assert_true(look(mounts->here, ROOT, "e") == directory);
+    assert_true(stat_of(mounts->there, ROOT, "e").st_ino == inode);
+}
+
+static void test_rename__directory_over_empty_one__replaces_it(void **state)
+{
+    struct mounts *mounts = *state;
+    make_tree(mounts);
+    uint64_t target = make_directory(mounts->here, ROOT, "e");
+    struct stat attributes;
+    double valid_s;
+
+    assert_int_equal(rename_error(mounts->here, ROOT, "d", ROOT, "e"), 0);
+
+    check_tree(mounts->there, ROOT, "e");
+    assert_lists(mounts->here, ROOT, "e");
+    assert_int_equal(fs_getattr(mounts->here, target, &attributes, &valid_s), 0);
+    assert_int_equal(attributes.st_nlink, 0);
+}
+
+static void test_rename__directory_to_another_parent__moves(void **state)
+{
+    struct mounts *mounts = *state;
+    make_tree(mounts);
+    uint64_t parent = make_directory(mounts->here, ROOT, "p");
+
+    assert_int_equal(rename_error(mounts->here, ROOT, "d", parent, "d"), 0);
+
+    assert_lists(mounts->there, ROOT, "p");
+    check_tree(mounts->there, look(mounts->there, ROOT, "p"), "d");
+}
+
+static void test_rename__directory_marks__users_do_not_see_them(void **state)
+{
+    struct mounts *mounts = *state;
+    struct buffer names = {0};
+    make_tree(mounts);
+
+    assert_int_equal(rename_error(mounts->here, ROOT, "d", ROOT, "e"), 0);
+
+    assert_int_equal(fs_listxattr(mounts->here, look(mounts->here, ROOT, "e"), &names), 0);
+    assert_null(memmem(names.data, names.size, "moving", 6));
+    buffer_release(&names);
+    /* A finished rename leaves nothing that would let another one through. */
+    make_directory(mounts->here, ROOT, "d");
+    assert_int_equal(rename_error(mounts->here, ROOT, "d", ROOT, "e"), ENOTEMPTY);
+}
+
+/* At whichever call the cluster fails: the same rename goes on, and all is there. */
+static void test_rename__directory_and_any_call_fails__goes_on(void **state)
+{
+    struct mounts *mounts = *state;
+    unsigned good_calls = 0;
+    int failed = EIO;
+
+    for (; failed != 0; good_calls++) {
+        make_tree(mounts);
+        look(mounts->here, ROOT, "d");
+        (void)look_error(mounts->here, ROOT, "e");
+        fail_after(mounts, good_calls, 1, STATUS_NO_QUORUM);
+        struct fs_rename names = {
+            .parent = ROOT, .name = "d", .new_parent = ROOT, .new_name = "e"};
+        failed = fs_rename(mounts->here, &names);
+        fail_after(mounts, 0, 0, STATUS_OK);
+
+        if (failed != 0 && look_error(mounts->here, ROOT, "d") == 0) {
+            assert_int_equal(rename_error(mounts->here, ROOT, "d", ROOT, "e"), 0);
+        }
+        assert_lists(mounts->there, ROOT, "e");
+        check_tree(mounts->there, ROOT, "e");
+        assert_int_equal(rename_error(mounts->there, ROOT, "e", ROOT, "gone"), 0);
+        uint64_t gone = look(mounts->there, ROOT, "gone");
+        uint64_t below = look(mounts->there, gone, "below");
+        uint64_t deep = look(mounts->there, below, "deep");
+        assert_int_equal(unlink_error(mounts->there, deep, "c"), 0);
+        assert_int_equal(fs_rmdir(mounts->there, below, "deep"), 0);
+        assert_int_equal(fs_rmdir(mounts->there, gone, "below"), 0);
+        assert_int_equal(unlink_error(mounts->there, gone, "a"), 0);
+        assert_int_equal(unlink_error(mounts->there, gone, "b"), 0);
+        assert_int_equal(unlink_error(mounts->there, gone, "link"), 0);
+        assert_int_equal(fs_rmdir(mounts->there, ROOT, "gone"), 0);
+        assert_lists(mounts->here, ROOT, "");
+    }
+    assert_true(good_calls > 20); /* the loop did fail calls all along the way */
+}
+
+static void test_rename__directory_of_open_files__they_go_on(void **state)
+{
+    struct mounts *mounts = *state;
+    uint64_t directory = make_tree(mounts);
+    struct file *clean = open_file(mounts->here, directory, "a", false);
+    uint64_t deep = look(mounts->here, look(mounts->here, directory, "below"), "deep");
+    struct file *dirty = open_file(mounts->here, deep, "c", true);
+    struct file *pending = create_file(mounts->here, directory, "new");
+    write_open(dirty, 0, "in c");
+    write_open(pending, 0, "pending");
+
+    assert_int_equal(rename_error(mounts->here, ROOT, "d", ROOT, "e"), 0);
+    write_open(clean, 0, "in a");
+    assert_int_equal(close_file(mounts->here, clean), 0);
+    assert_int_equal(close_file(mounts->here, dirty), 0);
+    assert_reads(mounts->here, look(mounts->here, ROOT, "e"), "new", "pending");
+    assert_int_equal(close_file(mounts->here, pending), 0);
+
+    assert_lists(mounts->there, ROOT, "e");
+    assert_int_equal(unlink_error(mounts->there, look(mounts->there, ROOT, "e"), "new"), 0);
+    check_tree(mounts->there, ROOT, "e");
+}
+
+static void test_rename__large_directory__moves_all_pages(void **state)
+{
+    struct mounts *mounts = *state;
+    char name[32];
+    uint64_t directory = make_directory(mounts->here, ROOT, "d");
+    for (unsigned i = 0; i < 300; i++) {
+        snprintf(name, sizeof name, "file%03u", i);
+        write_file(mounts->here, directory, name, name);
+    }
+    kv_memory_scan_max(mounts->kv, 50);
+
+    assert_int_equal(rename_error(mounts->here, ROOT, "d", ROOT, "e"), 0);
+
+    uint64_t there = look(mounts->there, ROOT, "e");
+    for (unsigned i = 0; i < 300; i++) {
+        snprintf(name, sizeof name, "file%03u", i);
+        assert_reads(mounts->there, there, name, name);
+    }
+    assert_lists(mounts->there, ROOT, "e");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_rename__file_to_new_name__moves),
+        TEST(test_rename__file_over_file__replaces),
+        TEST(test_rename__target_written_meanwhile__late_version_stays),
+        TEST(test_rename__file_in_conflict__takes_all_versions),
+        TEST(test_rename__file_onto_a_sibling__supersedes_that_one),
+        TEST(test_rename__sibling_onto_sibling__one_is_left),
+        TEST(test_rename__name_onto_own_sibling__einval),
+        TEST(test_rename__kinds_do_not_match__errors),
+        TEST(test_rename__directory_into_itself__einval),
+        TEST(test_rename__any_call_fails__content_is_never_gone),
+        TEST(test_rename__directory__takes_everything_along),
+        TEST(test_rename__directory_over_empty_one__replaces_it),
+        TEST(test_rename__directory_to_another_parent__moves),
+        TEST(test_rename__directory_marks__users_do_not_see_them),
+        TEST(test_rename__directory_and_any_call_fails__goes_on),
+        TEST(test_rename__directory_of_open_files__they_go_on),
+        TEST(test_rename__large_directory__moves_all_pages),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
