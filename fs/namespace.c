@@ -148,6 +148,9 @@ int fs_delete_shown(struct fs *fs, struct node *node)
         shown_apply(&shown, &put);
         status = kv_put(fs->config.kv, &put, &fs->options, NULL);
     }
+    if (status == STATUS_OK && shown.dots == NULL) {
+        conflicts_forget(fs->conflicts, buffer_slice(&key)); /* all that had a number is gone */
+    }
     shown_release(&shown);
     buffer_release(&key);
     return errno_of_status(status);

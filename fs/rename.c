@@ -74,6 +74,9 @@ int rename_move_versions(struct fs *fs, struct slice from, struct slice to,
         struct kv_put put = {.key = from, .mode = UPDATE_ALL, .context = object->clock};
         failed = errno_of_status(kv_put(fs->config.kv, &put, &fs->options, NULL));
     }
+    if (failed == 0) {
+        conflicts_forget(fs->conflicts, from); /* all that had a number is gone */
+    }
     view_release(&view);
     object_unref(object);
     return failed;
