@@ -1,0 +1,350 @@
+/*
+ * test_listing.c - listings and directories:
+ *
+ *   every name once, in batches, however few rows a call returns
+ *   an offset of a listing can be gone back to; offset 0 reads anew
+ *   a listing that lacks its quorum is an error, never a shorter list
+ *   files that only this mount shows are listed once, also when they are put meanwhile
+ *   what was removed after it was listed is not handed out
+ *   rmdir wants an empty directory; against a create elsewhere the file stays
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/fs/model/fixture.h"
+
+enum { MANY = 1300 };
+
+static uint64_t make_many(struct mounts *mounts)
+{
+    char key[32];
+    uint64_t directory = make_directory(mounts->there, ROOT, "d");
+
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(key, sizeof key, "d/file%04u", i);
+        put_beside(mounts->kv, key, "");
+    }
+    fs_forget(mounts->there, directory, 1);
+    return look(mounts->here, ROOT, "d");
+}
+
+static struct directory *open_directory(struct fs *fs, uint64_t node)
+{
+    struct directory *directory;
+
+    assert_int_equal(fs_opendir(fs, node, &directory), 0);
+    return directory;
+}
+
+/* The name at an offset; "" past the end. */
+static void assert_at(struct directory *directory, uint64_t offset, const char *name)
+{
+    struct fs_directory_entry entry;
+    bool is_end = false;
+
+    directory_lock(directory);
+    assert_int_equal(directory_at(directory, offset, &entry, &is_end), 0);
+    assert_int_equal(is_end, name[0] == 0);
+    if (!is_end) {
+        assert_string_equal(entry.name, name);
+    }
+    directory_unlock(directory);
+}
+
+static void test_listing__many_names__each_once_in_order(void **state)
+{
+    struct mounts *mounts = *state;
+    char name[32];
+    struct directory *directory = open_directory(mounts->here, make_many(mounts));
+
+    assert_at(directory, 0, ".");
+    assert_at(directory, 1, "..");
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "file%04u", i);
+        assert_at(directory, i + 2, name);
+    }
+    assert_at(directory, MANY + 2, "");
+    assert_at(directory, MANY + 2, "");
+    fs_releasedir(mounts->here, directory);
+}
+
+static void test_listing__few_rows_a_call__each_once_in_order(void **state)
+{
+    struct mounts *mounts = *state;
+    char name[32];
+    uint64_t node = make_many(mounts);
+    for (unsigned i = 0; i < 100; i++) { /* whole calls that see only tombstones */
+        snprintf(name, sizeof name, "file%04u", i);
+        assert_int_equal(unlink_error(mounts->there, look(mounts->there, ROOT, "d"), name), 0);
+    }
+    kv_memory_scan_max(mounts->kv, 7);
+    struct directory *directory = open_directory(mounts->here, node);
+
+    for (unsigned i = 100; i < MANY; i++) {
+        snprintf(name, sizeof name, "file%04u", i);
+        assert_at(directory, i - 100 + 2, name);
+    }
+    assert_at(directory, MANY - 100 + 2, "");
+    fs_releasedir(mounts->here, directory);
+}
+
+static void test_listing__seek_back_and_forth__same_names(void **state)
+{
+    struct mounts *mounts = *state;
+    struct directory *directory = open_directory(mounts->here, make_many(mounts));
+
+    assert_at(directory, 1202, "file1200");
+    assert_at(directory, 5, "file0003");
+    assert_at(directory, 700, "file0698");
+    assert_at(directory, 699, "file0697");
+    assert_at(directory, 1299, "file1297");
+    assert_at(directory, 513, "file0511");
+    assert_at(directory, 514, "file0512");
+    assert_at(directory, 100000, "");
+    assert_at(directory, 2, "file0000");
+    fs_releasedir(mounts->here, directory);
+}
+
+static void test_listing__rewind__sees_what_is_new(void **state)
+{
+    struct mounts *mounts = *state;
+    struct directory *directory = open_directory(mounts->here, ROOT);
+    assert_at(directory, 0, ".");
+    assert_at(directory, 2, "");
+
+    write_file(mounts->there, ROOT, "f", "text");
+
+    assert_at(directory, 2, "");
+    assert_at(directory, 0, ".");
+    assert_at(directory, 2, "f");
+    fs_releasedir(mounts->here, directory);
+}
+
+static void test_listing__quorum_fails_half_way__error_then_goes_on(void **state)
+{
+    struct mounts *mounts = *state;
+    struct fs_directory_entry entry;
+    bool is_end;
+    struct directory *directory = open_directory(mounts->here, make_many(mounts));
+    assert_at(directory, 513, "file0511");
+
+    kv_memory_fail(mounts->kv, 1, STATUS_NO_QUORUM);
+    assert_int_equal(directory_at(directory, 514, &entry, &is_end), EIO);
+
+    assert_at(directory, 514, "file0512");
+    assert_at(directory, MANY + 1, "file1299");
+    assert_at(directory, MANY + 2, "");
+    fs_releasedir(mounts->here, directory);
+}
+
+static void test_listing__quorum_fails_at_the_start__error(void **state)
+{
+    struct mounts *mounts = *state;
+    write_file(mounts->here, ROOT, "f", "text");
+
+    kv_memory_fail(mounts->kv, 1, STATUS_TIMEOUT);
+
+    assert_int_equal(list_error(mounts->here, ROOT), ETIMEDOUT);
+    assert_lists(mounts->here, ROOT, "f");
+}
+
+/* The numbers of a conflict need a call of their own. */
+static void test_listing__numbering_fails__error(void **state)
+{
+    struct mounts *mounts = *state;
+    make_conflict(mounts, "f", "one", "two");
+
+    fail_after(mounts, 1, 1, STATUS_NO_QUORUM);
+
+    assert_int_equal(list_error(mounts->here, ROOT), EIO);
+    assert_lists(mounts->here, ROOT, "f f~v1 f~v2");
+}
+
+static void test_listing__pending_file__once_also_when_put_meanwhile(void **state)
+{
+    struct mounts *mounts = *state;
+    uint64_t node = make_many(mounts);
+    struct file *file = create_file(mounts->here, node, "zzz");
+    struct directory *directory = open_directory(mounts->here, node);
+
+    assert_at(directory, 2, "zzz");
+    assert_int_equal(close_file(mounts->here, file), 0);
+
+    assert_at(directory, 3, "file0000");
+    assert_at(directory, MANY + 2, "file1299");
+    assert_at(directory, MANY + 3, "");
+    fs_releasedir(mounts->here, directory);
+    directory = open_directory(mounts->here, node);
+    assert_at(directory, MANY + 2, "zzz");
+    fs_releasedir(mounts->here, directory);
+}
+
+static void test_listing__entry__is_what_lookup_gives(void **state)
+{
+    struct mounts *mounts = *state;
+    struct fs_directory_entry listed;
+    struct fs_entry entered;
+    bool is_end;
+    make_conflict(mounts, "f", "one", "three");
+    struct directory *directory = open_directory(mounts->here, ROOT);
+
+    assert_at(directory, 0, ".");
+    assert_int_equal(directory_at(directory, 3, &listed, &is_end), 0);
+    assert_string_equal(listed.name, "f~v1");
+    assert_int_equal(directory_enter(directory, 3, &entered), 0);
+    fs_releasedir(mounts->here, directory);
+
+    assert_true(entered.node == look(mounts->here, ROOT, "f~v1"));
+    struct stat looked = stat_of(mounts->here, ROOT, "f~v1");
+    assert_true(looked.st_ino == entered.attributes.st_ino);
+    assert_true(looked.st_ino == listed.attributes.st_ino);
+    assert_int_equal(looked.st_size, 3);
+    assert_true(looked.st_ino != stat_of(mounts->here, ROOT, "f~v2").st_ino);
+    /* Entered by the listing, it can be removed as what was listed. */
+    assert_int_equal(fs_unlink(mounts->here, ROOT, "f~v1"), 0);
+    assert_reads(mounts->here, ROOT, "f", "three");
+}
+
+static void test_listing__removed_after_listing__is_not_handed_out(void **state)
+{
+    struct mounts *mounts = *state;
+    struct fs_entry entered;
+    write_file(mounts->here, ROOT, "f", "text");
+    struct directory *directory = open_directory(mounts->here, ROOT);
+    assert_at(directory, 2, "f");
+
+    assert_int_equal(unlink_error(mounts->here, ROOT, "f"), 0);
+
+    assert_int_equal(directory_enter(directory, 2, &entered), ENOENT);
+    fs_releasedir(mounts->here, directory);
+}
+
+static void test_listing__nodes_of_entries__are_bounded_by_what_the_kernel_keeps(void **state)
+{
+    struct mounts *mounts = *state;
+    struct fs_entry entered;
+    uint64_t node = make_many(mounts);
+    struct directory *directory = open_directory(mounts->here, node);
+
+    for (unsigned i = 0; i < MANY; i++) {
+        struct fs_directory_entry entry;
+        bool is_end;
+        assert_int_equal(directory_at(directory, i + 2, &entry, &is_end), 0);
+        assert_int_equal(directory_enter(directory, i + 2, &entered), 0);
+        assert_int_equal(entered.attributes.st_mode, S_IFREG | 0644);
+        fs_forget(mounts->here, entered.node, 1);
+    }
+    struct stat attributes;
+    double valid_s;
+    assert_int_equal(fs_getattr(mounts->here, entered.node, &attributes, &valid_s), ESTALE);
+    fs_releasedir(mounts->here, directory);
+}
+
+static void test_rmdir__live_or_pending_child__enotempty(void **state)
+{
+    struct mounts *mounts = *state;
+    uint64_t directory = make_directory(mounts->here, ROOT, "d");
+
+    struct file *file = create_file(mounts->here, directory, "f");
+    assert_int_equal(fs_rmdir(mounts->here, ROOT, "d"), ENOTEMPTY);
+    assert_int_equal(close_file(mounts->here, file), 0);
+    assert_int_equal(fs_rmdir(mounts->here, ROOT, "d"), ENOTEMPTY);
+    assert_int_equal(unlink_error(mounts->here, directory, "f"), 0);
+    kv_memory_scan_max(mounts->kv, 1);
+    assert_int_equal(fs_rmdir(mounts->here, ROOT, "d"), 0);
+
+    assert_lists(mounts->there, ROOT, "");
+    assert_int_equal(look_error(mounts->here, ROOT, "d"), ENOENT);
+}
+
+static void test_rmdir__create_inside_elsewhere__file_stays(void **state)
+{
+    struct mounts *mounts = *state;
+    make_directory(mounts->here, ROOT, "d");
+    struct file *file = create_file(mounts->there, look(mounts->there, ROOT, "d"), "f");
+
+    assert_int_equal(fs_rmdir(mounts->here, ROOT, "d"), 0);
+    write_open(file, 0, "text");
+    assert_int_equal(close_file(mounts->there, file), 0);
+
+    assert_lists(mounts->here, ROOT, "d");
+    assert_reads(mounts->here, look(mounts->here, ROOT, "d"), "f", "text");
+}
+
+static void test_rmdir__wrong_kinds__errors(void **state)
+{
+    struct mounts *mounts = *state;
+    write_file(mounts->here, ROOT, "f", "text");
+    make_directory(mounts->here, ROOT, "d");
+
+    assert_int_equal(fs_rmdir(mounts->here, ROOT, "f"), ENOTDIR);
+    assert_int_equal(fs_rmdir(mounts->here, ROOT, "none"), ENOENT);
+    assert_int_equal(fs_unlink(mounts->here, ROOT, "d"), EISDIR);
+    assert_int_equal(fs_unlink(mounts->here, ROOT, "none"), ENOENT);
+}
+
+static void test_removed_directory__create_in_it__enoent(void **state)
+{
+    struct mounts *mounts = *state;
+    struct fs_creation creation = {.mode = 0600};
+    struct fs_entry entry;
+    struct file *file;
+    uint64_t directory = make_directory(mounts->here, ROOT, "d");
+
+    assert_int_equal(fs_rmdir(mounts->here, ROOT, "d"), 0);
+
+    assert_int_equal(fs_create(mounts->here, directory, "f", &creation, &entry, &file), ENOENT);
+    assert_int_equal(fs_mkdir(mounts->here, directory, "e", &creation, &entry), ENOENT);
+    assert_int_equal(look_error(mounts->here, directory, "f"), ENOENT);
+}
+
+static void test_names__too_long_or_not_legal__errors(void **state)
+{
+    struct mounts *mounts = *state;
+    char name[300];
+    uint64_t directory = ROOT;
+    memset(name, 'x', sizeof name);
+
+    name[256] = 0;
+    assert_int_equal(look_error(mounts->here, ROOT, name), ENAMETOOLONG);
+    name[249] = 0;
+    assert_int_equal(look_error(mounts->here, ROOT, name), ENOENT);
+    assert_int_equal(write_error(mounts->here, ROOT, name, "text"), ENAMETOOLONG);
+    name[248] = 0;
+    write_file(mounts->here, ROOT, name, "text");
+    for (int depth = 0; depth < 16; depth++) {
+        name[240] = 0;
+        directory = make_directory(mounts->here, directory, name);
+    }
+    /* 16 * 241 bytes so far, so that 240 more are 4,096. */
+    name[240] = 'x';
+    name[241] = 0;
+    assert_int_equal(write_error(mounts->here, directory, name, "text"), ENAMETOOLONG);
+    name[240] = 0;
+    write_file(mounts->here, directory, name, "text");
+    assert_reads(mounts->here, directory, name, "text");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_listing__many_names__each_once_in_order),
+        TEST(test_listing__few_rows_a_call__each_once_in_order),
+        TEST(test_listing__seek_back_and_forth__same_names),
+        TEST(test_listing__rewind__sees_what_is_new),
+        TEST(test_listing__quorum_fails_half_way__error_then_goes_on),
+        TEST(test_listing__quorum_fails_at_the_start__error),
+        TEST(test_listing__numbering_fails__error),
+        TEST(test_listing__pending_file__once_also_when_put_meanwhile),
+        TEST(test_listing__entry__is_what_lookup_gives),
+        TEST(test_listing__removed_after_listing__is_not_handed_out),
+        TEST(test_listing__nodes_of_entries__are_bounded_by_what_the_kernel_keeps),
+        TEST(test_rmdir__live_or_pending_child__enotempty),
+        TEST(test_rmdir__create_inside_elsewhere__file_stays),
+        TEST(test_rmdir__wrong_kinds__errors),
+        TEST(test_removed_directory__create_in_it__enoent),
+        TEST(test_names__too_long_or_not_legal__errors),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
