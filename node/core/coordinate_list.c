@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "node/core/internal.h"
-#include "node/wire/record.h"
 
 enum { ROW_REPAIRS_MAX = 32 }; /* rows written back after one listing; the next one goes on */
 
@@ -119,7 +118,7 @@ static void list_end(struct core *core, struct request *request, enum status sta
 {
     if (request->is_child) {
         for (uint16_t i = 0; list && i < list->row_count; i++) {
-            if (record_open_row(&list->rows[i]) != STATUS_OK) {
+            if (message_open_row(&list->rows[i]) != STATUS_OK) {
                 status = STATUS_CORRUPT;
             }
         }
@@ -248,7 +247,7 @@ static enum status streams_merge(struct request *request, const struct streams *
             *ret_differ = true;
             continue;
         }
-        enum status status = record_open_row(head);
+        enum status status = message_open_row(head);
         if (status != STATUS_OK) {
             object_unref(merged);
             request->leg[i].state = status == STATUS_BAD_MESSAGE ? LEG_FAILED : LEG_DONE;
@@ -296,7 +295,7 @@ struct merge {
 /* The row that all agree on, handed on as it is. */
 static void merge_same(struct request *request, struct merge *merge, const struct row *row)
 {
-    if (!request->list.list.live_only || record_is_live(blob_slice(row->record))) {
+    if (!request->list.list.live_only || message_row_is_live(row)) {
         merge->list->rows[merge->list->row_count++] = (struct row){
             .name = blob_ref(row->name), .kind = row->kind, .record = blob_ref(row->record)};
     }

@@ -243,7 +243,7 @@ enum status apply_find_live_row(const struct store_state *state,
     if (status == STATUS_OK) {
         take_rows(&scan, &ret_result->list);
         if (ret_result->list.row_count > 0) {
-            status = record_open_row(&ret_result->list.rows[0]);
+            status = message_open_row(&ret_result->list.rows[0]);
             status = status == STATUS_BAD_MESSAGE ? STATUS_CORRUPT : status;
             ret_result->object = object_ref(ret_result->list.rows[0].object);
         }

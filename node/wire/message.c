@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/wire/payload.h"
+#include "node/wire/record.h"
+
 static void release_put(struct message_put *put)
 {
     blob_unref(put->key);
@@ -180,4 +183,30 @@ bool message_type_is_request(enum message_type type)
         break;
     }
     return false;
+}
+
+enum status message_open_row(struct row *row)
+{
+    struct object *object = NULL;
+
+    if (row->object != NULL) {
+        return STATUS_OK;
+    }
+    enum status status = record_decode(blob_slice(row->record), &object);
+    if (status == STATUS_NO_MEMORY) {
+        return status;
+    }
+    if (status != STATUS_OK || !payload_is_row(object) ||
+        !payload_fits_kind(object, row->kind) || object->own.node != 0) {
+        object_unref(object);
+        return STATUS_BAD_MESSAGE;
+    }
+    row->object = object;
+    return STATUS_OK;
+}
+
+bool message_row_is_live(const struct row *row)
+{
+    return row->object != NULL ? object_is_live(row->object)
+                               : record_is_live(blob_slice(row->record));
 }

@@ -210,4 +210,12 @@ void message_release(struct message *message);
 const char *message_type_name(enum message_type type);
 bool message_type_is_request(enum message_type type);
 
+/*
+ * Makes the object of a row that has just its record (ring/row.h). STATUS_BAD_MESSAGE if the
+ * bytes are no row of its kind, STATUS_NO_MEMORY; then the row is as it was.
+ */
+MUST_CHECK enum status message_open_row(struct row *row);
+/* True if the row holds a live version, as far as an unopened record's head shows. */
+bool message_row_is_live(const struct row *row);
+
 #endif

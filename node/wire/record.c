@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "node/wire/bounds.h"
-#include "node/wire/payload.h"
 #include "node/wire/reader.h"
 #include "node/wire/writer.h"
 
@@ -233,24 +232,4 @@ bool record_is_live(struct slice bytes)
     return bounds_enter_array(&bytes, &fields) && fields == RECORD_FIELDS &&
            bounds_skip(&bytes) && bounds_skip(&bytes) &&
            bounds_enter_array(&bytes, &versions) && versions > 0;
-}
-
-enum status record_open_row(struct row *row)
-{
-    struct object *object = NULL;
-
-    if (row->object != NULL) {
-        return STATUS_OK;
-    }
-    enum status status = record_decode(blob_slice(row->record), &object);
-    if (status == STATUS_NO_MEMORY) {
-        return status;
-    }
-    if (status != STATUS_OK || !payload_is_row(object) ||
-        !payload_fits_kind(object, row->kind) || object->own.node != 0) {
-        object_unref(object);
-        return STATUS_BAD_MESSAGE;
-    }
-    row->object = object;
-    return STATUS_OK;
 }

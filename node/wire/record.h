@@ -34,10 +34,6 @@ MUST_CHECK enum status record_decode(struct slice bytes, struct object **ret_obj
  */
 bool record_is_live(struct slice bytes);
 
-/* Makes the object of a row that has just its record. STATUS_BAD_MESSAGE if that is no row of
- * its kind, STATUS_NO_MEMORY. */
-MUST_CHECK enum status record_open_row(struct row *row);
-
 /* Compares each version's content with its content_hash: STATUS_OK or STATUS_CORRUPT. Rows
  * pass. */
 MUST_CHECK enum status record_verify(const struct object *object);

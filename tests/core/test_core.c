@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -448,7 +449,7 @@ static void test_intent__coordinator_killed_after_its_batch__pushes_at_restart(v
     }
     world_start(world, 0);
     char expected[16] = "";
-    (void)strcat(strcat(expected, key), " ");
+    (void)snprintf(expected, sizeof expected, "%s ", key);
     await_names(world, 3, "/", expected);
     world_free(world);
 }

@@ -336,7 +336,7 @@ struct object *stored_row(struct fixture *fixture, const char *directory, const 
     struct store_result result = apply(fixture, request);
     assert_int_equal(result.status, STATUS_OK);
     if (result.list.row_count > 0) {
-        assert_int_equal(record_open_row(&result.list.rows[0]), STATUS_OK);
+        assert_int_equal(message_open_row(&result.list.rows[0]), STATUS_OK);
         row = object_ref(result.list.rows[0].object);
     }
     store_result_release(&result);

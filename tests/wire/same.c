@@ -94,8 +94,8 @@ static bool same_row(const struct row *a, const struct row *b)
     struct row opened[2] = {
         {.kind = a->kind, .object = object_ref(a->object), .record = blob_ref(a->record)},
         {.kind = b->kind, .object = object_ref(b->object), .record = blob_ref(b->record)}};
-    bool same = row_compare(a, b) == 0 && record_open_row(&opened[0]) == STATUS_OK &&
-                record_open_row(&opened[1]) == STATUS_OK &&
+    bool same = row_compare(a, b) == 0 && message_open_row(&opened[0]) == STATUS_OK &&
+                message_open_row(&opened[1]) == STATUS_OK &&
                 sample_same_object(opened[0].object, opened[1].object);
 
     row_release(&opened[0]);
