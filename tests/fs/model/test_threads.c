@@ -1,0 +1,221 @@
+/*
+ * test_threads.c - many requests at once, as libfuse's workers make them:
+ *
+ *   whatever the order, each call ends with an errno that it may have, and the model stays
+ * whole what one thread closed well is what it reads afterwards counts of lookups and
+ * references come out even: nothing stays in memory
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fs/model.h"
+#include "tests/fs/model/fixture.h"
+
+enum { THREADS = 4, ROUNDS = 300, NAMES = 6 };
+
+struct worker {
+    struct fs *fs;
+    uint64_t directory;
+    unsigned number;
+    uint64_t random;
+    unsigned failures; /* cmocka's asserts belong to the main thread */
+};
+
+/* xorshift64: every run makes the same choices, though not in the same order. */
+static unsigned choose(struct worker *worker, unsigned count)
+{
+    worker->random ^= worker->random << 13;
+    worker->random ^= worker->random >> 7;
+    worker->random ^= worker->random << 17;
+    return (unsigned)(worker->random >> 33) % count;
+}
+
+static void expect(struct worker *worker, int failed)
+{
+    switch (failed) {
+    case 0:
+    case ENOENT:
+    case EEXIST:
+    case ESTALE:
+    case EISDIR:
+    case ENOTDIR:
+    case ENOTEMPTY:
+        return;
+    default:
+        worker->failures++;
+    }
+}
+
+static void shared_write(struct worker *worker, const char *name)
+{
+    static const struct fs_creation creation = {.mode = 0644};
+    struct fs_entry entry;
+    struct fs_opened opened = {0};
+    int failed = fs_lookup(worker->fs, worker->directory, name, &entry);
+
+    if (failed == ENOENT) {
+        failed =
+            fs_create(worker->fs, worker->directory, name, &creation, &entry, &opened.file);
+    } else if (failed == 0) {
+        failed = fs_open(worker->fs, entry.node, choose(worker, 2) == 0, &opened);
+        if (failed != 0) {
+            fs_forget(worker->fs, entry.node, 1);
+        }
+    }
+    expect(worker, failed);
+    if (failed == 0) {
+        expect(worker, fs_write(opened.file, slice_of_string(name), choose(worker, 50), false));
+        expect(worker, fs_flush(worker->fs, opened.file, false));
+        fs_release(worker->fs, opened.file);
+        fs_forget(worker->fs, entry.node, 1);
+    }
+}
+
+static void shared_change(struct worker *worker, const char *name)
+{
+    struct fs_change change = {
+        .flags = FS_CHANGE_MODE | FS_CHANGE_SIZE, .mode = 0600, .size = 3};
+    struct stat attributes;
+    struct fs_entry entry;
+    double valid_s;
+    int failed = fs_lookup(worker->fs, worker->directory, name, &entry);
+
+    expect(worker, failed);
+    if (failed == 0) {
+        expect(worker, fs_setattr(worker->fs, entry.node, &change, &attributes));
+        expect(worker, fs_getattr(worker->fs, entry.node, &attributes, &valid_s));
+        fs_forget(worker->fs, entry.node, 1);
+    }
+}
+
+static void shared_list(struct worker *worker)
+{
+    struct directory *directory;
+    struct fs_directory_entry listed;
+    struct fs_entry entry;
+    bool is_end = false;
+
+    expect(worker, fs_opendir(worker->fs, worker->directory, &directory));
+    directory_lock(directory);
+    for (uint64_t offset = 0; !is_end; offset++) {
+        expect(worker, directory_at(directory, offset, &listed, &is_end));
+        if (!is_end && offset >= 2 && directory_enter(directory, offset, &entry) == 0) {
+            fs_forget(worker->fs, entry.node, 1);
+        }
+    }
+    directory_unlock(directory);
+    fs_releasedir(worker->fs, directory);
+}
+
+/* A file of its own: nobody else may come in between. */
+static void own_file(struct worker *worker, unsigned round)
+{
+    static const struct fs_creation creation = {.mode = 0644};
+    char name[32];
+    char text[32];
+    struct fs_entry entry;
+    struct fs_opened opened;
+    struct slice bytes = {0};
+    struct blob *blob = NULL;
+
+    snprintf(name, sizeof name, "own%u.%u", worker->number, round);
+    snprintf(text, sizeof text, "text %u", round);
+    int failed =
+        fs_create(worker->fs, worker->directory, name, &creation, &entry, &opened.file);
+    if (failed == 0) {
+        failed = fs_write(opened.file, slice_of_string(text), 0, false);
+        failed = failed != 0 ? failed : fs_flush(worker->fs, opened.file, false);
+        fs_release(worker->fs, opened.file);
+        failed = failed != 0 ? failed : fs_open(worker->fs, entry.node, false, &opened);
+    }
+    if (failed == 0) {
+        failed = fs_read(opened.file, 0, 100, &bytes, &blob);
+        fs_release(worker->fs, opened.file);
+    }
+    if (failed != 0 || !slice_equal(bytes, slice_of_string(text))) {
+        worker->failures++;
+    }
+    blob_unref(blob);
+    if (fs_unlink(worker->fs, worker->directory, name) != 0) {
+        worker->failures++;
+    }
+    fs_forget(worker->fs, entry.node, 1);
+}
+
+static void *work(void *argument)
+{
+    struct worker *worker = argument;
+    char name[8];
+    char other[8];
+
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        snprintf(name, sizeof name, "n%u", choose(worker, NAMES));
+        snprintf(other, sizeof other, "n%u", choose(worker, NAMES));
+        struct fs_rename names = {.parent = worker->directory,
+                                  .name = name,
+                                  .new_parent = worker->directory,
+                                  .new_name = other};
+        switch (choose(worker, 6)) {
+        case 0:
+            expect(worker, fs_unlink(worker->fs, worker->directory, name));
+            break;
+        case 1:
+            expect(worker, fs_rename(worker->fs, &names));
+            break;
+        case 2:
+            shared_change(worker, name);
+            break;
+        case 3:
+            shared_list(worker);
+            break;
+        case 4:
+            own_file(worker, round);
+            break;
+        default:
+            shared_write(worker, name);
+            break;
+        }
+    }
+    return NULL;
+}
+
+static void test_model__many_threads__stays_whole(void **state)
+{
+    struct mounts *mounts = *state;
+    struct worker workers[THREADS];
+    pthread_t threads[THREADS];
+    uint64_t directory = make_directory(mounts->there, ROOT, "d");
+    make_directory(mounts->there, directory, "sub");
+    uint64_t here = look(mounts->here, ROOT, "d");
+
+    for (unsigned i = 0; i < THREADS; i++) {
+        /* Two mounts, two threads each. */
+        bool is_here = i % 2 == 0;
+        workers[i] = (struct worker){.fs = is_here ? mounts->here : mounts->there,
+                                     .directory = is_here ? here : directory,
+                                     .number = i,
+                                     .random = UINT64_C(0x9e3779b97f4a7c15) * (i + 1)};
+        assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(workers[i].failures, 0);
+    }
+    assert_int_equal(list_error(mounts->here, here), 0);
+    assert_int_equal(mounts->notes, 0);
+    /* The root and d: all else was forgotten. `there` still knows d/sub. */
+    assert_int_equal(mounts->here->inodes.count, 2);
+    assert_int_equal(mounts->there->inodes.count, 3);
+    write_file(mounts->there, ROOT, "after", "x");
+    assert_reads(mounts->here, ROOT, "after", "x");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_model__many_threads__stays_whole),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
