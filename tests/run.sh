@@ -115,7 +115,7 @@ build() {
         rm -rf "$directory"
         CC=$compiler meson setup "$directory" "$@" || return 1
     fi
-    ninja -C "$directory"
+    ninja -C "$directory" --quiet
 }
 
 # suites NAME MULTIPLIER SUITE... - the tests of those suites that exist in build NAME.
@@ -191,14 +191,14 @@ step "real mounts" 900 tests/mount/run.sh "$builds/gcc"
 step "example: the cart of two shoppers" 300 tests/cluster/cart_test.sh "$builds/gcc"
 step "example: quickstart" 300 tests/cluster/quickstart_test.sh "$builds/gcc"
 step "valgrind: fs" 600 bash -c under_valgrind
-step "clang: build" 600 bash -c 'build clang clang'
-step "clang: unit tests" 600 bash -c 'suites clang 1 unit'
+step "clang: build" 600 bash -c 'build clang clang' &&
+    step "clang: unit tests" 600 bash -c 'suites clang 1 unit'
 step "address and undefined: build" 600 \
-    bash -c 'build asan clang -Db_sanitize=address,undefined -Db_lundef=false'
-step "address and undefined: suites" 900 \
-    bash -c 'suites asan 4 unit property store server client fs'
-step "thread: build" 600 bash -c 'build tsan clang -Db_sanitize=thread -Db_lundef=false'
-step "thread: suites" 900 bash -c 'suites tsan 6 store server client fs'
+    bash -c 'build asan clang -Db_sanitize=address,undefined -Db_lundef=false' &&
+    step "address and undefined: suites" 900 \
+        bash -c 'suites asan 4 unit property store server client fs'
+step "thread: build" 600 bash -c 'build tsan clang -Db_sanitize=thread -Db_lundef=false' &&
+    step "thread: suites" 900 bash -c 'suites tsan 6 store server client fs'
 step "fuzz: a minute" 300 tests/fuzz/run.sh 60
 step "nothing left behind" 60 bash -c leftovers
 summary
