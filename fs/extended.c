@@ -43,16 +43,6 @@ static void append_clock(struct buffer *buffer, const struct clock *clock)
     }
 }
 
-/* For programs: node, birth and counter of each pair as 48 hexadecimal digits. */
-static void append_context(struct buffer *buffer, const struct clock *clock)
-{
-    for (uint32_t i = 0; i < clock->count; i++) {
-        const struct dot *pair = &clock->pair[i];
-        append_format(buffer, "%016" PRIx64 "%016" PRIx64 "%016" PRIx64,
-                      (uint64_t)pair->actor.node, pair->actor.birth, pair->counter);
-    }
-}
-
 static int append_siblings(struct buffer *buffer, const struct object *object)
 {
     struct view view;
@@ -102,7 +92,8 @@ static int get_own(struct fs *fs, struct node *node, struct slice key, const cha
     } else if (strcmp(what, "clock") == 0) {
         append_clock(ret_value, clock);
     } else if (strcmp(what, "context") == 0) {
-        append_context(ret_value, clock);
+        /* One word that `dynamoctl put --context` takes. */
+        failed = errno_of_status(kv_context_format(clock, ret_value));
     } else {
         failed = ENODATA;
     }
