@@ -357,7 +357,7 @@ static size_t add_entry(fuse_req_t request, fuse_ino_t number, const struct dire
                         char *room, size_t size, bool plus)
 {
     struct fuse_entry_param entry = {.attr.st_ino = found->d_ino,
-                                     .attr.st_mode = DTTOIF(found->d_type)};
+                                     .attr.st_mode = (mode_t)DTTOIF(found->d_type)};
 
     if (!plus) {
         return fuse_add_direntry(request, room, size, found->d_name, &entry.attr, found->d_off);
