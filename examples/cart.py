@@ -8,6 +8,7 @@ usage: cart.py FILE add ITEM
 The example of the Dynamo paper (section 4.4), with nothing but ordinary file calls: adding to a
 cart must always work, so carts that diverged are merged when they are next written, and a merge
 keeps whatever was added to either. As in the paper, an item that was removed can come back.
+It runs on any file system; on dynamofs it also asks an open file how many versions it stands for.
 
 FILE holds a line for each thing in the cart: an id that was drawn when it was added, and its
 name. The ids make the union of two carts right, and repeating an add that may or may not have
@@ -76,6 +77,17 @@ def siblings_of(path):
     return [os.path.join(directory, n) for n in names if sibling.fullmatch(n)]
 
 
+def superseded_by(descriptor):
+    """How many versions a write to the open file will supersede. Read quorums overlap, but are not
+    the same: an open may have met a version that a listing does not show for a moment yet."""
+    try:
+        return int(os.getxattr(descriptor, "user.dynamofs.siblings"))
+    except OSError as error:
+        if error.errno in (errno.ENODATA, errno.ENOTSUP):
+            return 1  # not on dynamofs
+        raise
+
+
 def write_lines(descriptor, lines):
     content = "".join(line + "\n" for line in sorted(lines)).encode()
     os.ftruncate(descriptor, 0)
@@ -91,13 +103,14 @@ def update(path, change):
     with only_shopper_here(path), opened(path, os.O_RDWR | os.O_CREAT) as cart:
         before = read_lines(cart)
         lines = set(before)
-        conflict = False
-        for sibling in siblings_of(path):
+        siblings = siblings_of(path)
+        for sibling in siblings:
             with opened(sibling, os.O_RDONLY) as version:
                 lines |= read_lines(version)
-            conflict = True
+        if superseded_by(cart) > max(1, len(siblings)):
+            raise OSError(errno.EAGAIN, "a version is not shown yet", path)
         after = change(lines)
-        if conflict or after != before:
+        if siblings or after != before:
             write_lines(cart, after)
 
 
