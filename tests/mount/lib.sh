@@ -35,11 +35,13 @@ failed=0
 
 # --- processes ---------------------------------------------------------------------------------
 
-# process_is_gone PID - also true for one that nobody has waited for yet.
+# process_is_gone PID - also true for one that nobody has waited for yet, once all its threads
+# have ended: until then its files may still be open and locked.
 process_is_gone() {
-    local state
+    local state threads
     state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2> /dev/null)
-    [ -z "$state" ] || [ "$state" = Z ]
+    threads=$(ls "/proc/$1/task" 2> /dev/null | wc -l)
+    [ -z "$state" ] || { [ "$state" = Z ] && [ "$threads" -le 1 ]; }
 }
 
 # wait_until SECONDS COMMAND... - until the command succeeds.
@@ -92,9 +94,10 @@ PYTHON
 
 # --- nodes -------------------------------------------------------------------------------------
 
-# cluster_start COUNT - nodes node1 ... that form one cluster; sets $cluster.
+# cluster_start COUNT - nodes node1 ... that form a new cluster; sets $cluster.
 cluster_start() {
     local ports port i=0
+    rm -rf "$work"/node[0-9]*
     ports=$(free_ports "$1")
     cluster=
     for port in $ports; do
@@ -262,6 +265,10 @@ clean_up() {
             result=1
         fi
     done
+    if grep -E 'Sanitizer|runtime error|Assertion|core dumped' "$work"/logs/* >&2; then
+        echo "a program broke" >&2
+        result=1
+    fi
     if [ "$failed" -gt 0 ] || [ "$result" -ne 0 ]; then
         tail -n 6 "$work"/logs/* >&2
         echo "data and logs: $work" >&2
