@@ -137,33 +137,6 @@ __attribute__((noreturn)) static void parent(int fd, pid_t child, const char *mo
     _exit(1);
 }
 
-bool background_start(struct background *background, const char *mountpoint,
-                      struct error *error)
-{
-    int ends[2] = {-1, -1};
-    pid_t child = -1;
-
-    assert(background != NULL && mountpoint != NULL && error != NULL);
-    if (pipe2(ends, O_CLOEXEC) == 0) {
-        child = fork();
-    }
-    if (child < 0) {
-        error->code = STATUS_NO_MEMORY;
-        (void)snprintf(error->text, sizeof(error->text), "start in the background: %s",
-                       strerror(errno));
-        return false;
-    }
-    if (child > 0) {
-        (void)close(ends[1]);
-        parent(ends[0], child, mountpoint);
-    }
-    (void)close(ends[0]);
-    background->report = ends[1];
-    (void)setsid();
-    (void)chdir("/");
-    return true;
-}
-
 /* Each line that is written to the pipe, to syslog. */
 static void *log_thread(void *argument)
 {
@@ -218,6 +191,34 @@ static void redirect_output(void)
     (void)close(ends[1]);
 }
 
+bool background_start(struct background *background, const char *mountpoint,
+                      struct error *error)
+{
+    int ends[2] = {-1, -1};
+    pid_t child = -1;
+
+    assert(background != NULL && mountpoint != NULL && error != NULL);
+    if (pipe2(ends, O_CLOEXEC) == 0) {
+        child = fork();
+    }
+    if (child < 0) {
+        error->code = STATUS_NO_MEMORY;
+        (void)snprintf(error->text, sizeof(error->text), "start in the background: %s",
+                       strerror(errno));
+        return false;
+    }
+    if (child > 0) {
+        (void)close(ends[1]);
+        parent(ends[0], child, mountpoint);
+    }
+    (void)close(ends[0]);
+    background->report = ends[1];
+    (void)setsid();
+    (void)chdir("/");
+    redirect_output();
+    return true;
+}
+
 void background_ready(struct background *background)
 {
     char byte = REPORT_READY;
@@ -226,7 +227,6 @@ void background_ready(struct background *background)
     if (background->report < 0) {
         return;
     }
-    redirect_output();
     (void)!write(background->report, &byte, 1);
     (void)close(background->report);
     background->report = -1;

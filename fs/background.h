@@ -22,14 +22,15 @@ struct background {
 };
 
 /*
- * Forks. Returns in the child, true; false with `error` if there is no child. The parent never
- * returns: it waits until the child is ready, or prints the child's error and exits with 1. A
- * child that says nothing in time is ended, and its mount removed.
+ * Forks. Returns in the child, true, whose standard output and standard error go to syslog;
+ * false with `error` if there is no child. The parent never returns: it waits until the child
+ * is ready, or prints the child's error and exits with 1. A child that says nothing in time is
+ * ended, and its mount removed.
  */
 MUST_CHECK bool background_start(struct background *background, const char *mountpoint,
                                  struct error *error);
 
-/* The parent exits with 0. From now on standard output and standard error go to syslog. */
+/* The parent exits with 0. */
 void background_ready(struct background *background);
 
 /* The parent prints `error` and exits with 1. False if nobody waits: then it must be logged. */

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -135,15 +136,68 @@ struct fuse_session *session_fuse(struct session *session)
     return session->fuse;
 }
 
+/*
+ * fusermount3, which mounts for users, tells its reasons on standard error alone. While it may
+ * run, that is a file in memory; -1 if there is none, and then it writes where it always does.
+ */
+static int borrow_stderr(int *ret_saved)
+{
+    int memory = memfd_create("stderr", MFD_CLOEXEC);
+
+    *ret_saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    if (memory >= 0 && *ret_saved >= 0) {
+        (void)dup2(memory, STDERR_FILENO);
+        return memory;
+    }
+    (void)close(memory);
+    (void)close(*ret_saved);
+    return -1;
+}
+
+/* Ends the loan. What fusermount3 said goes to `captured`; other lines, of the node that runs
+ * beside, go where they were meant to. */
+static void return_stderr(int memory, int saved)
+{
+    static const char HELPER[] = "fusermount3: ";
+    FILE *lines;
+    char line[ERROR_TEXT_SIZE];
+
+    if (memory < 0) {
+        return;
+    }
+    (void)dup2(saved, STDERR_FILENO);
+    (void)close(saved);
+    lines = fdopen(memory, "r");
+    if (lines == NULL) {
+        (void)close(memory);
+        return;
+    }
+    rewind(lines);
+    while (fgets(line, sizeof(line), lines) != NULL) {
+        if (strncmp(line, HELPER, sizeof(HELPER) - 1) == 0) {
+            (void)snprintf(captured, sizeof(captured), "%s", line + sizeof(HELPER) - 1);
+        } else {
+            (void)fputs(line, stderr);
+        }
+    }
+    (void)fclose(lines);
+}
+
 enum status session_mount(struct session *session, const char *mountpoint, struct error *error)
 {
     char what[ERROR_TEXT_SIZE];
+    int saved;
+    int memory;
+    int result;
 
     assert(session != NULL && !session->mounted);
     assert(mountpoint != NULL && mountpoint[0] == '/');
     capture_begin();
+    memory = borrow_stderr(&saved);
     errno = 0;
-    if (fuse_session_mount(session->fuse, mountpoint) != 0) {
+    result = fuse_session_mount(session->fuse, mountpoint);
+    return_stderr(memory, saved);
+    if (result != 0) {
         (void)snprintf(what, sizeof(what), "mount on %.80s", mountpoint);
         return capture_fail(what, error);
     }

@@ -197,6 +197,23 @@ static void test_session_mount__no_such_directory__says_where_and_why(void **sta
     session_free(session);
 }
 
+static void test_session_mount__helper_refuses__its_reason_is_told(void **state)
+{
+    /* With auto_unmount libfuse leaves the mounting to fusermount3, also as root. */
+    struct session_options options = {.operations = &OPERATIONS, .fuse = "auto_unmount"};
+    struct session *session = NULL;
+    struct error error = {.code = STATUS_OK};
+
+    (void)state;
+    assert_int_equal(session_new(&options, &session, &error), STATUS_OK);
+    assert_int_not_equal(session_mount(session, "/proc/self/no", &error), STATUS_OK);
+
+    assert_non_null(strstr(error.text, "mount on /proc/self/no: "));
+    assert_non_null(strstr(error.text, "No such file"));
+    assert_null(strchr(error.text, '\n'));
+    session_free(session);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +224,7 @@ int main(void)
         cmocka_unit_test(test_session__sigterm__ends),
         cmocka_unit_test(test_session_new__option_that_libfuse_does_not_know__one_line),
         cmocka_unit_test(test_session_mount__no_such_directory__says_where_and_why),
+        cmocka_unit_test(test_session_mount__helper_refuses__its_reason_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

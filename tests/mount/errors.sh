@@ -101,6 +101,39 @@ test_background__answers_once_it_has_returned() {
     wait_until 5 is_not_mounted "$work/mnt" || fail "still mounted after SIGTERM"
 }
 
+test_background__says_nothing_when_all_is_well() {
+    equal "" "$("$dynamofs" --data "$work/silent" --listen 127.0.0.1:0 "$work/mnt" 2>&1)"
+    good fusermount3 -u "$work/mnt"
+    wait_until "$deadline" no_daemon_of "$work/mnt" || fail "the process goes on"
+}
+
+test_mount_options__are_taken() {
+    mkdir "$work/options"
+    good "$dynamofs" --data "$work/options.data" --listen 127.0.0.1:0 -o auto_unmount \
+        "$work/options"
+    echo x > "$work/options/x"
+    kill -KILL "$(daemon_of "$work/options")"
+    wait_until 10 is_not_mounted "$work/options" || fail "auto_unmount did not"
+    good "$dynamofs" --data "$work/options.data" --listen 127.0.0.1:0 \
+        -o ro,noatime,fsname=mine,_netdev,nofail,x-mine "$work/options"
+    holds "$work/options/x" x
+    bad "Read-only file system" touch "$work/options/y"
+    grep -q "^mine $work/options fuse.dynamofs ro,.*noatime" /proc/mounts ||
+        fail "$(grep "$work/options" /proc/mounts)"
+    good fusermount3 -u "$work/options"
+    wait_until "$deadline" no_daemon_of "$work/options" || fail "the process goes on"
+}
+
+test_two_mounts_on_one_directory__second_covers_the_first() {
+    mount_start lower --data "$work/lower.data" --listen 127.0.0.1:0
+    echo lower > "$work/lower/f"
+    good "$dynamofs" --data "$work/upper.data" --listen 127.0.0.1:0 "$work/lower"
+    shows "$work/lower"
+    good fusermount3 -u "$work/lower"
+    holds "$work/lower/f" lower
+    mount_stop lower
+}
+
 test_signals__end_the_mount_and_nothing_is_lost() {
     local signal pid
     for signal in TERM INT HUP; do

@@ -57,6 +57,11 @@ static enum status faulty_put(struct kv *kv, const struct kv_put *put,
     if (is_bad_call(faulty)) {
         return faulty->status;
     }
+    if (faulty->before_put != NULL) {
+        void (*before_put)(void *context) = faulty->before_put;
+        faulty->before_put = NULL;
+        before_put(faulty->context);
+    }
     return faulty->inner->operations->put(faulty->inner, put, options, ret_row);
 }
 

@@ -25,6 +25,8 @@ struct faulty_kv {
     unsigned good_calls; /* that go through before */
     unsigned bad_calls;  /* this many fail */
     enum status status;
+    void (*before_put)(void *context); /* called once, before the next put goes through */
+    void *context;
 };
 
 struct mounts {

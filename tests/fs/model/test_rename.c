@@ -317,6 +317,34 @@ static void test_rename__directory_of_open_files__they_go_on(void **state)
     check_tree(mounts->there, ROOT, "e");
 }
 
+static void rename_d_to_e(void *context)
+{
+    struct mounts *mounts = context;
+
+    assert_int_equal(rename_error(mounts->here, ROOT, "d", ROOT, "e"), 0);
+}
+
+/* The put was under way to the old path when the directory above it moved. */
+static void test_rename__directory_during_the_put_of_a_file__file_follows(void **state)
+{
+    struct mounts *mounts = *state;
+    uint64_t directory = make_directory(mounts->here, ROOT, "d");
+    struct file *file = create_file(mounts->here, directory, "f");
+    write_open(file, 0, "text");
+    look(mounts->here, ROOT, "d");
+
+    mounts->faulty.context = mounts;
+    mounts->faulty.before_put = rename_d_to_e;
+    assert_int_equal(fs_flush(mounts->here, file, false), 0);
+
+    assert_int_equal(versions_of(mounts->kv, "e/f"), 1);
+    assert_int_equal(versions_of(mounts->kv, "d/f"), 0);
+    write_open(file, 4, " and more");
+    assert_int_equal(close_file(mounts->here, file), 0);
+    assert_int_equal(versions_of(mounts->kv, "e/f"), 1);
+    assert_reads(mounts->there, look(mounts->there, ROOT, "e"), "f", "text and more");
+}
+
 static void test_rename__large_directory__moves_all_pages(void **state)
 {
     struct mounts *mounts = *state;
@@ -357,6 +385,7 @@ int main(void)
         TEST(test_rename__directory_marks__users_do_not_see_them),
         TEST(test_rename__directory_and_any_call_fails__goes_on),
         TEST(test_rename__directory_of_open_files__they_go_on),
+        TEST(test_rename__directory_during_the_put_of_a_file__file_follows),
         TEST(test_rename__large_directory__moves_all_pages),
     };
 
