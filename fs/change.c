@@ -31,13 +31,14 @@ static int pick(struct fs *fs, struct node *node, struct object *object,
     struct view view = {0};
     struct object *row = object_project(object);
     const struct version *version = object_newest(object);
+    bool is_sibling = fs_node_number(fs, node) > 0;
     enum status status = row == NULL ? STATUS_NO_MEMORY : STATUS_OK;
     int failed = 0;
 
-    if (status == STATUS_OK && node->number > 0) {
+    if (status == STATUS_OK && is_sibling) {
         status = view_build(object, &view);
     }
-    if (status == STATUS_OK && node->number > 0) {
+    if (status == STATUS_OK && is_sibling) {
         uint32_t group = group_of_node(fs, node, object, &view);
         failed = group == view.count ? ESTALE : 0;
         if (failed == 0) {
@@ -71,10 +72,10 @@ int fs_read_version(struct fs *fs, struct node *node, struct slice key,
     int failed = pick(fs, node, object, &version, ret_shown);
     if (failed == 0 && node->type != VERSION_DIRECTORY) {
         inodes_lock(&fs->inodes);
-        uint64_t known = node->attributes.file_id;
+        uint64_t known = node->number == 0 ? node->attributes.file_id : 0;
         inodes_unlock(&fs->inodes);
         uint64_t id = version->attributes.file_id;
-        bool is_other = node->number == 0 && known != 0 && id != 0 && known != id;
+        bool is_other = known != 0 && id != 0 && known != id;
         failed = is_other || version->attributes.type != node->type ? ESTALE : 0;
     }
     if (failed != 0) {
@@ -87,7 +88,14 @@ int fs_read_version(struct fs *fs, struct node *node, struct slice key,
     return 0;
 }
 
-void fs_change_attributes(struct attributes *attributes, const struct fs_change *change)
+/* What changes in a version besides its content. */
+struct edit {
+    const struct fs_change *change; /* NULL: none */
+    const struct fs_xattr_change *xattr;
+};
+
+/* Applies the change, except for the size; ctime is now. */
+static void change_attributes(struct attributes *attributes, const struct fs_change *change)
 {
     if (change->flags & FS_CHANGE_MODE) {
         attributes->mode = change->mode & 07777;
@@ -134,7 +142,7 @@ static int apply_edit(struct version *version, const struct edit *edit)
     int failed = 0;
 
     if (edit->change != NULL) {
-        fs_change_attributes(&version->attributes, edit->change);
+        change_attributes(&version->attributes, edit->change);
     } else {
         version->attributes.changed_ns = attributes_now_ns();
     }
@@ -218,14 +226,15 @@ static int read_for_edit(struct fs *fs, struct node *node, struct slice key,
         *ret_version = *version;
         return 0;
     }
-    if (failed == ESTALE && node->parent == NULL) {
+    if (failed == ESTALE && node->id == NODE_ID_ROOT) {
         *ret_version = (struct version){.attributes = node->attributes};
         return 0;
     }
     return failed;
 }
 
-int fs_edit_closed(struct fs *fs, struct node *node, const struct edit *edit)
+/* Reads the version, changes it, puts it. The token is taken. */
+static int edit_closed(struct fs *fs, struct node *node, const struct edit *edit)
 {
     struct buffer key = {0};
     struct object *object = NULL;
@@ -259,36 +268,79 @@ int fs_edit_closed(struct fs *fs, struct node *node, const struct edit *edit)
     return failed;
 }
 
-/*
- * Changes an open file in memory. *ret_must_put is false if its next flush will put it.
- * *ret_is_open is false, and nothing done, if its content could not be loaded.
- */
-static int change_open(struct file *file, const struct fs_change *change, bool *ret_is_open,
-                       bool *ret_must_put)
+/* Changes an open file in memory. *ret_must_put is false if its next flush will put it. */
+static int edit_open(struct file *file, const struct edit *edit, bool *ret_must_put)
 {
-    int failed = file_take_token(file); /* whoever loads it now has finished */
-    if (failed != 0) {
-        return failed;
-    }
-    file_return_token(file);
+    const struct fs_change *change = edit->change;
+    struct blob *xattrs = NULL;
+    int failed = 0;
 
     file_lock(file);
-    *ret_is_open = file->is_loaded;
-    if (!file->is_loaded) {
-        file_unlock(file);
-        return 0;
-    }
     bool was_dirty = file->is_dirty;
-    bool is_resize = (change->flags & FS_CHANGE_SIZE) != 0;
-    if (is_resize) {
+    bool is_resize = change != NULL && (change->flags & FS_CHANGE_SIZE) != 0;
+    if (edit->xattr != NULL) {
+        failed = xattrs_change(file->xattrs, edit->xattr, &xattrs);
+    }
+    if (failed == 0 && is_resize) {
         failed = file_resize(file, change->size);
     }
+    if (failed == 0 && edit->xattr != NULL) {
+        blob_unref(file->xattrs);
+        file->xattrs = blob_ref(xattrs);
+    }
+    if (failed == 0 && change != NULL) {
+        change_attributes(&file->attributes, change);
+    }
     if (failed == 0) {
-        fs_change_attributes(&file->attributes, change);
         file_touch(file);
     }
     *ret_must_put = !was_dirty && !(is_resize && change->has_handle);
     file_unlock(file);
+    blob_unref(xattrs);
+    return failed;
+}
+
+/* The node's file with one more reference, if its content is loaded. */
+static struct file *loaded_file(struct fs *fs, struct node *node)
+{
+    struct file *file = file_of_node(fs, node);
+    if (file == NULL) {
+        return NULL;
+    }
+    file_lock(file);
+    bool is_loaded = file->is_loaded;
+    file_unlock(file);
+    if (!is_loaded) {
+        file_unref(file);
+        return NULL;
+    }
+    return file;
+}
+
+int fs_change_node(struct fs *fs, struct node *node, const struct fs_change *change,
+                   const struct fs_xattr_change *xattr)
+{
+    struct edit edit = {.change = change, .xattr = xattr};
+    bool must_put = false;
+    int failed = 0;
+    struct file *file = loaded_file(fs, node);
+
+    if (file == NULL) {
+        failed = fs_take_token(fs, node);
+        if (failed != 0) {
+            return failed;
+        }
+        file = loaded_file(fs, node); /* by one who had the token before */
+        failed = file != NULL ? 0 : edit_closed(fs, node, &edit);
+        fs_return_token(fs, node);
+    }
+    if (file != NULL) {
+        failed = edit_open(file, &edit, &must_put);
+        if (failed == 0 && must_put) {
+            failed = fs_flush(fs, file, false);
+        }
+        file_unref(file);
+    }
     return failed;
 }
 
@@ -296,13 +348,9 @@ int fs_setattr(struct fs *fs, uint64_t id, const struct fs_change *change,
                struct stat *ret_attributes)
 {
     struct fs_entry entry;
-    struct node *node;
-    bool must_put = false;
-    bool is_open = false;
-    int failed = 0;
 
     inodes_lock(&fs->inodes);
-    node = node_by_id(&fs->inodes, id);
+    struct node *node = node_by_id(&fs->inodes, id);
     bool is_gone = node == NULL || (node->is_unlinked && node->file == NULL);
     if (!is_gone) {
         node_ref(node);
@@ -311,18 +359,7 @@ int fs_setattr(struct fs *fs, uint64_t id, const struct fs_change *change,
     if (is_gone) {
         return ESTALE;
     }
-    struct file *file = file_of_node(fs, node);
-    if (file != NULL) {
-        failed = change_open(file, change, &is_open, &must_put);
-        if (failed == 0 && is_open && must_put) {
-            failed = fs_flush(fs, file, false);
-        }
-        file_unref(file);
-    }
-    if (failed == 0 && !is_open) {
-        struct edit edit = {.change = change};
-        failed = fs_edit_closed(fs, node, &edit);
-    }
+    int failed = fs_change_node(fs, node, change, NULL);
     if (failed == 0) {
         fs_entry_of_node(fs, node, &entry);
         *ret_attributes = entry.attributes;

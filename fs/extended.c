@@ -124,7 +124,7 @@ static int get_encoded(struct fs *fs, struct node *node, struct slice key,
     int failed = fs_read_version(fs, node, key, &object, &version, &shown);
     if (failed == 0) {
         *ret_encoded = blob_ref(version->xattrs);
-    } else if (failed == ESTALE && node->parent == NULL) {
+    } else if (failed == ESTALE && node->id == NODE_ID_ROOT) {
         *ret_encoded = NULL; /* a root that nobody wrote has none */
         failed = 0;
     }
@@ -201,33 +201,9 @@ int fs_listxattr(struct fs *fs, uint64_t id, struct buffer *ret_names)
     return failed;
 }
 
-/* Changes the attributes of an open file; *ret_must_put as for fs_setattr. */
-static int set_open(struct file *file, const struct fs_xattr_change *change, bool *ret_is_open,
-                    bool *ret_must_put)
-{
-    struct blob *changed = NULL;
-    int failed = 0;
-
-    file_lock(file);
-    *ret_is_open = file->is_loaded;
-    if (file->is_loaded) {
-        failed = xattrs_change(file->xattrs, change, &changed);
-    }
-    if (file->is_loaded && failed == 0) {
-        *ret_must_put = !file->is_dirty;
-        blob_unref(file->xattrs);
-        file->xattrs = changed;
-        file_touch(file);
-    }
-    file_unlock(file);
-    return failed;
-}
-
 int fs_setxattr(struct fs *fs, uint64_t id, const struct fs_xattr_change *change)
 {
     struct node *node;
-    bool is_open = false;
-    bool must_put = false;
 
     /* ENOTSUP and not EPERM for our own, so that `cp -a` skips them in silence. */
     if (!has_prefix(change->name, user_prefix) || has_prefix(change->name, own_prefix)) {
@@ -240,18 +216,7 @@ int fs_setxattr(struct fs *fs, uint64_t id, const struct fs_xattr_change *change
     if (failed != 0) {
         return failed;
     }
-    struct file *file = file_of_node(fs, node);
-    if (file != NULL) {
-        failed = set_open(file, change, &is_open, &must_put);
-        if (failed == 0 && must_put) {
-            failed = fs_flush(fs, file, false);
-        }
-        file_unref(file);
-    }
-    if (failed == 0 && !is_open) {
-        struct edit edit = {.xattr = change};
-        failed = fs_edit_closed(fs, node, &edit);
-    }
+    failed = fs_change_node(fs, node, NULL, change);
     fs_put_node(fs, node);
     return failed;
 }

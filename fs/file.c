@@ -6,12 +6,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "fs/attributes.h"
-
-/* A token is held for a few kv calls at most, so that waiting longer means something hangs. */
-enum { TOKEN_DEADLINES = 4 };
 
 static struct file *file_new(struct fs *fs, struct node *node)
 {
@@ -19,11 +15,6 @@ static struct file *file_new(struct fs *fs, struct node *node)
     if (file == NULL) {
         return NULL;
     }
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&file->token_free, &attributes);
-    pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&file->lock, NULL);
     file->fs = fs;
     file->node = node_ref(node);
@@ -55,9 +46,6 @@ struct file *file_of_node(struct fs *fs, struct node *node)
 
 static void file_free(struct file *file)
 {
-    assert(!file->is_token_taken);
-
-    pthread_cond_destroy(&file->token_free);
     pthread_mutex_destroy(&file->lock);
     blob_unref(file->loaded);
     blob_unref(file->xattrs);
@@ -91,37 +79,6 @@ void file_lock(struct file *file)
 void file_unlock(struct file *file)
 {
     pthread_mutex_unlock(&file->lock);
-}
-
-int file_take_token(struct file *file)
-{
-    uint32_t deadline_ms = file->fs->options.deadline_ms;
-    struct timespec until;
-    int failed = 0;
-
-    if (deadline_ms == 0) {
-        deadline_ms = KV_DEADLINE_DEFAULT_MS;
-    }
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += TOKEN_DEADLINES * (time_t)(deadline_ms / 1000 + 1);
-    file_lock(file);
-    while (file->is_token_taken && failed == 0) {
-        failed = pthread_cond_timedwait(&file->token_free, &file->lock, &until);
-    }
-    if (failed == 0) {
-        file->is_token_taken = true;
-    }
-    file_unlock(file);
-    return failed;
-}
-
-void file_return_token(struct file *file)
-{
-    file_lock(file);
-    assert(file->is_token_taken);
-    file->is_token_taken = false;
-    pthread_cond_signal(&file->token_free);
-    file_unlock(file);
 }
 
 struct slice file_content(const struct file *file)

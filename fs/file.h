@@ -3,8 +3,8 @@
  *
  * Shape:    one for each open node, shared by all its handles: what was loaded, or the edited
  *           copy of it, the attributes and user attributes that the next put will carry, and
- *           what that put supersedes. `token` serialises everything that puts or moves the
- * file; reads, writes and stat need only the lock, so that they never wait for the cluster.
+ *           what that put supersedes. The node's token serialises what puts or moves the file;
+ *           reads, writes and stat need only the lock, so that they never wait for the cluster.
  * Locks:    `lock` for the content; `handles` and `references` under the inode table's.
  * Memory:   VALUE_SIZE_MAX of content for each open file, twice that while it is edited.
  */
@@ -29,8 +29,6 @@ struct file {
     uint32_t references; /* handles and passers-by */
 
     pthread_mutex_t lock;
-    pthread_cond_t token_free;
-    bool is_token_taken;
     bool is_loaded;
     bool is_dirty;     /* the cluster does not have this content, or these attributes */
     bool is_unwritten; /* ... but only because it was created or truncated */
@@ -41,7 +39,7 @@ struct file {
     struct buffer edited;
     struct blob *xattrs;
     struct shown shown;                    /* when it was opened, or put last */
-    struct attempt attempts[ATTEMPTS_MAX]; /* for the holder of the token */
+    struct attempt attempts[ATTEMPTS_MAX]; /* for the holder of the node's token */
     uint32_t attempt_count;
 };
 
@@ -55,9 +53,6 @@ void file_unref(struct file *file);
 
 void file_lock(struct file *file);
 void file_unlock(struct file *file);
-/* Waits for the token for at most a few deadlines; ETIMEDOUT. */
-int file_take_token(struct file *file);
-void file_return_token(struct file *file);
 
 /* With the lock held. */
 struct slice file_content(const struct file *file);
@@ -66,10 +61,10 @@ int file_resize(struct file *file, uint64_t size);
 /* Marks a change made now. */
 void file_touch(struct file *file);
 
-/* Puts what is dirty. The token is taken, the lock is not. */
+/* Puts what is dirty. The node's token is taken, the lock is not. */
 int file_put(struct file *file, bool sync);
 /* Puts the content under another key (the target of a rename) as if it had been written there;
- * `shown` is what that supersedes, and is replaced. The token is taken. */
+ * `shown` is what that supersedes, and is replaced. The node's token is taken. */
 int file_put_at(struct file *file, struct slice key, struct shown *shown, bool only_own);
 
 #endif

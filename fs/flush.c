@@ -141,7 +141,7 @@ static int note_success(struct file *file, const struct snapshot *snapshot, stru
 
     file_lock(file);
     enum status status =
-        shown_after_put(&file->shown, row, snapshot->hash, node->number > 0, &dot);
+        shown_after_put(&file->shown, row, snapshot->hash, fs_node_number(fs, node) > 0, &dot);
     mark_clean(file, snapshot);
     file_unlock(file);
 
@@ -279,7 +279,7 @@ static int sync_clean(struct file *file)
 static int flush(struct file *file, bool sync)
 {
     struct fs *fs = file->fs;
-    int failed = file_take_token(file);
+    int failed = fs_take_token(fs, file->node);
     if (failed != 0) {
         return failed;
     }
@@ -297,7 +297,7 @@ static int flush(struct file *file, bool sync)
     } else if (sync) {
         failed = sync_clean(file);
     }
-    file_return_token(file);
+    fs_return_token(fs, file->node);
     return failed;
 }
 

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { BUCKETS_FIRST = 1024 };
 
@@ -48,6 +49,11 @@ bool inodes_init(struct inodes *inodes)
     inodes->root->references = 1;
     inodes->by_id[bucket_of_id(inodes, NODE_ID_ROOT)] = inodes->root;
     inodes->count = 1;
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&inodes->token_returned, &attributes);
+    pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&inodes->lock, NULL);
     return true;
 }
@@ -71,6 +77,7 @@ void inodes_release(struct inodes *inodes)
     }
     free(inodes->by_id);
     free(inodes->by_name);
+    pthread_cond_destroy(&inodes->token_returned);
     pthread_mutex_destroy(&inodes->lock);
 }
 
@@ -82,6 +89,36 @@ void inodes_lock(struct inodes *inodes)
 void inodes_unlock(struct inodes *inodes)
 {
     pthread_mutex_unlock(&inodes->lock);
+}
+
+bool node_take_token(struct inodes *inodes, struct node *node, uint32_t deadline_ms)
+{
+    struct timespec until;
+    int failed = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += deadline_ms / 1000;
+    until.tv_nsec += (long)(deadline_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    while (node->is_token_taken && failed == 0) {
+        failed = pthread_cond_timedwait(&inodes->token_returned, &inodes->lock, &until);
+    }
+    if (node->is_token_taken) {
+        return false;
+    }
+    node->is_token_taken = true;
+    return true;
+}
+
+void node_return_token(struct inodes *inodes, struct node *node)
+{
+    assert(node->is_token_taken);
+
+    node->is_token_taken = false;
+    pthread_cond_broadcast(&inodes->token_returned);
 }
 
 struct slice node_name(const struct node *node)
@@ -188,6 +225,12 @@ static void grow(struct inodes *inodes)
     free(old);
 }
 
+static void set_parent(struct node *node, struct node *parent)
+{
+    node->parent = node_ref(parent);
+    parent->children++;
+}
+
 struct node *node_add(struct inodes *inodes, struct node *parent,
                       const struct node_description *description)
 {
@@ -206,7 +249,7 @@ struct node *node_add(struct inodes *inodes, struct node *parent,
     }
     node->id = inodes->next_id++;
     node->references = 1;
-    node->parent = node_ref(parent);
+    set_parent(node, parent);
     node->name = name;
     node->name_size = description->name.size;
     node->base_size = description->base_size;
@@ -287,6 +330,7 @@ static void remove_if_unused(struct inodes *inodes, struct node *node)
         node_free(node);
         node = parent;
         if (node != NULL) {
+            node->children--;
             node->references--;
         }
     }
@@ -325,13 +369,14 @@ enum status node_move(struct inodes *inodes, struct node *node, struct node *par
     node_unname(inodes, node);
     note_removal(inodes, node);
     struct node *old_parent = node->parent;
-    node->parent = node_ref(parent);
+    set_parent(node, parent);
     free(node->name);
     node->name = copy;
     node->name_size = name.size;
     node->base_size = base_size;
     node->number = number;
     name_link(inodes, node);
+    old_parent->children--;
     node_unref(inodes, old_parent);
     return STATUS_OK;
 }
@@ -340,14 +385,15 @@ void node_adopt(struct inodes *inodes, struct node *from, struct node *to)
 {
     assert(from != to);
 
-    for (uint32_t i = 0; i < inodes->bucket_count; i++) {
+    for (uint32_t i = 0; i < inodes->bucket_count && from->children > 0; i++) {
         for (struct node *node = inodes->by_id[i]; node != NULL; node = node->next_by_id) {
             if (node->parent != from) {
                 continue;
             }
             bool was_named = node->is_named;
             node_unname(inodes, node);
-            node->parent = node_ref(to);
+            set_parent(node, to);
+            from->children--;
             from->references--;
             if (was_named && node_by_name(inodes, to, node_name(node)) == NULL) {
                 name_link(inodes, node);
@@ -360,7 +406,7 @@ void node_adopt(struct inodes *inodes, struct node *from, struct node *to)
 
 void node_unname_siblings(struct inodes *inodes, const struct node *parent)
 {
-    for (uint32_t i = 0; i < inodes->bucket_count; i++) {
+    for (uint32_t i = 0; i < inodes->bucket_count && parent->children > 0; i++) {
         for (struct node *node = inodes->by_id[i]; node != NULL; node = node->next_by_id) {
             if (node->parent == parent && node->number > 0) {
                 node_unname(inodes, node);

@@ -25,6 +25,7 @@ struct node {
     uint64_t id;
     uint64_t lookups;    /* counted by the kernel */
     uint32_t references; /* counted here */
+    uint32_t children;   /* nodes with this parent, which refer to it */
     struct node *parent; /* referenced; NULL for the root */
     struct node *next_by_id;
     struct node *next_by_name;
@@ -38,7 +39,8 @@ struct node {
     bool is_unlinked; /* removed or replaced by this mount: no more puts */
     bool is_pending;  /* created here, not yet on the cluster */
     bool is_cached;   /* cached_hash is set */
-    int lost;         /* errno of a put that no close could report; for the next fsync */
+    bool is_token_taken;
+    int lost; /* errno of a put that no close could report; for the next fsync */
     struct attributes attributes; /* as last told to the kernel */
     struct dot told;              /* the version they are of */
     int64_t fresh_until_ns;       /* monotonic; until then they are told again without asking */
@@ -49,6 +51,7 @@ struct node {
 
 struct inodes {
     pthread_mutex_t lock;
+    pthread_cond_t token_returned; /* of any node */
     uint64_t next_id;
     uint32_t count;
     uint32_t bucket_count; /* a power of two */
@@ -75,6 +78,14 @@ void inodes_release(struct inodes *inodes);
 
 void inodes_lock(struct inodes *inodes);
 void inodes_unlock(struct inodes *inodes);
+
+/*
+ * A node's token serialises whatever puts it, moves it, removes it, or loads it first; who has
+ * it may make kv calls. False if it was not returned in time. Of several nodes take that with
+ * the lower id first, but a directory before what is in it.
+ */
+bool node_take_token(struct inodes *inodes, struct node *node, uint32_t deadline_ms);
+void node_return_token(struct inodes *inodes, struct node *node);
 
 /* NULL if there is none. */
 struct node *node_by_id(struct inodes *inodes, uint64_t id);

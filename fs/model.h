@@ -38,6 +38,12 @@ void fs_note(struct fs *fs, const char *text);
 int fs_get_node(struct fs *fs, uint64_t id, struct node **ret_node);
 void fs_put_node(struct fs *fs, struct node *node); /* NULL is allowed */
 
+/* Takes the token of a node that the caller refers to; ETIMEDOUT. */
+int fs_take_token(struct fs *fs, struct node *node);
+void fs_return_token(struct fs *fs, struct node *node);
+/* N if the node is a sibling, otherwise 0. It changes only with the token taken. */
+uint32_t fs_node_number(struct fs *fs, const struct node *node);
+
 /* The node's key, as of now, in place of what `key` held. */
 int fs_node_key(struct fs *fs, const struct node *node, struct buffer *key);
 
@@ -65,6 +71,9 @@ struct node *place_node_of_found(struct fs *fs, const struct place *place, struc
 /* The node that was shown at the place, after a lookup if none was. ENOENT if there is nothing.
  * One more reference. */
 int place_shown_node(struct fs *fs, const struct place *place, struct node **ret_node);
+
+/* Takes the node's token, if it is still what the place shows then; ENOENT, ETIMEDOUT. */
+int place_take_token(struct fs *fs, const struct place *place, struct node *node);
 
 /* What the kernel is told of a node: from its open file if there is one. */
 void fs_entry_of_node(struct fs *fs, struct node *node, struct fs_entry *ret_entry);
@@ -96,15 +105,11 @@ int fs_delete_shown(struct fs *fs, struct node *node);
 /* ENOTEMPTY if the directory has a live row or a pending file. */
 int fs_check_empty(struct fs *fs, struct node *directory);
 
-/* What changes in a version besides its content. */
-struct edit {
-    const struct fs_change *change; /* NULL: none */
-    const struct fs_xattr_change *xattr;
-};
-
-/* Edits a node that is not open: reads the version, changes it, puts it. */
-int fs_edit_closed(struct fs *fs, struct node *node, const struct edit *edit);
-/* The attributes with the change applied, except for the size; ctime is now. */
-void fs_change_attributes(struct attributes *attributes, const struct fs_change *change);
+/* Changes attributes (NULL: none) or one user attribute (NULL: none): of an open file in
+ * memory, which its next flush puts, or at once if nothing else is to be put; otherwise on the
+ * cluster.
+ */
+int fs_change_node(struct fs *fs, struct node *node, const struct fs_change *change,
+                   const struct fs_xattr_change *xattr);
 
 #endif

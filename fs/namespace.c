@@ -156,7 +156,7 @@ int fs_delete_shown(struct fs *fs, struct node *node)
     return errno_of_status(status);
 }
 
-/* Removes a file, symlink or sibling; with the file's token, if it is open. */
+/* Removes what the node shows. The token is taken. */
 static int remove_node(struct fs *fs, struct node *node)
 {
     inodes_lock(&fs->inodes);
@@ -172,35 +172,39 @@ static int remove_node(struct fs *fs, struct node *node)
     return failed;
 }
 
-int fs_unlink(struct fs *fs, uint64_t parent, const char *name)
+/* Finds what is to be removed, and takes its token. */
+static int take_shown(struct fs *fs, uint64_t parent, const char *name, struct node **ret_node)
 {
     struct place place;
     struct node *node = NULL;
     int failed = place_open(fs, parent, name, &place);
+
     if (failed != 0) {
         return failed;
     }
     failed = place_shown_node(fs, &place, &node);
-    if (failed == 0 && node->type == VERSION_DIRECTORY) {
-        failed = EISDIR;
-    }
     if (failed == 0) {
-        struct file *file = file_of_node(fs, node);
-        if (file != NULL) {
-            failed = file_take_token(file);
-        }
-        if (failed == 0) {
-            failed = remove_node(fs, node);
-            if (file != NULL) {
-                file_return_token(file);
-            }
-        }
-        if (file != NULL) {
-            file_unref(file);
-        }
+        failed = place_take_token(fs, &place, node);
     }
-    fs_put_node(fs, node);
     place_release(fs, &place);
+    if (failed != 0) {
+        fs_put_node(fs, node);
+        return failed;
+    }
+    *ret_node = node;
+    return 0;
+}
+
+int fs_unlink(struct fs *fs, uint64_t parent, const char *name)
+{
+    struct node *node;
+    int failed = take_shown(fs, parent, name, &node);
+    if (failed != 0) {
+        return failed;
+    }
+    failed = node->type == VERSION_DIRECTORY ? EISDIR : remove_node(fs, node);
+    fs_return_token(fs, node);
+    fs_put_node(fs, node);
     return failed;
 }
 
@@ -240,23 +244,16 @@ int fs_check_empty(struct fs *fs, struct node *directory)
 
 int fs_rmdir(struct fs *fs, uint64_t parent, const char *name)
 {
-    struct place place;
-    struct node *node = NULL;
-    int failed = place_open(fs, parent, name, &place);
+    struct node *node;
+    int failed = take_shown(fs, parent, name, &node);
     if (failed != 0) {
         return failed;
     }
-    failed = place_shown_node(fs, &place, &node);
-    if (failed == 0 && node->type != VERSION_DIRECTORY) {
-        failed = ENOTDIR;
-    }
-    if (failed == 0) {
-        failed = fs_check_empty(fs, node);
-    }
+    failed = node->type == VERSION_DIRECTORY ? fs_check_empty(fs, node) : ENOTDIR;
     if (failed == 0) {
         failed = remove_node(fs, node);
     }
+    fs_return_token(fs, node);
     fs_put_node(fs, node);
-    place_release(fs, &place);
     return failed;
 }

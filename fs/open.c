@@ -15,16 +15,25 @@ struct load {
     struct shown shown;
 };
 
+/* EAGAIN if the file was moved meanwhile. */
 static int load_fetch(struct fs *fs, struct node *node, struct load *load)
 {
     struct buffer key = {0};
+    struct buffer key_after = {0};
     int failed = fs_node_key(fs, node, &key);
 
     if (failed == 0) {
         failed = fs_read_version(fs, node, buffer_slice(&key), &load->object, &load->version,
                                  &load->shown);
     }
+    if (failed == 0 || failed == ESTALE) {
+        int no_key = fs_node_key(fs, node, &key_after);
+        if (no_key == 0 && !slice_equal(buffer_slice(&key), buffer_slice(&key_after))) {
+            failed = EAGAIN;
+        }
+    }
     buffer_release(&key);
+    buffer_release(&key_after);
     return failed;
 }
 
@@ -93,27 +102,12 @@ static void compare_with_told(struct file *file, const struct load *load,
     inodes_unlock(&fs->inodes);
 }
 
-/* The first open of a node loads with the token taken, so that those who come meanwhile wait;
- * later ones fetch beside each other. */
-static int load(struct file *file, struct fs_opened *opened)
+/* Fetches, and takes over what is newer than what the file holds. */
+static int load_once(struct file *file, struct fs_opened *opened)
 {
     struct load fetched = {0};
-    int failed = 0;
+    int failed = load_fetch(file->fs, file->node, &fetched);
 
-    file_lock(file);
-    bool is_first = !file->is_loaded;
-    bool is_dirty = file->is_dirty;
-    file_unlock(file);
-    if (is_dirty) {
-        return 0;
-    }
-    if (is_first) {
-        failed = file_take_token(file);
-        if (failed != 0) {
-            return failed;
-        }
-    }
-    failed = load_fetch(file->fs, file->node, &fetched);
     if (failed == 0) {
         file_lock(file);
         if (is_current(file, &fetched)) {
@@ -126,11 +120,44 @@ static int load(struct file *file, struct fs_opened *opened)
         }
         file_unlock(file);
     }
-    if (is_first) {
-        file_return_token(file);
-    }
     load_release(&fetched);
     return failed;
+}
+
+/* A file that is moved again and again while it is opened is given up: the kernel looks it up
+ * anew. */
+enum { LOAD_TRIES = 4 };
+
+/*
+ * The first open of a node loads with the token taken, so that those who come meanwhile wait.
+ * Later ones fetch beside each other; but who misses the file does so again with the token: it
+ * may be on its way to another name.
+ */
+static int load(struct file *file, struct fs_opened *opened)
+{
+    struct fs *fs = file->fs;
+
+    file_lock(file);
+    bool is_first = !file->is_loaded;
+    bool is_dirty = file->is_dirty;
+    file_unlock(file);
+    if (is_dirty) {
+        return 0;
+    }
+    int failed = is_first ? EAGAIN : load_once(file, opened);
+    if (failed != EAGAIN && failed != ESTALE) {
+        return failed;
+    }
+    failed = fs_take_token(fs, file->node);
+    if (failed != 0) {
+        return failed;
+    }
+    failed = EAGAIN;
+    for (int tries = 0; tries < LOAD_TRIES && failed == EAGAIN; tries++) {
+        failed = load_once(file, opened);
+    }
+    fs_return_token(fs, file->node);
+    return failed == EAGAIN ? ESTALE : failed;
 }
 
 int fs_open(struct fs *fs, uint64_t id, bool truncate, struct fs_opened *ret_opened)

@@ -31,6 +31,39 @@ void fs_put_node(struct fs *fs, struct node *node)
     inodes_unlock(&fs->inodes);
 }
 
+/* A token is held for a few kv calls at most, so that waiting longer means that something
+ * hangs.
+ */
+enum { TOKEN_DEADLINES = 4 };
+
+int fs_take_token(struct fs *fs, struct node *node)
+{
+    uint32_t deadline_ms = fs->options.deadline_ms;
+
+    if (deadline_ms == 0) {
+        deadline_ms = KV_DEADLINE_DEFAULT_MS;
+    }
+    inodes_lock(&fs->inodes);
+    bool is_taken = node_take_token(&fs->inodes, node, TOKEN_DEADLINES * deadline_ms);
+    inodes_unlock(&fs->inodes);
+    return is_taken ? 0 : ETIMEDOUT;
+}
+
+void fs_return_token(struct fs *fs, struct node *node)
+{
+    inodes_lock(&fs->inodes);
+    node_return_token(&fs->inodes, node);
+    inodes_unlock(&fs->inodes);
+}
+
+uint32_t fs_node_number(struct fs *fs, const struct node *node)
+{
+    inodes_lock(&fs->inodes);
+    uint32_t number = node->number;
+    inodes_unlock(&fs->inodes);
+    return number;
+}
+
 /* A path that is too long is told so; what else breaks the rules of keys cannot be a path. */
 static int errno_of_key(enum status status)
 {
@@ -202,6 +235,21 @@ int place_shown_node(struct fs *fs, const struct place *place, struct node **ret
         *ret_node = node;
     }
     found_release(&found);
+    return failed;
+}
+
+int place_take_token(struct fs *fs, const struct place *place, struct node *node)
+{
+    int failed = fs_take_token(fs, node);
+    if (failed != 0) {
+        return failed;
+    }
+    inodes_lock(&fs->inodes);
+    if (node_by_name(&fs->inodes, place->directory, place->name) != node) {
+        node_return_token(&fs->inodes, node);
+        failed = ENOENT;
+    }
+    inodes_unlock(&fs->inodes);
     return failed;
 }
 

@@ -91,36 +91,52 @@ struct ends {
     struct buffer from_key;
     struct buffer to_key;
     struct shown to_shown; /* what the target supersedes; later what it shows */
-    struct file *file;     /* of the source, with its token, if it is open */
-    struct file *replaced; /* of the target, the same: it must not be put any more */
+    bool has_tokens;       /* of both nodes: what is replaced must not be put any more */
+    struct file *file;     /* of the source, if it is open */
 };
 
-static void file_give_back(struct file *file)
+static void return_tokens(struct fs *fs, struct ends *ends)
 {
-    if (file != NULL) {
-        file_return_token(file);
-        file_unref(file);
+    fs_return_token(fs, ends->source);
+    if (ends->target != NULL) {
+        fs_return_token(fs, ends->target);
     }
 }
 
-/* The node's file with its token; *ret_file is NULL if it is not open. */
-static int file_take(struct fs *fs, struct node *node, struct file **ret_file)
+/* Takes the tokens of both ends, the lower id first, so that two renames do not wait for each
+ * other. */
+static int take_tokens(struct fs *fs, struct ends *ends)
 {
-    struct file *file = file_of_node(fs, node);
-    int failed = file == NULL ? 0 : file_take_token(file);
+    struct node *first = ends->source;
+    struct node *second = ends->target;
+    const struct place *first_place = &ends->from;
+    const struct place *second_place = &ends->to;
 
-    if (failed != 0) {
-        file_unref(file);
-        return failed;
+    if (second != NULL && second->id < first->id) {
+        first = ends->target;
+        first_place = &ends->to;
+        second = ends->source;
+        second_place = &ends->from;
     }
-    *ret_file = file;
-    return 0;
+    int failed = place_take_token(fs, first_place, first);
+    if (failed == 0 && second != NULL) {
+        failed = place_take_token(fs, second_place, second);
+        if (failed != 0) {
+            fs_return_token(fs, first);
+        }
+    }
+    ends->has_tokens = failed == 0;
+    return failed;
 }
 
 static void ends_release(struct fs *fs, struct ends *ends)
 {
-    file_give_back(ends->file);
-    file_give_back(ends->replaced);
+    if (ends->has_tokens) {
+        return_tokens(fs, ends);
+    }
+    if (ends->file != NULL) {
+        file_unref(ends->file);
+    }
     shown_release(&ends->to_shown);
     buffer_release(&ends->from_key);
     buffer_release(&ends->to_key);
@@ -170,17 +186,12 @@ static int ends_open(struct fs *fs, const struct fs_rename *names, struct ends *
     return failed;
 }
 
-/* Keys and the source's token. The target's key is that of the file it is a sibling of. */
+/* Keys, and what is shown. The target's key is that of the file it is a sibling of. */
 static int ends_prepare(struct fs *fs, struct ends *ends)
 {
-    int failed = file_take(fs, ends->source, &ends->file);
+    ends->file = file_of_node(fs, ends->source);
+    int failed = fs_node_key(fs, ends->source, &ends->from_key);
 
-    if (failed == 0 && ends->target != NULL) {
-        failed = file_take(fs, ends->target, &ends->replaced);
-    }
-    if (failed == 0) {
-        failed = fs_node_key(fs, ends->source, &ends->from_key);
-    }
     if (failed == 0 && ends->target != NULL) {
         failed = fs_node_key(fs, ends->target, &ends->to_key);
     } else if (failed == 0) {
@@ -327,6 +338,9 @@ int fs_rename(struct fs *fs, const struct fs_rename *names)
 
     if (failed == 0 && ends.source == ends.target) {
         goto out;
+    }
+    if (failed == 0) {
+        failed = take_tokens(fs, &ends);
     }
     if (failed == 0 && ends.source->type == VERSION_DIRECTORY) {
         failed = rename_directory(fs, ends.source, ends.target, &ends.to);

@@ -102,39 +102,101 @@ static int check_mark(struct fs *fs, const struct tree *tree)
     return failed;
 }
 
-/* The child's node, if the kernel knows it, and its file with the token, if it is open. */
-static int take_child(struct fs *fs, struct node *directory, struct slice name,
-                      struct node **ret_node, struct file **ret_file)
+/* The child's node, with one reference and the token: also if the kernel does not know it, so
+ * that who opens it meanwhile waits. NULL for a file that only this mount shows beside the row,
+ * which moves with its directory. */
+static int take_child(struct fs *fs, struct node *directory, const struct row *row,
+                      struct node **ret_node)
 {
+    struct place place = {.directory = directory, .name = blob_slice(row->name)};
+    struct found found = {.kind = FOUND_FILE,
+                          .version = object_newest(row->object),
+                          .base_size = place.name.size};
+    shown_set_all(&found.shown, row->object);
+
     inodes_lock(&fs->inodes);
-    struct node *node = node_by_name(&fs->inodes, directory, name);
-    if (node != NULL && node->type != VERSION_DIRECTORY && node->number == 0) {
-        node_ref(node);
-    } else {
-        node = NULL;
+    struct node *node = place_node_of_found(fs, &place, &found);
+    bool is_pending = node != NULL && node->is_pending;
+    if (is_pending) {
+        node_unref(&fs->inodes, node);
     }
     inodes_unlock(&fs->inodes);
-    struct file *file = node == NULL ? NULL : file_of_node(fs, node);
-    int failed = file == NULL ? 0 : file_take_token(file);
+    found_release(&found);
+    if (node == NULL) {
+        return ENOMEM;
+    }
+    int failed = is_pending ? 0 : fs_take_token(fs, node);
     if (failed != 0) {
-        file_unref(file);
         fs_put_node(fs, node);
         return failed;
     }
-    *ret_node = node;
-    *ret_file = file;
+    *ret_node = is_pending ? NULL : node;
     return 0;
 }
 
-/* Moves one file with all its versions, and its node after it. */
-static int move_file(struct fs *fs, struct tree *tree, struct slice name)
+/* The child's node and its open file are at the target now. */
+static int child_moved(struct fs *fs, struct tree *tree, struct node *node, struct slice name,
+                       struct shown *shown)
 {
+    enum status status = STATUS_OK;
+    struct file *file = file_of_node(fs, node);
+
+    if (file != NULL) {
+        file_lock(file);
+        status = shown_copy(&file->shown, shown);
+        file_unlock(file);
+        file_unref(file);
+    }
+    inodes_lock(&fs->inodes);
+    if (status == STATUS_OK && !node->is_unlinked) {
+        shown_move(&node->shown, shown);
+        if (tree->staging != NULL) {
+            status = node_move(&fs->inodes, node, tree->staging, name, NULL);
+        }
+    }
+    inodes_unlock(&fs->inodes);
+    return errno_of_status(status);
+}
+
+/*
+ * True if all versions of the left-behind row were already superseded at the target: a later
+ * flush of this mount went there and named them in its context. To put them again would make
+ * the older content the newest.
+ */
+static bool is_superseded(struct fs *fs, const struct tree *tree, const struct row *row)
+{
+    struct object *directory = NULL;
+    struct object *file = NULL;
+    int failed =
+        resolve_rows(fs, buffer_slice(&tree->to), blob_slice(row->name), &directory, &file);
+    bool is_covered = failed == 0 && file != NULL;
+
+    for (uint32_t i = 0; is_covered && i < row->object->version_count; i++) {
+        is_covered = clock_covers(&file->clock, row->object->versions[i].dot);
+    }
+    if (failed == 0) {
+        object_unref(directory);
+        object_unref(file);
+    }
+    return is_covered;
+}
+
+static int drop_left_behind(struct fs *fs, struct slice key, const struct row *row)
+{
+    struct kv_put put = {.key = key, .mode = UPDATE_ALL, .context = row->object->clock};
+
+    return errno_of_status(kv_put(fs->config.kv, &put, &fs->options, NULL));
+}
+
+/* Moves one file with all its versions, and its node after it. */
+static int move_file(struct fs *fs, struct tree *tree, const struct row *row)
+{
+    struct slice name = blob_slice(row->name);
     struct node *node = NULL;
-    struct file *file = NULL;
     struct buffer from = {0};
     struct buffer to = {0};
     struct shown shown = {0};
-    int failed = take_child(fs, tree->source, name, &node, &file);
+    int failed = take_child(fs, tree->source, row, &node);
     if (failed != 0) {
         return failed;
     }
@@ -145,28 +207,23 @@ static int move_file(struct fs *fs, struct tree *tree, struct slice name)
     if (failed == 0 && to.size > KEY_SIZE_MAX) {
         failed = ENAMETOOLONG;
     }
+    bool is_left_behind = tree->staging == NULL;
+    if (failed == 0 && is_left_behind && is_superseded(fs, tree, row)) {
+        failed = drop_left_behind(fs, buffer_slice(&from), row);
+        goto out;
+    }
     if (failed == 0) {
         failed =
             rename_move_versions(fs, buffer_slice(&from), buffer_slice(&to), &shown, false);
     }
-    if (failed == 0 && file != NULL) {
-        file_lock(file);
-        failed = errno_of_status(shown_copy(&file->shown, &shown));
-        file_unlock(file);
+    if (failed == 0 && node != NULL) {
+        failed = child_moved(fs, tree, node, name, &shown);
     }
-    inodes_lock(&fs->inodes);
-    if (failed == 0 && node != NULL && !node->is_unlinked) {
-        shown_move(&node->shown, &shown);
-        if (tree->staging != NULL) {
-            failed = errno_of_status(node_move(&fs->inodes, node, tree->staging, name, NULL));
-        }
+out:
+    if (node != NULL) {
+        fs_return_token(fs, node);
+        fs_put_node(fs, node);
     }
-    inodes_unlock(&fs->inodes);
-    if (file != NULL) {
-        file_return_token(file);
-        file_unref(file);
-    }
-    fs_put_node(fs, node);
     shown_release(&shown);
     buffer_release(&from);
     buffer_release(&to);
@@ -203,7 +260,11 @@ static int move_directory(struct fs *fs, struct tree *above, struct slice name)
     tree.source = obtain_directory(fs, above->source, name);
     tree.staging = obtain_directory(fs, above->staging, name);
     if (tree.source != NULL && tree.staging != NULL) {
+        failed = fs_take_token(fs, tree.source);
+    }
+    if (failed == 0) {
         failed = move_tree(fs, &tree);
+        fs_return_token(fs, tree.source);
     }
     tree_release(fs, &tree);
     return failed == ENOENT ? 0 : failed;
@@ -232,7 +293,7 @@ static int move_children(struct fs *fs, struct tree *tree, bool files_only, size
             struct slice name = blob_slice(rows.rows[i].name);
             count++;
             if (rows.rows[i].kind == ROW_FILE) {
-                failed = move_file(fs, tree, name);
+                failed = move_file(fs, tree, &rows.rows[i]);
             } else if (!files_only) {
                 failed = move_directory(fs, tree, name);
             }
@@ -339,7 +400,7 @@ int rename_directory(struct fs *fs, struct node *source, struct node *target,
 {
     struct tree tree = {.is_top = true};
 
-    if (source->parent == NULL || is_within(fs, to->directory, source)) {
+    if (source->id == NODE_ID_ROOT || is_within(fs, to->directory, source)) {
         return EINVAL;
     }
     inodes_lock(&fs->inodes);
