@@ -166,7 +166,7 @@ static bool parse_seconds(const char *text, int64_t *ret_ms)
             unit /= 10;
             ms += (*text - '0') * unit;
         } else {
-            ms = ms * 10 + (*text - '0') * 1000;
+            ms = ms * 10 + (int64_t)(*text - '0') * 1000;
         }
     }
     *ret_ms = ms;
@@ -270,6 +270,19 @@ static enum status apply_word(struct options *options, struct buffer *fuse, cons
     return apply_fuse_word(options, fuse, word, error);
 }
 
+/* Copies the first word of a list without its backslashes. Returns where the next begins. */
+static const char *take_word(const char *list, char *ret_word)
+{
+    while (*list != '\0' && *list != ',') {
+        if (*list == '\\' && list[1] != '\0') {
+            list++;
+        }
+        *ret_word++ = *list++;
+    }
+    *ret_word = '\0';
+    return *list == ',' ? list + 1 : list;
+}
+
 /* A comma-separated list of -o; a backslash keeps a comma in its word, as in libfuse. */
 static enum status apply_list(struct options *options, struct buffer *fuse, const char *list,
                               struct error *error)
@@ -281,19 +294,8 @@ static enum status apply_list(struct options *options, struct buffer *fuse, cons
         return no_memory(error);
     }
     while (status == STATUS_OK && *list != '\0') {
-        size_t size = 0;
-
-        for (; *list != '\0' && *list != ','; list++) {
-            if (*list == '\\' && list[1] != '\0') {
-                list++;
-            }
-            word[size++] = *list;
-        }
-        word[size] = '\0';
-        if (*list == ',') {
-            list++;
-        }
-        if (size > 0) {
+        list = take_word(list, word);
+        if (word[0] != '\0') {
             status = apply_word(options, fuse, word, error);
         }
     }

@@ -337,7 +337,8 @@ enum status session_run(struct session *session, struct error *error)
     result = serve(session);
     set_running(session, false);
     if (signals) {
-        (void)pthread_kill(waiter, SIGTERM);
+        /* Any signal that it waits for. */
+        (void)pthread_kill(waiter, SIGHUP);
         (void)pthread_join(waiter, NULL);
     }
     if (result < 0) {

@@ -69,11 +69,7 @@ void assert_names(struct fuse_kernel *kernel, uint64_t node, const char *expecte
     char *names = test_malloc(TEXT_SIZE);
 
     for (int plus = 0; plus < 2; plus++) {
-        int error = shell_list(kernel, node, plus == 1, names, TEXT_SIZE);
-
-        if (error != 0) {
-            fail_msg("list: %s", strerror(error));
-        }
+        assert_done(shell_list(kernel, node, plus == 1, names, TEXT_SIZE));
         sort_names(names);
         assert_string_equal(names, expected);
     }

@@ -14,7 +14,7 @@
 
 #include "tests/fs/fixture.h"
 
-enum { MANY = 3000 };
+enum { MANY = 3000, MANY_SIZE = MANY * 8 };
 
 static void test_lookup__missing_and_too_long__errno(void **state)
 {
@@ -304,7 +304,7 @@ static void assert_many(char *names)
 static void test_readdir__many_names__each_once(void **state)
 {
     struct fuse_kernel *kernel = *state;
-    char *names = test_malloc(MANY * 8);
+    char *names = test_malloc(MANY_SIZE);
     char name[16];
 
     for (int i = 0; i < MANY; i++) {
@@ -313,11 +313,11 @@ static void test_readdir__many_names__each_once(void **state)
     }
 
     for (int plus = 0; plus < 2; plus++) {
-        assert_done(shell_list(kernel, ROOT, plus == 1, names, MANY * 8));
+        assert_done(shell_list(kernel, ROOT, plus == 1, names, MANY_SIZE));
         assert_many(names);
     }
     kv_memory_scan_max(fuse_kernel_kv(kernel), 7);
-    assert_done(shell_list(kernel, ROOT, true, names, MANY * 8));
+    assert_done(shell_list(kernel, ROOT, true, names, MANY_SIZE));
     assert_many(names);
     test_free(names);
 }
