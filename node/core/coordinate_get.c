@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "node/core/internal.h"
+#include "ring/planted.h"
 #include "ring/view.h"
 
 static void get_ask(struct core *core, struct request *request, uint8_t i, bool digest_only)
@@ -163,7 +164,8 @@ static bool digest_is_known(const struct request *request, const struct leg *leg
     for (uint8_t i = 0; i < request->leg_count; i++) {
         const struct leg *other = &request->leg[i];
         if (other->state == LEG_DONE && other->has_object &&
-            memcmp(other->digest, leg->digest, DIGEST_SIZE) == 0) {
+            (memcmp(other->digest, leg->digest, DIGEST_SIZE) == 0 ||
+             planted(PLANTED_DIGEST_BLIND))) {
             return true;
         }
     }

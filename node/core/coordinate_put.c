@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "node/core/internal.h"
+#include "ring/planted.h"
 
 /* The answer's text for people: how far an indeterminate put came. */
 static void put_explain(const struct request *request, struct message *message)
@@ -97,11 +98,11 @@ static void put_store(struct core *core, struct request *request)
     store->key = blob_ref(request->key);
     store->put = request->put.put;
     request->put.put = NULL;
-    store->sync = request->put.sync;
+    store->sync = request->put.sync && !planted(PLANTED_UNSYNCED);
     if (!key_is_root(key)) {
         uint16_t partition = ring_partition(core->ring, key_directory(key));
         store->with_row = core_is_primary(core, partition);
-        store->with_intent = !request->put.has_intent;
+        store->with_intent = !request->put.has_intent && !planted(PLANTED_NO_INTENT);
     }
 }
 
@@ -237,6 +238,16 @@ static void put_count_acknowledged(struct request *request, const struct leg *le
     request->put.row_acks += (leg->parts & REPLICA_ROW) ? 1 : 0;
 }
 
+/* What a planted bug sends instead of the whole object. Never called in the shipping build. */
+static struct object *object_newest_alone(const struct object *object)
+{
+    struct object *alone = NULL;
+    uint32_t count = object->version_count > 0 ? 1 : 0;
+    enum status status =
+        object_new(&object->clock, object_newest(object), count, (struct actor){0}, &alone);
+    return status == STATUS_OK ? alone : NULL;
+}
+
 static void put_send(struct core *core, struct request *request, uint8_t i, struct object *row)
 {
     struct leg *leg = &request->leg[i];
@@ -247,9 +258,11 @@ static void put_send(struct core *core, struct request *request, uint8_t i, stru
     struct message *message = request_send(core, request, i, MESSAGE_REPLICA_PUT);
     bool has_object = (leg->parts & REPLICA_OBJECT) != 0;
     message->replica_put.key = blob_ref(request->key);
-    message->replica_put.object = object_ref(has_object ? request->put.object : row);
+    message->replica_put.object = planted(PLANTED_SEND_SINGLY)
+                                      ? object_newest_alone(request->put.object)
+                                      : object_ref(has_object ? request->put.object : row);
     message->replica_put.parts = leg->parts;
-    message->replica_put.sync = request->put.sync;
+    message->replica_put.sync = request->put.sync && !planted(PLANTED_UNSYNCED);
 }
 
 void put_on_stored(struct core *core, struct request *request, struct store_result *result)
@@ -326,12 +339,12 @@ static struct pending put_pending(const struct core *core, const struct request 
 static void put_finish(struct core *core, struct request *request, enum status status)
 {
     if (request->put.has_intent) {
-        if (request->put.row_acks >= request->put.w_row) {
+        if (request->put.row_acks >= request->put.w_row || planted(PLANTED_INTENT_EARLY)) {
             intents_clear(core, INTENT_ROW, request->key, request->put.intent_stamp);
         } else {
             core->stats.rows_left_to_intent++;
             status = request->put.rows_only ? STATUS_NO_QUORUM : status;
-            intents_wanted(core, INTENT_ROW, INTENT_AGE_US);
+            intents_wanted(core, INTENT_ROW, INTENT_AFTER_US);
         }
     }
     put_end(core, request, status);
@@ -344,7 +357,8 @@ void put_check(struct core *core, struct request *request)
     }
     struct put_state *put = &request->put;
     struct pending pending = put_pending(core, request);
-    bool object_met = put->rows_only || put->object_acks >= put->w;
+    bool object_met =
+        put->rows_only || put->object_acks >= put->w || planted(PLANTED_ACK_EARLY);
     bool row_met = put->row_acks >= put->w_row;
     if (request->state == STATE_REPLICATING) {
         if (!object_met && put->object_acks + pending.objects < put->w) {

@@ -66,8 +66,7 @@ static void scan_page(struct core *core, struct request *scan)
     store->intent_kind = scan->scan.kind;
     store->key = blob_ref(scan->scan.cursor);
     store->limit = REVIVE_LIMIT;
-    bool is_row = scan->scan.kind == INTENT_ROW;
-    store->stamp_max = is_row ? core->wall_us - INTENT_AGE_US : UINT64_MAX;
+    store->stamp_max = UINT64_MAX;
 }
 
 static void scan_start(struct core *core, enum intent_kind kind)
@@ -113,6 +112,22 @@ static void scan_advance(struct core *core, struct request *scan)
     }
 }
 
+/*
+ * True if a put that is still under way has left the intent, and will drop it. Told by the
+ * stamp, not by its age: stamps follow a wall clock that may have jumped.
+ */
+static bool is_in_flight(const struct core *core, const struct intent *intent)
+{
+    for (uint16_t slot = core->active_head; slot != NO_SLOT; slot = core->requests[slot].next) {
+        const struct request *request = &core->requests[slot];
+        if (request->kind == REQUEST_PUT && request->put.has_intent &&
+            request->put.intent_stamp == intent->stamp) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Pushes the row of an object again: the object is left as it is. */
 static bool push_row(struct core *core, struct request *scan, const struct intent *intent)
 {
@@ -138,13 +153,18 @@ void scan_on_stored(struct core *core, struct request *scan, struct store_result
      * others began. */
     scan->scan.children = result->intent_count;
     uint16_t failed = 0;
+    uint16_t passed = 0;
     for (uint16_t i = 0; i < result->intent_count; i++) {
         const struct intent *intent = &result->intents[i];
+        if (intent->kind == INTENT_ROW && is_in_flight(core, intent)) {
+            passed++;
+            continue;
+        }
         bool started = intent->kind == INTENT_ROW ? push_row(core, scan, intent)
                                                   : revive_start(core, scan, intent);
         failed = (uint16_t)(failed + !started);
     }
-    scan->scan.children = (uint16_t)(scan->scan.children - failed);
+    scan->scan.children = (uint16_t)(scan->scan.children - failed - passed);
     scan->scan.failed |= failed > 0;
     if (result->intent_count == 0 || scan->scan.children == 0) {
         scan_advance(core, scan);

@@ -34,7 +34,7 @@ enum {
     DRAIN_US = 1000000,     /* how long a put that was answered waits for its last copies */
     SUSPECT_US = 2000000,   /* a peer that missed a deadline is asked last for so long */
     CLEAR_INTENTS_AFTER_US = 50000,
-    INTENT_AGE_US = 3000000, /* a row intent younger than this belongs to a put in flight */
+    INTENT_AFTER_US = 3000000, /* what a put left undone is taken up again after this */
     RETRY_MIN_US = 1000000,
     RETRY_MAX_US = 30000000,
     HOLD_US = 5500000, /* writes are held still at most so long while a member joins */

@@ -14,6 +14,7 @@
 #include "node/store/batch.h"
 #include "node/store/layout.h"
 #include "node/wire/codec.h"
+#include "ring/planted.h"
 
 #define SETTING_FORMAT        "format"
 #define SETTING_NODE          "node"
@@ -250,7 +251,7 @@ enum status store_state_open(struct store_state *state, struct engine *engine,
         if (identity.has_ring) {
             state->partition_count = identity.ring.partition_count;
         }
-        atomic_store(&state->issued, stored.lease);
+        atomic_store(&state->issued, planted(PLANTED_COUNTER_REUSE) ? 0 : stored.lease);
         if (!identity.was_clean) {
             /* Every pair opened so far was opened at or below the lease. */
             state->trusted_since = stored.lease + 1;

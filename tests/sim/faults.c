@@ -13,7 +13,10 @@ struct faults {
     uint64_t mean_us; /* between faults */
     uint64_t next_us;
     uint64_t mend_us[WORLD_NODES_MAX]; /* when the node is started or goes on; 0: it is well */
-    uint64_t links_us;                 /* when all links are mended; 0: they are */
+    uint64_t full_us[WORLD_NODES_MAX]; /* when the disk has room again; 0: it has */
+    bool power_anywhere;
+    int victim;        /* the one node that power cuts hit otherwise */
+    uint64_t links_us; /* when all links are mended; 0: they are */
     uint64_t count[FAULT_COUNT];
 };
 
@@ -22,16 +25,18 @@ static uint64_t pick(struct faults *faults, uint64_t count)
     return world_random(faults->world) % count;
 }
 
-struct faults *faults_new(struct world *world, int nodes)
+struct faults *faults_new(struct world *world, int nodes, bool power_anywhere)
 {
     struct faults *faults = calloc(1, sizeof *faults);
     assert(faults);
     faults->world = world;
     faults->nodes = nodes;
+    faults->power_anywhere = power_anywhere;
     for (int i = 0; i < FAULT_COUNT; i++) {
         faults->enabled[i] = pick(faults, 2) == 0;
     }
-    faults->mean_us = 50000 << pick(faults, 6);
+    faults->victim = (int)pick(faults, (uint64_t)nodes);
+    faults->mean_us = UINT64_C(50000) << pick(faults, 6);
     faults->next_us = world_now(world) + pick(faults, 2 * faults->mean_us);
     return faults;
 }
@@ -61,6 +66,14 @@ static void cut_links(struct faults *faults, enum fault fault)
     faults->links_us = some_time(faults);
 }
 
+static void cut_power(struct faults *faults, int node)
+{
+    if (faults->mend_us[node] == 0) {
+        world_power_cut(faults->world, node);
+        faults->mend_us[node] = some_time(faults);
+    }
+}
+
 static void begin(struct faults *faults, enum fault fault)
 {
     int node = (int)pick(faults, (uint64_t)faults->nodes);
@@ -83,6 +96,16 @@ static void begin(struct faults *faults, enum fault fault)
     case FAULT_ISOLATE:
         cut_links(faults, fault);
         return;
+    case FAULT_POWER:
+        cut_power(faults, faults->power_anywhere ? node : faults->victim);
+        for (int i = 0; faults->power_anywhere && is_well && i < faults->nodes; i++) {
+            cut_power(faults, i); /* the whole house is dark */
+        }
+        return;
+    case FAULT_FULL:
+        world_fill_disk(faults->world, node, true);
+        faults->full_us[node] = some_time(faults);
+        return;
     case FAULT_CLOCK:
         world_set_clock(faults->world, node, (int64_t)pick(faults, 1200000000) - 600000000);
         return;
@@ -91,9 +114,16 @@ static void begin(struct faults *faults, enum fault fault)
     }
 }
 
+static void mend_disk(struct faults *faults, int node)
+{
+    faults->full_us[node] = 0;
+    world_fill_disk(faults->world, node, false);
+}
+
 static void mend_node(struct faults *faults, int node)
 {
     faults->mend_us[node] = 0;
+    mend_disk(faults, node); /* a full disk does not let a node start */
     world_pause(faults->world, node, false);
     if (!world_is_up(faults->world, node)) {
         world_start(faults->world, node);
@@ -116,6 +146,9 @@ void faults_step(struct faults *faults)
     for (int node = 0; node < faults->nodes; node++) {
         if (faults->mend_us[node] != 0 && faults->mend_us[node] <= now_us) {
             mend_node(faults, node);
+        }
+        if (faults->full_us[node] != 0 && faults->full_us[node] <= now_us) {
+            mend_disk(faults, node);
         }
     }
     if (faults->links_us != 0 && faults->links_us <= now_us) {
@@ -146,6 +179,7 @@ uint64_t faults_count(const struct faults *faults, enum fault fault)
 
 const char *fault_name(enum fault fault)
 {
-    static const char *const names[FAULT_COUNT] = {"kill", "pause", "cut", "isolate", "clock"};
+    static const char *const names[FAULT_COUNT] = {"kill",  "pause", "cut", "isolate",
+                                                   "clock", "power", "full"};
     return names[fault];
 }

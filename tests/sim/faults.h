@@ -12,13 +12,16 @@ enum fault {
     FAULT_CUT,     /* a link, in one direction */
     FAULT_ISOLATE, /* a node from all others */
     FAULT_CLOCK,   /* a wall clock jumps, by up to ten minutes either way */
+    FAULT_POWER,   /* kill, and what was not synced is lost: of one node in a run, or of any */
+    FAULT_FULL,    /* a disk is full for a while */
     FAULT_COUNT,
 };
 
 struct faults;
 
-/* Draws which faults this run has and how often, from the world's seed. */
-struct faults *faults_new(struct world *world, int nodes);
+/* Draws which faults this run has and how often, from the world's seed. `power_anywhere`: power
+ * cuts hit any node, not just one. */
+struct faults *faults_new(struct world *world, int nodes, bool power_anywhere);
 void faults_free(struct faults *faults);
 /* Begins and ends faults that are due; call it after each step of the world. */
 void faults_step(struct faults *faults);

@@ -35,7 +35,7 @@ void history_supersede(struct history *history, const struct object *seen)
 }
 
 bool history_check(const struct history *history, int key, const struct object *state,
-                   char *why, size_t size)
+                   const struct demand *demand, char *why, size_t size)
 {
     static_assert(HISTORY_WRITES_MAX <= 1 << 16, "the set below is on the stack");
     bool live[HISTORY_WRITES_MAX] = {false};
@@ -49,7 +49,10 @@ bool history_check(const struct history *history, int key, const struct object *
     }
     for (uint32_t i = 0; i < history->count; i++) {
         const struct written *write = &history->write[i];
-        if (write->key == key && write->acknowledged && !write->superseded && !live[i]) {
+        bool is_promised = write->acknowledged &&
+                           (write->copies > 1 || !demand->one_disk_failed) &&
+                           (write->synced || !demand->every_disk_failed);
+        if (write->key == key && is_promised && !write->superseded && !live[i]) {
             (void)snprintf(why, size, "key %d lost acknowledged write %u", key, i);
             return false;
         }

@@ -19,6 +19,8 @@ enum { HISTORY_KEYS_MAX = 16, HISTORY_WRITES_MAX = 4096 };
 struct written {
     int key;
     bool acknowledged;
+    bool synced;     /* asked to survive a power cut */
+    uint8_t copies;  /* acknowledged by so many (W) */
     bool superseded; /* some put or delete that was sent had it in its context */
 };
 
@@ -33,11 +35,17 @@ uint32_t history_write(struct history *history, int key);
 uint32_t history_number(const struct version *version);
 /* All versions of `seen` were handed to a put or delete of the key that is about to be sent. */
 void history_supersede(struct history *history, const struct object *seen);
+/* What the run did to the disks, and so what may be demanded. */
+struct demand {
+    bool one_disk_failed;   /* one node lost what was not synced: W = 1 is not promised then */
+    bool every_disk_failed; /* just what was synced is */
+};
+
 /*
  * Compares the merged state of a key with what was promised. On a breach fills `why` and
  * returns false.
  */
 bool history_check(const struct history *history, int key, const struct object *state,
-                   char *why, size_t size);
+                   const struct demand *demand, char *why, size_t size);
 
 #endif

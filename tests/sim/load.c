@@ -90,6 +90,7 @@ static void send_get(struct load *load, struct client *client)
     struct message message = {.type = MESSAGE_GET, .request_id = 1};
     message.get.key = blob_new(slice_of_string(load_key(client->key)));
     message.get.deadline_ms = 5000;
+    message.get.r = load->options.r;
     send(load, client, &message, DOING_GET);
 }
 
@@ -137,11 +138,22 @@ static void put_fill_value(struct load *load, struct client *client, struct mess
     }
 }
 
+static void copy_context(struct message *message, const struct object *seen)
+{
+    size_t size = seen->clock.count * sizeof *message->put.context;
+    message->put.context = malloc(size);
+    assert(message->put.context);
+    memcpy(message->put.context, seen->clock.pair, size);
+    message->put.context_count = seen->clock.count;
+}
+
 /* Supersedes one sibling of what was seen. */
 static void put_name_one(struct load *load, struct message *message, const struct object *seen)
 {
     const struct version *one = &seen->versions[pick(load, seen->version_count)];
     message->put.mode = UPDATE_SOME;
+    /* A context may come along; it must add nothing (rule 3). */
+    copy_context(message, seen);
     message->put.dots = malloc(sizeof *message->put.dots);
     assert(message->put.dots);
     message->put.dots[0] = one->dot;
@@ -155,11 +167,7 @@ static void put_name_one(struct load *load, struct message *message, const struc
 static void put_with_context(struct load *load, struct message *message,
                              const struct object *seen)
 {
-    size_t size = seen->clock.count * sizeof *message->put.context;
-    message->put.context = malloc(size);
-    assert(message->put.context);
-    memcpy(message->put.context, seen->clock.pair, size);
-    message->put.context_count = seen->clock.count;
+    copy_context(message, seen);
     history_supersede(load->history, seen);
 }
 
@@ -170,6 +178,7 @@ static void send_put(struct load *load, struct client *client)
     message.put.mode = UPDATE_ALL;
     message.put.deadline_ms = 5000;
     message.put.sync = pick(load, 8) == 0;
+    message.put.w = load->options.w;
     struct object *seen = client->seen[client->key];
     bool is_delete = pick(load, 6) == 0;
     if (seen && seen->version_count > 1 && pick(load, 4) == 0) {
@@ -182,6 +191,8 @@ static void send_put(struct load *load, struct client *client)
     client->number = UINT32_MAX;
     if (!is_delete) {
         put_fill_value(load, client, &message);
+        load->history->write[client->number].synced = message.put.sync;
+        load->history->write[client->number].copies = load->options.w;
     }
     client->retries = (uint8_t)pick(load, 3);
     again_release(client);

@@ -14,6 +14,7 @@ struct load_options {
     int keys;
     int nodes;
     uint32_t requests; /* in all */
+    uint8_t r, w;
 };
 
 struct load;

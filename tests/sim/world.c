@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "node/wire/codec.h"
+#include "tests/sim/disk.h"
 
 enum {
     PEER_SLOTS = 64,
@@ -47,7 +48,7 @@ struct world_node {
     bool up, paused;
     uint64_t life;
     struct core *core;
-    struct engine *disk;
+    struct disk *disk;
     struct store_state state;
     char address[ADDRESS_SIZE];
     int64_t clock_offset_us;
@@ -182,7 +183,7 @@ void world_free(struct world *world)
         if (world->nodes[i].up) {
             world_kill(world, i);
         }
-        world->nodes[i].disk->operations->close(world->nodes[i].disk);
+        disk_free(world->nodes[i].disk);
     }
     while (world->count > 0) {
         struct item item = queue_pop(world);
@@ -201,11 +202,9 @@ void world_wipe(struct world *world, int index)
     struct world_node *node = node_of(world, index);
     assert(!node->up);
     if (node->disk) {
-        node->disk->operations->close(node->disk);
+        disk_free(node->disk);
     }
-    enum status status = engine_open_memory(&node->disk);
-    assert(status == STATUS_OK);
-    (void)status;
+    node->disk = disk_new();
 }
 
 static uint64_t wall_of(const struct world *world, const struct world_node *node)
@@ -220,8 +219,9 @@ void world_start(struct world *world, int index)
     struct store_identity *identity = calloc(1, sizeof *identity);
     struct error error = {0};
     memset(&node->state, 0, sizeof node->state);
-    enum status status = store_state_open(&node->state, node->disk, world_random(world) | 1,
-                                          wall_of(world, node), identity, &error);
+    enum status status =
+        store_state_open(&node->state, disk_engine(node->disk), world_random(world) | 1,
+                         wall_of(world, node), identity, &error);
     assert(status == STATUS_OK);
     (void)status;
     char seeds[WORLD_NODES_MAX][ADDRESS_SIZE];
@@ -307,6 +307,18 @@ void world_kill(struct world *world, int index)
             call->reply = (struct message){.status = STATUS_CLOSED};
         }
     }
+}
+
+void world_power_cut(struct world *world, int index)
+{
+    struct world_node *node = node_of(world, index);
+    world_kill(world, index);
+    disk_power_cut(node->disk, (size_t)between(world, 0, disk_unsynced(node->disk)));
+}
+
+void world_fill_disk(struct world *world, int node, bool full)
+{
+    disk_set_full(node_of(world, node)->disk, full);
 }
 
 void world_cut(struct world *world, int from, int to, bool cut)

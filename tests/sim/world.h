@@ -34,6 +34,10 @@ void world_free(struct world *world);
 void world_start(struct world *world, int node);
 /* kill -9: memory is gone, the disk stays as it is, connections break. */
 void world_kill(struct world *world, int node);
+/* As kill, and the disk loses some or all of what was not synced. */
+void world_power_cut(struct world *world, int node);
+/* Writes to the node's disk fail while it is full. */
+void world_fill_disk(struct world *world, int node, bool full);
 /* Forgets the disk of a node that is down. */
 void world_wipe(struct world *world, int node);
 /* Cuts or mends the link that carries messages from `from` to `to`. Cutting breaks its

@@ -1,0 +1,62 @@
+/*
+ * bugs.c - names of planted bugs. In a build without them there is nothing to switch.
+ */
+#include "tests/sim/bugs.h"
+
+#include <string.h>
+
+#include "ring/planted.h"
+
+/* PLANTED_SINGLY and PLANTED_NONE are none of the simulator's: one is planted by another test's
+ * sender. */
+static const struct {
+    enum planted_bug bug;
+    const char *name;
+} bugs[] = {
+    {PLANTED_NO_DOTS, "no-dots"},
+    {PLANTED_BIRTH, "birth"},
+    {PLANTED_TRUST, "trust"},
+    {PLANTED_NAME_DOTS, "name-dots"},
+    {PLANTED_PRUNE_IN_MERGE, "prune-in-merge"},
+    {PLANTED_PRUNE_LIVE, "prune-live"},
+    {PLANTED_SEND_SINGLY, "send-singly"},
+    {PLANTED_ACK_EARLY, "ack-early"},
+    {PLANTED_UNSYNCED, "unsynced"},
+    {PLANTED_INTENT_EARLY, "intent-early"},
+    {PLANTED_NO_INTENT, "no-intent"},
+    {PLANTED_LATE_ANSWER, "late-answer"},
+    {PLANTED_DIGEST_BLIND, "digest-blind"},
+    {PLANTED_COUNTER_REUSE, "counter-reuse"},
+};
+
+#ifdef DYNAMOFS_PLANTED
+static void plant(enum planted_bug bug)
+{
+    planted_bug = bug;
+    bool truncates = bug == PLANTED_PRUNE_IN_MERGE || bug == PLANTED_PRUNE_LIVE;
+    planted_pairs_kept = truncates ? 2 : planted_pairs_kept;
+}
+static const bool can_plant = true;
+#else
+static void plant(enum planted_bug bug)
+{
+    (void)bug;
+}
+static const bool can_plant = false;
+#endif
+
+bool bugs_plant(const char *name)
+{
+    for (unsigned i = 0; can_plant && bugs_name(i); i++) {
+        if (strcmp(bugs_name(i), name) == 0) {
+            plant(bugs[i].bug);
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *bugs_name(unsigned index)
+{
+    return index < sizeof bugs / sizeof bugs[0] ? bugs[index].name : NULL;
+}

@@ -1,0 +1,192 @@
+/*
+ * disk.c - two engines in memory: what is on the platter, and what the process sees.
+ */
+#include "tests/sim/disk.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One batch that was written and not synced. */
+struct batch {
+    struct engine_write *writes;
+    size_t count;
+};
+
+struct disk {
+    struct engine engine; /* first: what the node is given */
+    struct engine *seen;
+    struct engine *synced;
+    struct batch *pending;
+    size_t count, capacity;
+    bool is_full;
+};
+
+static struct disk *disk_of(struct engine *engine)
+{
+    return (struct disk *)engine;
+}
+
+static struct engine *engine_new(void)
+{
+    struct engine *engine = NULL;
+    enum status status = engine_open_memory(&engine);
+    assert(status == STATUS_OK);
+    (void)status;
+    return engine;
+}
+
+static struct slice slice_copy(struct slice from)
+{
+    uint8_t *copy = malloc(from.size + 1);
+    assert(copy);
+    if (from.size > 0) {
+        memcpy(copy, from.data, from.size);
+    }
+    return slice_of(copy, from.size);
+}
+
+static void batch_free(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        free((void *)(uintptr_t)batch->writes[i].key.data);
+        free((void *)(uintptr_t)batch->writes[i].value.data);
+    }
+    free(batch->writes);
+}
+
+static void pending_apply(struct disk *disk, size_t kept)
+{
+    for (size_t i = 0; i < disk->count; i++) {
+        struct batch *batch = &disk->pending[i];
+        if (i < kept) {
+            enum status status = disk->synced->operations->write(disk->synced, batch->writes,
+                                                                 batch->count, true);
+            assert(status == STATUS_OK);
+            (void)status;
+        }
+        batch_free(batch);
+    }
+    disk->count = 0;
+}
+
+static void pending_add(struct disk *disk, const struct engine_write *writes, size_t count)
+{
+    if (disk->count == disk->capacity) {
+        disk->capacity = disk->capacity ? disk->capacity * 2 : 64;
+        disk->pending = realloc(disk->pending, disk->capacity * sizeof *disk->pending);
+        assert(disk->pending);
+    }
+    struct batch *batch = &disk->pending[disk->count++];
+    batch->count = count;
+    batch->writes = calloc(count + 1, sizeof *batch->writes);
+    assert(batch->writes);
+    for (size_t i = 0; i < count; i++) {
+        batch->writes[i] = (struct engine_write){.key = slice_copy(writes[i].key),
+                                                 .value = slice_copy(writes[i].value),
+                                                 .is_delete = writes[i].is_delete};
+    }
+}
+
+static enum status disk_get(struct engine *engine, struct slice key, struct buffer *ret_value)
+{
+    struct engine *seen = disk_of(engine)->seen;
+    return seen->operations->get(seen, key, ret_value);
+}
+
+static enum status disk_write(struct engine *engine, const struct engine_write *writes,
+                              size_t count, bool sync)
+{
+    struct disk *disk = disk_of(engine);
+    if (disk->is_full) {
+        return STATUS_NO_SPACE;
+    }
+    enum status status = disk->seen->operations->write(disk->seen, writes, count, sync);
+    assert(status == STATUS_OK);
+    pending_add(disk, writes, count);
+    if (sync) {
+        pending_apply(disk, disk->count);
+    }
+    return status;
+}
+
+static enum status disk_scan(struct engine *engine, struct slice start, struct slice end,
+                             bool cold, engine_visit *visit, void *context)
+{
+    struct engine *seen = disk_of(engine)->seen;
+    return seen->operations->scan(seen, start, end, cold, visit, context);
+}
+
+static bool disk_is_quick(struct engine *engine, size_t size)
+{
+    (void)engine;
+    (void)size;
+    return true;
+}
+
+static void disk_close(struct engine *engine)
+{
+    (void)engine; /* The disk outlives its node. */
+}
+
+static const struct engine_operations disk_operations = {
+    .get = disk_get,
+    .write = disk_write,
+    .scan = disk_scan,
+    .is_quick = disk_is_quick,
+    .close = disk_close,
+};
+
+struct disk *disk_new(void)
+{
+    struct disk *disk = calloc(1, sizeof *disk);
+    assert(disk);
+    disk->engine.operations = &disk_operations;
+    disk->seen = engine_new();
+    disk->synced = engine_new();
+    return disk;
+}
+
+void disk_free(struct disk *disk)
+{
+    pending_apply(disk, 0);
+    disk->seen->operations->close(disk->seen);
+    disk->synced->operations->close(disk->synced);
+    free(disk->pending);
+    free(disk);
+}
+
+struct engine *disk_engine(struct disk *disk)
+{
+    return &disk->engine;
+}
+
+static bool copy_pair(void *context, struct slice key, struct slice value)
+{
+    struct engine *to = context;
+    struct engine_write write = {.key = key, .value = value};
+    enum status status = to->operations->write(to, &write, 1, false);
+    assert(status == STATUS_OK);
+    return status == STATUS_OK;
+}
+
+void disk_power_cut(struct disk *disk, size_t kept)
+{
+    pending_apply(disk, kept);
+    disk->seen->operations->close(disk->seen);
+    disk->seen = engine_new();
+    enum status status = disk->synced->operations->scan(
+        disk->synced, slice_of(NULL, 0), slice_of(NULL, 0), false, copy_pair, disk->seen);
+    assert(status == STATUS_OK);
+    (void)status;
+}
+
+size_t disk_unsynced(const struct disk *disk)
+{
+    return disk->count;
+}
+
+void disk_set_full(struct disk *disk, bool full)
+{
+    disk->is_full = full;
+}

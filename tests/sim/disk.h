@@ -1,0 +1,25 @@
+/*
+ * disk.h - a node's disk: an engine that remembers what was synced, and can lose the rest.
+ *
+ * A power cut keeps all that was synced and some of what came after it, in the order in which
+ * it was written: batches are whole, as LevelDB's are.
+ */
+#ifndef TESTS_SIM_DISK_H
+#define TESTS_SIM_DISK_H
+
+#include "node/store/engine.h"
+
+struct disk;
+
+struct disk *disk_new(void);
+void disk_free(struct disk *disk);
+/* The engine on this disk; valid until the next power cut. */
+struct engine *disk_engine(struct disk *disk);
+/* Loses what was not synced, but for the first `kept` batches after the last sync. */
+void disk_power_cut(struct disk *disk, size_t kept);
+/* Batches written since the last sync. */
+size_t disk_unsynced(const struct disk *disk);
+/* Writes fail with STATUS_NO_SPACE while it is full. */
+void disk_set_full(struct disk *disk, bool full);
+
+#endif
