@@ -86,14 +86,14 @@ static bool read_all(struct world *world, int nodes, int keys, char *why, size_t
 }
 
 struct checked {
+    const struct history *history;
     int nodes, keys;
     bool power_failed;
     bool power_anywhere; /* on any node: what was not synced is not promised */
 };
 
-static bool check_key(struct world *world, const struct checked *checked,
-                      const struct history *history, int key, struct object **ret_merged,
-                      char *why, size_t size)
+static bool check_key(struct world *world, const struct checked *checked, int key,
+                      struct object **ret_merged, char *why, size_t size)
 {
     int nodes = checked->nodes;
     struct demand demand = {.one_disk_failed = checked->power_failed,
@@ -122,7 +122,7 @@ static bool check_key(struct world *world, const struct checked *checked,
         }
         object_unref(copy);
     }
-    good = good && history_check(history, key, merged, &demand, why, size);
+    good = good && history_check(checked->history, key, merged, &demand, why, size);
     object_unref(first);
     *ret_merged = merged;
     return good;
@@ -191,8 +191,8 @@ static bool check_row(struct world *world, const struct object *object, int key,
     return good;
 }
 
-static bool check_all(struct world *world, const struct checked *checked,
-                      const struct history *history, char *why, size_t size)
+static bool check_all(struct world *world, const struct checked *checked, char *why,
+                      size_t size)
 {
     int nodes = checked->nodes;
     int keys = checked->keys;
@@ -205,7 +205,7 @@ static bool check_all(struct world *world, const struct checked *checked,
     bool good = true;
     for (int key = 0; good && key < keys; key++) {
         struct object *merged = NULL;
-        good = check_key(world, checked, history, key, &merged, why, size) &&
+        good = check_key(world, checked, key, &merged, why, size) &&
                (!rows_are_claimed ||
                 check_row(world, merged, key, checked->power_failed, why, size));
         object_unref(merged);
@@ -248,11 +248,12 @@ static bool run(uint64_t seed, struct totals *totals, char *why, size_t size)
     }
     faults_heal(faults);
     world_run(world, HEAL_US);
-    struct checked checked = {.nodes = options.nodes,
+    struct checked checked = {.history = history,
+                              .nodes = options.nodes,
                               .keys = load_options.keys,
                               .power_failed = faults_count(faults, FAULT_POWER) > 0,
                               .power_anywhere = power_anywhere};
-    bool good = check_all(world, &checked, history, why, size);
+    bool good = check_all(world, &checked, why, size);
     totals->steps += world_steps(world);
     totals->virtual_us += world_now(world);
     totals->acknowledged += load_acknowledged(load);
