@@ -35,6 +35,8 @@ struct clock {
 enum {
     /* The paper's threshold, section 4.4: beyond it the least recently updated pair goes. */
     CLOCK_PAIRS_KEPT = 10,
+    /* A merge that comes out longer keeps the newer half of this: see decision 12. */
+    CLOCK_PAIRS_MERGED_MAX = 1024,
     /* Above what any honest copy holds (kept pairs and one for each live version). */
     CLOCK_PAIRS_MAX = 2048,
 };

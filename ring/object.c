@@ -305,6 +305,25 @@ static struct object *without_own(struct object *object)
     return parts.object;
 }
 
+/* A clock that only grows would one day not be readable any more. */
+static void bound_clock(struct object_parts *parts)
+{
+    struct object *object = parts->object;
+    struct object_kept kept = {.versions = parts->versions,
+                               .version_count = object->version_count,
+                               .pair_limit = CLOCK_PAIRS_MERGED_MAX / 2};
+    if (planted(PLANTED_PRUNE_IN_MERGE)) {
+        kept.pair_limit = object_pairs_kept();
+    } else if (object->clock.count <= CLOCK_PAIRS_MERGED_MAX) {
+        return;
+    }
+    object->clock.count = object_truncate(parts->pairs, object->clock.count, &kept);
+    /* As in object_update: a pair that is gone may come back with less. */
+    if (clock_counter(&object->clock, object->own) == 0) {
+        object->own = (struct actor){0};
+    }
+}
+
 struct object *object_merge(struct object *x, struct object *y)
 {
     if (y == NULL || x == y) {
@@ -332,11 +351,7 @@ struct object *object_merge(struct object *x, struct object *y)
     parts.object->clock.count =
         clock_merge(outcome.is_y ? NULL : &x->clock, &y->clock, parts.pairs);
     parts.object->own = x->own;
-    if (planted(PLANTED_PRUNE_IN_MERGE)) {
-        parts.object->clock.count =
-            object_truncate(parts.pairs, parts.object->clock.count, parts.versions,
-                            parts.object->version_count);
-    }
+    bound_clock(&parts);
     return parts.object;
 }
 

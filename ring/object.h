@@ -6,7 +6,8 @@
  * Threads:  an object is immutable once made; its count is atomic.
  * Source:   design.md section 3 and its six rules; DeCandia et al., section 4.4.
  * Never:    a version whose actor has no pair in the clock, or whose counter is above it;
- *           a merge that truncates, or that drops a version because it equals another.
+ *           a merge that truncates (below CLOCK_PAIRS_MERGED_MAX pairs), or that drops a
+ * version because it equals another.
  */
 #ifndef RING_OBJECT_H
 #define RING_OBJECT_H

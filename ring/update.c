@@ -18,7 +18,7 @@ static_assert(VERSIONS_PUT_MAX + CLOCK_PAIRS_KEPT < PAIRS_ON_STACK, "the usual c
 
 static const struct clock empty_clock = {0};
 
-static uint32_t pairs_kept(void)
+uint32_t object_pairs_kept(void)
 {
 #ifdef DYNAMOFS_PLANTED
     return planted_pairs_kept;
@@ -57,10 +57,11 @@ static const struct dot *next_unneeded(const struct clock *clock, struct dot thr
     return next;
 }
 
-uint32_t object_truncate(struct dot *pairs, uint32_t count, const struct version *versions,
-                         uint32_t version_count)
+uint32_t object_truncate(struct dot *pairs, uint32_t count, const struct object_kept *kept)
 {
-    uint32_t limit = pairs_kept();
+    const struct version *versions = kept->versions;
+    uint32_t version_count = kept->version_count;
+    uint32_t limit = kept->pair_limit;
     if (count <= limit) {
         return count;
     }
@@ -79,14 +80,14 @@ uint32_t object_truncate(struct dot *pairs, uint32_t count, const struct version
         }
         threshold = *next;
     }
-    uint32_t kept = 0;
+    uint32_t left = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (dot_compare(pairs[i], threshold) >= 0 ||
             is_needed(pairs[i].actor, versions, version_count)) {
-            pairs[kept++] = pairs[i];
+            pairs[left++] = pairs[i];
         }
     }
-    return kept;
+    return left;
 }
 
 uint64_t object_counter_floor(const struct object *current, const struct clock *context,
@@ -236,7 +237,7 @@ static enum status assemble(struct draft *draft, struct object **ret_object)
         return STATUS_NO_MEMORY;
     }
     uint32_t version_count = draft->kept_count + has_value;
-    uint32_t pair_room = pairs_kept() + version_count;
+    uint32_t pair_room = object_pairs_kept() + version_count;
     if (pair_room > draft->pair_count) {
         pair_room = draft->pair_count;
     }
@@ -257,8 +258,10 @@ static enum status assemble(struct draft *draft, struct object **ret_object)
         insert_version(&parts, &value);
     }
     assert(parts.object->version_count == version_count);
-    uint32_t pair_count =
-        object_truncate(draft->pairs, draft->pair_count, parts.versions, version_count);
+    struct object_kept kept = {.versions = parts.versions,
+                               .version_count = version_count,
+                               .pair_limit = object_pairs_kept()};
+    uint32_t pair_count = object_truncate(draft->pairs, draft->pair_count, &kept);
     assert(pair_count <= pair_room);
     memcpy(parts.pairs, draft->pairs, pair_count * sizeof(struct dot));
     parts.object->clock.count = pair_count;

@@ -32,8 +32,10 @@ struct faults *faults_new(struct world *world, int nodes, bool power_anywhere)
     faults->world = world;
     faults->nodes = nodes;
     faults->power_anywhere = power_anywhere;
+    /* A quarter of the runs look at nothing but disks that forget. */
+    bool only_power = pick(faults, 4) == 0;
     for (int i = 0; i < FAULT_COUNT; i++) {
-        faults->enabled[i] = pick(faults, 2) == 0;
+        faults->enabled[i] = only_power ? i == FAULT_POWER : pick(faults, 2) == 0;
     }
     faults->victim = (int)pick(faults, (uint64_t)nodes);
     faults->mean_us = UINT64_C(50000) << pick(faults, 6);

@@ -231,7 +231,7 @@ static bool run(uint64_t seed, struct totals *totals, char *why, size_t size)
     world_run(world, 3000000);
     struct load_options load_options = {
         .clients = 1 + (int)pick(world, 8),
-        .keys = 1 + (int)pick(world, 8),
+        .keys = 1 + (int)pick(world, 1 + pick(world, 8)),
         .nodes = options.nodes,
         .requests = 40 + (uint32_t)pick(world, 400),
         .r = (uint8_t)(1 + pick(world, 2)),

