@@ -70,6 +70,21 @@ static void on_peer_down(void *context, uint16_t number, const char *text)
     server_pump(server, &event);
 }
 
+/* A node that was to be joined is of another cluster: going on alone would pretend that it was
+ * joined. A member of our own ring is none of that; its address may have found another use. */
+static void judge_refusal(struct server *server, const char *address, const char *text)
+{
+    const struct ring *ring = core_ring(server->core);
+
+    if (ring == NULL || ring_find_address(ring, address) >= 0 || server->is_refused) {
+        return;
+    }
+    server->is_refused = true;
+    snprintf(server->refusal, sizeof(server->refusal),
+             "%s: %s; the data directory holds a cluster of its own", address, text);
+    server_begin_stop(server);
+}
+
 static void on_peer_failed(void *context, uint16_t number, enum status status, const char *text)
 {
     struct server *server = context;
@@ -78,6 +93,9 @@ static void on_peer_failed(void *context, uint16_t number, enum status status, c
     log_write(&server->log, LOG_LEVEL_WARNING, "peer_failed", "peer",
               peer_address(server->peers[number]), "status", status_name(status), "reason",
               text, NULL);
+    if (status == STATUS_REFUSED) {
+        judge_refusal(server, peer_address(server->peers[number]), text);
+    }
 }
 
 /* A node that greets us can surely be connected to: one that comes back need not be waited for

@@ -212,8 +212,9 @@ void membership_start(struct core *core)
 {
     if (core->ring) {
         membership_map_peers(core);
-        return;
     }
+    /* Also with a ring: a seed of another cluster refuses the greeting, which the driver tells.
+     */
     for (uint16_t i = 0; i < core->seed_count; i++) {
         if (strcmp(core->seeds[i], core->address) != 0) {
             (void)peer_add(core, core->seeds[i]);
@@ -304,7 +305,7 @@ void membership_on_peer_up(struct core *core, struct event *event)
     peer->forming = message->hello.forming;
     peer->seeds_equal = seeds_are_equal(core, &message->hello);
     peer_judge(core, event->peer);
-    if (core->ring && !peer->is_replica && !peer->forming) {
+    if (core->ring && ring_find(core->ring, peer->node) < 0 && !peer->forming) {
         core_note(core, NOTE_PEER_REFUSED,
                   "a member's address is answered by a node that is not that member");
     }
