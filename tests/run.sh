@@ -161,7 +161,7 @@ export root builds logs
 # What runs in a sanitizer stops at the first error.
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export ASAN_OPTIONS=detect_stack_use_after_return=1
-export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$root/tests/tsan.supp
 
 if [ ! -c /dev/fuse ]; then
     echo "run.sh: /dev/fuse is missing: load the fuse module, or give the container the device" >&2

@@ -166,11 +166,15 @@ static void assert_all_there(struct fixture *fixture, const uint32_t last[KEYS])
         const struct version *newest = object_newest(object);
         assert_non_null(newest);
         /* A later put may have been stored and not acknowledged. */
-        unsigned long number =
-            strtoul((const char *)blob_slice(newest->content).data, NULL, 10);
+        struct slice content = blob_slice(newest->content);
+        assert_true(content.size < sizeof text);
+        memcpy(text, content.data, content.size);
+        text[content.size] = 0;
+        unsigned long number = strtoul(text, NULL, 10);
         assert_true(number >= last[i]);
         assert_int_equal(number % KEYS, i);
         assert_true(object_equal(object, row));
+        key_text(i, text);
         assert_int_not_equal(stored_intent(fixture, INTENT_ROW, text), 0);
         object_unref(object);
         object_unref(row);
