@@ -40,6 +40,7 @@ enum {
     HOLD_US = 5500000, /* writes are held still at most so long while a member joins */
     JOIN_DEADLINE_US = 5000000,
     JOIN_RETRY_US = 300000,
+    FORMING_RETRY_US = 1000000,
     FORWARD_ATTEMPT_US = 1000000,
 };
 

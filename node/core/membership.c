@@ -184,6 +184,30 @@ static bool all_seeds_met(const struct core *core)
     return true;
 }
 
+/*
+ * One that has a cluster is asked to let this node in. One that had none when it greeted may
+ * have founded one since, and its push may have been lost with a connection: it is asked now
+ * and then.
+ */
+static void ask_for_ring(struct core *core, uint16_t index)
+{
+    struct peer *peer = &core->peers[index];
+    if (peer->join_after_us > core->now_us) {
+        request_due(core, peer->join_after_us);
+        return;
+    }
+    if (peer->cluster_id == 0) {
+        peer->join_after_us = core->now_us + FORMING_RETRY_US;
+        (void)core_send(core, index, MESSAGE_RING);
+    } else {
+        peer->join_after_us = core->now_us + JOIN_DEADLINE_US;
+        struct message *message = core_send(core, index, MESSAGE_JOIN);
+        message->join.member.id = core->node;
+        memcpy(message->join.member.address, core->address, ADDRESS_SIZE);
+    }
+    request_due(core, peer->join_after_us);
+}
+
 static void try_to_form(struct core *core)
 {
     if (core->ring || core->is_adopting) {
@@ -194,17 +218,9 @@ static void try_to_form(struct core *core)
         return;
     }
     for (uint16_t i = 0; i < core->peer_count; i++) {
-        struct peer *peer = &core->peers[i];
-        if (!peer->connected || peer->cluster_id == 0) {
-            continue;
+        if (core->peers[i].connected) {
+            ask_for_ring(core, i);
         }
-        if (peer->join_after_us <= core->now_us) {
-            peer->join_after_us = core->now_us + JOIN_DEADLINE_US;
-            struct message *message = core_send(core, i, MESSAGE_JOIN);
-            message->join.member.id = core->node;
-            memcpy(message->join.member.address, core->address, ADDRESS_SIZE);
-        }
-        request_due(core, peer->join_after_us);
     }
 }
 
@@ -642,6 +658,13 @@ void membership_on_response(struct core *core, struct event *event)
         ring_take(core, message);
         return;
     case MESSAGE_RING_REPLY:
+        if (!core->ring && message->ring && peer->cluster_id == 0) {
+            /* It has a cluster now; if this node is no member of it, it asks to join. */
+            peer->cluster_id = message->ring->cluster_id;
+            peer->forming = false;
+            peer->join_after_us = core->now_us + JOIN_RETRY_US;
+            request_due(core, peer->join_after_us);
+        }
         ring_take(core, message);
         return;
     case MESSAGE_RING_PUSH_REPLY:
