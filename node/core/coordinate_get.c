@@ -100,6 +100,20 @@ bool get_start_child(struct core *core, struct request *parent, struct blob *key
     return true;
 }
 
+void get_start_repair(struct core *core, struct blob *key)
+{
+    struct request *request =
+        request_new(core, REQUEST_GET, core->now_us + JOIN_DEADLINE_US, false);
+    if (!request) {
+        return; /* The next listing finds it again. */
+    }
+    request->is_child = true; /* of nobody: no earlier request of this slot is there any more */
+    request->parent = request->slot;
+    request->parent_generation = request->generation - 1;
+    request->key = blob_ref(key);
+    get_begin(core, request, REPLICAS_MAX);
+}
+
 static void get_end(struct core *core, struct request *request, enum status status,
                     struct object *object, uint8_t answers)
 {
@@ -134,15 +148,8 @@ static void get_repair(struct core *core, const struct request *request, struct 
         }
         core->stats.read_repairs++;
         uint8_t parts = REPLICA_OBJECT;
-        struct preference_list rows;
-        if (!key_is_root(key)) {
-            preference_list_build(core->ring, ring_partition(core->ring, key_directory(key)),
-                                  &rows);
-            for (uint16_t j = 0; j < rows.primary; j++) {
-                if (core->member_peer[rows.member[j]] == leg->peer) {
-                    parts |= REPLICA_ROW;
-                }
-            }
+        if (!key_is_root(key) && peer_holds(core, leg->peer, key_directory(key))) {
+            parts |= REPLICA_ROW;
         }
         if (leg->peer == PEER_SELF) {
             struct store_request *store = core_store(core, STORE_MERGE);

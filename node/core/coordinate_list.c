@@ -178,7 +178,12 @@ static struct blob *streams_cut(const struct request *request)
     return cut;
 }
 
-/* Sends the merged row to those whose own was not the same: a merge, never a new event. */
+/*
+ * Brings the replicas that lag up to the merged row: a merge, never a new event. Where a
+ * replica holds the object too, the object has to come along, or a power cut might take it from
+ * the one disk that has it and leave the row ahead for ever: so the object is read, and
+ * repaired with its row.
+ */
 static void list_repair(struct core *core, const struct request *request,
                         const struct streams *at, const struct row *row, struct object *merged)
 {
@@ -186,11 +191,16 @@ static void list_repair(struct core *core, const struct request *request,
     key_append_child(&key, blob_slice(request->key), blob_slice(row->name), row->kind);
     struct blob *blob = key.failed ? NULL : blob_new(buffer_slice(&key));
     buffer_release(&key);
+    bool has_object_to_repair = false;
     for (uint8_t i = 0; blob && i < request->leg_count; i++) {
         const struct leg *leg = &request->leg[i];
         const struct row *head = stream_head(request, at, i);
         bool has_row = head && row_compare(head, row) == 0;
         if (leg->state != LEG_DONE || (has_row && object_equal(head->object, merged))) {
+            continue;
+        }
+        if (peer_holds(core, leg->peer, blob_slice(blob))) {
+            has_object_to_repair = true;
             continue;
         }
         core->stats.read_repairs++;
@@ -205,6 +215,9 @@ static void list_repair(struct core *core, const struct request *request,
             message->replica_put.object = object_ref(merged);
             message->replica_put.parts = REPLICA_ROW;
         }
+    }
+    if (has_object_to_repair) {
+        get_start_repair(core, blob);
     }
     blob_unref(blob);
 }

@@ -195,6 +195,10 @@ void put_on_child(struct core *core, struct request *request, struct child_resul
         store->key = blob_ref(request->key);
         store->object = object_ref(result->object);
         store->parts = REPLICA_OBJECT;
+        if (!key_is_root(blob_slice(request->key)) &&
+            peer_holds(core, PEER_SELF, key_directory(blob_slice(request->key)))) {
+            store->parts |= REPLICA_ROW; /* a row never lags behind its object on one disk */
+        }
     }
     put_store(core, request);
 }
@@ -225,8 +229,11 @@ static void put_add_legs(struct core *core, struct request *request)
             request->leg[same].parts |= REPLICA_ROW;
             continue;
         }
+        /* Also a retry of the row alone brings the object to those that hold both: a row must
+         * not be on a disk that its object may never reach. */
+        bool has_both = peer_holds(core, row->peer, key);
         request->leg[count].peer = row->peer;
-        request->leg[count].parts = REPLICA_ROW;
+        request->leg[count].parts = has_both ? REPLICA_OBJECT | REPLICA_ROW : REPLICA_ROW;
         count++;
     }
     request->leg_count = count;

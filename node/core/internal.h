@@ -291,6 +291,8 @@ void peer_failed(struct core *core, uint16_t peer);
 void request_add_primaries(struct core *core, struct request *request, uint16_t partition);
 /* Fails the request's unanswered legs to `peer`. True if there was one. */
 bool request_fail_legs(struct request *request, uint16_t peer);
+/* True if the peer (or this node) is among the first N of the key. */
+bool peer_holds(const struct core *core, uint16_t peer, struct slice key);
 /* True if this node is among the first N of the partition. */
 bool core_is_primary(const struct core *core, uint16_t partition);
 uint8_t core_quorum(const struct core *core, uint8_t wanted);
@@ -314,6 +316,8 @@ void put_check(struct core *core, struct request *request);
 
 /* coordinate_get.c ------------------------------------------------------------------------ */
 void get_on_request(struct core *core, struct event *event);
+/* Reads the key with all replicas, for the sake of the read repair alone. */
+void get_start_repair(struct core *core, struct blob *key);
 bool get_start_child(struct core *core, struct request *parent, struct blob *key);
 void get_on_stored(struct core *core, struct request *request, struct store_result *result);
 void get_on_reply(struct core *core, struct request *request, uint8_t leg,

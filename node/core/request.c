@@ -281,6 +281,18 @@ bool core_is_primary(const struct core *core, uint16_t partition)
     return preference_list_primary_index(&list, core->self) >= 0;
 }
 
+bool peer_holds(const struct core *core, uint16_t peer, struct slice key)
+{
+    struct preference_list list;
+    preference_list_build(core->ring, ring_partition(core->ring, key), &list);
+    for (uint16_t i = 0; i < list.primary; i++) {
+        if (core->member_peer[list.member[i]] == peer) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* 0: this node; 1: connected; 2: connected but slow of late; 3: not connected. */
 static int peer_rank(const struct core *core, uint16_t peer)
 {
