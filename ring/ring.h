@@ -58,6 +58,14 @@ MUST_CHECK enum status ring_create(uint64_t cluster_id, uint16_t partition_count
 MUST_CHECK enum status ring_add_member(const struct ring *ring, const struct member *member,
                                        struct ring *ret_ring);
 
+/*
+ * The ring that follows when the member `lost`, whose disk is gone, is replaced by `id` at the
+ * same address: epoch + 1, the new id owns what the old one did. STATUS_REFUSED if `lost` is no
+ * member, or `id` is 0 or already one.
+ */
+MUST_CHECK enum status ring_replace_member(const struct ring *ring, node_id lost, node_id id,
+                                           struct ring *ret_ring);
+
 /* True if every rule of this file holds; for rings that came from the network or a disk. */
 bool ring_is_valid(const struct ring *ring);
 

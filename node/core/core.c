@@ -4,6 +4,7 @@
 #include "node/core/core.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,14 @@ struct core *core_new(const struct core_config *config)
     core->disk_total = config->disk_total;
     core->disk_free = config->disk_free;
     core->self = -1;
+    core->is_complete = !config->is_incomplete;
+    core->repair_config = (struct repair_config){
+        .repair_interval_us = config->repair_interval_us,
+        .scrub_interval_us = config->scrub_interval_us,
+        .confirm_after_us = config->confirm_after_us,
+        .grace_us = config->grace_us,
+        .foreground_p99_us = config->foreground_p99_us,
+    };
     core->active_head = NO_SLOT;
     core->requests = calloc(REQUESTS_MAX, sizeof *core->requests);
     if (!core->requests || !core_set_seeds(core, config)) {
@@ -189,6 +198,18 @@ static void step_request(struct core *core, struct event *event)
     case MESSAGE_REPLICA_LIST:
         replica_on_request(core, event);
         return;
+    case MESSAGE_PING:
+        (void)core_reply(core, event, MESSAGE_PING_REPLY, STATUS_OK);
+        return;
+    case MESSAGE_HINTS:
+        hints_on_request(core, event);
+        return;
+    case MESSAGE_REPAIR:
+    case MESSAGE_TREE:
+    case MESSAGE_TREE_KEYS:
+    case MESSAGE_REAP:
+        repair_on_request(core, event);
+        return;
     case MESSAGE_JOIN:
     case MESSAGE_PREPARE:
     case MESSAGE_RING_PUSH:
@@ -203,6 +224,12 @@ static void step_request(struct core *core, struct event *event)
     case MESSAGE_REPLICA_GET_REPLY:
     case MESSAGE_REPLICA_PUT_REPLY:
     case MESSAGE_REPLICA_LIST_REPLY:
+    case MESSAGE_HINTS_REPLY:
+    case MESSAGE_REPAIR_REPLY:
+    case MESSAGE_PING_REPLY:
+    case MESSAGE_TREE_REPLY:
+    case MESSAGE_TREE_KEYS_REPLY:
+    case MESSAGE_REAP_REPLY:
     case MESSAGE_JOIN_REPLY:
     case MESSAGE_PREPARE_REPLY:
     case MESSAGE_RING_PUSH_REPLY:
@@ -249,6 +276,12 @@ static void step_response(struct core *core, struct event *event)
     case REQUEST_JOIN:
         membership_on_reply(core, request, leg, message);
         return;
+    case REQUEST_HINTS:
+        hints_on_reply(core, request, leg, message);
+        return;
+    case REQUEST_REPAIR:
+        repair_on_reply(core, request, leg, message);
+        return;
     case REQUEST_FREE:
     case REQUEST_REPLICA:
     case REQUEST_SCAN:
@@ -261,17 +294,20 @@ static void step_response(struct core *core, struct event *event)
 }
 
 /* Tells people which key it is; bytes that would break a line of the log are left out. */
-static void note_corrupt(struct core *core, const struct request *request)
+static void note_corrupt(struct core *core, const struct request *request,
+                         const struct store_result *result)
 {
     core->stats.corrupt++;
     struct slice key = request ? blob_slice(request->key) : slice_of_string("");
+    struct slice where = blob_slice(result->text);
     char text[160];
     size_t size = 0;
-    for (size_t i = 0; i < key.size && size + 1 < sizeof text; i++) {
+    for (size_t i = 0; i < key.size && size + 1 < sizeof text / 2; i++) {
         bool is_printable = key.data[i] > ' ' && key.data[i] < 0x7f;
         text[size++] = is_printable ? (char)key.data[i] : '?';
     }
-    text[size] = 0;
+    (void)snprintf(text + size, sizeof text - size, "%s%.*s", where.size > 0 ? " in " : "",
+                   (int)where.size, (const char *)where.data);
     core_note(core, NOTE_CORRUPT, text);
 }
 
@@ -284,7 +320,8 @@ static void step_stored(struct core *core, struct event *event)
     uint8_t leg = 0;
     struct request *request = request_of_token(core, result->token, &leg);
     if (result->status == STATUS_CORRUPT) {
-        note_corrupt(core, request);
+        note_corrupt(core, request, result);
+        repair_on_corrupt(core);
     }
     if (!request || result->token == 0) {
         return;
@@ -315,6 +352,12 @@ static void step_stored(struct core *core, struct event *event)
     case REQUEST_ADOPT:
         membership_on_stored(core, request, result);
         return;
+    case REQUEST_HINTS:
+        hints_on_stored(core, request, result);
+        return;
+    case REQUEST_REPAIR:
+        repair_on_stored(core, request, result);
+        return;
     case REQUEST_FORWARD:
     case REQUEST_FREE:
         return;
@@ -324,7 +367,7 @@ static void step_stored(struct core *core, struct event *event)
 void parent_on_child(struct core *core, struct request *parent, struct child_result *result)
 {
     assert(parent->kind == REQUEST_PUT || parent->kind == REQUEST_SCAN ||
-           parent->kind == REQUEST_REVIVE);
+           parent->kind == REQUEST_REVIVE || parent->kind == REQUEST_REPAIR);
     switch (parent->kind) {
     case REQUEST_PUT:
         put_on_child(core, parent, result);
@@ -335,6 +378,10 @@ void parent_on_child(struct core *core, struct request *parent, struct child_res
     case REQUEST_REVIVE:
         revive_on_child(core, parent, result);
         return;
+    case REQUEST_REPAIR:
+        repair_on_child(core, parent, result);
+        return;
+    case REQUEST_HINTS:
     case REQUEST_FREE:
     case REQUEST_GET:
     case REQUEST_LIST:
@@ -368,6 +415,12 @@ static void request_on_due(struct core *core, struct request *request)
         return;
     case REQUEST_REVIVE:
         revive_finish(core, request, false);
+        return;
+    case REQUEST_HINTS:
+        hints_on_due(core, request);
+        return;
+    case REQUEST_REPAIR:
+        repair_on_due(core, request);
         return;
     case REQUEST_REPLICA:
     case REQUEST_SCAN:
@@ -409,6 +462,8 @@ static void step_tick(struct core *core)
         return;
     }
     intents_on_tick(core);
+    hints_on_tick(core);
+    repair_on_tick(core);
     membership_on_tick(core);
 }
 
@@ -439,6 +494,10 @@ static void step_peer_down(struct core *core, struct event *event)
             forward_next(core, request);
         } else if (request->kind == REQUEST_JOIN) {
             join_check(core, request);
+        } else if (request->kind == REQUEST_HINTS) {
+            hints_check(core, request);
+        } else if (request->kind == REQUEST_REPAIR) {
+            repair_check(core, request);
         }
     }
 }

@@ -31,6 +31,14 @@ struct core_config {
     uint64_t random_seed;
     uint64_t disk_total; /* bytes, told in status until core_set_disk */
     uint64_t disk_free;
+    bool is_incomplete; /* the node's copies are not complete: it re-entered with a lost disk,
+                           or its store was salvaged, and has not refilled yet */
+    /* For anti-entropy; 0 is the default in each. Microseconds. */
+    uint64_t repair_interval_us;
+    uint64_t scrub_interval_us;
+    uint64_t confirm_after_us;
+    uint64_t grace_us;
+    uint64_t foreground_p99_us;
 };
 
 /* A new core, or NULL when memory is short. Nothing happens before the first step. */

@@ -10,12 +10,16 @@
  *   replica.c          what a coordinator asks of this node
  *   intents.c          rows that still have to be pushed
  *   revive.c           a live row revives its directory
+ *   detector.c         which peers are passed over, and when they are asked again
+ *   hints.c            what is kept for members that were away is handed over
+ *   repair.h           anti-entropy, scrubbing, reaping, and their share of the time
  *   membership.c       greeting, forming a cluster, joining an empty one
  */
 #ifndef NODE_CORE_INTERNAL_H
 #define NODE_CORE_INTERNAL_H
 
 #include "node/core/core.h"
+#include "node/core/repair.h"
 #include "node/core/stats.h"
 #include "ring/preference_list.h"
 
@@ -87,7 +91,9 @@ enum request_kind {
     REQUEST_REVIVE,
     REQUEST_JOIN,
     REQUEST_PREPARE,
-    REQUEST_ADOPT, /* a new ring being saved */
+    REQUEST_ADOPT,  /* a new ring being saved */
+    REQUEST_HINTS,  /* a hint being handed over */
+    REQUEST_REPAIR, /* anti-entropy, scrubbing, reaping: see repair.h */
 };
 
 /*
@@ -155,6 +161,10 @@ struct revive_state {
     struct message_put *put;
 };
 
+struct hints_state {
+    struct hint hint; /* owned */
+};
+
 struct join_state {
     struct member member; /* JOIN */
     struct ring *ring;    /* the ring being saved */
@@ -187,6 +197,8 @@ struct request {
         struct scan_state scan;
         struct revive_state revive;
         struct join_state join;
+        struct hints_state hints;
+        struct repair_request repair;
     };
 };
 
@@ -238,6 +250,12 @@ struct core {
     uint64_t clock_note_after_us;
     bool in_step;
     struct outbox *outbox; /* during a step */
+
+    bool is_complete; /* false: copies may be missing after a lost disk; reads do not count them
+                       */
+    struct repair_config repair_config;
+    struct repair repair;
+    struct background background;
 
     uint64_t disk_total, disk_free;
     struct core_stats stats;
@@ -319,6 +337,9 @@ void get_on_request(struct core *core, struct event *event);
 /* Reads the key with all replicas, for the sake of the read repair alone. */
 void get_start_repair(struct core *core, struct blob *key);
 bool get_start_child(struct core *core, struct request *parent, struct blob *key);
+/* Compares this node's copy with one peer's and gives each what it lacks; the result goes to
+ * the parent: OK or NOT_FOUND when both have been read. */
+bool get_start_pair(struct core *core, struct request *parent, struct blob *key, uint16_t peer);
 void get_on_stored(struct core *core, struct request *request, struct store_result *result);
 void get_on_reply(struct core *core, struct request *request, uint8_t leg,
                   struct message *message);
@@ -329,6 +350,9 @@ void get_check(struct core *core, struct request *request);
 void list_on_request(struct core *core, struct event *event);
 bool list_start_child(struct core *core, struct request *parent, struct blob *directory,
                       struct blob *name);
+/* The same for the row of an object's key: a listing of one name by this node and one peer. */
+bool list_start_pair(struct core *core, struct request *parent, struct slice key,
+                     uint16_t peer);
 void list_on_stored(struct core *core, struct request *request, struct store_result *result);
 void list_on_reply(struct core *core, struct request *request, uint8_t leg,
                    struct message *message);
@@ -357,6 +381,19 @@ void intents_on_tick(struct core *core);
 void scan_on_stored(struct core *core, struct request *request, struct store_result *result);
 void scan_on_child(struct core *core, struct request *request, struct child_result *result);
 void scan_child_done(struct core *core, struct request *scan, bool ok);
+
+/* A put without an update: sends the own copy, object and row, to all that hold them. */
+bool push_object(struct core *core, struct request *parent, struct blob *key);
+
+/* hints.c --------------------------------------------------------------------------------- */
+void hints_on_request(struct core *core, struct event *event);
+void hints_on_reply(struct core *core, struct request *request, uint8_t leg,
+                    struct message *message);
+void hints_on_stored(struct core *core, struct request *request, struct store_result *result);
+void hints_on_due(struct core *core, struct request *request);
+void hints_on_tick(struct core *core);
+void hints_check(struct core *core, struct request *request);
+void hints_release(struct request *request);
 
 /* revive.c -------------------------------------------------------------------------------- */
 bool revive_start(struct core *core, struct request *scan, const struct intent *intent);

@@ -128,6 +128,12 @@ static void payload_release(struct request *request)
     case REQUEST_ADOPT:
         free(request->join.ring);
         break;
+    case REQUEST_HINTS:
+        hints_release(request);
+        break;
+    case REQUEST_REPAIR:
+        repair_release(request);
+        break;
     case REQUEST_FREE:
     case REQUEST_GET:
     case REQUEST_REPLICA:

@@ -41,11 +41,22 @@ bool store_request_is_read(const struct store_request *request)
     case STORE_FIND_LIVE_ROW:
     case STORE_LIST_INTENTS:
     case STORE_HOLDS_DATA:
+    case STORE_LIST_HINTS:
+    case STORE_HINT_OWNERS:
+    case STORE_TREE:
+    case STORE_TREE_KEYS:
         return true;
     case STORE_COORDINATE:
     case STORE_MERGE:
     case STORE_CLEAR_INTENTS:
     case STORE_SAVE_RING:
+    case STORE_HINT:
+    case STORE_CLEAR_HINTS:
+    case STORE_SCRUB:
+    case STORE_SALVAGE:
+    case STORE_PROJECT:
+    case STORE_REAP:
+    case STORE_SET_COMPLETE:
         return false;
     }
     return false;
@@ -87,6 +98,17 @@ bool store_request_is_quick(const struct store_state *state,
     case STORE_LIST_INTENTS:
     case STORE_HOLDS_DATA:
     case STORE_SAVE_RING:
+    case STORE_HINT:
+    case STORE_LIST_HINTS:
+    case STORE_CLEAR_HINTS:
+    case STORE_HINT_OWNERS:
+    case STORE_TREE:
+    case STORE_TREE_KEYS:
+    case STORE_SCRUB:
+    case STORE_SALVAGE:
+    case STORE_PROJECT:
+    case STORE_REAP:
+    case STORE_SET_COMPLETE:
         return false;
     }
     return false;
@@ -97,6 +119,10 @@ static bool needs_to_be_alone(const struct store_request *request)
 {
     switch (request->operation) {
     case STORE_CLEAR_INTENTS:
+    case STORE_CLEAR_HINTS:
+    case STORE_SCRUB:
+    case STORE_SALVAGE:
+    case STORE_REAP:
         return true;
     case STORE_COORDINATE:
         return key_is_directory(blob_slice(request->key));
@@ -109,6 +135,13 @@ static bool needs_to_be_alone(const struct store_request *request)
     case STORE_LIST_INTENTS:
     case STORE_SAVE_RING:
     case STORE_HOLDS_DATA:
+    case STORE_HINT:
+    case STORE_LIST_HINTS:
+    case STORE_HINT_OWNERS:
+    case STORE_TREE:
+    case STORE_TREE_KEYS:
+    case STORE_PROJECT:
+    case STORE_SET_COMPLETE:
         return false;
     }
     return false;
@@ -198,6 +231,18 @@ static enum status apply_one(struct group *group, size_t i)
     case STORE_SAVE_RING:
         commit(group, i);
         return store_state_save_ring(state, request->ring);
+    case STORE_HINT:
+    case STORE_LIST_HINTS:
+    case STORE_CLEAR_HINTS:
+    case STORE_HINT_OWNERS:
+    case STORE_TREE:
+    case STORE_TREE_KEYS:
+    case STORE_SCRUB:
+    case STORE_SALVAGE:
+    case STORE_PROJECT:
+    case STORE_REAP:
+    case STORE_SET_COMPLETE:
+        return STATUS_NOT_READY;
     }
     return STATUS_BAD_MESSAGE;
 }

@@ -42,6 +42,8 @@ struct store_state {
      */
     pthread_rwlock_t directories;
     struct live_directories live;
+    struct hint_store *hints; /* apply_hints.c; NULL: store_hints_open was not called */
+    struct tree_store *trees; /* tree.c */
 };
 
 enum {
@@ -57,7 +59,8 @@ struct store_identity {
     node_id node; /* made at random on first open */
     bool has_ring;
     struct ring ring;
-    bool was_clean; /* the last stop closed the store properly */
+    bool was_clean;   /* the last stop closed the store properly */
+    bool is_complete; /* false: the node has a ring, but refills after a lost disk */
 };
 
 /*
@@ -69,7 +72,11 @@ MUST_CHECK enum status store_state_open(struct store_state *state, struct engine
                                         node_id random_id, uint64_t wall_us,
                                         struct store_identity *ret_identity,
                                         struct error *error);
-/* Writes the clean mark, synced. The engine stays open. */
+/* Opens the node's hints, kept in an engine of their own (borrowed until store_state_close):
+ * counts what is there, for each member. Without it operations on hints are NOT_READY. */
+MUST_CHECK enum status store_hints_open(struct store_state *state, struct engine *hints,
+                                        struct error *error);
+/* Writes the clean mark, synced. The engines stay open. Frees what the state owns. */
 MUST_CHECK enum status store_state_close(struct store_state *state);
 
 /* The next counter: greater than every one issued and than `floor`, and not behind the wall

@@ -35,6 +35,15 @@ struct engine_operations {
                         engine_visit *visit, void *context);
     /* True if a write of `size` bytes is sure not to wait for a flush or compaction now. */
     bool (*is_quick)(struct engine *engine, size_t size);
+    /*
+     * Closes a damaged database, keeps what can be read of it and opens it again. What is lost
+     * is lost without a trace: the caller fetches it from elsewhere. Older values of lost ones
+     * may come back. On failure (`error`) the engine answers STATUS_IO until it is closed.
+     */
+    enum status (*salvage)(struct engine *engine, struct error *error);
+    /* Where a value was corrupt last, as "000012.ldb: block checksum mismatch"; "" if nowhere.
+     */
+    void (*last_corruption)(struct engine *engine, char *ret_text, size_t size);
     void (*close)(struct engine *engine);
 };
 
@@ -42,8 +51,8 @@ struct engine {
     const struct engine_operations *operations;
 };
 
-/* LevelDB in `path`/db, created if missing. On failure fills `error` (locked by another
- * process, corruption, newer format ...). */
+/* LevelDB in `path`/db (a node's hints: in `path`/hints/db), created if missing. On failure
+ * fills `error` (locked by another process, corruption, newer format ...). */
 MUST_CHECK enum status engine_open_leveldb(const char *path, struct engine **ret_engine,
                                            struct error *error);
 /* An empty one in memory. */

@@ -14,6 +14,23 @@ void intents_free(struct intent *intents, size_t count)
     free(intents);
 }
 
+void hints_free(struct hint *hints, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        blob_unref(hints[i].key);
+        object_unref(hints[i].object);
+    }
+    free(hints);
+}
+
+void scrubbed_entries_free(struct scrubbed_entry *entries, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        blob_unref(entries[i].entry.key);
+    }
+    free(entries);
+}
+
 static void put_free(struct message_put *put)
 {
     if (put == NULL) {
@@ -42,6 +59,7 @@ void store_request_release(struct store_request *request)
     object_unref(request->object);
     list_release(&request->list);
     intents_free(request->intents, request->intent_count);
+    hints_free(request->hints, request->hint_count);
     free(request->ring);
     memset(request, 0, sizeof *request);
 }
@@ -55,5 +73,10 @@ void store_result_release(struct store_result *result)
     rows_free(result->list.rows, result->list.row_count);
     blob_unref(result->list.resume);
     intents_free(result->intents, result->intent_count);
+    blob_unref(result->text);
+    hints_free(result->hints, result->hint_count);
+    free(result->hint_owners);
+    free(result->hashes);
+    scrubbed_entries_free(result->entries, result->entry_count);
     memset(result, 0, sizeof *result);
 }

@@ -26,6 +26,17 @@ enum store_operation {
     STORE_CLEAR_INTENTS, /* drops intents that are still the same */
     STORE_SAVE_RING,     /* the ring state, synced */
     STORE_HOLDS_DATA,    /* is there any object or row? */
+    STORE_HINT,          /* keeps an object for members that could not be reached */
+    STORE_LIST_HINTS,    /* hints for one member, oldest key first */
+    STORE_CLEAR_HINTS,   /* drops hints that are still the same */
+    STORE_HINT_OWNERS,   /* whom are there hints for? */
+    STORE_TREE,          /* hashes of a partition's Merkle tree */
+    STORE_TREE_KEYS,     /* entries of a partition below some leaves */
+    STORE_SCRUB,         /* reads a slice of a partition anew, verifies it, builds its tree */
+    STORE_SALVAGE,       /* keeps what can be read of a damaged database, drops the rest */
+    STORE_PROJECT,       /* merges the projection of the own object into the own row */
+    STORE_REAP,          /* checks or drops a tombstone */
+    STORE_SET_COMPLETE,  /* notes whether the node's copies are complete, synced */
 };
 
 enum intent_kind {
@@ -42,6 +53,21 @@ struct intent {
     uint64_t stamp; /* a counter reading, microseconds */
 };
 
+/* What is kept for a member. */
+enum hint_kind {
+    HINT_OBJECT = 'o', /* a whole object, merged from all that were handed over */
+    HINT_MARKER = 'm', /* just a note: the own copy of the key is to be sent */
+};
+
+struct hint {
+    node_id owner;
+    enum hint_kind kind;
+    struct blob *key;
+    struct object *object; /* HINT_OBJECT */
+    uint64_t stamp;        /* differs for each time it was written */
+    uint64_t created_us;   /* wall clock when there was none before */
+};
+
 struct store_request {
     enum store_operation operation;
     uint64_t token;   /* echoed in the result */
@@ -56,6 +82,7 @@ struct store_request {
     /* STORE_MERGE */
     struct object *object;
     uint8_t parts; /* REPLICA_OBJECT | REPLICA_ROW */
+                   /* with_intent: a handed-off object, the row is this node's duty now */
 
     bool sync; /* COORDINATE, MERGE: survive a power cut, not just a crash: written with a sync
                   even if nothing changes */
@@ -74,7 +101,44 @@ struct store_request {
     struct intent *intents;
     uint16_t intent_count;
 
-    struct ring *ring; /* STORE_SAVE_RING: owned */
+    struct ring *ring;    /* STORE_SAVE_RING: owned */
+    bool mark_incomplete; /* SAVE_RING: the node re-enters empty, in the same batch */
+    bool is_complete;     /* SET_COMPLETE */
+
+    /*
+     * STORE_HINT: for each owner `object` is merged into the hint for `key`; NULL leaves
+     * markers. STORE_GET with owners: the merge of the hints for them, not the own copy.
+     * STORE_COORDINATE with owners: this node is a fallback: the put is applied to the hint for
+     * the first owner (its own pair lives and dies with that hint, rule 2), the result is
+     * merged into those for the others; the objects part leaves the own copy alone, no intent
+     * is left; with_row still merges the row. STORE_LIST_HINTS: owners[0]. STORE_REAP: refused
+     * while there is any hint for the key.
+     */
+    node_id owners[REPLICAS_MAX];
+    uint8_t owner_count;
+
+    /* STORE_LIST_HINTS: behind (hint_kind, key) if key is given; at most `limit`, and about a
+     * MiB. */
+    enum hint_kind hint_kind;
+    /* STORE_CLEAR_HINTS: owned array; objects are not looked at. */
+    struct hint *hints;
+    uint16_t hint_count;
+
+    /* STORE_TREE, TREE_KEYS, SCRUB */
+    uint16_t partition;
+    uint16_t bucket;             /* TREE: MERKLE_BUCKETS for the hashes of the buckets */
+    struct merkle_leaves leaves; /* TREE_KEYS */
+    /* TREE_KEYS, SCRUB: behind (part, key) if key is given; at most `limit` entries. REAP: what
+     * is reaped; `part` 0 asks for hints alone. */
+    enum merkle_part part;
+    uint8_t digest[DIGEST_SIZE]; /* REAP: of the tombstone that is meant */
+    bool drop;                   /* REAP: drop it, do not just look */
+};
+
+/* One object or row, as TREE_KEYS and SCRUB find it. */
+struct scrubbed_entry {
+    struct tree_entry entry;
+    uint64_t tombstone_us; /* greatest counter of the clock, if no version is live; else 0 */
 };
 
 struct store_result {
@@ -89,12 +153,26 @@ struct store_result {
     struct message_list_reply list; /* LIST; FIND_LIVE_ROW: one row, or none */
     struct intent *intents;         /* LIST_INTENTS: owned array */
     uint16_t intent_count;
-    bool more;       /* LIST_INTENTS: there are further ones */
-    bool holds_data; /* HOLDS_DATA */
+    bool more;          /* LIST_INTENTS: there are further ones */
+    bool holds_data;    /* HOLDS_DATA */
+    struct blob *text;  /* CORRUPT: where, as "000012.ldb: block checksum mismatch", or NULL;
+                           SALVAGE: what was done */
+    struct hint *hints; /* LIST_HINTS: owned array; `more` as above */
+    uint16_t hint_count;
+    struct hint_owner *hint_owners; /* HINT_OWNERS: owned array, ascending */
+    uint16_t hint_owner_count;
+    uint64_t *hashes; /* TREE: owned, MERKLE_FANOUT of them */
+    /* TREE_KEYS, SCRUB: owned array; `more` as above. SCRUB gives every entry of the slice. */
+    struct scrubbed_entry *entries;
+    uint16_t entry_count;
+    bool tree_differed; /* SCRUB, with the last slice: the kept tree was not what the disk says
+                         */
 };
 
 void store_request_release(struct store_request *request); /* drops what it owns, zeroes it */
 void store_result_release(struct store_result *result);
+void hints_free(struct hint *hints, size_t count);
+void scrubbed_entries_free(struct scrubbed_entry *entries, size_t count);
 void intents_free(struct intent *intents, size_t count);
 
 #endif

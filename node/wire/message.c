@@ -78,15 +78,43 @@ static void release_payload(struct message *message)
         blob_unref(message->replica_put.key);
         object_unref(message->replica_put.object);
         break;
+    case MESSAGE_TREE_KEYS:
+        blob_unref(message->tree_keys.after_key);
+        break;
+    case MESSAGE_TREE_KEYS_REPLY:
+        tree_entries_free(message->tree_keys_reply.entries, message->tree_keys_reply.count);
+        break;
+    case MESSAGE_REAP:
+        blob_unref(message->reap.key);
+        break;
+    case MESSAGE_HINTS_REPLY:
+        free(message->hints_reply.owners);
+        break;
     case MESSAGE_STATUS:
     case MESSAGE_RING:
     case MESSAGE_REPLICA_PUT_REPLY:
+    case MESSAGE_HINTS:
+    case MESSAGE_REPAIR:
+    case MESSAGE_REPAIR_REPLY:
+    case MESSAGE_PING:
+    case MESSAGE_PING_REPLY:
+    case MESSAGE_TREE:
+    case MESSAGE_TREE_REPLY:
+    case MESSAGE_REAP_REPLY:
     case MESSAGE_JOIN:
     case MESSAGE_PREPARE:
     case MESSAGE_PREPARE_REPLY:
     case MESSAGE_RING_PUSH_REPLY:
         break;
     }
+}
+
+void tree_entries_free(struct tree_entry *entries, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        blob_unref(entries[i].key);
+    }
+    free(entries);
 }
 
 void message_release(struct message *message)
@@ -136,6 +164,30 @@ const char *message_type_name(enum message_type type)
         return "replica_list";
     case MESSAGE_REPLICA_LIST_REPLY:
         return "replica_list_reply";
+    case MESSAGE_HINTS:
+        return "hints";
+    case MESSAGE_HINTS_REPLY:
+        return "hints_reply";
+    case MESSAGE_REPAIR:
+        return "repair";
+    case MESSAGE_REPAIR_REPLY:
+        return "repair_reply";
+    case MESSAGE_PING:
+        return "ping";
+    case MESSAGE_PING_REPLY:
+        return "ping_reply";
+    case MESSAGE_TREE:
+        return "tree";
+    case MESSAGE_TREE_REPLY:
+        return "tree_reply";
+    case MESSAGE_TREE_KEYS:
+        return "tree_keys";
+    case MESSAGE_TREE_KEYS_REPLY:
+        return "tree_keys_reply";
+    case MESSAGE_REAP:
+        return "reap";
+    case MESSAGE_REAP_REPLY:
+        return "reap_reply";
     case MESSAGE_JOIN:
         return "join";
     case MESSAGE_JOIN_REPLY:
@@ -164,6 +216,12 @@ bool message_type_is_request(enum message_type type)
     case MESSAGE_REPLICA_GET:
     case MESSAGE_REPLICA_PUT:
     case MESSAGE_REPLICA_LIST:
+    case MESSAGE_HINTS:
+    case MESSAGE_REPAIR:
+    case MESSAGE_PING:
+    case MESSAGE_TREE:
+    case MESSAGE_TREE_KEYS:
+    case MESSAGE_REAP:
     case MESSAGE_JOIN:
     case MESSAGE_PREPARE:
     case MESSAGE_RING_PUSH:
@@ -177,6 +235,12 @@ bool message_type_is_request(enum message_type type)
     case MESSAGE_REPLICA_GET_REPLY:
     case MESSAGE_REPLICA_PUT_REPLY:
     case MESSAGE_REPLICA_LIST_REPLY:
+    case MESSAGE_HINTS_REPLY:
+    case MESSAGE_REPAIR_REPLY:
+    case MESSAGE_PING_REPLY:
+    case MESSAGE_TREE_REPLY:
+    case MESSAGE_TREE_KEYS_REPLY:
+    case MESSAGE_REAP_REPLY:
     case MESSAGE_JOIN_REPLY:
     case MESSAGE_PREPARE_REPLY:
     case MESSAGE_RING_PUSH_REPLY:

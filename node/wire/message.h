@@ -11,16 +11,18 @@
 #define NODE_WIRE_MESSAGE_H
 
 #include "ring/key.h"
+#include "ring/merkle.h"
 #include "ring/object.h"
 #include "ring/ring.h"
 #include "ring/row.h"
 
 enum {
-    PROTOCOL_VERSION = 1,
+    PROTOCOL_VERSION = 2,
     ROWS_MAX = 1024,         /* rows in one list reply */
     DOTS_MAX = VERSIONS_MAX, /* dots named by one put */
     TEXT_SIZE_MAX = 1024,    /* human text in a reply */
     STATS_MAX = 64,
+    TREE_ENTRIES_MAX = 1024, /* entries of a tree in one reply */
     DEADLINE_MAX_MS = 600000,
 };
 
@@ -41,6 +43,10 @@ enum message_type {
     MESSAGE_STATUS_REPLY = 17,
     MESSAGE_RING = 18, /* asks for the ring state; also between nodes */
     MESSAGE_RING_REPLY = 19,
+    MESSAGE_HINTS = 20, /* whom does the node keep hints for? */
+    MESSAGE_HINTS_REPLY = 21,
+    MESSAGE_REPAIR = 22, /* starts a full pass of anti-entropy, or asks how far it is */
+    MESSAGE_REPAIR_REPLY = 23,
     /* What a coordinator asks of the replicas. */
     MESSAGE_REPLICA_GET = 30,
     MESSAGE_REPLICA_GET_REPLY = 31,
@@ -48,6 +54,15 @@ enum message_type {
     MESSAGE_REPLICA_PUT_REPLY = 33,
     MESSAGE_REPLICA_LIST = 34,
     MESSAGE_REPLICA_LIST_REPLY = 35,
+    MESSAGE_PING = 36, /* does a suspected peer answer again? No payload, either way */
+    MESSAGE_PING_REPLY = 37,
+    /* Anti-entropy. */
+    MESSAGE_TREE = 38, /* hashes of a partition's Merkle tree */
+    MESSAGE_TREE_REPLY = 39,
+    MESSAGE_TREE_KEYS = 40, /* the entries below some of its leaves */
+    MESSAGE_TREE_KEYS_REPLY = 41,
+    MESSAGE_REAP = 42,       /* may a tombstone go? Then: drop it */
+    MESSAGE_REAP_REPLY = 43, /* OK, or REFUSED; no payload */
     /* Membership. */
     MESSAGE_JOIN = 50, /* asks a member to be let in */
     MESSAGE_JOIN_REPLY = 51,
@@ -111,7 +126,8 @@ struct message_list {       /* LIST and REPLICA_LIST */
     struct blob *end;       /* last name wanted, included; NULL: to the end */
     bool end_is_prefix;     /* `end` bounds to the names that begin with it, instead */
     uint16_t limit;         /* rows wanted, 1 to ROWS_MAX */
-    bool live_only; /* leave out tombstones (coordinators never ask replicas for that) */
+    bool live_only;  /* leave out tombstones (coordinators never ask replicas for that) */
+    bool for_repair; /* REPLICA_LIST: answered also by a node that is refilling */
     uint8_t r;
     uint8_t hops;
     uint32_t deadline_ms;
@@ -124,9 +140,16 @@ struct message_list_reply { /* LIST_REPLY and REPLICA_LIST_REPLY */
     struct blob *resume; /* with more: ask again with start = resume, after_start = true */
 };
 
+/*
+ * A node whose copies are not complete (it refills after a lost disk) answers NOT_READY, unless
+ * asked for_repair. from_hints asks a fallback: it answers with what it holds as hints for the
+ * key's primaries, and NOT_FOUND if that is nothing.
+ */
 struct message_replica_get {
     struct blob *key;
     bool digest_only;
+    bool from_hints;
+    bool for_repair;
 };
 
 struct message_replica_get_reply {
@@ -144,6 +167,81 @@ struct message_replica_put {
                               REPLICA_ROW alone */
     uint8_t parts;         /* REPLICA_OBJECT | REPLICA_ROW */
     bool sync;
+    node_id hint_for;  /* 0: for the receiver; else the receiver keeps it as a hint for that
+                          member (DeCandia et al., section 4.6); parts is REPLICA_OBJECT then */
+    bool leave_intent; /* a handed-off object: the receiver also takes over the duty to push its
+                          row */
+};
+
+/* Asks for the hashes of one bucket's leaves, or, with MERKLE_BUCKETS, for those of the
+ * buckets. */
+struct message_tree {
+    uint16_t partition;
+    uint16_t bucket;
+};
+
+struct message_tree_reply {
+    uint64_t hash[MERKLE_FANOUT];
+};
+
+/* The entries under `leaves`, in the order of merkle_entry_compare, behind the cursor. */
+struct message_tree_keys {
+    uint16_t partition;
+    struct merkle_leaves leaves;
+    enum merkle_part after_part; /* with after_key */
+    struct blob *after_key;      /* NULL: from the beginning */
+    uint16_t limit;              /* 1 to TREE_ENTRIES_MAX */
+};
+
+/* One object or row of a partition. */
+struct tree_entry {
+    enum merkle_part part;
+    struct blob *key; /* the object's key */
+    uint8_t digest[DIGEST_SIZE];
+};
+
+struct message_tree_keys_reply {
+    uint16_t count;
+    struct tree_entry *entries; /* owned array */
+    bool more;
+};
+
+/* Is this tombstone held, and is no hint kept for the key? With `drop`: then drop it. A node
+ * that is no primary of it answers for its hints alone. */
+struct message_reap {
+    enum merkle_part part;
+    struct blob *key;
+    uint8_t digest[DIGEST_SIZE];
+    bool drop;
+};
+
+/* What a node keeps for a member that it could not reach. */
+struct hint_owner {
+    node_id owner;
+    uint64_t count;
+    uint64_t bytes;
+    uint64_t oldest_us; /* wall clock since 1970 when the oldest was made */
+};
+
+struct message_hints_reply {
+    uint16_t count;
+    struct hint_owner *owners; /* owned array, at most MEMBERS_MAX, ascending by owner */
+};
+
+struct message_repair {
+    bool start;
+};
+
+/* How far a full pass of anti-entropy is. A pair is a partition and another of its primaries.
+ */
+struct message_repair_reply {
+    bool is_running;
+    bool is_complete;    /* false: the node refills after a lost disk */
+    uint64_t passes;     /* finished since the node's start */
+    uint64_t pairs_done; /* of the pass that runs, or of the last one */
+    uint64_t pairs_total;
+    uint64_t pairs_failed;  /* ... that could not be compared: the other was away */
+    uint64_t keys_repaired; /* ... objects and rows that differed */
 };
 
 /* One counter or gauge of a node, for `dynamoctl status`. */
@@ -177,6 +275,7 @@ struct message_join {
 struct message_prepare {
     uint64_t epoch; /* of the ring that would be replaced */
     node_id proposer;
+    node_id replaced; /* the member whose disk was lost; 0: a member is added */
 };
 
 struct message {
@@ -199,11 +298,20 @@ struct message {
         struct message_replica_get replica_get;
         struct message_replica_get_reply replica_get_reply;
         struct message_replica_put replica_put;
+        struct message_tree tree;
+        struct message_tree_reply tree_reply;
+        struct message_tree_keys tree_keys;
+        struct message_tree_keys_reply tree_keys_reply;
+        struct message_reap reap;
+        struct message_hints_reply hints_reply;
+        struct message_repair repair;
+        struct message_repair_reply repair_reply;
         struct message_join join;
         struct message_prepare prepare;
     };
 };
 
+void tree_entries_free(struct tree_entry *entries, size_t count);
 /* Drops all that the message owns and zeroes it. A zeroed message may be released. */
 void message_release(struct message *message);
 /* "get", "replica_put_reply"; "unknown" for a foreign number. */

@@ -1,0 +1,1 @@
+#include "node/store/apply_internal.h"
