@@ -4,6 +4,7 @@
 #include "tests/sim/disk.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,9 @@ struct disk {
     struct batch *pending;
     size_t count, capacity;
     bool is_full;
+    struct engine *damaged; /* holds the keys whose values cannot be read */
+    size_t damaged_count;
+    bool was_corrupt; /* some read failed since the disk was salvaged */
 };
 
 static struct disk *disk_of(struct engine *engine)
@@ -88,10 +92,38 @@ static void pending_add(struct disk *disk, const struct engine_write *writes, si
     }
 }
 
+static bool is_damaged(const struct disk *disk, struct slice key)
+{
+    struct buffer ignored = {0};
+    bool found = disk->damaged_count > 0 &&
+                 disk->damaged->operations->get(disk->damaged, key, &ignored) == STATUS_OK;
+    buffer_release(&ignored);
+    return found;
+}
+
 static enum status disk_get(struct engine *engine, struct slice key, struct buffer *ret_value)
 {
-    struct engine *seen = disk_of(engine)->seen;
-    return seen->operations->get(seen, key, ret_value);
+    struct disk *disk = disk_of(engine);
+    if (is_damaged(disk, key)) {
+        disk->was_corrupt = true;
+        return STATUS_CORRUPT;
+    }
+    return disk->seen->operations->get(disk->seen, key, ret_value);
+}
+
+/* What is written anew can be read again. */
+static void damage_overwrite(struct disk *disk, const struct engine_write *writes, size_t count)
+{
+    for (size_t i = 0; i < count && disk->damaged_count > 0; i++) {
+        struct engine_write heal = {.key = writes[i].key, .is_delete = true};
+        if (is_damaged(disk, heal.key)) {
+            enum status status =
+                disk->damaged->operations->write(disk->damaged, &heal, 1, false);
+            assert(status == STATUS_OK);
+            (void)status;
+            disk->damaged_count--;
+        }
+    }
 }
 
 static enum status disk_write(struct engine *engine, const struct engine_write *writes,
@@ -101,6 +133,7 @@ static enum status disk_write(struct engine *engine, const struct engine_write *
     if (disk->is_full) {
         return STATUS_NO_SPACE;
     }
+    damage_overwrite(disk, writes, count);
     enum status status = disk->seen->operations->write(disk->seen, writes, count, sync);
     assert(status == STATUS_OK);
     pending_add(disk, writes, count);
@@ -110,11 +143,70 @@ static enum status disk_write(struct engine *engine, const struct engine_write *
     return status;
 }
 
+struct damaged_scan {
+    struct disk *disk;
+    engine_visit *visit;
+    void *context;
+    bool was_hit;
+};
+
+static bool visit_unless_damaged(void *context, struct slice key, struct slice value)
+{
+    struct damaged_scan *scan = context;
+    scan->was_hit = is_damaged(scan->disk, key);
+    return !scan->was_hit && scan->visit(scan->context, key, value);
+}
+
 static enum status disk_scan(struct engine *engine, struct slice start, struct slice end,
                              bool cold, engine_visit *visit, void *context)
 {
-    struct engine *seen = disk_of(engine)->seen;
-    return seen->operations->scan(seen, start, end, cold, visit, context);
+    struct disk *disk = disk_of(engine);
+    struct damaged_scan scan = {.disk = disk, .visit = visit, .context = context};
+    if (disk->damaged_count == 0) {
+        return disk->seen->operations->scan(disk->seen, start, end, cold, visit, context);
+    }
+    enum status status =
+        disk->seen->operations->scan(disk->seen, start, end, cold, visit_unless_damaged, &scan);
+    disk->was_corrupt |= scan.was_hit;
+    return scan.was_hit ? STATUS_CORRUPT : status;
+}
+
+static void damage_forget(struct disk *disk)
+{
+    disk->damaged->operations->close(disk->damaged);
+    disk->damaged = engine_new();
+    disk->damaged_count = 0;
+}
+
+static bool drop_damaged(void *context, struct slice key, struct slice value)
+{
+    struct disk *disk = context;
+    struct engine_write drop = {.key = key, .is_delete = true};
+    (void)value;
+    enum status status = disk->seen->operations->write(disk->seen, &drop, 1, false);
+    assert(status == STATUS_OK);
+    pending_add(disk, &drop, 1);
+    return status == STATUS_OK;
+}
+
+/* Gives up what cannot be read, for good. */
+static enum status disk_salvage(struct engine *engine, struct error *error)
+{
+    struct disk *disk = disk_of(engine);
+    (void)error;
+    enum status status = disk->damaged->operations->scan(
+        disk->damaged, slice_of(NULL, 0), slice_of(NULL, 0), false, drop_damaged, disk);
+    assert(status == STATUS_OK);
+    damage_forget(disk);
+    pending_apply(disk, disk->count);
+    disk->was_corrupt = false;
+    return status;
+}
+
+static void disk_last_corruption(struct engine *engine, char *ret_text, size_t size)
+{
+    (void)snprintf(ret_text, size, "%s",
+                   disk_of(engine)->was_corrupt ? "000001.ldb: damaged by the simulator" : "");
 }
 
 static bool disk_is_quick(struct engine *engine, size_t size)
@@ -134,6 +226,8 @@ static const struct engine_operations disk_operations = {
     .write = disk_write,
     .scan = disk_scan,
     .is_quick = disk_is_quick,
+    .salvage = disk_salvage,
+    .last_corruption = disk_last_corruption,
     .close = disk_close,
 };
 
@@ -144,6 +238,7 @@ struct disk *disk_new(void)
     disk->engine.operations = &disk_operations;
     disk->seen = engine_new();
     disk->synced = engine_new();
+    disk->damaged = engine_new();
     return disk;
 }
 
@@ -152,6 +247,7 @@ void disk_free(struct disk *disk)
     pending_apply(disk, 0);
     disk->seen->operations->close(disk->seen);
     disk->synced->operations->close(disk->synced);
+    disk->damaged->operations->close(disk->damaged);
     free(disk->pending);
     free(disk);
 }
@@ -189,4 +285,40 @@ size_t disk_unsynced(const struct disk *disk)
 void disk_set_full(struct disk *disk, bool full)
 {
     disk->is_full = full;
+}
+
+struct damaging {
+    struct disk *disk;
+    size_t hit;
+};
+
+static bool damage_key(void *context, struct slice key, struct slice value)
+{
+    struct damaging *damaging = context;
+    struct engine *damaged = damaging->disk->damaged;
+    struct engine_write note = {.key = key, .value = slice_of(NULL, 0)};
+    (void)value;
+    if (!is_damaged(damaging->disk, key)) {
+        enum status status = damaged->operations->write(damaged, &note, 1, false);
+        assert(status == STATUS_OK);
+        (void)status;
+        damaging->disk->damaged_count++;
+        damaging->hit++;
+    }
+    return true;
+}
+
+size_t disk_damage(struct disk *disk, struct slice start, struct slice end)
+{
+    struct damaging damaging = {.disk = disk};
+    enum status status =
+        disk->seen->operations->scan(disk->seen, start, end, true, damage_key, &damaging);
+    assert(status == STATUS_OK);
+    (void)status;
+    return damaging.hit;
+}
+
+size_t disk_damaged(const struct disk *disk)
+{
+    return disk->damaged_count;
 }

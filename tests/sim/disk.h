@@ -2,7 +2,8 @@
  * disk.h - a node's disk: an engine that remembers what was synced, and can lose the rest.
  *
  * A power cut keeps all that was synced and some of what came after it, in the order in which
- * it was written: batches are whole, as LevelDB's are.
+ * it was written: batches are whole, as LevelDB's are. A damaged range of keys cannot be read
+ * until it is written anew, or salvaging gives it up.
  */
 #ifndef TESTS_SIM_DISK_H
 #define TESTS_SIM_DISK_H
@@ -21,5 +22,10 @@ void disk_power_cut(struct disk *disk, size_t kept);
 size_t disk_unsynced(const struct disk *disk);
 /* Writes fail with STATUS_NO_SPACE while it is full. */
 void disk_set_full(struct disk *disk, bool full);
+/* What is stored now from `start` to `end` (left out; empty: no end) cannot be read any more.
+ * The number of keys that this hit. */
+size_t disk_damage(struct disk *disk, struct slice start, struct slice end);
+/* Keys that are stored and cannot be read. */
+size_t disk_damaged(const struct disk *disk);
 
 #endif

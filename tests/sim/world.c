@@ -49,6 +49,7 @@ struct world_node {
     uint64_t life;
     struct core *core;
     struct disk *disk;
+    struct disk *hints; /* what is kept for others, in a database of its own */
     struct store_state state;
     char address[ADDRESS_SIZE];
     int64_t clock_offset_us;
@@ -184,6 +185,7 @@ void world_free(struct world *world)
             world_kill(world, i);
         }
         disk_free(world->nodes[i].disk);
+        disk_free(world->nodes[i].hints);
     }
     while (world->count > 0) {
         struct item item = queue_pop(world);
@@ -203,8 +205,10 @@ void world_wipe(struct world *world, int index)
     assert(!node->up);
     if (node->disk) {
         disk_free(node->disk);
+        disk_free(node->hints);
     }
     node->disk = disk_new();
+    node->hints = disk_new();
 }
 
 static uint64_t wall_of(const struct world *world, const struct world_node *node)
@@ -212,18 +216,33 @@ static uint64_t wall_of(const struct world *world, const struct world_node *node
     return UINT64_C(1700000000000000) + world->now_us + (uint64_t)node->clock_offset_us;
 }
 
-void world_start(struct world *world, int index)
+/* Until apply_hints.c has it. */
+extern enum status store_hints_open(struct store_state *state, struct engine *hints,
+                                    struct error *error) __attribute__((weak));
+
+static void store_start(struct world *world, struct world_node *node,
+                        struct store_identity *identity)
 {
-    struct world_node *node = node_of(world, index);
-    assert(!node->up);
-    struct store_identity *identity = calloc(1, sizeof *identity);
     struct error error = {0};
     memset(&node->state, 0, sizeof node->state);
     enum status status =
         store_state_open(&node->state, disk_engine(node->disk), world_random(world) | 1,
                          wall_of(world, node), identity, &error);
     assert(status == STATUS_OK);
+    if (store_hints_open) {
+        status = store_hints_open(&node->state, disk_engine(node->hints), &error);
+        assert(status == STATUS_OK);
+    }
     (void)status;
+}
+
+void world_start(struct world *world, int index)
+{
+    struct world_node *node = node_of(world, index);
+    assert(!node->up);
+    struct store_identity *identity = calloc(1, sizeof *identity);
+    assert(identity);
+    store_start(world, node, identity);
     char seeds[WORLD_NODES_MAX][ADDRESS_SIZE];
     uint16_t seed_count = 0;
     for (int i = 0; i < world->options.nodes; i++) {
@@ -240,6 +259,11 @@ void world_start(struct world *world, int index)
         .partition_count = world->options.partition_count,
         .replica_count = world->options.replica_count,
         .random_seed = world_random(world),
+        .is_incomplete = store_hints_open && identity->has_ring && !identity->is_complete,
+        .repair_interval_us = world->options.repair_interval_us,
+        .scrub_interval_us = world->options.scrub_interval_us,
+        .confirm_after_us = world->options.confirm_after_us,
+        .grace_us = world->options.grace_us,
     };
     memcpy(config.address, node->address, ADDRESS_SIZE);
     node->core = core_new(&config);
@@ -314,11 +338,13 @@ void world_power_cut(struct world *world, int index)
     struct world_node *node = node_of(world, index);
     world_kill(world, index);
     disk_power_cut(node->disk, (size_t)between(world, 0, disk_unsynced(node->disk)));
+    disk_power_cut(node->hints, (size_t)between(world, 0, disk_unsynced(node->hints)));
 }
 
 void world_fill_disk(struct world *world, int node, bool full)
 {
     disk_set_full(node_of(world, node)->disk, full);
+    disk_set_full(node_of(world, node)->hints, full);
 }
 
 void world_cut(struct world *world, int from, int to, bool cut)

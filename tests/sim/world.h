@@ -23,6 +23,8 @@ struct world_options {
     uint64_t latency_min_us, latency_max_us; /* one way */
     uint64_t store_min_us, store_max_us;
     bool seeds_chain; /* node 0 founds alone, the others join it; else all start together */
+    /* As in core_config; 0: the default. */
+    uint64_t repair_interval_us, scrub_interval_us, confirm_after_us, grace_us;
 };
 
 struct world;
@@ -34,11 +36,11 @@ void world_free(struct world *world);
 void world_start(struct world *world, int node);
 /* kill -9: memory is gone, the disk stays as it is, connections break. */
 void world_kill(struct world *world, int node);
-/* As kill, and the disk loses some or all of what was not synced. */
+/* As kill, and the disks lose some or all of what was not synced. */
 void world_power_cut(struct world *world, int node);
-/* Writes to the node's disk fail while it is full. */
+/* Writes to the node's disks fail while they are full. */
 void world_fill_disk(struct world *world, int node, bool full);
-/* Forgets the disk of a node that is down. */
+/* Forgets the disks of a node that is down. */
 void world_wipe(struct world *world, int node);
 /* Cuts or mends the link that carries messages from `from` to `to`. Cutting breaks its
  * connections. */
