@@ -19,9 +19,7 @@
 #include "ring/preference_list.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     ATTEMPT_MIN_MS = 500,
@@ -267,14 +265,6 @@ static bool run_round(struct course *course, const struct ring *ring)
     return is_any_left && course->no_quorum_count == 0;
 }
 
-static void pause_until(uint64_t until_ns)
-{
-    struct timespec until = {.tv_sec = (time_t)(until_ns / UINT64_C(1000000000)),
-                             .tv_nsec = (long)(until_ns % UINT64_C(1000000000))};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) {
-    }
-}
-
 /* The pause between two rounds. False if the deadline comes first. */
 static bool rest(struct course *course, uint32_t *pause_ms)
 {
@@ -282,7 +272,7 @@ static bool rest(struct course *course, uint32_t *pause_ms)
     if (until >= course->request->deadline_ns) {
         return false;
     }
-    pause_until(until);
+    socket_pause_until(until);
     *pause_ms = 2 * *pause_ms < ROUND_PAUSE_MAX_MS ? 2 * *pause_ms : ROUND_PAUSE_MAX_MS;
     return true;
 }

@@ -33,6 +33,14 @@ uint64_t socket_now_ns(void)
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
+void socket_pause_until(uint64_t until_ns)
+{
+    struct timespec until = {.tv_sec = (time_t)(until_ns / UINT64_C(1000000000)),
+                             .tv_nsec = (long)(until_ns % UINT64_C(1000000000))};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) {
+    }
+}
+
 struct endpoint {
     char host[ADDRESS_SIZE];
     char port[PORT_SIZE];

@@ -16,6 +16,8 @@
 #define NS_PER_MS UINT64_C(1000000)
 
 uint64_t socket_now_ns(void);
+/* Returns once socket_now_ns() is `until_ns` or more. */
+void socket_pause_until(uint64_t until_ns);
 
 /* True for HOST:PORT with a host of 1 character or more and a port of 1 to 65535, short enough
  * for ADDRESS_SIZE. An IPv6 host stands in brackets. */
