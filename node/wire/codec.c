@@ -10,20 +10,28 @@
 
 enum { REQUEST_HEAD_FIELDS = 3, REPLY_HEAD_FIELDS = 5 };
 
-/* The entry of a type number, or NULL for a foreign one. */
-static const struct payload *find_payload(uint64_t type)
+static const struct payload *find_in(const struct payload *table, size_t count, uint64_t type)
 {
-    for (size_t i = 0; i < PAYLOAD_CLIENT_COUNT; i++) {
-        if ((uint64_t)payload_client[i].type == type) {
-            return &payload_client[i];
-        }
-    }
-    for (size_t i = 0; i < PAYLOAD_NODE_COUNT; i++) {
-        if ((uint64_t)payload_node[i].type == type) {
-            return &payload_node[i];
+    for (size_t i = 0; i < count; i++) {
+        if ((uint64_t)table[i].type == type) {
+            return &table[i];
         }
     }
     return NULL;
+}
+
+/* The entry of a type number, or NULL for a foreign one. */
+static const struct payload *find_payload(uint64_t type)
+{
+    const struct payload *payload = find_in(payload_client, PAYLOAD_CLIENT_COUNT, type);
+
+    if (payload == NULL) {
+        payload = find_in(payload_node, PAYLOAD_NODE_COUNT, type);
+    }
+    if (payload == NULL) {
+        payload = find_in(payload_repair, PAYLOAD_REPAIR_COUNT, type);
+    }
+    return payload;
 }
 
 static bool is_control(uint8_t byte)

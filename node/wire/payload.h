@@ -1,8 +1,9 @@
 /*
  * payload.h - the fields of each message type, for codec.c.
  *
- * Shape:    two tables, of what clients ask (payload_client.c) and of what nodes tell one
- *           another (payload_node.c); and the parts that several messages share.
+ * Shape:    three tables, of what clients ask (payload_client.c), of what nodes tell one
+ *           another (payload_node.c) and of how they are repaired (payload_repair.c); and the
+ *           parts that several messages share.
  * Memory:   a decoder fills a zeroed message and stops at the first failure; what it filled in
  *           until then, message_release drops.
  */
@@ -20,13 +21,14 @@ struct payload {
     void (*decode)(struct reader *reader, struct message *message);
 };
 
-enum { PAYLOAD_CLIENT_COUNT = 10, PAYLOAD_NODE_COUNT = 14 };
+enum { PAYLOAD_CLIENT_COUNT = 10, PAYLOAD_NODE_COUNT = 14, PAYLOAD_REPAIR_COUNT = 12 };
 extern const struct payload payload_client[PAYLOAD_CLIENT_COUNT];
 extern const struct payload payload_node[PAYLOAD_NODE_COUNT];
+extern const struct payload payload_repair[PAYLOAD_REPAIR_COUNT];
 
 enum { LIST_FIELDS = 10, LIST_REPLY_FIELDS = 3 };
 
-/* LIST and REPLICA_LIST, and their replies. */
+/* LIST, with which REPLICA_LIST begins, and the replies of both. */
 void payload_encode_list(const struct message *message, struct writer *writer);
 void payload_decode_list(struct reader *reader, struct message *message);
 void payload_encode_list_reply(const struct message *message, struct writer *writer);

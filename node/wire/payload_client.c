@@ -187,6 +187,7 @@ void payload_encode_list(const struct message *message, struct writer *writer)
     const struct message_list *list = &message->list;
 
     assert(list->limit >= 1 && list->limit <= ROWS_MAX);
+    assert(message->type == MESSAGE_REPLICA_LIST || !list->for_repair);
     writer_blob(writer, list->directory);
     writer_blob(writer, list->start);
     writer_bool(writer, list->after_start);

@@ -73,17 +73,21 @@ static void decode_hello(struct reader *reader, struct message *message)
     reader_require(reader, hello_is_valid(message));
 }
 
-/* REPLICA_GET: key, digest_only */
+/* REPLICA_GET: key, digest_only, from_hints, for_repair */
 static void encode_replica_get(const struct message *message, struct writer *writer)
 {
     writer_blob(writer, message->replica_get.key);
     writer_bool(writer, message->replica_get.digest_only);
+    writer_bool(writer, message->replica_get.from_hints);
+    writer_bool(writer, message->replica_get.for_repair);
 }
 
 static void decode_replica_get(struct reader *reader, struct message *message)
 {
     message->replica_get.key = payload_read_key(reader);
     message->replica_get.digest_only = reader_bool(reader);
+    message->replica_get.from_hints = reader_bool(reader);
+    message->replica_get.for_repair = reader_bool(reader);
 }
 
 /* REPLICA_GET_REPLY: digest or nil, object or nil; never both */
@@ -114,7 +118,7 @@ static void decode_replica_get_reply(struct reader *reader, struct message *mess
     reader_require(reader, reply->object == NULL || payload_is_whole(reply->object));
 }
 
-/* REPLICA_PUT: key, object, parts, sync */
+/* REPLICA_PUT: key, object, parts, sync, hint_for, leave_intent */
 static void encode_replica_put(const struct message *message, struct writer *writer)
 {
     const struct message_replica_put *put = &message->replica_put;
@@ -124,14 +128,23 @@ static void encode_replica_put(const struct message *message, struct writer *wri
     payload_write_object(writer, put->object);
     writer_uint(writer, put->parts);
     writer_bool(writer, put->sync);
+    writer_uint(writer, put->hint_for);
+    writer_bool(writer, put->leave_intent);
 }
 
-/* What is stored as an object must be one, and the root has no row. */
+/* What is stored as an object must be one, and the root has no row. A hint is for an object,
+ * and its row is its owner's business. */
 static bool replica_put_is_valid(const struct message_replica_put *put)
 {
     struct slice key = blob_slice(put->key);
 
     if ((put->parts & REPLICA_ROW) != 0 && key_is_root(key)) {
+        return false;
+    }
+    if (put->hint_for != 0 && (put->parts != REPLICA_OBJECT || put->leave_intent)) {
+        return false;
+    }
+    if (put->leave_intent && (put->parts & REPLICA_OBJECT) == 0) {
         return false;
     }
     if (!payload_fits_kind(put->object, key_row_kind(key))) {
@@ -149,9 +162,24 @@ static void decode_replica_put(struct reader *reader, struct message *message)
     put->object = payload_read_object(reader);
     put->parts = (uint8_t)reader_uint(reader, 1, REPLICA_OBJECT | REPLICA_ROW);
     put->sync = reader_bool(reader);
+    put->hint_for = reader_uint(reader, 0, UINT64_MAX);
+    put->leave_intent = reader_bool(reader);
     if (!reader_failed(reader)) {
         reader_require(reader, replica_put_is_valid(put));
     }
+}
+
+/* REPLICA_LIST: as LIST, for_repair */
+static void encode_replica_list(const struct message *message, struct writer *writer)
+{
+    payload_encode_list(message, writer);
+    writer_bool(writer, message->list.for_repair);
+}
+
+static void decode_replica_list(struct reader *reader, struct message *message)
+{
+    payload_decode_list(reader, message);
+    message->list.for_repair = reader_bool(reader);
 }
 
 /* JOIN: id, address */
@@ -167,17 +195,19 @@ static void decode_join(struct reader *reader, struct message *message)
     reader_address(reader, false, message->join.member.address);
 }
 
-/* PREPARE: epoch, proposer */
+/* PREPARE: epoch, proposer, replaced */
 static void encode_prepare(const struct message *message, struct writer *writer)
 {
     writer_uint(writer, message->prepare.epoch);
     writer_uint(writer, message->prepare.proposer);
+    writer_uint(writer, message->prepare.replaced);
 }
 
 static void decode_prepare(struct reader *reader, struct message *message)
 {
     message->prepare.epoch = reader_uint(reader, 0, UINT64_MAX);
     message->prepare.proposer = reader_uint(reader, 1, UINT64_MAX);
+    message->prepare.replaced = reader_uint(reader, 0, UINT64_MAX);
 }
 
 /* RING_PUSH: ring */
@@ -190,16 +220,16 @@ static void decode_ring_push(struct reader *reader, struct message *message)
 const struct payload payload_node[PAYLOAD_NODE_COUNT] = {
     {MESSAGE_HELLO, 7, encode_hello, decode_hello},
     {MESSAGE_HELLO_REPLY, 7, encode_hello, decode_hello},
-    {MESSAGE_REPLICA_GET, 2, encode_replica_get, decode_replica_get},
+    {MESSAGE_REPLICA_GET, 4, encode_replica_get, decode_replica_get},
     {MESSAGE_REPLICA_GET_REPLY, 2, encode_replica_get_reply, decode_replica_get_reply},
-    {MESSAGE_REPLICA_PUT, 4, encode_replica_put, decode_replica_put},
+    {MESSAGE_REPLICA_PUT, 6, encode_replica_put, decode_replica_put},
     {MESSAGE_REPLICA_PUT_REPLY, 0, NULL, NULL},
-    {MESSAGE_REPLICA_LIST, LIST_FIELDS, payload_encode_list, payload_decode_list},
+    {MESSAGE_REPLICA_LIST, LIST_FIELDS + 1, encode_replica_list, decode_replica_list},
     {MESSAGE_REPLICA_LIST_REPLY, LIST_REPLY_FIELDS, payload_encode_list_reply,
      payload_decode_list_reply},
     {MESSAGE_JOIN, 2, encode_join, decode_join},
     {MESSAGE_JOIN_REPLY, 1, payload_encode_ring, payload_decode_ring},
-    {MESSAGE_PREPARE, 2, encode_prepare, decode_prepare},
+    {MESSAGE_PREPARE, 3, encode_prepare, decode_prepare},
     {MESSAGE_PREPARE_REPLY, 0, NULL, NULL},
     {MESSAGE_RING_PUSH, 1, payload_encode_ring, decode_ring_push},
     {MESSAGE_RING_PUSH_REPLY, 0, NULL, NULL},

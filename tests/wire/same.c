@@ -84,8 +84,8 @@ static bool same_list(const struct message_list *a, const struct message_list *b
     return same_blob(a->directory, b->directory) && same_blob(a->start, b->start) &&
            a->after_start == b->after_start && same_blob(a->end, b->end) &&
            a->end_is_prefix == b->end_is_prefix && a->limit == b->limit &&
-           a->live_only == b->live_only && a->r == b->r && a->hops == b->hops &&
-           a->deadline_ms == b->deadline_ms;
+           a->live_only == b->live_only && a->for_repair == b->for_repair && a->r == b->r &&
+           a->hops == b->hops && a->deadline_ms == b->deadline_ms;
 }
 
 /* Rows between nodes keep their records unopened, whatever they are; else an object is encoded
@@ -158,6 +158,90 @@ static bool same_replica_get_reply(const struct message_replica_get_reply *a,
            sample_same_object(a->object, b->object);
 }
 
+static bool same_replica_put(const struct message_replica_put *a,
+                             const struct message_replica_put *b)
+{
+    return same_blob(a->key, b->key) && sample_same_object(a->object, b->object) &&
+           a->parts == b->parts && a->sync == b->sync && a->hint_for == b->hint_for &&
+           a->leave_intent == b->leave_intent;
+}
+
+static bool same_hints_reply(const struct message_hints_reply *a,
+                             const struct message_hints_reply *b)
+{
+    if (a->count != b->count) {
+        return false;
+    }
+    for (uint16_t i = 0; i < a->count; i++) {
+        if (a->owners[i].owner != b->owners[i].owner ||
+            a->owners[i].count != b->owners[i].count ||
+            a->owners[i].bytes != b->owners[i].bytes ||
+            a->owners[i].oldest_us != b->owners[i].oldest_us) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool same_repair_reply(const struct message_repair_reply *a,
+                              const struct message_repair_reply *b)
+{
+    return a->is_running == b->is_running && a->is_complete == b->is_complete &&
+           a->passes == b->passes && a->pairs_done == b->pairs_done &&
+           a->pairs_total == b->pairs_total && a->pairs_failed == b->pairs_failed &&
+           a->keys_repaired == b->keys_repaired;
+}
+
+static bool same_tree_keys(const struct message_tree_keys *a, const struct message_tree_keys *b)
+{
+    return a->partition == b->partition &&
+           memcmp(&a->leaves, &b->leaves, sizeof(a->leaves)) == 0 &&
+           a->after_part == b->after_part && same_blob(a->after_key, b->after_key) &&
+           a->limit == b->limit;
+}
+
+static bool same_tree_keys_reply(const struct message_tree_keys_reply *a,
+                                 const struct message_tree_keys_reply *b)
+{
+    if (a->count != b->count || a->more != b->more) {
+        return false;
+    }
+    for (uint16_t i = 0; i < a->count; i++) {
+        if (a->entries[i].part != b->entries[i].part ||
+            !same_blob(a->entries[i].key, b->entries[i].key) ||
+            memcmp(a->entries[i].digest, b->entries[i].digest, DIGEST_SIZE) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Of the messages that find replicas that differ. */
+static bool same_repair_payload(const struct message *a, const struct message *b)
+{
+    switch ((int)a->type) {
+    case MESSAGE_HINTS_REPLY:
+        return same_hints_reply(&a->hints_reply, &b->hints_reply);
+    case MESSAGE_REPAIR:
+        return a->repair.start == b->repair.start;
+    case MESSAGE_REPAIR_REPLY:
+        return same_repair_reply(&a->repair_reply, &b->repair_reply);
+    case MESSAGE_TREE:
+        return a->tree.partition == b->tree.partition && a->tree.bucket == b->tree.bucket;
+    case MESSAGE_TREE_REPLY:
+        return memcmp(&a->tree_reply, &b->tree_reply, sizeof(a->tree_reply)) == 0;
+    case MESSAGE_TREE_KEYS:
+        return same_tree_keys(&a->tree_keys, &b->tree_keys);
+    case MESSAGE_TREE_KEYS_REPLY:
+        return same_tree_keys_reply(&a->tree_keys_reply, &b->tree_keys_reply);
+    case MESSAGE_REAP:
+        return a->reap.part == b->reap.part && same_blob(a->reap.key, b->reap.key) &&
+               memcmp(a->reap.digest, b->reap.digest, DIGEST_SIZE) == 0 &&
+               a->reap.drop == b->reap.drop;
+    }
+    return false;
+}
+
 static bool same_payload(const struct message *a, const struct message *b)
 {
     switch (a->type) {
@@ -188,22 +272,35 @@ static bool same_payload(const struct message *a, const struct message *b)
         return same_ring(a->ring, b->ring);
     case MESSAGE_REPLICA_GET:
         return same_blob(a->replica_get.key, b->replica_get.key) &&
-               a->replica_get.digest_only == b->replica_get.digest_only;
+               a->replica_get.digest_only == b->replica_get.digest_only &&
+               a->replica_get.from_hints == b->replica_get.from_hints &&
+               a->replica_get.for_repair == b->replica_get.for_repair;
     case MESSAGE_REPLICA_GET_REPLY:
         return same_replica_get_reply(&a->replica_get_reply, &b->replica_get_reply);
     case MESSAGE_REPLICA_PUT:
-        return same_blob(a->replica_put.key, b->replica_put.key) &&
-               sample_same_object(a->replica_put.object, b->replica_put.object) &&
-               a->replica_put.parts == b->replica_put.parts &&
-               a->replica_put.sync == b->replica_put.sync;
+        return same_replica_put(&a->replica_put, &b->replica_put);
+    case MESSAGE_HINTS_REPLY:
+    case MESSAGE_REPAIR:
+    case MESSAGE_REPAIR_REPLY:
+    case MESSAGE_TREE:
+    case MESSAGE_TREE_REPLY:
+    case MESSAGE_TREE_KEYS:
+    case MESSAGE_TREE_KEYS_REPLY:
+    case MESSAGE_REAP:
+        return same_repair_payload(a, b);
     case MESSAGE_JOIN:
         return a->join.member.id == b->join.member.id &&
                strcmp(a->join.member.address, b->join.member.address) == 0;
     case MESSAGE_PREPARE:
         return a->prepare.epoch == b->prepare.epoch &&
-               a->prepare.proposer == b->prepare.proposer;
+               a->prepare.proposer == b->prepare.proposer &&
+               a->prepare.replaced == b->prepare.replaced;
     case MESSAGE_STATUS:
     case MESSAGE_RING:
+    case MESSAGE_HINTS:
+    case MESSAGE_PING:
+    case MESSAGE_PING_REPLY:
+    case MESSAGE_REAP_REPLY:
     case MESSAGE_REPLICA_PUT_REPLY:
     case MESSAGE_PREPARE_REPLY:
     case MESSAGE_RING_PUSH_REPLY:

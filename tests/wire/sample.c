@@ -41,6 +41,18 @@ const enum message_type sample_types[SAMPLE_TYPES] = {
     MESSAGE_RING_PUSH,
     MESSAGE_RING_PUSH_REPLY,
     MESSAGE_PREPARE_REPLY,
+    MESSAGE_HINTS,
+    MESSAGE_HINTS_REPLY,
+    MESSAGE_REPAIR,
+    MESSAGE_REPAIR_REPLY,
+    MESSAGE_PING,
+    MESSAGE_PING_REPLY,
+    MESSAGE_TREE,
+    MESSAGE_TREE_REPLY,
+    MESSAGE_TREE_KEYS,
+    MESSAGE_TREE_KEYS_REPLY,
+    MESSAGE_REAP,
+    MESSAGE_REAP_REPLY,
 };
 
 struct sample sample_seeded(void)
@@ -342,7 +354,8 @@ static void sample_put(struct sample *sample, struct message_put *put)
     put->deadline_ms = (uint32_t)sample_below(sample, DEADLINE_MAX_MS + 1);
 }
 
-static void sample_list(struct sample *sample, struct message_list *list)
+/* LIST and REPLICA_LIST; only the latter may be for repair. */
+static void sample_list(struct sample *sample, bool is_replica, struct message_list *list)
 {
     list->directory = sample_key(sample, ROW_DIRECTORY);
     list->start = sample_chance(sample, 50) ? sample_name(sample) : NULL;
@@ -351,6 +364,7 @@ static void sample_list(struct sample *sample, struct message_list *list)
     list->end_is_prefix = sample_chance(sample, 50);
     list->limit = (uint16_t)(1 + sample_below(sample, ROWS_MAX));
     list->live_only = sample_chance(sample, 50);
+    list->for_repair = is_replica && sample_chance(sample, 50);
     list->r = (uint8_t)sample_below(sample, REPLICAS_MAX + 1);
     list->hops = (uint8_t)sample_below(sample, 2);
     list->deadline_ms = (uint32_t)sample_below(sample, DEADLINE_MAX_MS + 1);
@@ -412,6 +426,26 @@ static void sample_replica_put(struct sample *sample, struct message_replica_put
     put->parts = (uint8_t)(1 + sample_below(sample, 3));
     put->object = sample_object(sample, 20, put->parts == REPLICA_ROW, kind);
     put->sync = sample_chance(sample, 50);
+    if (put->parts == REPLICA_OBJECT && sample_chance(sample, 50)) {
+        put->hint_for = 1 + sample_number(sample) / 2;
+    } else {
+        put->leave_intent = put->parts != REPLICA_ROW && sample_chance(sample, 50);
+    }
+}
+
+static void sample_replica_get(struct sample *sample, struct message_replica_get *get)
+{
+    get->key = sample_key(sample, sample_kind(sample));
+    get->digest_only = sample_chance(sample, 50);
+    get->from_hints = sample_chance(sample, 50);
+    get->for_repair = sample_chance(sample, 50);
+}
+
+static void sample_digest(struct sample *sample, uint8_t ret_digest[DIGEST_SIZE])
+{
+    for (size_t i = 0; i < DIGEST_SIZE; i++) {
+        ret_digest[i] = (uint8_t)sample_bits(sample);
+    }
 }
 
 static void sample_replica_get_reply(struct sample *sample,
@@ -422,8 +456,110 @@ static void sample_replica_get_reply(struct sample *sample,
         reply->object = sample_chance(sample, 80) ? sample_whole(sample) : NULL;
         return;
     }
-    for (size_t i = 0; i < DIGEST_SIZE; i++) {
-        reply->digest[i] = (uint8_t)sample_bits(sample);
+    sample_digest(sample, reply->digest);
+}
+
+static void sample_hints_reply(struct sample *sample, struct message_hints_reply *reply)
+{
+    node_id owner = 0;
+
+    reply->count = (uint16_t)sample_below(sample, 5);
+    if (reply->count > 0) {
+        reply->owners = calloc(reply->count, sizeof(*reply->owners));
+        assert(reply->owners != NULL);
+    }
+    for (uint16_t i = 0; i < reply->count; i++) {
+        owner += 1 + (sample_number(sample) >> 4);
+        reply->owners[i] = (struct hint_owner){
+            .owner = owner,
+            .count = sample_number(sample),
+            .bytes = sample_number(sample),
+            .oldest_us = sample_number(sample),
+        };
+    }
+}
+
+static void sample_tree_keys(struct sample *sample, struct message_tree_keys *keys)
+{
+    keys->partition = (uint16_t)sample_below(sample, PARTITIONS_MAX);
+    for (size_t i = 0; i < MERKLE_BUCKETS; i++) {
+        keys->leaves.bucket[i] = (uint32_t)(sample_number(sample) >> 32);
+    }
+    if (sample_chance(sample, 50)) {
+        keys->after_part = sample_chance(sample, 50) ? MERKLE_OBJECT : MERKLE_ROW;
+        keys->after_key = sample_key(sample, sample_kind(sample));
+    }
+    keys->limit = (uint16_t)(1 + sample_below(sample, TREE_ENTRIES_MAX));
+}
+
+/* Objects, then rows, each at the top and ascending by the first letter. */
+static void sample_tree_keys_reply(struct sample *sample, struct message_tree_keys_reply *reply)
+{
+    uint16_t object_count = (uint16_t)sample_below(sample, 8);
+
+    reply->count = (uint16_t)(object_count + sample_below(sample, 8));
+    if (reply->count > 0) {
+        reply->entries = calloc(reply->count, sizeof(*reply->entries));
+        assert(reply->entries != NULL);
+    }
+    for (uint16_t i = 0; i < reply->count; i++) {
+        struct tree_entry *entry = &reply->entries[i];
+
+        entry->part = i < object_count ? MERKLE_OBJECT : MERKLE_ROW;
+        entry->key = sample_name(sample);
+        entry->key->data[0] = (uint8_t)('A' + i);
+        sample_digest(sample, entry->digest);
+    }
+    reply->more = reply->count > 0 && sample_chance(sample, 50);
+}
+
+static void sample_reap(struct sample *sample, struct message_reap *reap)
+{
+    reap->part = sample_chance(sample, 50) ? MERKLE_OBJECT : MERKLE_ROW;
+    reap->key = sample_key(sample, sample_kind(sample));
+    sample_digest(sample, reap->digest);
+    reap->drop = sample_chance(sample, 50);
+}
+
+/* Of the messages that find replicas that differ. */
+static void sample_repair_payload(struct sample *sample, struct message *message)
+{
+    switch ((int)message->type) {
+    case MESSAGE_HINTS_REPLY:
+        sample_hints_reply(sample, &message->hints_reply);
+        break;
+    case MESSAGE_REPAIR:
+        message->repair.start = sample_chance(sample, 50);
+        break;
+    case MESSAGE_REPAIR_REPLY:
+        message->repair_reply = (struct message_repair_reply){
+            .is_running = sample_chance(sample, 50),
+            .is_complete = sample_chance(sample, 50),
+            .passes = sample_number(sample),
+            .pairs_done = sample_number(sample),
+            .pairs_total = sample_number(sample),
+            .pairs_failed = sample_number(sample),
+            .keys_repaired = sample_number(sample),
+        };
+        break;
+    case MESSAGE_TREE:
+        message->tree.partition = (uint16_t)sample_below(sample, PARTITIONS_MAX);
+        message->tree.bucket = (uint16_t)sample_below(sample, MERKLE_BUCKETS + 1);
+        break;
+    case MESSAGE_TREE_REPLY:
+        for (size_t i = 0; i < MERKLE_FANOUT; i++) {
+            message->tree_reply.hash[i] = sample_number(sample);
+        }
+        break;
+    case MESSAGE_TREE_KEYS:
+        sample_tree_keys(sample, &message->tree_keys);
+        break;
+    case MESSAGE_TREE_KEYS_REPLY:
+        sample_tree_keys_reply(sample, &message->tree_keys_reply);
+        break;
+    case MESSAGE_REAP:
+        sample_reap(sample, &message->reap);
+        break;
     }
 }
 
@@ -452,7 +588,7 @@ static void sample_payload(struct sample *sample, struct message *message)
         break;
     case MESSAGE_LIST:
     case MESSAGE_REPLICA_LIST:
-        sample_list(sample, &message->list);
+        sample_list(sample, message->type == MESSAGE_REPLICA_LIST, &message->list);
         break;
     case MESSAGE_LIST_REPLY:
     case MESSAGE_REPLICA_LIST_REPLY:
@@ -469,8 +605,7 @@ static void sample_payload(struct sample *sample, struct message *message)
         message->ring = sample_ring(sample);
         break;
     case MESSAGE_REPLICA_GET:
-        message->replica_get.key = sample_key(sample, sample_kind(sample));
-        message->replica_get.digest_only = sample_chance(sample, 50);
+        sample_replica_get(sample, &message->replica_get);
         break;
     case MESSAGE_REPLICA_GET_REPLY:
         sample_replica_get_reply(sample, &message->replica_get_reply);
@@ -485,9 +620,24 @@ static void sample_payload(struct sample *sample, struct message *message)
     case MESSAGE_PREPARE:
         message->prepare.epoch = sample_number(sample);
         message->prepare.proposer = 1 + sample_number(sample) / 2;
+        message->prepare.replaced = sample_number(sample);
+        break;
+    case MESSAGE_HINTS_REPLY:
+    case MESSAGE_REPAIR:
+    case MESSAGE_REPAIR_REPLY:
+    case MESSAGE_TREE:
+    case MESSAGE_TREE_REPLY:
+    case MESSAGE_TREE_KEYS:
+    case MESSAGE_TREE_KEYS_REPLY:
+    case MESSAGE_REAP:
+        sample_repair_payload(sample, message);
         break;
     case MESSAGE_STATUS:
     case MESSAGE_RING:
+    case MESSAGE_HINTS:
+    case MESSAGE_PING:
+    case MESSAGE_PING_REPLY:
+    case MESSAGE_REAP_REPLY:
     case MESSAGE_REPLICA_PUT_REPLY:
     case MESSAGE_PREPARE_REPLY:
     case MESSAGE_RING_PUSH_REPLY:
