@@ -124,6 +124,47 @@ enum status ring_add_member(const struct ring *ring, const struct member *member
     return STATUS_OK;
 }
 
+/* The index in `next` of each member of `ring`, of which `lost` is `id` there. */
+static void map_members(const struct ring *ring, const struct ring *next, node_id lost,
+                        node_id id, uint16_t ret_index[MEMBERS_MAX])
+{
+    for (uint16_t i = 0; i < ring->member_count; i++) {
+        node_id member = ring->members[i].id;
+        int index = ring_find(next, member == lost ? id : member);
+        assert(index >= 0);
+        ret_index[i] = (uint16_t)index;
+    }
+}
+
+enum status ring_replace_member(const struct ring *ring, node_id lost, node_id id,
+                                struct ring *ret_ring)
+{
+    assert(ring_is_valid(ring));
+    assert(ret_ring != NULL);
+
+    uint16_t index[MEMBERS_MAX];
+    if (ring_find(ring, lost) < 0 || id == 0 || ring_find(ring, id) >= 0 ||
+        ring->epoch == UINT64_MAX) {
+        return STATUS_REFUSED;
+    }
+    struct ring next = *ring;
+    memset(next.members, 0, sizeof(next.members));
+    next.member_count = 0;
+    for (uint16_t i = 0; i < ring->member_count; i++) {
+        struct member member = ring->members[i];
+        member.id = member.id == lost ? id : member.id;
+        bool inserted = insert_member(&next, &member);
+        assert(inserted);
+    }
+    map_members(ring, &next, lost, id, index);
+    for (uint16_t i = 0; i < ring->partition_count; i++) {
+        next.owner[i] = index[ring->owner[i]];
+    }
+    next.epoch++;
+    *ret_ring = next;
+    return STATUS_OK;
+}
+
 /* True if member `index` is well formed, and follows and differs from those before it. */
 static bool member_fits(const struct ring *ring, int index)
 {

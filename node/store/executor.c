@@ -145,15 +145,12 @@ static uint64_t monotonic_us(void)
 static struct lane *lane_of(struct executor *executor, const struct store_request *request)
 {
     struct slice key = blob_slice(request->key);
-    uint32_t hash = UINT32_C(2166136261);
 
     if (request->operation == STORE_LIST_INTENTS || key.size == 0) {
         return &executor->lanes[0];
     }
-    for (size_t i = 0; i < key.size; i++) {
-        hash = (hash ^ key.data[i]) * UINT32_C(16777619);
-    }
-    return &executor->lanes[(hash >> 16) % EXECUTOR_THREADS];
+    /* By the leaf, so that no two lanes write one leaf of a Merkle tree. */
+    return &executor->lanes[merkle_leaf_of(key) % EXECUTOR_THREADS];
 }
 
 /* Waits for work. Takes the head of the queue, at most a group; 0 when stopping and empty. */

@@ -370,6 +370,55 @@ static void test_preference_list_primary_index__no_member__is_none(void **state)
     assert_int_equal(preference_list_primary_index(&list, 2), -1);
 }
 
+static void test_ring_replace_member__known_member__hands_over_its_partitions(void **state)
+{
+    (void)state;
+    struct ring ring = ring_of(256, 3, 5);
+    static const node_id ids[] = {1, 2500, 99999};
+    for (int lost = 0; lost < 5; lost++) {
+        for (int i = 0; i < 3; i++) {
+            struct ring next;
+            node_id lost_id = ring.members[lost].id;
+            memset(&next, 0xaa, sizeof(next));
+
+            assert_int_equal(ring_replace_member(&ring, lost_id, ids[i], &next), STATUS_OK);
+
+            assert_true(ring_is_valid(&next));
+            assert_int_equal(next.epoch, ring.epoch + 1);
+            assert_int_equal(next.cluster_id, ring.cluster_id);
+            assert_int_equal(next.member_count, ring.member_count);
+            assert_int_equal(ring_find(&next, lost_id), -1);
+            int found = ring_find(&next, ids[i]);
+            assert_int_equal(ring_find_address(&next, ring.members[lost].address), found);
+            for (int partition = 0; partition < 256; partition++) {
+                node_id before = ring.members[ring.owner[partition]].id;
+                node_id after = next.members[next.owner[partition]].id;
+                assert_int_equal(after, before == lost_id ? ids[i] : before);
+            }
+        }
+    }
+}
+
+static void test_ring_replace_member__broken_rule__is_refused(void **state)
+{
+    (void)state;
+    struct ring ring = ring_of(64, 3, 4);
+    struct ring next;
+    struct ring untouched;
+    memset(&next, 0x55, sizeof(next));
+    memset(&untouched, 0x55, sizeof(untouched));
+    node_id member = ring.members[1].id;
+
+    assert_int_equal(ring_replace_member(&ring, 12345, 6, &next), STATUS_REFUSED);
+    assert_int_equal(ring_replace_member(&ring, member, 0, &next), STATUS_REFUSED);
+    assert_int_equal(ring_replace_member(&ring, member, member, &next), STATUS_REFUSED);
+    assert_int_equal(ring_replace_member(&ring, member, ring.members[0].id, &next),
+                     STATUS_REFUSED);
+    ring.epoch = UINT64_MAX;
+    assert_int_equal(ring_replace_member(&ring, member, 6, &next), STATUS_REFUSED);
+    assert_memory_equal(&next, &untouched, sizeof(next));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +432,8 @@ int main(void)
         cmocka_unit_test(test_ring_partition__key__is_where_its_position_says),
         cmocka_unit_test(test_ring_replicas__few_members__are_all),
         cmocka_unit_test(test_claim_all__more_members_than_replicas__is_distinct_and_balanced),
+        cmocka_unit_test(test_ring_replace_member__known_member__hands_over_its_partitions),
+        cmocka_unit_test(test_ring_replace_member__broken_rule__is_refused),
         cmocka_unit_test(test_claim_all__greatest_rings__are_distinct_and_balanced),
         cmocka_unit_test(
             test_claim_all__no_more_members_than_replicas__repeats_at_the_wrap_only),
