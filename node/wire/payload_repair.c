@@ -215,6 +215,11 @@ static void read_tree_entry(struct reader *reader, struct tree_entry *entry)
     reader_copy(&fields, entry->digest, DIGEST_SIZE);
 }
 
+static int entry_compare(const struct tree_entry *a, const struct tree_entry *b)
+{
+    return merkle_entry_compare(a->part, blob_slice(a->key), b->part, blob_slice(b->key));
+}
+
 static void read_tree_entries(struct reader *reader, struct message_tree_keys_reply *reply)
 {
     struct reader array = reader_array(reader, 0, TREE_ENTRIES_MAX);
@@ -229,7 +234,12 @@ static void read_tree_entries(struct reader *reader, struct message_tree_keys_re
         return;
     }
     while (reply->count < count && !reader_failed(&array)) {
-        read_tree_entry(&array, &reply->entries[reply->count++]);
+        struct tree_entry *entry = &reply->entries[reply->count++];
+
+        read_tree_entry(&array, entry);
+        if (!reader_failed(&array) && reply->count > 1) {
+            reader_require(&array, entry_compare(entry - 1, entry) < 0);
+        }
     }
 }
 

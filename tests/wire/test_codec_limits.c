@@ -1,9 +1,7 @@
 /*
  * test_codec_limits.c - every limit and every rule of a message's fields, at it and over it.
  *
- * Shape:    a message that is all right is encoded, one element of it replaced, and the rest
- *           left as it was; paths name elements, as "3.0" the first one in field 3. Fields of a
- *           request begin at 3, those of a reply at 5.
+ * Shape:    see limit.h. The messages of repair are in test_codec_limits_repair.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,70 +17,12 @@
 #include "node/wire/record.h"
 #include "node/wire/writer.h"
 #include "tests/wire/edit.h"
-#include "tests/wire/sample.h"
-
-/* Elements, as bytes; valid until the next one is made. */
-static struct buffer element;
-
-static struct writer element_new(void)
-{
-    buffer_reset(&element);
-    return writer_over(&element);
-}
-
-static struct slice number(uint64_t value)
-{
-    struct writer writer = element_new();
-
-    writer_uint(&writer, value);
-    return buffer_slice(&element);
-}
-
-static struct slice nil(void)
-{
-    struct writer writer = element_new();
-
-    writer_nil(&writer);
-    return buffer_slice(&element);
-}
-
-static struct slice bytes_of(const char *text)
-{
-    struct writer writer = element_new();
-
-    writer_bytes(&writer, slice_of_string(text));
-    return buffer_slice(&element);
-}
-
-static struct slice string_of(const char *text)
-{
-    struct writer writer = element_new();
-
-    writer_string(&writer, slice_of_string(text));
-    return buffer_slice(&element);
-}
-
-/* `size` times the letter x, as bytes or as a string. */
-static struct slice filler(size_t size, bool is_string)
-{
-    struct writer writer = element_new();
-    uint8_t *fill = malloc(size + 1);
-
-    assert_non_null(fill);
-    memset(fill, 'x', size);
-    if (is_string) {
-        writer_string(&writer, slice_of(fill, size));
-    } else {
-        writer_bytes(&writer, slice_of(fill, size));
-    }
-    free(fill);
-    return buffer_slice(&element);
-}
+#include "tests/wire/limit.h"
 
 /* A key of `size` bytes, in names of 100. */
 static struct slice long_key(size_t size)
 {
-    struct writer writer = element_new();
+    struct writer writer = limit_writer();
     uint8_t key[KEY_SIZE_MAX + 2];
 
     assert_in_range(size, 1, sizeof(key));
@@ -91,15 +31,15 @@ static struct slice long_key(size_t size)
     }
     key[size - 1] = 'x';
     writer_bytes(&writer, slice_of(key, size));
-    return buffer_slice(&element);
+    return limit_element();
 }
 
 static struct slice dot_of(uint64_t node, uint64_t counter)
 {
-    struct writer writer = element_new();
+    struct writer writer = limit_writer();
 
     writer_dot(&writer, (struct dot){.actor = {.node = node}, .counter = counter});
-    return buffer_slice(&element);
+    return limit_element();
 }
 
 /* An object of one version, or a row of it. */
@@ -125,21 +65,13 @@ static struct slice record_of(enum version_type type, bool has_content, uint64_t
 {
     struct object *object = object_of(type, has_content, size);
     struct buffer record = {0};
-    struct writer writer = element_new();
+    struct writer writer = limit_writer();
 
     record_encode(object, with_own, &record);
     writer_bytes(&writer, buffer_slice(&record));
     buffer_release(&record);
     object_unref(object);
-    return buffer_slice(&element);
-}
-
-static struct blob *blob_of(const char *text)
-{
-    struct blob *blob = blob_new(slice_of_string(text));
-
-    assert_non_null(blob);
-    return blob;
+    return limit_element();
 }
 
 static struct dot *dots_of(uint32_t count)
@@ -271,69 +203,6 @@ static struct message replica_put(const char *key, uint8_t parts)
         key_row_kind(slice_of_string(key)) == ROW_DIRECTORY ? VERSION_DIRECTORY : VERSION_FILE,
         parts != REPLICA_ROW, 5);
     return message;
-}
-
-static bool is_accepted(struct slice bytes)
-{
-    struct message message;
-    enum status status = codec_decode(bytes, &message);
-
-    if (status != STATUS_OK) {
-        assert_int_equal(status, STATUS_BAD_MESSAGE);
-        return false;
-    }
-    message_release(&message);
-    return true;
-}
-
-/* Whether `message`, which it takes, is accepted as it is. */
-static bool plain(struct message message)
-{
-    struct buffer bytes = {0};
-    bool accepted;
-
-    codec_encode(&message, &bytes);
-    assert_false(bytes.failed);
-    accepted = is_accepted(buffer_slice(&bytes));
-    buffer_release(&bytes);
-    message_release(&message);
-    return accepted;
-}
-
-/* Whether `message`, which it takes, is accepted with `raw` in place of the element at `path`.
- */
-static bool with(struct message message, const char *path, struct slice raw)
-{
-    struct buffer bytes = {0};
-    struct buffer edited = {0};
-    bool accepted;
-
-    codec_encode(&message, &bytes);
-    assert_true(is_accepted(buffer_slice(&bytes)));
-    assert_true(
-        edit_nth(buffer_slice(&bytes), edit_find(buffer_slice(&bytes), path), raw, &edited));
-    accepted = is_accepted(buffer_slice(&edited));
-    buffer_release(&bytes);
-    buffer_release(&edited);
-    message_release(&message);
-    return accepted;
-}
-
-/* Whether it is accepted with one more element at the head of the array at `path`. */
-static bool with_more(struct message message, const char *path, struct slice raw)
-{
-    struct buffer bytes = {0};
-    struct buffer edited = {0};
-    bool accepted;
-
-    codec_encode(&message, &bytes);
-    assert_true(is_accepted(buffer_slice(&bytes)));
-    edit_prepend(buffer_slice(&bytes), edit_find(buffer_slice(&bytes), path), raw, &edited);
-    accepted = is_accepted(buffer_slice(&edited));
-    buffer_release(&bytes);
-    buffer_release(&edited);
-    message_release(&message);
-    return accepted;
 }
 
 static void test_codec__head__is_checked(void **state)
@@ -630,6 +499,16 @@ static void test_codec_prepare__proposer__is_a_node(void **state)
     assert_false(with(message, "4", number(0)));
 }
 
+static void test_codec_prepare__replaced__is_any_node_or_none(void **state)
+{
+    struct message message = {.type = MESSAGE_PREPARE, .prepare.proposer = 1};
+
+    (void)state;
+    assert_true(with(message, "5", number(0)));
+    assert_true(with(message, "5", number(UINT64_MAX)));
+    assert_false(with(message, "5", nil()));
+}
+
 static void test_codec_ring__rules_of_rings__are_checked(void **state)
 {
     struct message empty_reply = {.type = MESSAGE_RING_REPLY};
@@ -691,11 +570,54 @@ static void test_codec_replica_put__object_fits_key_and_parts(void **state)
     assert_false(with(replica_put("a", both), "6", number(1)));
 }
 
-static int release(void **state)
+static void test_codec_replica_put__a_hint__is_of_an_object_alone(void **state)
+{
+    struct message hint = replica_put("a", REPLICA_OBJECT);
+
+    (void)state;
+    hint.replica_put.hint_for = 5;
+    assert_false(with(hint, "8", yes()));
+    assert_true(with(replica_put("a", REPLICA_OBJECT), "7", number(UINT64_MAX)));
+    assert_true(with(replica_put("/", REPLICA_OBJECT), "7", number(1)));
+    assert_false(with(replica_put("a", REPLICA_ROW), "7", number(1)));
+    assert_false(with(replica_put("a", REPLICA_OBJECT | REPLICA_ROW), "7", number(1)));
+    assert_false(with(replica_put("a", REPLICA_OBJECT), "7", nil()));
+}
+
+static void test_codec_replica_put__leave_intent__comes_with_an_object(void **state)
 {
     (void)state;
-    buffer_release(&element);
-    return 0;
+    assert_true(with(replica_put("a", REPLICA_OBJECT), "8", yes()));
+    assert_true(with(replica_put("a", REPLICA_OBJECT | REPLICA_ROW), "8", yes()));
+    assert_false(with(replica_put("a", REPLICA_ROW), "8", yes()));
+    assert_false(with(replica_put("a", REPLICA_OBJECT), "8", number(1)));
+}
+
+static void test_codec_replica_get__flags__are_booleans(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        static const char *const flags[] = {"4", "5", "6"};
+        struct message message = {.type = MESSAGE_REPLICA_GET};
+
+        message.replica_get.key = blob_of("a");
+        assert_true(with(message, flags[i], yes()));
+        message.replica_get.key = blob_of("a");
+        assert_false(with(message, flags[i], number(1)));
+    }
+}
+
+/* A client cannot ask around the rule that incomplete copies are not believed. */
+static void test_codec_list__for_repair__is_for_replicas(void **state)
+{
+    struct message replica_list = list();
+    struct message as_if_for_clients = list();
+
+    (void)state;
+    replica_list.type = MESSAGE_REPLICA_LIST;
+    assert_true(with(replica_list, "13", yes()));
+    as_if_for_clients.type = MESSAGE_REPLICA_LIST;
+    assert_false(with(as_if_for_clients, "0", number(MESSAGE_LIST)));
 }
 
 int main(void)
@@ -717,10 +639,15 @@ int main(void)
         cmocka_unit_test(test_codec_hello_reply__only_a_refusal__may_say_nothing),
         cmocka_unit_test(test_codec_join__addresses__are_host_and_port),
         cmocka_unit_test(test_codec_prepare__proposer__is_a_node),
+        cmocka_unit_test(test_codec_prepare__replaced__is_any_node_or_none),
         cmocka_unit_test(test_codec_ring__rules_of_rings__are_checked),
         cmocka_unit_test(test_codec_replica_get_reply__digest_or_object__never_both),
         cmocka_unit_test(test_codec_replica_put__object_fits_key_and_parts),
+        cmocka_unit_test(test_codec_replica_put__a_hint__is_of_an_object_alone),
+        cmocka_unit_test(test_codec_replica_put__leave_intent__comes_with_an_object),
+        cmocka_unit_test(test_codec_replica_get__flags__are_booleans),
+        cmocka_unit_test(test_codec_list__for_repair__is_for_replicas),
     };
 
-    return cmocka_run_group_tests_name("codec_limits", tests, NULL, release);
+    return cmocka_run_group_tests_name("codec_limits", tests, NULL, limit_release);
 }
