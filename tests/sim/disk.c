@@ -20,7 +20,7 @@ struct disk {
     struct engine *synced;
     struct batch *pending;
     size_t count, capacity;
-    bool is_full;
+    bool is_full, is_deaf;
     struct engine *damaged; /* holds the keys whose values cannot be read */
     size_t damaged_count;
     bool was_corrupt; /* some read failed since the disk was salvaged */
@@ -130,6 +130,9 @@ static enum status disk_write(struct engine *engine, const struct engine_write *
                               size_t count, bool sync)
 {
     struct disk *disk = disk_of(engine);
+    if (disk->is_deaf) {
+        return STATUS_OK;
+    }
     if (disk->is_full) {
         return STATUS_NO_SPACE;
     }
@@ -282,6 +285,11 @@ size_t disk_unsynced(const struct disk *disk)
     return disk->count;
 }
 
+void disk_set_deaf(struct disk *disk, bool deaf)
+{
+    disk->is_deaf = deaf;
+}
+
 void disk_set_full(struct disk *disk, bool full)
 {
     disk->is_full = full;
@@ -289,32 +297,53 @@ void disk_set_full(struct disk *disk, bool full)
 
 struct damaging {
     struct disk *disk;
-    size_t hit;
+    size_t index, first, end, hit;
 };
+
+static bool is_setting(struct slice key)
+{
+    return key.size > 0 && key.data[0] == 'm';
+}
 
 static bool damage_key(void *context, struct slice key, struct slice value)
 {
     struct damaging *damaging = context;
-    struct engine *damaged = damaging->disk->damaged;
+    struct disk *disk = damaging->disk;
     struct engine_write note = {.key = key, .value = slice_of(NULL, 0)};
     (void)value;
-    if (!is_damaged(damaging->disk, key)) {
-        enum status status = damaged->operations->write(damaged, &note, 1, false);
+    if (is_setting(key)) {
+        return true;
+    }
+    size_t index = damaging->index++;
+    if (index >= damaging->first && index < damaging->end && !is_damaged(disk, key)) {
+        enum status status = disk->damaged->operations->write(disk->damaged, &note, 1, false);
         assert(status == STATUS_OK);
         (void)status;
-        damaging->disk->damaged_count++;
+        disk->damaged_count++;
         damaging->hit++;
     }
     return true;
 }
 
-size_t disk_damage(struct disk *disk, struct slice start, struct slice end)
+static void each_key(const struct disk *disk, struct damaging *damaging)
 {
-    struct damaging damaging = {.disk = disk};
-    enum status status =
-        disk->seen->operations->scan(disk->seen, start, end, true, damage_key, &damaging);
+    enum status status = disk->seen->operations->scan(
+        disk->seen, slice_of(NULL, 0), slice_of(NULL, 0), true, damage_key, damaging);
     assert(status == STATUS_OK);
     (void)status;
+}
+
+size_t disk_keys(const struct disk *disk)
+{
+    struct damaging counting = {0};
+    each_key(disk, &counting);
+    return counting.index;
+}
+
+size_t disk_damage(struct disk *disk, size_t first, size_t count)
+{
+    struct damaging damaging = {.disk = disk, .first = first, .end = first + count};
+    each_key(disk, &damaging);
     return damaging.hit;
 }
 

@@ -20,11 +20,14 @@ struct engine *disk_engine(struct disk *disk);
 void disk_power_cut(struct disk *disk, size_t kept);
 /* Batches written since the last sync. */
 size_t disk_unsynced(const struct disk *disk);
+/* The process that wrote is dead: its writes vanish. */
+void disk_set_deaf(struct disk *disk, bool deaf);
 /* Writes fail with STATUS_NO_SPACE while it is full. */
 void disk_set_full(struct disk *disk, bool full);
-/* What is stored now from `start` to `end` (left out; empty: no end) cannot be read any more.
- * The number of keys that this hit. */
-size_t disk_damage(struct disk *disk, struct slice start, struct slice end);
+/* Keys that are stored, but for settings. */
+size_t disk_keys(const struct disk *disk);
+/* `count` of them from number `first` on cannot be read any more. How many this hit. */
+size_t disk_damage(struct disk *disk, size_t first, size_t count);
 /* Keys that are stored and cannot be read. */
 size_t disk_damaged(const struct disk *disk);
 

@@ -109,7 +109,7 @@ static void begin(struct faults *faults, enum fault fault)
         faults->full_us[node] = some_time(faults);
         return;
     case FAULT_CLOCK:
-        world_set_clock(faults->world, node, (int64_t)pick(faults, 1200000000) - 600000000);
+        world_set_clock(faults->world, node, (int64_t)pick(faults, 1200000000) - 600000000, 0);
         return;
     case FAULT_COUNT:
         return;
@@ -169,7 +169,7 @@ void faults_heal(struct faults *faults)
 {
     for (int node = 0; node < faults->nodes; node++) {
         mend_node(faults, node);
-        world_set_clock(faults->world, node, 0);
+        world_set_clock(faults->world, node, 0, 0);
     }
     mend_links(faults);
 }

@@ -10,10 +10,16 @@
 #ifndef TESTS_SIM_WORLD_H
 #define TESTS_SIM_WORLD_H
 
+#include <stdio.h>
+
 #include "node/core/core.h"
 #include "node/store/apply.h"
 
-enum { WORLD_NODES_MAX = 8, WORLD_CALLS_MAX = 64 };
+enum {
+    WORLD_NODES_MAX = 8,
+    WORLD_CALLS_MAX = 64,
+    WORLD_CLIENTS = WORLD_NODES_MAX, /* stands for all clients where a node is expected */
+};
 
 struct world_options {
     uint64_t seed;
@@ -25,6 +31,14 @@ struct world_options {
     bool seeds_chain; /* node 0 founds alone, the others join it; else all start together */
     /* As in core_config; 0: the default. */
     uint64_t repair_interval_us, scrub_interval_us, confirm_after_us, grace_us;
+};
+
+/* What happens to messages from one node to another. Chances are of a thousand. */
+struct world_weather {
+    uint16_t loss;
+    uint16_t duplicate;
+    uint16_t reorder; /* overtakes or falls behind, within twenty times the latency */
+    uint16_t slow;    /* times the latency; 0 and 1: as ever */
 };
 
 struct world;
@@ -40,23 +54,41 @@ void world_kill(struct world *world, int node);
 void world_power_cut(struct world *world, int node);
 /* Writes to the node's disks fail while they are full. */
 void world_fill_disk(struct world *world, int node, bool full);
+/* Each request to the store takes so many times as long. */
+void world_slow_disk(struct world *world, int node, uint32_t times);
+/* Some neighbouring keys of the main disk, drawn at random, cannot be read any more (settings
+ * are spared). The number of them. */
+size_t world_damage(struct world *world, int node);
+/* Keys that cannot be read now. */
+size_t world_damaged(const struct world *world, int node);
 /* Forgets the disks of a node that is down. */
 void world_wipe(struct world *world, int node);
 /* Cuts or mends the link that carries messages from `from` to `to`. Cutting breaks its
  * connections. */
 void world_cut(struct world *world, int from, int to, bool cut);
+void world_set_weather(struct world *world, int from, int to,
+                       const struct world_weather *weather);
 /* A stopped node (SIGSTOP) takes part in nothing; what reaches it waits. */
 void world_pause(struct world *world, int node, bool paused);
-/* Moves the node's wall clock. */
-void world_set_clock(struct world *world, int node, int64_t offset_us);
+/* Moves the node's wall clock, which from now on gains or loses so much. */
+void world_set_clock(struct world *world, int node, int64_t offset_us, int64_t drift_ppm);
 
 uint64_t world_now(const struct world *world);
 bool world_is_up(const struct world *world, int node);
+const char *world_address(const struct world *world, int node);
+/* The node that lives at the address, or -1. */
+int world_node_at(const struct world *world, const char *address);
 const struct core *world_core(const struct world *world, int node);
 struct store_state *world_store(struct world *world, int node);
 uint64_t world_random(struct world *world);
 /* Messages handed from node to node so far, by type. */
 uint64_t world_sent(const struct world *world, enum message_type type);
+
+/* From now on each event is a line in `file` (borrowed). */
+void world_trace_to(struct world *world, FILE *file);
+/* A line of one's own; `node` below 0: of the whole world. */
+void world_trace(struct world *world, int node, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 uint64_t world_steps(const struct world *world);
 /* Takes one event. False when the queue is empty. */
@@ -67,6 +99,8 @@ void world_run(struct world *world, uint64_t us);
 /* A client's request to a node, taken over; the call's number. The reply is kept until
  * world_take. */
 int world_ask(struct world *world, int node, struct message *request);
+/* The same for a request that the caller keeps. */
+int world_ask_copy(struct world *world, int node, const struct message *request);
 bool world_answered(const struct world *world, int call);
 /* Moves the reply out and frees the call. STATUS_CLOSED stands for a broken connection. */
 void world_take(struct world *world, int call, struct message *ret_reply);
