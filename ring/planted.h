@@ -29,6 +29,9 @@ enum planted_bug {
     PLANTED_LATE_ANSWER,   /* a late answer is matched to a new request */
     PLANTED_DIGEST_BLIND,  /* a get believes a digest that differs */
     PLANTED_COUNTER_REUSE, /* counters begin anew at a restart, without their lease */
+    PLANTED_FALLBACK_TWICE, /* a fallback may take several places of one put */
+    PLANTED_HINT_EARLY,     /* a hint is dropped before its owner has acknowledged it */
+    PLANTED_NOT_FOUND_INCOMPLETE, /* an incomplete copy's "not found" counts */
     PLANTED_COUNT,
 };
 

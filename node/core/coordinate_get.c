@@ -4,7 +4,9 @@
  * This node's whole copy and digests from R-1 others; replicas whose digest differs from all
  * that is at hand are asked for their whole copy; all are merged. Stale replicas get the merged
  * object after the reply, without new dots (DeCandia et al., section 5; design.md section 5). A
- * further replica is asked when one fails or is slow.
+ * further replica is asked when one fails or is slow. While a primary is away or suspected, the
+ * fallbacks that may hold a hint in its place are asked too: what they hold counts, "nothing"
+ * from them does not.
  */
 #include <assert.h>
 #include <string.h>
@@ -16,19 +18,26 @@
 static void get_ask(struct core *core, struct request *request, uint8_t i, bool digest_only)
 {
     struct leg *leg = &request->leg[i];
-    if (leg->peer == PEER_SELF) {
+    /* What a node that refills does not hold says nothing. Its hints are whole. */
+    bool is_blind = !core->is_complete && !request->get.for_repair && !leg->is_hint;
+    if (leg->peer == PEER_SELF && !is_blind) {
         leg->state = LEG_SENT;
         struct store_request *store = request_store(core, request, i, STORE_GET);
         store->key = blob_ref(request->key);
+        if (leg->is_hint) {
+            core_fill_owners(core, blob_slice(request->key), store);
+        }
         return;
     }
-    if (!peer_is_usable(core, leg->peer)) {
+    if (leg->peer == PEER_SELF || !peer_is_usable(core, leg->peer)) {
         leg->state = LEG_FAILED;
         return;
     }
     struct message *message = request_send(core, request, i, MESSAGE_REPLICA_GET);
     message->replica_get.key = blob_ref(request->key);
-    message->replica_get.digest_only = digest_only;
+    message->replica_get.digest_only = digest_only && !leg->is_hint;
+    message->replica_get.from_hints = leg->is_hint;
+    message->replica_get.for_repair = request->get.for_repair;
 }
 
 static uint8_t legs_in(const struct request *request, enum leg_state state)
@@ -40,12 +49,29 @@ static uint8_t legs_in(const struct request *request, enum leg_state state)
     return count;
 }
 
+/* Fallbacks whose answer is awaited: they may hold nothing. */
+static uint8_t hints_awaited(const struct request *request)
+{
+    uint8_t count = 0;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        const struct leg *leg = &request->leg[i];
+        count = (uint8_t)(count + (leg->is_hint && leg->state == LEG_SENT));
+    }
+    return count;
+}
+
+/* Answers that are in, or that a primary owes. */
+static unsigned answers_expected(const struct request *request)
+{
+    return legs_in(request, LEG_DONE) + (unsigned)legs_in(request, LEG_SENT) -
+           hints_awaited(request);
+}
+
 /* Asks replicas not asked yet until `wanted` answers are in or awaited. */
 static void get_ask_more(struct core *core, struct request *request, unsigned wanted)
 {
     for (uint8_t i = 0; i < request->leg_count; i++) {
-        unsigned good = legs_in(request, LEG_DONE) + (unsigned)legs_in(request, LEG_SENT);
-        if (good >= wanted) {
+        if (answers_expected(request) >= wanted) {
             return;
         }
         if (request->leg[i].state == LEG_IDLE) {
@@ -54,12 +80,25 @@ static void get_ask_more(struct core *core, struct request *request, unsigned wa
     }
 }
 
+/* Fallbacks may hold what primaries that are away or suspected were to get. */
+static void get_ask_fallbacks(struct core *core, struct request *request)
+{
+    uint8_t first = request->leg_count;
+    request_add_fallbacks(core, request,
+                          ring_partition(core->ring, blob_slice(request->key)));
+    for (uint8_t i = first; i < request->leg_count; i++) {
+        get_ask(core, request, i, false);
+    }
+}
+
 static void get_begin(struct core *core, struct request *request, uint8_t r)
 {
     request->state = STATE_ASKING;
     request->get.r = core_quorum(core, r);
     request_add_primaries(core, request, ring_partition(core->ring, blob_slice(request->key)));
+    get_ask_fallbacks(core, request);
     request_set_hedge(core, request, core->now_us + HEDGE_AFTER_US);
+    detector_note_read(core);
     get_ask_more(core, request, request->get.r);
     get_check(core, request);
 }
@@ -83,6 +122,21 @@ void get_on_request(struct core *core, struct event *event)
     request->reply_id = event->message->request_id;
     request->key = blob_ref(get->key);
     get_begin(core, request, get->r);
+}
+
+void get_start_fallback(struct core *core, struct request *from, struct message *message)
+{
+    struct request *request = request_new(core, REQUEST_GET, from->deadline_us, true);
+    if (!request) {
+        (void)request_reply(core, from, MESSAGE_GET_REPLY, STATUS_BUSY);
+        return;
+    }
+    core->stats.gets++;
+    request->started_us = from->started_us;
+    request->handle = from->handle;
+    request->reply_id = from->reply_id;
+    request->key = blob_ref(message->get.key);
+    get_begin(core, request, message->get.r);
 }
 
 bool get_start_child(struct core *core, struct request *parent, struct blob *key)
@@ -111,6 +165,7 @@ void get_start_repair(struct core *core, struct blob *key)
     request->parent = request->slot;
     request->parent_generation = request->generation - 1;
     request->key = blob_ref(key);
+    request->get.for_repair = true;
     get_begin(core, request, REPLICAS_MAX);
 }
 
@@ -143,7 +198,9 @@ static void get_repair(struct core *core, const struct request *request, struct 
     struct slice key = blob_slice(request->key);
     for (uint8_t i = 0; i < request->leg_count; i++) {
         const struct leg *leg = &request->leg[i];
-        if (leg->state != LEG_DONE || memcmp(leg->digest, digest, DIGEST_SIZE) == 0) {
+        /* A fallback is left alone: what it holds is on its way to its owner. */
+        if (leg->state != LEG_DONE || leg->is_hint ||
+            memcmp(leg->digest, digest, DIGEST_SIZE) == 0) {
             continue;
         }
         core->stats.read_repairs++;
@@ -221,18 +278,20 @@ void get_check(struct core *core, struct request *request)
 {
     get_ask_more(core, request, request->get.r);
     uint8_t done = legs_in(request, LEG_DONE);
-    uint8_t sent = legs_in(request, LEG_SENT);
-    if (done + sent < request->get.r) {
+    uint8_t hints = hints_awaited(request);
+    if (hints == 0 && answers_expected(request) < request->get.r) {
         get_end(core, request, STATUS_NO_QUORUM, NULL, done);
         return;
     }
-    if (done < request->get.r) {
+    /* A fallback that is well answers at once; it is waited for a moment, as it may know more.
+     */
+    bool is_early = core->now_us < request->started_us + HEDGE_AFTER_US;
+    if (done < request->get.r || (hints > 0 && is_early)) {
         return;
     }
     if (get_fetch_unknown(core, request)) {
         get_answer(core, request);
-    } else if (legs_in(request, LEG_DONE) + (unsigned)legs_in(request, LEG_SENT) <
-               request->get.r) {
+    } else if (answers_expected(request) < request->get.r) {
         get_end(core, request, STATUS_NO_QUORUM, NULL, done);
     }
 }
@@ -244,7 +303,9 @@ void get_on_stored(struct core *core, struct request *request, struct store_resu
         if (leg->peer != PEER_SELF || leg->state != LEG_SENT) {
             continue;
         }
-        if (result->status == STATUS_OK) {
+        if (leg->is_hint && result->status == STATUS_OK && !result->object) {
+            leg->state = LEG_EMPTY;
+        } else if (result->status == STATUS_OK) {
             leg->state = LEG_DONE;
             leg->has_object = true;
             leg->object = object_ref(result->object);
@@ -261,7 +322,10 @@ void get_on_reply(struct core *core, struct request *request, uint8_t i,
 {
     struct leg *leg = &request->leg[i];
     struct message_replica_get_reply *reply = &message->replica_get_reply;
-    if (message->type != MESSAGE_REPLICA_GET_REPLY || message->status != STATUS_OK) {
+    bool is_reply = message->type == MESSAGE_REPLICA_GET_REPLY;
+    if (is_reply && leg->is_hint && message->status == STATUS_NOT_FOUND) {
+        leg->state = LEG_EMPTY;
+    } else if (!is_reply || message->status != STATUS_OK) {
         leg->state = LEG_FAILED;
     } else if (reply->has_digest) {
         leg->state = LEG_DONE;
@@ -283,16 +347,11 @@ void get_on_due(struct core *core, struct request *request)
     }
     /* One replica more for each that is slow: the first R answers decide (DeCandia et al.,
      * section 4.5). */
-    request_set_hedge(core, request, core->now_us + HEDGE_AFTER_US * 4);
-    for (uint8_t i = 0; i < request->leg_count; i++) {
-        if (request->leg[i].state == LEG_SENT) {
-            peer_failed(core, request->leg[i].peer);
-        }
-    }
-    unsigned wanted = legs_in(request, LEG_DONE) + (unsigned)legs_in(request, LEG_SENT) + 1;
-    if (wanted <= request->leg_count) {
-        core->stats.hedged_reads++;
+    request_set_hedge(core, request, core->now_us + HEDGE_AFTER_US);
+    bool is_impatient = request_suspect_slow(core, request);
+    unsigned wanted = answers_expected(request) + 1;
+    if (wanted <= request->leg_count && (detector_take_hedge(core) || is_impatient)) {
         get_ask_more(core, request, wanted);
-        get_check(core, request);
     }
+    get_check(core, request);
 }

@@ -18,14 +18,15 @@ static void list_ask(struct core *core, struct request *request, uint8_t i)
     struct leg *leg = &request->leg[i];
     const struct message_list *from = &request->list.list;
     struct message_list *to;
-    if (leg->peer == PEER_SELF) {
+    bool is_self = leg->peer == PEER_SELF;
+    if (is_self && core->is_complete) { /* what is missing while it refills says nothing */
         leg->state = LEG_SENT;
         struct store_request *store = request_store(core, request, i, STORE_LIST);
         store->key = blob_ref(request->key);
         to = &store->list;
         *to = *from;
         to->directory = NULL;
-    } else if (peer_is_usable(core, leg->peer)) {
+    } else if (!is_self && peer_is_usable(core, leg->peer)) {
         to = &request_send(core, request, i, MESSAGE_REPLICA_LIST)->list;
         *to = *from;
         to->directory = blob_ref(request->key);
@@ -65,6 +66,7 @@ static void list_begin(struct core *core, struct request *request)
     request->list.r = core_quorum(core, request->list.list.r);
     request_add_primaries(core, request, ring_partition(core->ring, blob_slice(request->key)));
     request_set_hedge(core, request, core->now_us + HEDGE_AFTER_US);
+    detector_note_read(core);
     list_ask_more(core, request, request->list.r);
     list_check(core, request);
 }
@@ -87,6 +89,24 @@ void list_on_request(struct core *core, struct event *event)
     core->stats.lists++;
     request->handle = event->handle;
     request->reply_id = message->request_id;
+    request->key = message->list.directory;
+    message->list.directory = NULL;
+    request->list.list = message->list;
+    memset(&message->list, 0, sizeof message->list);
+    list_begin(core, request);
+}
+
+void list_start_fallback(struct core *core, struct request *from, struct message *message)
+{
+    struct request *request = request_new(core, REQUEST_LIST, from->deadline_us, true);
+    if (!request) {
+        (void)request_reply(core, from, MESSAGE_LIST_REPLY, STATUS_BUSY);
+        return;
+    }
+    core->stats.lists++;
+    request->started_us = from->started_us;
+    request->handle = from->handle;
+    request->reply_id = from->reply_id;
     request->key = message->list.directory;
     message->list.directory = NULL;
     request->list.list = message->list;
@@ -436,15 +456,10 @@ void list_on_due(struct core *core, struct request *request)
         list_end(core, request, STATUS_TIMEOUT, NULL);
         return;
     }
-    request_set_hedge(core, request, core->now_us + HEDGE_AFTER_US * 4);
-    for (uint8_t i = 0; i < request->leg_count; i++) {
-        if (request->leg[i].state == LEG_SENT) {
-            peer_failed(core, request->leg[i].peer);
-        }
-    }
+    request_set_hedge(core, request, core->now_us + HEDGE_AFTER_US);
+    bool is_impatient = request_suspect_slow(core, request);
     unsigned wanted = legs_in(request, LEG_DONE) + (unsigned)legs_in(request, LEG_SENT) + 1;
-    if (wanted <= request->leg_count) {
-        core->stats.hedged_reads++;
+    if (wanted <= request->leg_count && (detector_take_hedge(core) || is_impatient)) {
         list_ask_more(core, request, wanted);
         list_check(core, request);
     }

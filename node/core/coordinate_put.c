@@ -1,15 +1,19 @@
 /*
  * coordinate_put.c - a put or delete at its coordinator.
  *
- *   READING ──► STORING ──► REPLICATING ──► DRAINING ──► (free)
- *   (UPDATE_SOME:   the own copy,   whole objects    answered; the last
- *    a quorum read  row, intent:    to the others    copies and rows
- *    first)         one batch                        come in
+ *   READING ──► STORING ──► REPLICATING ──► DRAINING ──► HINTING ──► (free)
+ *   (UPDATE_SOME:   the own copy,   whole objects    answered; the   markers for those
+ *    a quorum read  row, intent:    to the others    last copies     who got nothing
+ *    first)         one batch                        and rows
  *
  * The coordinator updates its own copy, then sends the whole object to the other primaries,
- * with its row in the same message to those that hold both (DeCandia et al., section 4.5;
- * design.md section 5, rules 4 and 6). It answers when W copies of the object and W of its row
- * are acknowledged; a row that cannot is left to its intent.
+ * with its row in the same message to those that hold both; put_legs.c says who gets what
+ * (DeCandia et al., sections 4.5 and 4.6; design.md section 5, rules 4 and 6). It answers when
+ * W copies of the object and W of its row are acknowledged; a row that cannot is left to its
+ * intent. What did not reach a replica is kept as a hint before the intent is dropped, so that
+ * no copy is ever forgotten.
+ *
+ * A node that is no primary coordinates only when it can reach none. Its own copy is a hint.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -89,7 +93,7 @@ static struct message_put *put_take(struct message_put *from)
     return put;
 }
 
-/* Applies the put to the own copy. */
+/* Applies the put to the own copy; at a fallback that is the hints for all primaries. */
 static void put_store(struct core *core, struct request *request)
 {
     request->state = STATE_STORING;
@@ -99,10 +103,14 @@ static void put_store(struct core *core, struct request *request)
     store->put = request->put.put;
     request->put.put = NULL;
     store->sync = request->put.sync && !planted(PLANTED_UNSYNCED);
+    if (request->put.is_fallback) {
+        core_fill_owners(core, key, store);
+    }
     if (!key_is_root(key)) {
         uint16_t partition = ring_partition(core->ring, key_directory(key));
         store->with_row = core_is_primary(core, partition);
-        store->with_intent = !request->put.has_intent && !planted(PLANTED_NO_INTENT);
+        store->with_intent = !request->put.has_intent && !request->put.is_fallback &&
+                             !planted(PLANTED_NO_INTENT);
     }
 }
 
@@ -155,8 +163,30 @@ void put_on_request(struct core *core, struct event *event)
     put_begin(core, request);
 }
 
+void put_start_fallback(struct core *core, struct request *from, struct message *message)
+{
+    struct request *request = request_new(core, REQUEST_PUT, from->deadline_us, true);
+    if (!request) {
+        (void)request_reply(core, from, MESSAGE_PUT_REPLY, STATUS_BUSY);
+        return;
+    }
+    core->stats.puts++;
+    core->stats.fallback_puts++;
+    request->started_us = from->started_us;
+    request->handle = from->handle;
+    request->reply_id = from->reply_id;
+    request->key = blob_ref(message->put.key);
+    request->put.is_fallback = true;
+    request->put.put = put_take(&message->put);
+    if (!request->put.put) {
+        put_end(core, request, STATUS_NO_MEMORY);
+        return;
+    }
+    put_begin(core, request);
+}
+
 bool put_start_child(struct core *core, struct request *parent, struct message_put *put,
-                     bool rows_only, uint64_t intent_stamp)
+                     uint64_t intent_stamp)
 {
     struct request *request =
         request_new(core, REQUEST_PUT, core->now_us + JOIN_DEADLINE_US, false);
@@ -174,11 +204,21 @@ bool put_start_child(struct core *core, struct request *parent, struct message_p
     request->parent_generation = parent->generation;
     request->key = blob_ref(put->key);
     request->put.put = put;
-    request->put.rows_only = rows_only;
     request->put.has_intent = intent_stamp != 0;
     request->put.intent_stamp = intent_stamp;
     put_begin(core, request);
     return true;
+}
+
+bool push_object(struct core *core, struct request *parent, struct blob *key)
+{
+    struct message_put *put = calloc(1, sizeof *put);
+    if (!put) {
+        return false;
+    }
+    put->key = blob_ref(key);
+    put->mode = UPDATE_NONE;
+    return put_start_child(core, parent, put, 0);
 }
 
 void put_on_child(struct core *core, struct request *request, struct child_result *result)
@@ -190,90 +230,35 @@ void put_on_child(struct core *core, struct request *request, struct child_resul
     }
     if (result->object) {
         /* Same key, so the store applies it before the update that follows. */
-        struct store_request *store =
-            request_store(core, request, LEG_OF_SECOND_STORE, STORE_MERGE);
+        bool is_fallback = request->put.is_fallback;
+        struct store_request *store = request_store(core, request, LEG_OF_SECOND_STORE,
+                                                    is_fallback ? STORE_HINT : STORE_MERGE);
         store->key = blob_ref(request->key);
         store->object = object_ref(result->object);
         store->parts = REPLICA_OBJECT;
-        if (!key_is_root(blob_slice(request->key)) &&
-            peer_holds(core, PEER_SELF, key_directory(blob_slice(request->key)))) {
+        if (is_fallback) {
+            core_fill_owners(core, blob_slice(request->key), store);
+            store->owner_count = 1; /* the one that the update works on */
+        } else if (!key_is_root(blob_slice(request->key)) &&
+                   peer_holds(core, PEER_SELF, key_directory(blob_slice(request->key)))) {
             store->parts |= REPLICA_ROW; /* a row never lags behind its object on one disk */
         }
     }
     put_store(core, request);
 }
 
-/* One leg for each other primary of the object, and for those of the row. */
-static void put_add_legs(struct core *core, struct request *request)
-{
-    struct slice key = blob_slice(request->key);
-    if (!request->put.rows_only) {
-        request_add_primaries(core, request, ring_partition(core->ring, key));
-        for (uint8_t i = 0; i < request->leg_count; i++) {
-            request->leg[i].parts = REPLICA_OBJECT;
-        }
-    }
-    if (request->put.w_row == 0) {
-        return;
-    }
-    uint8_t objects = request->leg_count;
-    request_add_primaries(core, request, ring_partition(core->ring, key_directory(key)));
-    uint8_t count = objects;
-    for (uint8_t i = objects; i < request->leg_count; i++) {
-        struct leg *row = &request->leg[i];
-        uint8_t same = 0;
-        while (same < objects && request->leg[same].peer != row->peer) {
-            same++;
-        }
-        if (same < objects) {
-            request->leg[same].parts |= REPLICA_ROW;
-            continue;
-        }
-        /* Also a retry of the row alone brings the object to those that hold both: a row must
-         * not be on a disk that its object may never reach. */
-        bool has_both = peer_holds(core, row->peer, key);
-        request->leg[count].peer = row->peer;
-        request->leg[count].parts = has_both ? REPLICA_OBJECT | REPLICA_ROW : REPLICA_ROW;
-        count++;
-    }
-    request->leg_count = count;
-}
-
-static void put_count_acknowledged(struct request *request, const struct leg *leg)
-{
-    request->put.object_acks += (leg->parts & REPLICA_OBJECT) ? 1 : 0;
-    request->put.row_acks += (leg->parts & REPLICA_ROW) ? 1 : 0;
-}
-
-/* What a planted bug sends instead of the whole object. Never called in the shipping build. */
-static struct object *object_newest_alone(const struct object *object)
-{
-    struct object *alone = NULL;
-    uint32_t count = object->version_count > 0 ? 1 : 0;
-    enum status status =
-        object_new(&object->clock, object_newest(object), count, (struct actor){0}, &alone);
-    return status == STATUS_OK ? alone : NULL;
-}
-
-static void put_send(struct core *core, struct request *request, uint8_t i, struct object *row)
-{
-    struct leg *leg = &request->leg[i];
-    if (!peer_is_usable(core, leg->peer)) {
-        leg->state = LEG_FAILED;
-        return;
-    }
-    struct message *message = request_send(core, request, i, MESSAGE_REPLICA_PUT);
-    bool has_object = (leg->parts & REPLICA_OBJECT) != 0;
-    message->replica_put.key = blob_ref(request->key);
-    message->replica_put.object = planted(PLANTED_SEND_SINGLY)
-                                      ? object_newest_alone(request->put.object)
-                                      : object_ref(has_object ? request->put.object : row);
-    message->replica_put.parts = leg->parts;
-    message->replica_put.sync = request->put.sync && !planted(PLANTED_UNSYNCED);
-}
-
 void put_on_stored(struct core *core, struct request *request, struct store_result *result)
 {
+    if (request->state == STATE_HINTING) {
+        if (result->status == STATUS_OK && request->put.has_intent) {
+            intents_clear(core, INTENT_ROW, request->key, request->put.intent_stamp);
+        } else if (result->status != STATUS_OK) {
+            intents_wanted(core, INTENT_ROW, INTENT_AFTER_US);
+        }
+        hints_wanted(core, RETRY_MIN_US);
+        put_end(core, request, STATUS_OK);
+        return;
+    }
     assert(request->state == STATE_STORING);
     if (result->status != STATUS_OK) {
         if (result->status == STATUS_NOT_FOUND && request->put.has_intent) {
@@ -284,48 +269,33 @@ void put_on_stored(struct core *core, struct request *request, struct store_resu
         return;
     }
     request->put.object = object_ref(result->object);
-    if (!request->put.has_intent && request->put.w_row > 0) {
+    bool left_intent = !request->put.has_intent && !request->put.is_fallback;
+    if (left_intent && request->put.w_row > 0) {
         request->put.has_intent = true;
         request->put.intent_stamp = result->intent_stamp;
     }
     request->state = STATE_REPLICATING;
-    put_add_legs(core, request);
-    struct object *row = NULL;
-    for (uint8_t i = 0; i < request->leg_count; i++) {
-        struct leg *leg = &request->leg[i];
-        if (leg->peer == PEER_SELF) {
-            leg->state = LEG_DONE;
-            put_count_acknowledged(request, leg);
-            continue;
-        }
-        if (!(leg->parts & REPLICA_OBJECT) && !row) {
-            row = object_project(request->put.object);
-        }
-        if (!(leg->parts & REPLICA_OBJECT) && !row) {
-            leg->state = LEG_FAILED;
-            continue;
-        }
-        put_send(core, request, i, row);
-    }
-    object_unref(row);
+    put_legs_start(core, request);
     put_check(core, request);
 }
 
-void put_on_reply(struct core *core, struct request *request, uint8_t leg,
+void put_on_reply(struct core *core, struct request *request, uint8_t i,
                   struct message *message)
 {
+    struct leg *leg = &request->leg[i];
     if (message->type == MESSAGE_REPLICA_PUT_REPLY && message->status == STATUS_OK) {
-        request->leg[leg].state = LEG_DONE;
-        put_count_acknowledged(request, &request->leg[leg]);
+        leg->state = LEG_DONE;
+        put_count_acknowledged(request, leg);
     } else {
-        request->leg[leg].state = LEG_FAILED;
+        leg->state = LEG_FAILED;
+        put_leg_replace(core, request, i);
     }
     put_check(core, request);
 }
 
 struct pending {
     uint8_t objects, rows;
-    uint8_t trusted; /* legs awaited whose peer answered of late */
+    uint8_t trusted; /* legs awaited whose peer is none of the suspects */
 };
 
 static struct pending put_pending(const struct core *core, const struct request *request)
@@ -333,7 +303,8 @@ static struct pending put_pending(const struct core *core, const struct request 
     struct pending pending = {0};
     for (uint8_t i = 0; i < request->leg_count; i++) {
         const struct leg *leg = &request->leg[i];
-        if (leg->state == LEG_SENT) {
+        bool waits = leg->state == LEG_IDLE; /* a row alone, until its object has W */
+        if (leg->state == LEG_SENT || waits) {
             pending.objects += (leg->parts & REPLICA_OBJECT) ? 1 : 0;
             pending.rows += (leg->parts & REPLICA_ROW) ? 1 : 0;
             pending.trusted = (uint8_t)(pending.trusted + !peer_is_suspect(core, leg->peer));
@@ -342,19 +313,72 @@ static struct pending put_pending(const struct core *core, const struct request 
     return pending;
 }
 
-/* All copies that will come have come: what the row still lacks is left to its intent. */
-static void put_finish(struct core *core, struct request *request, enum status status)
+/* Whom did this put's copy or row not reach? A fallback's own copy is a hint for all of them.
+ */
+static uint8_t put_missed(const struct request *request, node_id ret_owners[REPLICAS_MAX])
 {
-    if (request->put.has_intent) {
-        if (request->put.row_acks >= request->put.w_row || planted(PLANTED_INTENT_EARLY)) {
-            intents_clear(core, INTENT_ROW, request->key, request->put.intent_stamp);
-        } else {
-            core->stats.rows_left_to_intent++;
-            status = request->put.rows_only ? STATUS_NO_QUORUM : status;
-            intents_wanted(core, INTENT_ROW, INTENT_AFTER_US);
+    uint8_t count = 0;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        const struct leg *leg = &request->leg[i];
+        bool is_known = leg->state == LEG_DONE;
+        for (uint8_t j = 0; j < count; j++) {
+            is_known = is_known || ret_owners[j] == leg->owner;
+        }
+        if (!is_known && !request->put.is_fallback && count < REPLICAS_MAX) {
+            ret_owners[count++] = leg->owner;
         }
     }
-    put_end(core, request, status);
+    return count;
+}
+
+/*
+ * All copies that will come have come. If the object has its quorum, who lacks something gets a
+ * marker, and the intent has done its duty; if not, the intent stays and the push is repeated.
+ */
+static void put_finish(struct core *core, struct request *request, enum status status)
+{
+    struct put_state *put = &request->put;
+    if (put->row_acks < put->w_row) {
+        core->stats.rows_left_to_intent++;
+    }
+    if (put->object_acks < put->w && !planted(PLANTED_INTENT_EARLY)) {
+        if (put->has_intent) {
+            intents_wanted(core, INTENT_ROW, INTENT_AFTER_US);
+        }
+        put_end(core, request, status == STATUS_OK ? STATUS_NO_QUORUM : status);
+        return;
+    }
+    node_id missed[REPLICAS_MAX];
+    uint8_t count = put_missed(request, missed);
+    if (count == 0 || planted(PLANTED_INTENT_EARLY)) {
+        if (put->has_intent) {
+            intents_clear(core, INTENT_ROW, request->key, put->intent_stamp);
+        }
+        put_end(core, request, status);
+        return;
+    }
+    if (!request->replied && !request->is_child) {
+        put_reply(core, request, status);
+    }
+    request->state = STATE_HINTING;
+    request->deadline_us = UINT64_MAX; /* the own disk will answer */
+    request->hedge_us = UINT64_MAX;
+    struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_HINT);
+    store->key = blob_ref(request->key);
+    memcpy(store->owners, missed, sizeof missed);
+    store->owner_count = count;
+    store->sync = put->sync;
+}
+
+/* Makes the request end soon: the client has its answer. */
+static void put_drain(struct core *core, struct request *request)
+{
+    request->state = STATE_DRAINING;
+    uint64_t drained_us = core->now_us + DRAIN_US;
+    if (drained_us < request->deadline_us) {
+        request->deadline_us = drained_us;
+        request_due(core, drained_us);
+    }
 }
 
 void put_check(struct core *core, struct request *request)
@@ -363,9 +387,11 @@ void put_check(struct core *core, struct request *request)
         return;
     }
     struct put_state *put = &request->put;
+    bool object_met = put->object_acks >= put->w || planted(PLANTED_ACK_EARLY);
+    if (object_met) {
+        put_legs_send_rows(core, request);
+    }
     struct pending pending = put_pending(core, request);
-    bool object_met =
-        put->rows_only || put->object_acks >= put->w || planted(PLANTED_ACK_EARLY);
     bool row_met = put->row_acks >= put->w_row;
     if (request->state == STATE_REPLICATING) {
         if (!object_met && put->object_acks + pending.objects < put->w) {
@@ -379,15 +405,9 @@ void put_check(struct core *core, struct request *request)
         if (!request->is_child) {
             put_reply(core, request, STATUS_OK);
         }
-        request->state = STATE_DRAINING;
-        uint64_t drained_us = core->now_us + DRAIN_US;
-        if (drained_us < request->deadline_us) {
-            request->deadline_us = drained_us;
-            request_due(core, drained_us);
-        }
+        put_drain(core, request);
     }
-    /* A peer that missed a deadline of late has the message in its queue; it is not waited for.
-     */
+    /* A suspect has the message in its queue; it is not waited for. */
     if (pending.objects + pending.rows == 0 || pending.trusted == 0) {
         put_finish(core, request, STATUS_OK);
     }
@@ -395,36 +415,24 @@ void put_check(struct core *core, struct request *request)
 
 void put_on_due(struct core *core, struct request *request)
 {
+    bool is_late = request->deadline_us <= core->now_us;
+    bool is_sending = request->state == STATE_REPLICATING || request->state == STATE_DRAINING;
+    if (!is_late && is_sending) {
+        put_legs_on_due(core, request);
+        put_check(core, request);
+        return;
+    }
     for (uint8_t i = 0; i < request->leg_count; i++) {
         if (request->leg[i].state == LEG_SENT) {
             request->leg[i].state = LEG_FAILED;
             peer_failed(core, request->leg[i].peer);
         }
     }
-    switch (request->state) {
-    case STATE_REPLICATING:
-        if (request->put.rows_only || request->put.object_acks >= request->put.w) {
-            put_finish(core, request, STATUS_OK);
-        } else {
-            put_finish(core, request, STATUS_TIMEOUT);
-        }
-        return;
-    case STATE_DRAINING:
-        put_finish(core, request, STATUS_OK);
-        return;
-    case STATE_WAITING:
-    case STATE_READING:
-    case STATE_STORING:
-    case STATE_ASKING:
-    case STATE_FINDING:
-    case STATE_CHECKING_ROW:
-    case STATE_CHECKING_DIRECTORY:
-    case STATE_CREATING:
-    case STATE_PREPARING:
-    case STATE_SAVING:
-        /* Not even the own copy is known to be written; a late store result finds no request.
-         */
-        put_end(core, request, STATUS_TIMEOUT);
+    if (is_sending) {
+        bool object_met = request->put.object_acks >= request->put.w;
+        put_finish(core, request, object_met ? STATUS_OK : STATUS_TIMEOUT);
         return;
     }
+    /* Not even the own copy is known to be written; a late store result finds no request. */
+    put_end(core, request, STATUS_TIMEOUT);
 }

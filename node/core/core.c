@@ -53,6 +53,7 @@ struct core *core_new(const struct core_config *config)
     core->disk_total = config->disk_total;
     core->disk_free = config->disk_free;
     core->self = -1;
+    core->hedges = HEDGE_BURST * HEDGE_SHARE;
     core->is_complete = !config->is_incomplete;
     core->repair_config = (struct repair_config){
         .repair_interval_us = config->repair_interval_us,
@@ -157,7 +158,7 @@ static bool may_coordinate(struct core *core, struct event *event, enum message_
         status = STATUS_NOT_READY;
     } else if (core->draining) {
         status = STATUS_CLOSED;
-    } else if (is_put && core->hold_until_us > core->now_us) {
+    } else if (is_put && core->holds_writes && core->hold_until_us > core->now_us) {
         status = STATUS_BUSY;
     }
     if (status != STATUS_OK) {
@@ -196,13 +197,11 @@ static void step_request(struct core *core, struct event *event)
     case MESSAGE_REPLICA_GET:
     case MESSAGE_REPLICA_PUT:
     case MESSAGE_REPLICA_LIST:
+    case MESSAGE_HINTS:
         replica_on_request(core, event);
         return;
     case MESSAGE_PING:
         (void)core_reply(core, event, MESSAGE_PING_REPLY, STATUS_OK);
-        return;
-    case MESSAGE_HINTS:
-        hints_on_request(core, event);
         return;
     case MESSAGE_REPAIR:
     case MESSAGE_TREE:
@@ -245,13 +244,15 @@ static void step_response(struct core *core, struct event *event)
     if (event->peer >= core->peer_count) {
         return;
     }
-    core->peers[event->peer].suspect_until_us = 0;
     if (core->ring && message->ring_epoch > core->ring->epoch) {
         membership_fetch(core, event->peer);
     }
     uint8_t leg = 0;
     struct request *request = request_of_token(core, message->request_id, &leg);
     if (!request) {
+        if (message->type == MESSAGE_PING_REPLY) {
+            peer_answered(core, event->peer, 0);
+        }
         membership_on_response(core, event);
         return;
     }
@@ -260,6 +261,7 @@ static void step_response(struct core *core, struct event *event)
         core->stats.late_answers++;
         return;
     }
+    peer_answered(core, event->peer, core->now_us - request->leg[leg].sent_us + 1);
     switch (request->kind) {
     case REQUEST_PUT:
         put_on_reply(core, request, leg, message);
@@ -462,6 +464,7 @@ static void step_tick(struct core *core)
         return;
     }
     intents_on_tick(core);
+    detector_on_tick(core);
     hints_on_tick(core);
     repair_on_tick(core);
     membership_on_tick(core);

@@ -2,10 +2,11 @@
  * forward.c - a client's request that another node must coordinate.
  *
  * Only a node of the preference list coordinates; any other forwards, once (DeCandia et al.,
- * section 4.5; rule 6: a put is coordinated once). A put that is tried on a second coordinator
- * keeps its write id, so it is shown once.
+ * section 4.5; rule 6: a put is coordinated once). Primaries are tried in turn; when none is
+ * left this node, a fallback of the list as all are, coordinates itself.
  */
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "node/core/internal.h"
@@ -40,21 +41,48 @@ static enum message_type reply_type_of(enum message_type type)
     return (enum message_type)(type + 1);
 }
 
-/* A copy that shares the blobs, for a message that may have to be sent again. */
+/* Copies an array of dots. NULL for none, or when memory is short. */
+static struct dot *dots_copy(const struct dot *dots, uint32_t count)
+{
+    size_t size = count * sizeof *dots;
+    struct dot *copy = count > 0 ? malloc(size) : NULL;
+    if (copy) {
+        memcpy(copy, dots, size);
+    }
+    return copy;
+}
+
+static bool put_share(const struct message_put *from, struct message_put *to)
+{
+    to->context = dots_copy(from->context, from->context_count);
+    to->dots = dots_copy(from->dots, from->dot_count);
+    if ((from->context_count > 0 && !to->context) || (from->dot_count > 0 && !to->dots)) {
+        free(to->context);
+        free(to->dots);
+        return false;
+    }
+    blob_ref(to->key);
+    blob_ref(to->value.content);
+    blob_ref(to->value.xattrs);
+    return true;
+}
+
+/* A copy that shares the blobs, for a message that may have to be sent again. False when memory
+ * is short: `to` is zeroed. */
 static bool message_share(const struct message *from, struct message *to)
 {
     *to = *from;
     if (from->type == MESSAGE_GET) {
         blob_ref(to->get.key);
-        return true;
-    }
-    if (from->type == MESSAGE_LIST) {
+    } else if (from->type == MESSAGE_LIST) {
         blob_ref(to->list.directory);
         blob_ref(to->list.start);
         blob_ref(to->list.end);
-        return true;
+    } else if (!put_share(&from->put, &to->put)) {
+        memset(to, 0, sizeof *to);
+        return false;
     }
-    return false;
+    return true;
 }
 
 void forward_start(struct core *core, struct event *event, uint16_t partition,
@@ -89,36 +117,54 @@ static void forward_end(struct core *core, struct request *request, enum status 
     request_free(core, request);
 }
 
+/* No primary can be asked, so this node coordinates in their place, as the first node of the
+ * list that can (DeCandia et al., section 4.6). */
+static void coordinate_here(struct core *core, struct request *request)
+{
+    struct message *message = &request->forward.message;
+    if (message->type == MESSAGE_PUT) {
+        put_start_fallback(core, request, message);
+    } else if (message->type == MESSAGE_GET) {
+        get_start_fallback(core, request, message);
+    } else {
+        list_start_fallback(core, request, message);
+    }
+    request_free(core, request);
+}
+
+static bool forward_send(struct core *core, struct request *request, uint8_t i)
+{
+    const struct message *kept = &request->forward.message;
+    struct message copy = {0};
+    if (!message_share(kept, &copy)) {
+        return false;
+    }
+    bool sync = kept->type == MESSAGE_PUT && kept->put.sync;
+    struct message *message = request_send(core, request, i, kept->type);
+    copy.request_id = message->request_id;
+    copy.ring_epoch = message->ring_epoch;
+    *message = copy;
+    /* The coordinator's own patience with its replicas comes first. */
+    uint64_t patience_us = 2 * peer_patience_us(core, request->leg[i].peer, sync);
+    request_set_hedge(core, request, core->now_us + patience_us);
+    return true;
+}
+
 /*
- * Sends the request to the next node of the list. Reads are tried on each; a put that was sent
- * once is not: the client repeats it under its write id.
+ * Sends the request to the next primary that is well. A put may so be coordinated by several:
+ * under one write id, so it is shown once.
  */
 void forward_next(struct core *core, struct request *request)
 {
-    struct message *kept = &request->forward.message;
-    bool was_put = kept->type == MESSAGE_PUT && kept->put.key == NULL;
-    while (!was_put && request->forward.next < request->leg_count) {
+    while (request->forward.next < request->leg_count) {
         uint8_t i = request->forward.next++;
-        if (!peer_is_usable(core, request->leg[i].peer)) {
-            continue;
-        }
-        struct message *message = request_send(core, request, i, kept->type);
-        uint64_t id = message->request_id;
-        uint64_t epoch = message->ring_epoch;
-        if (!message_share(kept, message)) {
-            memset(&kept->put, 0, sizeof kept->put);
-        }
-        message->request_id = id;
-        message->ring_epoch = epoch;
-        request_set_hedge(core, request, core->now_us + FORWARD_ATTEMPT_US);
-        return;
-    }
-    for (uint8_t i = 0; i < request->leg_count; i++) {
-        if (request->leg[i].state == LEG_SENT) {
+        uint16_t peer = request->leg[i].peer;
+        bool is_well = peer_is_usable(core, peer) && !peer_is_suspect(core, peer);
+        if (is_well && forward_send(core, request, i)) {
             return;
         }
     }
-    forward_end(core, request, was_put ? STATUS_TIMEOUT : STATUS_UNREACHABLE);
+    coordinate_here(core, request);
 }
 
 void forward_on_reply(struct core *core, struct request *request, uint8_t leg,
@@ -151,6 +197,6 @@ void forward_on_due(struct core *core, struct request *request)
         forward_end(core, request, STATUS_TIMEOUT);
         return;
     }
-    request_set_hedge(core, request, UINT64_MAX);
+    request->hedge_us = UINT64_MAX;
     forward_next(core, request);
 }

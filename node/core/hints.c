@@ -1,48 +1,386 @@
 /*
- * hints.c - what is kept for members that were away is handed over.
+ * hints.c - what is kept for members that were away is handed over to them.
+ *
+ * One request asks the disk whom hints are kept for; one for each such member that can be asked
+ * walks through its hints, page by page; a child of that for each hint carries it to its owner
+ * and waits for the durable acknowledgement (DeCandia et al., section 4.6). Only then it is
+ * dropped, and only if it is still the same. A marker stands for the own copy. When a member
+ * has left the ring or holds the key no more, its hint goes to all who hold it now. Hints never
+ * expire; what fails is tried again with backoff, for ever.
  */
-#include "node/core/internal.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
 
-void hints_on_request(struct core *core, struct event *event)
+#include "node/core/internal.h"
+#include "ring/planted.h"
+
+enum {
+    HINTS_PAGE = 16,            /* on their way at a time, for one owner */
+    HINT_DEADLINE_US = 5000000, /* for one owner's acknowledgement */
+    HINTS_WALK_US = 60000000,   /* a walk that finds no time to go on begins anew */
+};
+
+/* STATE_FINDING: asks for owners. STATE_ASKING: walks through those of one. STATE_READING,
+ * STATE_REPLICATING: one hint on its way. STATE_STORING: drops what was acknowledged. */
+
+void hints_wanted(struct core *core, uint64_t delay_us)
 {
-    (void)core_reply(core, event, MESSAGE_HINTS_REPLY, STATUS_NOT_READY);
+    uint64_t due_us = core->now_us + delay_us;
+    if (due_us < core->hints_timer.due_us) {
+        core->hints_timer.due_us = due_us;
+        request_due(core, due_us);
+    }
+}
+
+void hints_release(struct request *request)
+{
+    blob_unref(request->hints.cursor.key);
+    blob_unref(request->hints.hint.key);
+    object_unref(request->hints.hint.object);
+}
+
+/* What failed is tried again, later each time; else a look now and then is enough. */
+static void set_timer(struct core *core, bool failed)
+{
+    struct scan_timer *timer = &core->hints_timer;
+    uint64_t delay_us = RETRY_MAX_US;
+    if (failed) {
+        uint64_t backoff_us = 2 * timer->backoff_us;
+        backoff_us = backoff_us < RETRY_MIN_US ? RETRY_MIN_US : backoff_us;
+        timer->backoff_us = backoff_us < RETRY_MAX_US ? backoff_us : RETRY_MAX_US;
+        delay_us = timer->backoff_us;
+    } else {
+        timer->backoff_us = 0;
+    }
+    hints_wanted(core, delay_us);
+}
+
+static bool member_is_well(const struct core *core, int member)
+{
+    if (member < 0 || member == core->self) {
+        return false;
+    }
+    uint16_t peer = core->member_peer[member];
+    return peer_is_usable(core, peer) && !peer_is_suspect(core, peer);
+}
+
+static bool is_walked(const struct core *core, node_id owner)
+{
+    for (uint16_t slot = core->active_head; slot != NO_SLOT; slot = core->requests[slot].next) {
+        const struct request *request = &core->requests[slot];
+        if (request->kind == REQUEST_HINTS && request->state == STATE_ASKING &&
+            request->hints.owner == owner) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One owner's hints, page by page --------------------------------------------------------- */
+
+static void walk_page(struct core *core, struct request *walk)
+{
+    struct store_request *store = request_store(core, walk, LEG_OF_STORE, STORE_LIST_HINTS);
+    store->owners[store->owner_count++] = walk->hints.owner;
+    store->key = blob_ref(walk->hints.cursor.key);
+    store->hint_kind = walk->hints.cursor.kind;
+    store->limit = HINTS_PAGE;
+    walk->hedge_us = UINT64_MAX;
+}
+
+static void walk_start(struct core *core, node_id owner)
+{
+    struct request *walk =
+        request_new(core, REQUEST_HINTS, core->now_us + HINTS_WALK_US, false);
+    if (!walk) {
+        hints_wanted(core, RETRY_MIN_US);
+        return;
+    }
+    walk->state = STATE_ASKING;
+    walk->hints.owner = owner;
+    walk_page(core, walk);
+}
+
+static void walk_advance(struct core *core, struct request *walk)
+{
+    if (walk->hints.children > 0) {
+        return;
+    }
+    if (!walk->hints.more || core->draining || walk->hints.failed) {
+        set_timer(core, walk->hints.failed || walk->hints.more);
+        request_free(core, walk);
+        return;
+    }
+    if (background_take(core)) {
+        walk_page(core, walk);
+    } else {
+        request_set_hedge(core, walk, core->now_us + CLEAR_INTENTS_AFTER_US);
+    }
+}
+
+/* One hint -------------------------------------------------------------------------------- */
+
+static void hint_end(struct core *core, struct request *request, bool done)
+{
+    struct request *walk = request_parent(core, request);
+    request_free(core, request);
+    if (walk && walk->kind == REQUEST_HINTS && walk->hints.children > 0) {
+        walk->hints.children--;
+        walk->hints.failed |= !done;
+        walk_advance(core, walk);
+    }
+}
+
+/* Drops the hint unless it was written anew. */
+static void hint_clear(struct core *core, struct request *request)
+{
+    request->state = STATE_STORING;
+    request->deadline_us = UINT64_MAX; /* the own disk will answer */
+    struct hint *hints = calloc(1, sizeof *hints);
+    if (!hints) {
+        hint_end(core, request, false);
+        return;
+    }
+    *hints = request->hints.hint;
+    hints->object = NULL;
+    blob_ref(hints->key);
+    struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_CLEAR_HINTS);
+    store->hints = hints;
+    store->hint_count = 1;
+}
+
+void hints_check(struct core *core, struct request *request)
+{
+    if (request->state != STATE_REPLICATING) {
+        return;
+    }
+    bool failed = false;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        if (request->leg[i].state == LEG_SENT) {
+            return;
+        }
+        failed |= request->leg[i].state != LEG_DONE;
+    }
+    if (failed) {
+        hint_end(core, request, false);
+        return;
+    }
+    core->stats.hints_delivered++;
+    hint_clear(core, request);
+}
+
+/* The object, or its row, to one who holds it now. */
+static void hint_send(struct core *core, struct request *request, int member)
+{
+    const struct hint *hint = &request->hints.hint;
+    struct slice key = blob_slice(hint->key);
+    uint16_t peer = core->member_peer[member];
+    bool holds_object = peer_holds(core, peer, key);
+    bool holds_row = !key_is_root(key) && peer_holds(core, peer, key_directory(key));
+    uint8_t i = request->leg_count++;
+    request->leg[i] = (struct leg){.peer = peer, .state = LEG_FAILED};
+    struct object *object =
+        holds_object ? object_ref(hint->object) : object_project(hint->object);
+    if (peer == PEER_SELF) {
+        struct store_request *store = request_store(core, request, i, STORE_MERGE);
+        store->key = blob_ref(hint->key);
+        store->object = object;
+        store->parts = (uint8_t)(REPLICA_OBJECT | (holds_row ? REPLICA_ROW : 0));
+        store->sync = true;
+        store->with_intent = !key_is_root(key);
+        request->leg[i].state = LEG_SENT;
+        return;
+    }
+    if (!object || !member_is_well(core, member)) {
+        object_unref(object);
+        return;
+    }
+    struct message *message = request_send(core, request, i, MESSAGE_REPLICA_PUT);
+    message->replica_put.key = blob_ref(hint->key);
+    message->replica_put.object = object;
+    message->replica_put.parts =
+        (uint8_t)((holds_object ? REPLICA_OBJECT : 0) | (holds_row ? REPLICA_ROW : 0));
+    message->replica_put.sync = true;
+    message->replica_put.leave_intent = holds_object && hint->kind == HINT_OBJECT;
+}
+
+/* The hint has its object: who is to get it? */
+static void hint_carry(struct core *core, struct request *request)
+{
+    const struct hint *hint = &request->hints.hint;
+    struct slice key = blob_slice(hint->key);
+    int owner = ring_find(core->ring, hint->owner);
+    uint16_t peer = owner >= 0 ? core->member_peer[owner] : PEERS_MAX;
+    bool holds_object = owner >= 0 && peer_holds(core, peer, key);
+    bool holds_row =
+        owner >= 0 && !key_is_root(key) && peer_holds(core, peer, key_directory(key));
+    request->state = STATE_REPLICATING;
+    request->deadline_us = core->now_us + HINT_DEADLINE_US;
+    request_due(core, request->deadline_us);
+    if (holds_object || (holds_row && hint->kind == HINT_MARKER)) {
+        hint_send(core, request, owner);
+    } else if (hint->kind == HINT_OBJECT) {
+        struct preference_list list;
+        preference_list_build(core->ring, ring_partition(core->ring, key), &list);
+        for (uint16_t i = 0; i < list.primary; i++) {
+            hint_send(core, request, list.member[i]);
+        }
+    }
+    /* A marker for one who holds nothing of the key has no more to say. */
+    if (planted(PLANTED_HINT_EARLY)) {
+        hint_clear(core, request);
+        return;
+    }
+    hints_check(core, request);
+}
+
+static void hint_start(struct core *core, struct request *walk, struct hint *hint)
+{
+    struct request *request =
+        request_new(core, REQUEST_HINTS, core->now_us + HINT_DEADLINE_US, false);
+    if (!request) {
+        walk->hints.failed = true;
+        walk->hints.children--;
+        return;
+    }
+    request->is_child = true;
+    request->parent = walk->slot;
+    request->parent_generation = walk->generation;
+    request->hints.hint = *hint;
+    memset(hint, 0, sizeof *hint);
+    request->key = blob_ref(request->hints.hint.key);
+    if (request->hints.hint.kind == HINT_OBJECT) {
+        hint_carry(core, request);
+        return;
+    }
+    request->state = STATE_READING;
+    request_store(core, request, LEG_OF_STORE, STORE_GET)->key = blob_ref(request->key);
+}
+
+/* Results --------------------------------------------------------------------------------- */
+
+static void on_page(struct core *core, struct request *walk, struct store_result *result)
+{
+    walk->hints.more = result->more;
+    walk->hints.failed |= result->status != STATUS_OK;
+    if (result->hint_count > 0) {
+        const struct hint *last = &result->hints[result->hint_count - 1];
+        blob_unref(walk->hints.cursor.key);
+        walk->hints.cursor = (struct hint){.kind = last->kind, .key = blob_ref(last->key)};
+    }
+    /* One more than there are, so that a child that fails at once does not end the walk. */
+    walk->hints.children = (uint16_t)(result->hint_count + 1);
+    for (uint16_t i = 0; i < result->hint_count; i++) {
+        hint_start(core, walk, &result->hints[i]);
+    }
+    walk->hints.children--;
+    walk_advance(core, walk);
+}
+
+static void on_owners(struct core *core, struct request *request, struct store_result *result)
+{
+    bool is_waiting = result->status != STATUS_OK;
+    core->hints_timer.running = false;
+    core->stats.hints_kept = 0;
+    for (uint16_t i = 0; i < result->hint_owner_count; i++) {
+        node_id owner = result->hint_owners[i].owner;
+        int member = ring_find(core->ring, owner);
+        core->stats.hints_kept += result->hint_owners[i].count;
+        if (result->hint_owners[i].count == 0 || is_walked(core, owner)) {
+            continue;
+        }
+        /* Those of a member that is gone go to others, who may be there. */
+        if (member < 0 || member_is_well(core, member)) {
+            walk_start(core, owner);
+        } else {
+            is_waiting = true;
+        }
+    }
+    set_timer(core, is_waiting);
+    request_free(core, request);
+}
+
+static void on_copy_read(struct core *core, struct request *request,
+                         struct store_result *result)
+{
+    if (result->status != STATUS_OK) {
+        hint_end(core, request, false);
+        return;
+    }
+    request->hints.hint.object = object_ref(result->object);
+    if (!result->object) {
+        hint_clear(core, request); /* It was reaped since, or lost with a disk. */
+        return;
+    }
+    hint_carry(core, request);
+}
+
+void hints_on_stored(struct core *core, struct request *request, struct store_result *result)
+{
+    if (request->state == STATE_FINDING) {
+        on_owners(core, request, result);
+    } else if (request->state == STATE_ASKING) {
+        on_page(core, request, result);
+    } else if (request->state == STATE_READING) {
+        on_copy_read(core, request, result);
+    } else if (request->state == STATE_STORING) {
+        if (result->operation == STORE_CLEAR_HINTS) {
+            hint_end(core, request, result->status == STATUS_OK);
+        }
+    } else {
+        for (uint8_t i = 0; i < request->leg_count; i++) {
+            if (request->leg[i].peer == PEER_SELF && request->leg[i].state == LEG_SENT) {
+                bool done = result->status == STATUS_OK;
+                request->leg[i].state = done ? LEG_DONE : LEG_FAILED;
+            }
+        }
+        intents_wanted(core, INTENT_ROW, CLEAR_INTENTS_AFTER_US);
+        hints_check(core, request);
+    }
 }
 
 void hints_on_reply(struct core *core, struct request *request, uint8_t leg,
                     struct message *message)
 {
-    (void)core;
-    (void)request;
-    (void)leg;
-    (void)message;
-}
-
-void hints_on_stored(struct core *core, struct request *request, struct store_result *result)
-{
-    (void)core;
-    (void)request;
-    (void)result;
+    bool done = message->type == MESSAGE_REPLICA_PUT_REPLY && message->status == STATUS_OK;
+    request->leg[leg].state = done ? LEG_DONE : LEG_FAILED;
+    hints_check(core, request);
 }
 
 void hints_on_due(struct core *core, struct request *request)
 {
-    (void)core;
-    (void)request;
+    if (request->state == STATE_ASKING && request->deadline_us > core->now_us) {
+        request->hedge_us = UINT64_MAX;
+        walk_advance(core, request);
+        return;
+    }
+    if (request->state != STATE_REPLICATING) {
+        /* It waits for the own disk, which always answers, or for its children. */
+        request->deadline_us = UINT64_MAX;
+        return;
+    }
+    (void)request_suspect_slow(core, request);
+    hint_end(core, request, false);
 }
 
 void hints_on_tick(struct core *core)
 {
-    (void)core;
-}
-
-void hints_check(struct core *core, struct request *request)
-{
-    (void)core;
-    (void)request;
-}
-
-void hints_release(struct request *request)
-{
-    blob_unref(request->hints.hint.key);
-    object_unref(request->hints.hint.object);
+    struct scan_timer *timer = &core->hints_timer;
+    if (!core->ring || core->draining || timer->running) {
+        return;
+    }
+    if (timer->due_us > core->now_us) {
+        request_due(core, timer->due_us);
+        return;
+    }
+    timer->due_us = core->now_us + RETRY_MAX_US;
+    struct request *request = request_new(core, REQUEST_HINTS, UINT64_MAX, false);
+    if (!request) {
+        hints_wanted(core, RETRY_MIN_US);
+        return;
+    }
+    timer->running = true;
+    request->state = STATE_FINDING;
+    (void)request_store(core, request, LEG_OF_STORE, STORE_HINT_OWNERS);
 }

@@ -2,8 +2,8 @@
  * intents.c - what was left undone is taken up again, for ever.
  *
  * A coordinator's put leaves a row intent in the same batch as the object; it is dropped once W
- * replicas hold the row. A crash, or replicas that are away, leave it on the disk: a scan finds
- * it, pushes the row again, and drops it then. Revival intents (revive.c) are scanned alike.
+ * replicas hold the row. A crash, or too few replicas, leave it on the disk: a scan finds it,
+ * sends object and row again, and drops it then. Revival intents (revive.c) are scanned alike.
  * The scan begins at start, whenever something was left over, and now and then; it backs off
  * while it fails.
  */
@@ -128,8 +128,8 @@ static bool is_in_flight(const struct core *core, const struct intent *intent)
     return false;
 }
 
-/* Pushes the row of an object again: the object is left as it is. */
-static bool push_row(struct core *core, struct request *scan, const struct intent *intent)
+/* Finishes what a put began: object and row are sent again to all that hold them. */
+static bool push_again(struct core *core, struct request *scan, const struct intent *intent)
 {
     struct message_put *put = calloc(1, sizeof *put);
     if (!put) {
@@ -138,7 +138,7 @@ static bool push_row(struct core *core, struct request *scan, const struct inten
     put->key = blob_ref(intent->key);
     put->mode = UPDATE_NONE;
     core->stats.intents_retried++;
-    return put_start_child(core, scan, put, true, intent->stamp);
+    return put_start_child(core, scan, put, intent->stamp);
 }
 
 void scan_on_stored(struct core *core, struct request *scan, struct store_result *result)
@@ -160,7 +160,7 @@ void scan_on_stored(struct core *core, struct request *scan, struct store_result
             passed++;
             continue;
         }
-        bool started = intent->kind == INTENT_ROW ? push_row(core, scan, intent)
+        bool started = intent->kind == INTENT_ROW ? push_again(core, scan, intent)
                                                   : revive_start(core, scan, intent);
         failed = (uint16_t)(failed + !started);
     }

@@ -4,6 +4,7 @@
  *   core.c             step, dispatch, ticks, status
  *   request.c          the table of requests in flight; sending; replying
  *   coordinate_put.c   a put or delete at its coordinator
+ *   put_legs.c         who gets which part of it: primaries, fallbacks
  *   coordinate_get.c   a get: digests, merge, read repair
  *   coordinate_list.c  a listing: streams of rows merged
  *   forward.c          a request that another node must coordinate
@@ -36,7 +37,16 @@ enum {
     REVIVE_LIMIT = 16,      /* intents taken from the disk at a time */
     HEDGE_AFTER_US = 30000, /* a read asks one replica more when an answer takes this long */
     DRAIN_US = 1000000,     /* how long a put that was answered waits for its last copies */
-    SUSPECT_US = 2000000,   /* a peer that missed a deadline is asked last for so long */
+    /* A leg is given up, or a put's replaced by a fallback, after its peer's usual latency and
+       four deviations, within these. */
+    PATIENCE_MIN_US = 100000,
+    PATIENCE_MAX_US = 1000000,
+    PATIENCE_SYNC_US = 300000, /* more for a write that waits for the disk */
+    SUSPECT_MIN_US = 500000,   /* a suspected peer is asked again after this, then ... */
+    SUSPECT_MAX_US = 5000000,  /* ... twice as long each time */
+    WELL_AFTER_US = 10000000,  /* one that was well for so long begins at the minimum again */
+    HEDGE_SHARE = 10,          /* one read in ten may be hedged ... */
+    HEDGE_BURST = 64,          /* ... and so many at once */
     CLEAR_INTENTS_AFTER_US = 50000,
     INTENT_AFTER_US = 3000000, /* what a put left undone is taken up again after this */
     RETRY_MIN_US = 1000000,
@@ -45,15 +55,20 @@ enum {
     JOIN_DEADLINE_US = 5000000,
     JOIN_RETRY_US = 300000,
     FORMING_RETRY_US = 1000000,
-    FORWARD_ATTEMPT_US = 1000000,
 };
 
 /* A node that this one keeps a connection to. */
 struct peer {
     char address[ADDRESS_SIZE];
-    bool connected;  /* greeted, and the greeting told what follows */
-    bool is_replica; /* connected, and the member of our ring that lives at this address */
-    uint64_t suspect_until_us;
+    bool connected;      /* greeted, and the greeting told what follows */
+    bool is_replica;     /* connected, and the member of our ring that lives at this address */
+    bool is_suspect;     /* it missed a deadline, and has not answered since */
+    uint64_t probe_us;   /* when a suspect is asked again */
+    uint64_t pinged_us;  /* when it was last asked; 0: it answered */
+    uint64_t backoff_us; /* how long it was left alone last */
+    uint64_t well_since_us;
+    uint64_t latency_us;   /* smoothed */
+    uint64_t deviation_us; /* smoothed */
     node_id node;
     uint64_t cluster_id;
     bool forming;
@@ -65,6 +80,7 @@ enum leg_state {
     LEG_IDLE,   /* not asked yet */
     LEG_SENT,   /* asked; the answer is awaited */
     LEG_DONE,   /* answered well */
+    LEG_EMPTY,  /* get: a fallback that holds nothing; it counts for nothing */
     LEG_FAILED, /* answered badly, or gone */
 };
 
@@ -72,7 +88,10 @@ enum leg_state {
 struct leg {
     uint16_t peer; /* PEER_SELF for this node */
     enum leg_state state;
-    uint8_t parts;   /* put: REPLICA_OBJECT | REPLICA_ROW */
+    uint8_t parts; /* put: REPLICA_OBJECT | REPLICA_ROW */
+    bool is_hint;  /* a fallback's: what it holds, or is to hold, is a hint */
+    node_id owner; /* put: the primary whose copy this is */
+    uint64_t sent_us;
     bool has_digest; /* get */
     bool has_object; /* get: `object` is the whole answer (NULL: the replica has none) */
     uint8_t digest[DIGEST_SIZE];
@@ -97,7 +116,7 @@ enum request_kind {
 };
 
 /*
- * PUT:     READING (UPDATE_SOME only) -> STORING -> REPLICATING -> DRAINING
+ * PUT:     READING (UPDATE_SOME only) -> STORING -> REPLICATING -> DRAINING -> HINTING
  * GET:     ASKING                         LIST: ASKING
  * REVIVE:  FINDING -> CHECKING_ROW -> CHECKING_DIRECTORY -> CREATING
  * JOIN:    PREPARING -> SAVING            the others: WAITING
@@ -108,6 +127,7 @@ enum request_state {
     STATE_STORING,
     STATE_REPLICATING,
     STATE_DRAINING,
+    STATE_HINTING,
     STATE_ASKING,
     STATE_FINDING,
     STATE_CHECKING_ROW,
@@ -120,9 +140,10 @@ enum request_state {
 struct put_state {
     struct message_put *put; /* until it goes to the store */
     bool sync;
-    bool rows_only; /* an intent's retry: the object is left alone */
+    bool is_fallback; /* this node is no primary: its own copy is a hint */
     bool has_intent;
-    uint8_t w, w_row; /* w_row 0: there is no row (the root) */
+    uint16_t next_fallback; /* place in the preference list of the next one to be tried */
+    uint8_t w, w_row;       /* w_row 0: there is no row (the root) */
     uint8_t object_acks, row_acks;
     uint64_t intent_stamp;
     struct object *object; /* after the local copy was written */
@@ -130,6 +151,7 @@ struct put_state {
 
 struct get_state {
     uint8_t r;
+    bool for_repair; /* copies of nodes that refill are wanted too */
 };
 
 struct list_state {
@@ -139,12 +161,14 @@ struct list_state {
 
 struct forward_state {
     struct message message; /* sent again to each node tried */
-    uint8_t next;           /* next place in the preference list */
+    uint8_t next;           /* next leg to be tried */
 };
 
 struct replica_state {
     enum message_type type; /* of the reply */
     bool digest_only;
+    bool from_hints;
+    bool with_intent; /* a handed-off object left a row intent */
 };
 
 struct scan_state {
@@ -161,12 +185,18 @@ struct revive_state {
     struct message_put *put;
 };
 
+/* Either the hints of one owner, page by page, or (a child of that) one hint on its way. */
 struct hints_state {
-    struct hint hint; /* owned */
+    node_id owner;
+    struct hint cursor; /* its kind and key, owned */
+    uint16_t children;
+    bool failed, more;
+    struct hint hint; /* owned: the one on its way */
 };
 
 struct join_state {
     struct member member; /* JOIN */
+    node_id replaced;     /* JOIN: the member whose disk was lost; 0: none */
     struct ring *ring;    /* the ring being saved */
 };
 
@@ -176,6 +206,7 @@ struct request {
     uint32_t generation; /* grows with each use of the slot */
     uint16_t slot;
     uint16_t previous, next; /* the list of active requests, or of free slots */
+    uint64_t started_us;
     uint64_t deadline_us;
     uint64_t hedge_us; /* UINT64_MAX: no */
     bool replied;
@@ -235,6 +266,8 @@ struct core {
     uint32_t active_count, client_count;
 
     struct scan_timer scans[2]; /* row intents, revival intents */
+    struct scan_timer hints_timer;
+    uint32_t hedges; /* tokens, in units of HEDGE_SHARE */
     struct intent cleared[CLEARED_INTENTS_MAX];
     uint16_t cleared_count;
     uint64_t clear_due_us;
@@ -242,7 +275,8 @@ struct core {
     bool started;
     bool draining;
     bool is_adopting;       /* a ring is being saved */
-    uint64_t hold_until_us; /* writes are refused: the ring is about to change */
+    uint64_t hold_until_us; /* the ring is about to change: nobody else may change it */
+    bool holds_writes;      /* ... and writes are refused */
     node_id hold_proposer;
     uint64_t due_us;
     uint64_t now_us, wall_us;
@@ -302,11 +336,17 @@ struct message *core_reply(struct core *core, const struct event *event, enum me
                            enum status status);
 void message_set_text(struct message *message, const char *text);
 bool peer_is_usable(const struct core *core, uint16_t peer);
-bool peer_is_suspect(const struct core *core, uint16_t peer);
-void peer_failed(struct core *core, uint16_t peer);
 /* Legs for the primaries of `partition` (this node first, then connected ones, suspects last).
  */
 void request_add_primaries(struct core *core, struct request *request, uint16_t partition);
+/* Places of the partition's primaries in the ring, and whether this node is one. */
+void core_fill_owners(const struct core *core, struct slice key, struct store_request *store);
+/* Legs for fallbacks that may hold hints: two for each primary that is away or suspected, and
+ * this node if it is no primary. */
+void request_add_fallbacks(struct core *core, struct request *request, uint16_t partition);
+/* Suspects the peers that left a leg unanswered for longer than their patience. True if there
+ * was one. */
+bool request_suspect_slow(struct core *core, struct request *request);
 /* Fails the request's unanswered legs to `peer`. True if there was one. */
 bool request_fail_legs(struct request *request, uint16_t peer);
 /* True if the peer (or this node) is among the first N of the key. */
@@ -320,11 +360,31 @@ void child_finish(struct core *core, struct request *child, struct child_result 
 /* The result of a child, by the parent's kind. */
 void parent_on_child(struct core *core, struct request *parent, struct child_result *result);
 
+/* detector.c ------------------------------------------------------------------------------ */
+/* True while a peer that missed a deadline has not answered again: it is passed over. */
+bool peer_is_suspect(const struct core *core, uint16_t peer);
+/* The peer did not answer in time. */
+void peer_failed(struct core *core, uint16_t peer);
+/* The peer answered; after `latency_us`, or 0 if that is not known. */
+void peer_answered(struct core *core, uint16_t peer, uint64_t latency_us);
+/* How long an answer of the peer is waited for before someone else is asked as well. */
+uint64_t peer_patience_us(const struct core *core, uint16_t peer, bool sync);
+/* In which order peers are asked: less is sooner. 0 is this node. */
+unsigned peer_rank(const struct core *core, uint16_t peer);
+/* One more read may be sent than R asks for. */
+bool detector_take_hedge(struct core *core);
+void detector_note_read(struct core *core);
+void detector_on_tick(struct core *core);
+
 /* coordinate_put.c ------------------------------------------------------------------------ */
 void put_on_request(struct core *core, struct event *event);
-/* Takes `put`, also on failure. False when the table is full or no quorum is possible. */
+/* Coordinates here what no primary could be asked to coordinate. Takes the payload out of
+ * `message`; the reply goes where `from` would have replied. */
+void put_start_fallback(struct core *core, struct request *from, struct message *message);
+/* Takes `put`, also on failure. False when the table is full or this node is no primary.
+ * `intent_stamp`: of the intent that it carries out; 0: none. */
 bool put_start_child(struct core *core, struct request *parent, struct message_put *put,
-                     bool rows_only, uint64_t intent_stamp);
+                     uint64_t intent_stamp);
 void put_on_stored(struct core *core, struct request *request, struct store_result *result);
 void put_on_reply(struct core *core, struct request *request, uint8_t leg,
                   struct message *message);
@@ -332,8 +392,21 @@ void put_on_child(struct core *core, struct request *request, struct child_resul
 void put_on_due(struct core *core, struct request *request);
 void put_check(struct core *core, struct request *request);
 
+/* put_legs.c ------------------------------------------------------------------------------ */
+/* Sets up all legs of a put whose own copy is written, and sends the objects. */
+void put_legs_start(struct core *core, struct request *request);
+/* The object has its quorum: those that hold just the row are sent to. */
+void put_legs_send_rows(struct core *core, struct request *request);
+/* Legs whose peer was waited for long enough are given to fallbacks. */
+void put_legs_on_due(struct core *core, struct request *request);
+/* Gives the leg to the next fallback. False if there is none: the leg stays as it is. */
+bool put_leg_replace(struct core *core, struct request *request, uint8_t leg);
+void put_count_acknowledged(struct request *request, const struct leg *leg);
+
 /* coordinate_get.c ------------------------------------------------------------------------ */
 void get_on_request(struct core *core, struct event *event);
+/* Coordinates a get here although this node is no primary. */
+void get_start_fallback(struct core *core, struct request *from, struct message *message);
 /* Reads the key with all replicas, for the sake of the read repair alone. */
 void get_start_repair(struct core *core, struct blob *key);
 bool get_start_child(struct core *core, struct request *parent, struct blob *key);
@@ -350,6 +423,7 @@ void get_check(struct core *core, struct request *request);
 void list_on_request(struct core *core, struct event *event);
 bool list_start_child(struct core *core, struct request *parent, struct blob *directory,
                       struct blob *name);
+void list_start_fallback(struct core *core, struct request *from, struct message *message);
 /* The same for the row of an object's key: a listing of one name by this node and one peer. */
 bool list_start_pair(struct core *core, struct request *parent, struct slice key,
                      uint16_t peer);
@@ -386,12 +460,13 @@ void scan_child_done(struct core *core, struct request *scan, bool ok);
 bool push_object(struct core *core, struct request *parent, struct blob *key);
 
 /* hints.c --------------------------------------------------------------------------------- */
-void hints_on_request(struct core *core, struct event *event);
 void hints_on_reply(struct core *core, struct request *request, uint8_t leg,
                     struct message *message);
 void hints_on_stored(struct core *core, struct request *request, struct store_result *result);
 void hints_on_due(struct core *core, struct request *request);
 void hints_on_tick(struct core *core);
+/* A member can be asked again, or something was kept for one: look after `delay_us`. */
+void hints_wanted(struct core *core, uint64_t delay_us);
 void hints_check(struct core *core, struct request *request);
 void hints_release(struct request *request);
 

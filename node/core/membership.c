@@ -7,7 +7,11 @@
  * for all and pushes the ring. Afterwards the ring is on every disk, and no node needs another
  * to start.
  *
- * A join changes the ring only when every member agreed to hold writes still and holds no data:
+ * A node whose disk was lost comes back under a new identity at its old address: its join
+ * replaces the lost member, once every other one agreed. It refills before its copies count.
+ *
+ * A join of another node changes the ring only when every member agreed to hold writes still
+ * and holds no data:
  *
  *   JOIN ──► PREPARE to every member ──► all hold still, none has data ──► ring epoch + 1 saved
  *        ──► RING_PUSH to every member, JOIN_REPLY to the newcomer
@@ -72,6 +76,8 @@ void membership_map_peers(struct core *core)
     }
     core->scans[0].due_us = core->now_us;
     core->scans[1].due_us = core->now_us;
+    repair_on_ring(core);
+    hints_wanted(core, 0);
     request_due(core, core->now_us);
 }
 
@@ -93,6 +99,8 @@ static void ring_adopt(struct core *core, struct ring *ring)
     request->join.ring = ring;
     struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_SAVE_RING);
     store->ring = copy;
+    /* Whoever takes up a ring that others made before may lack what they hold for its keys. */
+    store->mark_incomplete = core->ring == NULL && ring->epoch > 1;
 }
 
 static void ring_in_force(struct core *core, const struct ring *ring)
@@ -105,6 +113,7 @@ static void ring_in_force(struct core *core, const struct ring *ring)
         }
     }
     *core->ring = *ring;
+    core->is_complete = core->is_complete && !(is_first && ring->epoch > 1);
     membership_map_peers(core);
     core->hold_until_us = 0;
     char text[96];
@@ -314,7 +323,8 @@ void membership_on_peer_up(struct core *core, struct event *event)
         return;
     }
     peer->connected = true;
-    peer->suspect_until_us = 0;
+    peer->is_suspect = false;
+    peer->well_since_us = core->now_us;
     peer->join_after_us = 0;
     peer->node = message->hello.node;
     peer->cluster_id = message->hello.cluster_id;
@@ -333,6 +343,7 @@ void membership_on_peer_up(struct core *core, struct event *event)
         core->scans[i].backoff_us = 0;
         intents_wanted(core, i == 0 ? INTENT_ROW : INTENT_REVIVE, CLEAR_INTENTS_AFTER_US);
     }
+    hints_wanted(core, CLEAR_INTENTS_AFTER_US);
     try_to_form(core);
 }
 
@@ -360,8 +371,24 @@ static bool ring_is_acceptable(const struct core *core, const struct ring *ring)
            (ring->cluster_id == core->ring->cluster_id && ring->epoch > core->ring->epoch);
 }
 
+/* Another node took this one's place, while this one was away: what it would accept now might
+ * never reach the others. */
+static bool is_replaced(const struct core *core, const struct ring *ring)
+{
+    return core->ring && ring && ring_is_valid(ring) &&
+           ring->cluster_id == core->ring->cluster_id && ring->epoch > core->ring->epoch &&
+           ring_find(ring, core->node) < 0;
+}
+
 static void ring_take(struct core *core, struct message *message)
 {
+    if (is_replaced(core, message->ring)) {
+        core->draining = true;
+        core_note(core, NOTE_JOIN_REFUSED,
+                  "another node has taken this one's place in the cluster; to take part again "
+                  "it must start with an empty data directory");
+        return;
+    }
     if (ring_is_acceptable(core, message->ring)) {
         struct ring *ring = message->ring;
         message->ring = NULL;
@@ -418,10 +445,17 @@ static bool join_answer_now(struct core *core, struct event *event)
         status = STATUS_NOT_READY;
     } else if (by_id >= 0 && by_id == by_address) {
         status = STATUS_OK;
-    } else if (by_id >= 0 || by_address >= 0) {
+    } else if (by_id >= 0 || by_address == core->self) {
         status = STATUS_REFUSED;
-        text = "another member has this address, or this node is known under another address "
-               "(was its data directory replaced?)";
+        text = "this node is known under another address, or has that of the node asked";
+    } else if (by_address >= 0) {
+        /* Its disk was lost. That this very node lives there now is seen with our own eyes. */
+        const struct peer *peer = &core->peers[core->member_peer[by_address]];
+        bool is_seen = peer->connected && peer->node == member->id;
+        if (is_seen && core->hold_until_us <= core->now_us && !core->is_adopting) {
+            return false;
+        }
+        status = STATUS_BUSY;
     } else if (core->ring->member_count == MEMBERS_MAX) {
         status = STATUS_REFUSED;
         text = "the cluster has as many members as it can";
@@ -458,10 +492,16 @@ static void on_join(struct core *core, struct event *event)
     request->reply_id = event->message->request_id;
     request->state = STATE_PREPARING;
     request->join.member = event->message->join.member;
+    int lost = ring_find_address(core->ring, request->join.member.address);
+    request->join.replaced = lost >= 0 ? core->ring->members[lost].id : 0;
     core->hold_until_us = core->now_us + HOLD_US;
     core->hold_proposer = core->node;
+    core->holds_writes = lost < 0;
     for (uint16_t i = 0; i < core->ring->member_count; i++) {
         uint16_t peer = core->member_peer[i];
+        if (i == lost || (lost >= 0 && peer == PEER_SELF)) {
+            continue; /* a lost one is not asked; data may be there */
+        }
         if (request->leg_count == LEGS_MAX) {
             join_end(
                 core, request, STATUS_REFUSED,
@@ -477,6 +517,7 @@ static void on_join(struct core *core, struct event *event)
             struct message *message = request_send(core, request, leg, MESSAGE_PREPARE);
             message->prepare.epoch = core->ring->epoch;
             message->prepare.proposer = core->node;
+            message->prepare.replaced = request->join.replaced;
         } else {
             request->leg[leg].state = LEG_FAILED;
         }
@@ -500,8 +541,14 @@ void join_check(struct core *core, struct request *request)
     }
     struct ring *ring = malloc(sizeof *ring);
     struct ring *copy = malloc(sizeof *copy);
-    if (!ring || !copy ||
-        ring_add_member(core->ring, &request->join.member, ring) != STATUS_OK) {
+    enum status status = STATUS_NO_MEMORY;
+    if (ring && copy && request->join.replaced != 0) {
+        status = ring_replace_member(core->ring, request->join.replaced,
+                                     request->join.member.id, ring);
+    } else if (ring && copy) {
+        status = ring_add_member(core->ring, &request->join.member, ring);
+    }
+    if (status != STATUS_OK) {
         free(ring);
         free(copy);
         join_end(core, request, STATUS_REFUSED, "the ring cannot take this member");
@@ -572,8 +619,17 @@ static void on_prepare(struct core *core, struct event *event)
     const struct message_prepare *prepare = &event->message->prepare;
     bool held = core->hold_until_us > core->now_us && core->hold_proposer != prepare->proposer;
     struct request *request = NULL;
-    if (core->ring && prepare->epoch == core->ring->epoch && !held && !core->is_adopting &&
-        !has_writes_in_flight(core, NULL)) {
+    bool is_free =
+        core->ring && prepare->epoch == core->ring->epoch && !held && !core->is_adopting;
+    if (is_free && prepare->replaced != 0) {
+        /* No partition changes hands: writes go on, and the data stays. */
+        core->hold_until_us = core->now_us + HOLD_US;
+        core->hold_proposer = prepare->proposer;
+        core->holds_writes = false;
+        (void)core_reply(core, event, MESSAGE_PREPARE_REPLY, STATUS_OK);
+        return;
+    }
+    if (is_free && !has_writes_in_flight(core, NULL)) {
         request = request_new(core, REQUEST_PREPARE, UINT64_MAX, false);
     }
     if (!request) {
@@ -582,6 +638,7 @@ static void on_prepare(struct core *core, struct event *event)
     }
     core->hold_until_us = core->now_us + HOLD_US;
     core->hold_proposer = prepare->proposer;
+    core->holds_writes = true;
     request->handle = event->handle;
     request->reply_id = event->message->request_id;
     (void)request_store(core, request, LEG_OF_STORE, STORE_HOLDS_DATA);
@@ -669,6 +726,7 @@ void membership_on_response(struct core *core, struct event *event)
         return;
     case MESSAGE_RING_PUSH_REPLY:
     case MESSAGE_REPLICA_PUT_REPLY:
+    case MESSAGE_PING_REPLY:
         return;
     default:
         core->stats.late_answers++;

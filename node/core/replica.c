@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "node/core/internal.h"
+#include "ring/planted.h"
 
 static enum message_type reply_type_of(enum message_type type)
 {
@@ -33,53 +34,111 @@ static void note_clock_ahead(struct core *core, const struct object *object)
     }
 }
 
+static void replica_store_get(struct core *core, struct request *request,
+                              const struct message_replica_get *get)
+{
+    struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_GET);
+    store->key = blob_ref(get->key);
+    request->replica.digest_only = get->digest_only;
+    request->replica.from_hints = get->from_hints;
+    if (get->from_hints) {
+        core_fill_owners(core, blob_slice(get->key), store);
+    }
+}
+
+static void replica_store_put(struct core *core, struct request *request,
+                              struct message_replica_put *put)
+{
+    bool is_hint = put->hint_for != 0;
+    struct store_request *store =
+        request_store(core, request, LEG_OF_STORE, is_hint ? STORE_HINT : STORE_MERGE);
+    store->key = blob_ref(put->key);
+    store->object = put->object;
+    put->object = NULL;
+    store->parts = put->parts;
+    store->sync = put->sync;
+    store->with_intent = put->leave_intent && !key_is_root(blob_slice(put->key));
+    if (is_hint) {
+        store->owners[store->owner_count++] = put->hint_for;
+    }
+    request->replica.with_intent = store->with_intent;
+    note_clock_ahead(core, store->object);
+}
+
 static void replica_store(struct core *core, struct request *request, struct message *message)
 {
-    struct object *object = NULL;
-    struct store_request *store = NULL;
     switch ((int)message->type) {
     case MESSAGE_REPLICA_GET:
-        store = request_store(core, request, LEG_OF_STORE, STORE_GET);
-        store->key = blob_ref(message->replica_get.key);
-        request->replica.digest_only = message->replica_get.digest_only;
+        request->key = blob_ref(message->replica_get.key);
+        replica_store_get(core, request, &message->replica_get);
         break;
     case MESSAGE_REPLICA_PUT:
-        store = request_store(core, request, LEG_OF_STORE, STORE_MERGE);
-        store->key = blob_ref(message->replica_put.key);
-        object = message->replica_put.object;
-        store->object = object;
-        message->replica_put.object = NULL;
-        store->parts = message->replica_put.parts;
-        store->sync = message->replica_put.sync;
+        request->key = blob_ref(message->replica_put.key);
+        replica_store_put(core, request, &message->replica_put);
         break;
-    default:
-        assert(message->type == MESSAGE_REPLICA_LIST);
-        store = request_store(core, request, LEG_OF_STORE, STORE_LIST);
+    case MESSAGE_REPLICA_LIST: {
+        request->key = blob_ref(message->list.directory);
+        struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_LIST);
         store->key = message->list.directory;
         message->list.directory = NULL;
         store->list = message->list;
         memset(&message->list, 0, sizeof message->list);
         break;
     }
-    request->key = blob_ref(store->key);
-    if (object) {
-        note_clock_ahead(core, object);
+    default:
+        assert(message->type == MESSAGE_HINTS);
+        (void)request_store(core, request, LEG_OF_STORE, STORE_HINT_OWNERS);
+        break;
     }
+}
+
+/* A copy that is not complete must not pass for one in a read (design.md section 5). */
+static bool is_withheld(const struct core *core, const struct message *message)
+{
+    if (core->is_complete || planted(PLANTED_NOT_FOUND_INCOMPLETE)) {
+        return false;
+    }
+    if (message->type == MESSAGE_REPLICA_GET) {
+        return !message->replica_get.for_repair && !message->replica_get.from_hints;
+    }
+    return message->type == MESSAGE_REPLICA_LIST && !message->list.for_repair;
+}
+
+/* A fallback is none of the key's primaries: their copies must not be counted twice. */
+static bool is_bad_hint(const struct core *core, const struct message *message)
+{
+    return message->type == MESSAGE_REPLICA_PUT && message->replica_put.hint_for != 0 &&
+           !planted(PLANTED_FALLBACK_TWICE) &&
+           peer_holds(core, PEER_SELF, blob_slice(message->replica_put.key));
+}
+
+static enum status replica_judge(struct core *core, const struct event *event)
+{
+    const struct message *message = event->message;
+    if (message->type == MESSAGE_HINTS) {
+        return core->ring ? STATUS_OK : STATUS_NOT_READY;
+    }
+    if (event->role != ROLE_NODE) {
+        return STATUS_REFUSED;
+    }
+    if (!core->ring) {
+        return STATUS_NOT_READY;
+    }
+    if (message->ring_epoch != core->ring->epoch) {
+        core->stats.stale_ring++;
+        return STATUS_STALE_RING;
+    }
+    if (is_withheld(core, message)) {
+        return STATUS_NOT_READY;
+    }
+    return is_bad_hint(core, message) ? STATUS_REFUSED : STATUS_OK;
 }
 
 void replica_on_request(struct core *core, struct event *event)
 {
     struct message *message = event->message;
     enum message_type reply_type = reply_type_of(message->type);
-    enum status status = STATUS_OK;
-    if (event->role != ROLE_NODE) {
-        status = STATUS_REFUSED;
-    } else if (!core->ring) {
-        status = STATUS_NOT_READY;
-    } else if (message->ring_epoch != core->ring->epoch) {
-        core->stats.stale_ring++;
-        status = STATUS_STALE_RING;
-    }
+    enum status status = replica_judge(core, event);
     struct request *request = NULL;
     if (status == STATUS_OK) {
         request = request_new(core, REQUEST_REPLICA, UINT64_MAX, false);
@@ -97,8 +156,11 @@ void replica_on_request(struct core *core, struct event *event)
 
 void replica_on_stored(struct core *core, struct request *request, struct store_result *result)
 {
-    struct message *message =
-        request_reply(core, request, request->replica.type, result->status);
+    enum status status = result->status;
+    if (request->replica.from_hints && status == STATUS_OK && !result->object) {
+        status = STATUS_NOT_FOUND;
+    }
+    struct message *message = request_reply(core, request, request->replica.type, status);
     switch ((int)request->replica.type) {
     case MESSAGE_REPLICA_GET_REPLY:
         if (request->replica.digest_only) {
@@ -108,9 +170,20 @@ void replica_on_stored(struct core *core, struct request *request, struct store_
             message->replica_get_reply.object = object_ref(result->object);
         }
         break;
+    case MESSAGE_REPLICA_PUT_REPLY:
+        if (request->replica.with_intent && status == STATUS_OK) {
+            intents_wanted(core, INTENT_ROW, CLEAR_INTENTS_AFTER_US);
+        }
+        break;
     case MESSAGE_REPLICA_LIST_REPLY:
         message->list_reply = result->list;
         memset(&result->list, 0, sizeof result->list);
+        break;
+    case MESSAGE_HINTS_REPLY:
+        message->hints_reply.count = result->hint_owner_count;
+        message->hints_reply.owners = result->hint_owners;
+        result->hint_owners = NULL;
+        result->hint_owner_count = 0;
         break;
     default:
         break;

@@ -79,6 +79,7 @@ struct request *request_new(struct core *core, enum request_kind kind, uint64_t 
     request->kind = kind;
     request->generation = generation;
     request->slot = slot;
+    request->started_us = core->now_us;
     request->deadline_us = deadline_us;
     request->hedge_us = UINT64_MAX;
     request->is_client = is_client;
@@ -212,6 +213,7 @@ struct message *request_send(struct core *core, struct request *request, uint8_t
     struct message *message = core_send(core, request->leg[leg].peer, type);
     message->request_id = request_token(request, leg);
     request->leg[leg].state = LEG_SENT;
+    request->leg[leg].sent_us = core->now_us;
     return message;
 }
 
@@ -268,18 +270,6 @@ bool peer_is_usable(const struct core *core, uint16_t peer)
     return peer < core->peer_count && core->peers[peer].is_replica;
 }
 
-bool peer_is_suspect(const struct core *core, uint16_t peer)
-{
-    return peer < core->peer_count && core->peers[peer].suspect_until_us > core->now_us;
-}
-
-void peer_failed(struct core *core, uint16_t peer)
-{
-    if (peer < core->peer_count) {
-        core->peers[peer].suspect_until_us = core->now_us + SUSPECT_US;
-    }
-}
-
 bool core_is_primary(const struct core *core, uint16_t partition)
 {
     struct preference_list list;
@@ -299,31 +289,69 @@ bool peer_holds(const struct core *core, uint16_t peer, struct slice key)
     return false;
 }
 
-/* 0: this node; 1: connected; 2: connected but slow of late; 3: not connected. */
-static int peer_rank(const struct core *core, uint16_t peer)
+void core_fill_owners(const struct core *core, struct slice key, struct store_request *store)
 {
-    if (peer == PEER_SELF) {
-        return 0;
+    struct preference_list list;
+    preference_list_build(core->ring, ring_partition(core->ring, key), &list);
+    store->owner_count = 0;
+    for (uint16_t i = 0; i < list.primary; i++) {
+        store->owners[store->owner_count++] = core->ring->members[list.member[i]].id;
     }
-    if (!peer_is_usable(core, peer)) {
-        return 3;
-    }
-    return peer_is_suspect(core, peer) ? 2 : 1;
 }
 
 void request_add_primaries(struct core *core, struct request *request, uint16_t partition)
 {
     struct preference_list list;
     preference_list_build(core->ring, partition, &list);
-    for (int rank = 0; rank <= 3; rank++) {
-        for (uint16_t i = 0; i < list.primary; i++) {
-            uint16_t peer = core->member_peer[list.member[i]];
-            if (peer_rank(core, peer) == rank) {
-                assert(request->leg_count < LEGS_MAX);
-                request->leg[request->leg_count++].peer = peer;
-            }
+    uint8_t first = request->leg_count;
+    for (uint16_t i = 0; i < list.primary; i++) {
+        assert(request->leg_count < LEGS_MAX);
+        uint16_t peer = core->member_peer[list.member[i]];
+        /* Sorted by insertion: behind those of the same rank, which keep the list's order. */
+        uint8_t place = request->leg_count++;
+        while (place > first &&
+               peer_rank(core, request->leg[place - 1].peer) > peer_rank(core, peer)) {
+            request->leg[place] = request->leg[place - 1];
+            place--;
+        }
+        request->leg[place] =
+            (struct leg){.peer = peer, .owner = core->ring->members[list.member[i]].id};
+    }
+}
+
+void request_add_fallbacks(struct core *core, struct request *request, uint16_t partition)
+{
+    struct preference_list list;
+    preference_list_build(core->ring, partition, &list);
+    unsigned wanted = 0;
+    for (uint16_t i = 0; i < list.primary; i++) {
+        uint16_t peer = core->member_peer[list.member[i]];
+        bool is_well =
+            peer == PEER_SELF || (peer_is_usable(core, peer) && !peer_is_suspect(core, peer));
+        wanted += is_well ? 0 : 2;
+    }
+    for (uint16_t i = list.primary; i < list.count && request->leg_count < LEGS_MAX; i++) {
+        uint16_t peer = core->member_peer[list.member[i]];
+        bool is_well = peer_is_usable(core, peer) && !peer_is_suspect(core, peer);
+        if (peer == PEER_SELF || (wanted > 0 && is_well)) {
+            wanted -= wanted > 0 && peer != PEER_SELF ? 1 : 0;
+            request->leg[request->leg_count++] = (struct leg){.peer = peer, .is_hint = true};
         }
     }
+}
+
+bool request_suspect_slow(struct core *core, struct request *request)
+{
+    bool any = false;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        const struct leg *leg = &request->leg[i];
+        if (leg->state == LEG_SENT && leg->peer != PEER_SELF &&
+            core->now_us - leg->sent_us >= peer_patience_us(core, leg->peer, false)) {
+            peer_failed(core, leg->peer);
+            any = true;
+        }
+    }
+    return any;
 }
 
 bool request_fail_legs(struct request *request, uint16_t peer)

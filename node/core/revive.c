@@ -143,7 +143,7 @@ static void revive_create(struct core *core, struct request *request,
     }
     request->state = STATE_CREATING;
     core->stats.directories_revived++;
-    if (!put_start_child(core, request, put, false, 0)) {
+    if (!put_start_child(core, request, put, 0)) {
         revive_finish(core, request, false);
     }
 }

@@ -16,6 +16,11 @@
     X(siblings_returned)   /* gets that returned two or more shown versions */                 \
     X(read_repairs)        /* stale replicas written back to after a read */                   \
     X(hedged_reads)        /* further replicas asked because one was slow */                   \
+    X(peers_suspected)     /* times a peer missed a deadline and was passed over */            \
+    X(fallback_puts)       /* puts coordinated here though no primary was reached */           \
+    X(hints_stored)        /* copies kept for a member by this coordinator or a fallback */    \
+    X(hints_kept)          /* hints on this node when it last looked */                        \
+    X(hints_delivered)     /* ... that their owner has acknowledged */                         \
     X(rows_left_to_intent) /* puts answered before their row had its quorum */                 \
     X(intents_retried)     /* rows pushed again */                                             \
     X(directories_revived)                                                                     \

@@ -1,0 +1,261 @@
+/*
+ * put_legs.c - who gets which part of a put: primaries, fallbacks in their place, and when.
+ *
+ * The first N reachable nodes of the preference list take part, never one of them twice
+ * (DeCandia et al., section 4.6: sloppy quorum). A primary that is away, suspected or slower
+ * than its patience is replaced by the next fallback, which keeps the object as a hint for it.
+ * With no fallback left a suspect is asked all the same if the quorum needs it; else it gets a
+ * marker afterwards (coordinate_put.c).
+ *
+ * A node that holds just the row is sent to only when the object has its W copies: a row must
+ * not outlive an object that a power cut took from its only disk.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "node/core/internal.h"
+#include "ring/planted.h"
+
+/* One leg for each other primary of the object, and for those of the row. */
+static void put_add_legs(struct core *core, struct request *request)
+{
+    struct slice key = blob_slice(request->key);
+    request_add_primaries(core, request, ring_partition(core->ring, key));
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        request->leg[i].parts = REPLICA_OBJECT;
+    }
+    if (request->put.w_row == 0) {
+        return;
+    }
+    uint8_t objects = request->leg_count;
+    request_add_primaries(core, request, ring_partition(core->ring, key_directory(key)));
+    uint8_t count = objects;
+    for (uint8_t i = objects; i < request->leg_count; i++) {
+        struct leg *row = &request->leg[i];
+        uint8_t same = 0;
+        while (same < objects && request->leg[same].peer != row->peer) {
+            same++;
+        }
+        if (same < objects) {
+            request->leg[same].parts |= REPLICA_ROW;
+            continue;
+        }
+        request->leg[count] = *row;
+        request->leg[count++].parts = REPLICA_ROW;
+    }
+    request->leg_count = count;
+}
+
+void put_count_acknowledged(struct request *request, const struct leg *leg)
+{
+    request->put.object_acks += (leg->parts & REPLICA_OBJECT) ? 1 : 0;
+    request->put.row_acks += (leg->parts & REPLICA_ROW) ? 1 : 0;
+}
+
+/* What a planted bug sends instead of the whole object. Never called in the shipping build. */
+static struct object *object_newest_alone(const struct object *object)
+{
+    struct object *alone = NULL;
+    uint32_t count = object->version_count > 0 ? 1 : 0;
+    enum status status =
+        object_new(&object->clock, object_newest(object), count, (struct actor){0}, &alone);
+    return status == STATUS_OK ? alone : NULL;
+}
+
+static struct object *leg_object(const struct request *request, const struct leg *leg)
+{
+    if (planted(PLANTED_SEND_SINGLY)) {
+        return object_newest_alone(request->put.object);
+    }
+    return (leg->parts & REPLICA_OBJECT) ? object_ref(request->put.object)
+                                         : object_project(request->put.object);
+}
+
+static void leg_send(struct core *core, struct request *request, uint8_t i)
+{
+    struct leg *leg = &request->leg[i];
+    struct object *object = leg_object(request, leg);
+    if (!object) {
+        leg->state = LEG_FAILED;
+        return;
+    }
+    struct message *message = request_send(core, request, i, MESSAGE_REPLICA_PUT);
+    message->replica_put.key = blob_ref(request->key);
+    message->replica_put.object = object;
+    message->replica_put.parts = leg->parts;
+    message->replica_put.sync = request->put.sync && !planted(PLANTED_UNSYNCED);
+    message->replica_put.hint_for = leg->is_hint ? leg->owner : 0;
+    uint64_t patience_us = peer_patience_us(core, leg->peer, request->put.sync);
+    uint64_t due_us = core->now_us + patience_us;
+    if (due_us < request->hedge_us) {
+        request_set_hedge(core, request, due_us);
+    }
+}
+
+static bool is_well(const struct core *core, uint16_t peer)
+{
+    return peer_is_usable(core, peer) && !peer_is_suspect(core, peer);
+}
+
+/* True if some leg gives the peer a copy of the object, or gave it one. */
+static bool has_copy(const struct request *request, uint16_t peer)
+{
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        const struct leg *leg = &request->leg[i];
+        if (leg->peer == peer && (leg->parts & REPLICA_OBJECT)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The next fallback that may take a copy, or PEER_SELF for none. Each is tried once a put. */
+static uint16_t next_fallback(const struct core *core, struct request *request)
+{
+    struct preference_list list;
+    uint16_t partition = ring_partition(core->ring, blob_slice(request->key));
+    preference_list_build(core->ring, partition, &list);
+    uint16_t *place = &request->put.next_fallback;
+    *place = *place < list.primary ? list.primary : *place;
+    while (*place < list.count) {
+        uint16_t peer = core->member_peer[list.member[(*place)++]];
+        bool is_free = planted(PLANTED_FALLBACK_TWICE) || !has_copy(request, peer);
+        if (peer != PEER_SELF && is_well(core, peer) && is_free) {
+            return peer;
+        }
+    }
+    return PEER_SELF;
+}
+
+bool put_leg_replace(struct core *core, struct request *request, uint8_t i)
+{
+    struct leg *leg = &request->leg[i];
+    if (!(leg->parts & REPLICA_OBJECT)) {
+        return false;
+    }
+    uint16_t peer = next_fallback(core, request);
+    if (peer == PEER_SELF) {
+        return false;
+    }
+    leg->peer = peer;
+    leg->is_hint = true;
+    /* The owner's row comes with the object, when the hint is handed over. */
+    leg->parts = REPLICA_OBJECT;
+    core->stats.hints_stored++;
+    leg_send(core, request, i);
+    return true;
+}
+
+/* Sends to suspects what the quorum cannot do without. */
+static void ask_suspects(struct core *core, struct request *request)
+{
+    unsigned objects = 0;
+    unsigned rows = 0;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        const struct leg *leg = &request->leg[i];
+        if (leg->state != LEG_FAILED) {
+            objects += (leg->parts & REPLICA_OBJECT) ? 1 : 0;
+            rows += (leg->parts & REPLICA_ROW) ? 1 : 0;
+        }
+    }
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        struct leg *leg = &request->leg[i];
+        bool gives_object = (leg->parts & REPLICA_OBJECT) && objects < request->put.w;
+        bool gives_row = (leg->parts & REPLICA_ROW) && rows < request->put.w_row;
+        bool is_asked = leg->state == LEG_FAILED && peer_is_usable(core, leg->peer);
+        if (is_asked && (gives_object || gives_row)) {
+            leg_send(core, request, i);
+            objects += (leg->parts & REPLICA_OBJECT) ? 1 : 0;
+            rows += (leg->parts & REPLICA_ROW) ? 1 : 0;
+        }
+    }
+}
+
+/* At a fallback the own copy stands in for the first primary, whom a leg would go to. */
+static void legs_take_own(struct core *core, struct request *request)
+{
+    if (request->put.is_fallback) {
+        struct store_request owners;
+        core_fill_owners(core, blob_slice(request->key), &owners);
+        for (uint8_t i = 0; i < request->leg_count; i++) {
+            struct leg *leg = &request->leg[i];
+            if ((leg->parts & REPLICA_OBJECT) && leg->owner == owners.owners[0]) {
+                leg->peer = PEER_SELF;
+                leg->is_hint = true;
+                leg->parts = REPLICA_OBJECT;
+            }
+        }
+    }
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        if (request->leg[i].peer == PEER_SELF) {
+            request->leg[i].state = LEG_DONE;
+            put_count_acknowledged(request, &request->leg[i]);
+        }
+    }
+}
+
+void put_legs_start(struct core *core, struct request *request)
+{
+    put_add_legs(core, request);
+    legs_take_own(core, request);
+    /* Those that are well first: a fallback is none that gets a copy anyway. */
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        struct leg *leg = &request->leg[i];
+        if (leg->state != LEG_IDLE || !(leg->parts & REPLICA_OBJECT)) {
+            continue;
+        }
+        if (is_well(core, leg->peer)) {
+            leg_send(core, request, i);
+        } else {
+            leg->state = LEG_FAILED;
+        }
+    }
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        if (request->leg[i].state == LEG_FAILED) {
+            (void)put_leg_replace(core, request, i);
+        }
+    }
+    ask_suspects(core, request);
+}
+
+void put_legs_send_rows(struct core *core, struct request *request)
+{
+    bool any = false;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        struct leg *leg = &request->leg[i];
+        if (leg->state != LEG_IDLE) {
+            continue;
+        }
+        any = true;
+        if (is_well(core, leg->peer)) {
+            leg_send(core, request, i);
+        } else {
+            leg->state = LEG_FAILED;
+        }
+    }
+    if (any) {
+        ask_suspects(core, request);
+    }
+}
+
+void put_legs_on_due(struct core *core, struct request *request)
+{
+    request->hedge_us = UINT64_MAX;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        struct leg *leg = &request->leg[i];
+        if (leg->state != LEG_SENT) {
+            continue;
+        }
+        uint64_t patience_us = peer_patience_us(core, leg->peer, request->put.sync);
+        uint64_t due_us = leg->sent_us + patience_us;
+        if (due_us > core->now_us) {
+            if (due_us < request->hedge_us) {
+                request_set_hedge(core, request, due_us);
+            }
+            continue;
+        }
+        peer_failed(core, leg->peer);
+        /* Without a fallback it is waited for as long as the request may last. */
+        (void)put_leg_replace(core, request, i);
+    }
+}
