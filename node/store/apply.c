@@ -12,6 +12,7 @@
 enum {
     QUICK_ROWS_MAX = 64,          /* rows of a listing */
     QUICK_INTENTS_MAX = 64,       /* intents to be dropped */
+    QUICK_HINTS_MAX = 64,         /* hints to be dropped */
     QUICK_SIZE_MAX = 32 << 10,    /* bytes to be hashed and copied: below 0.1 ms */
     REQUEST_OVERHEAD_SIZE = 1024, /* keys, clock, row and intents beside the contents */
 };
@@ -76,6 +77,16 @@ size_t store_request_size(const struct store_request *request)
     return size;
 }
 
+static bool is_quick_hint(const struct store_state *state, const struct store_request *request,
+                          size_t size)
+{
+    size_t copies = request->owner_count > 0 ? request->owner_count : 1;
+
+    return !request->sync && size * copies <= QUICK_SIZE_MAX &&
+           (state->hints == NULL ||
+            state->hints->engine->operations->is_quick(state->hints->engine, size * copies));
+}
+
 bool store_request_is_quick(const struct store_state *state,
                             const struct store_request *request)
 {
@@ -86,7 +97,15 @@ bool store_request_is_quick(const struct store_state *state,
         return true;
     case STORE_LIST:
         return request->list.limit <= QUICK_ROWS_MAX;
+    case STORE_HINT:
+        return is_quick_hint(state, request, size);
+    case STORE_CLEAR_HINTS:
+        return request->hint_count <= QUICK_HINTS_MAX && is_quick_hint(state, request, size);
     case STORE_COORDINATE:
+        if (request->owner_count > 0 && !is_quick_hint(state, request, size)) {
+            return false;
+        }
+        /* fall through */
     case STORE_MERGE:
         return !request->sync && size <= QUICK_SIZE_MAX &&
                store_state_has_lease(state, request->wall_us) &&
@@ -98,9 +117,7 @@ bool store_request_is_quick(const struct store_state *state,
     case STORE_LIST_INTENTS:
     case STORE_HOLDS_DATA:
     case STORE_SAVE_RING:
-    case STORE_HINT:
     case STORE_LIST_HINTS:
-    case STORE_CLEAR_HINTS:
     case STORE_HINT_OWNERS:
     case STORE_TREE:
     case STORE_TREE_KEYS:
@@ -200,6 +217,19 @@ static enum status apply_scan(struct group *group, const struct store_request *r
     return apply_find_live_row(group->state, request, result);
 }
 
+static enum status apply_to_hints(struct store_state *state,
+                                  const struct store_request *request,
+                                  struct store_result *result)
+{
+    if (request->operation == STORE_LIST_HINTS) {
+        return apply_list_hints(state, request, result);
+    }
+    if (request->operation == STORE_CLEAR_HINTS) {
+        return apply_clear_hints(state, request);
+    }
+    return apply_hint_owners(state, result);
+}
+
 /* One request, with its tie to the batch. */
 static enum status apply_one(struct group *group, size_t i)
 {
@@ -208,11 +238,18 @@ static enum status apply_one(struct group *group, size_t i)
     struct store_result *result = &group->results[i];
     struct batch *batch = &group->batch;
     bool has_ring = state->partition_count > 0;
+    bool is_ready = has_ring && state->hints != NULL;
 
     switch (request->operation) {
     case STORE_GET:
+        if (request->owner_count > 0) {
+            return is_ready ? apply_get_hints(state, request, result) : STATUS_NOT_READY;
+        }
         return has_ring ? apply_get(state, batch, request, result) : STATUS_NOT_READY;
     case STORE_COORDINATE:
+        if (request->owner_count > 0 && !is_ready) {
+            return STATUS_NOT_READY;
+        }
         return has_ring ? apply_coordinate(state, batch, request, result) : STATUS_NOT_READY;
     case STORE_MERGE:
         return has_ring ? apply_merge(state, batch, request, result) : STATUS_NOT_READY;
@@ -232,9 +269,11 @@ static enum status apply_one(struct group *group, size_t i)
         commit(group, i);
         return store_state_save_ring(state, request->ring);
     case STORE_HINT:
+        return is_ready ? apply_hint(state, request) : STATUS_NOT_READY;
     case STORE_LIST_HINTS:
     case STORE_CLEAR_HINTS:
     case STORE_HINT_OWNERS:
+        return state->hints == NULL ? STATUS_NOT_READY : apply_to_hints(state, request, result);
     case STORE_TREE:
     case STORE_TREE_KEYS:
     case STORE_SCRUB:
@@ -245,6 +284,17 @@ static enum status apply_one(struct group *group, size_t i)
         return STATUS_NOT_READY;
     }
     return STATUS_BAD_MESSAGE;
+}
+
+/* Hints are written at once, to an engine of their own. */
+static bool writes_to_batch(const struct store_request *request)
+{
+    bool is_hint = request->operation == STORE_HINT ||
+                   request->operation == STORE_CLEAR_HINTS ||
+                   (request->operation == STORE_COORDINATE && request->owner_count > 0 &&
+                    !request->with_row);
+
+    return !is_hint && !store_request_is_read(request);
 }
 
 static void apply_all(struct group *group)
@@ -258,9 +308,10 @@ static void apply_all(struct group *group)
         if (status != STATUS_OK) {
             fail_result(result, status);
         }
-        bool is_tied = !store_request_is_read(request) || group->batch.has_read_pending;
+        bool writes = writes_to_batch(request);
+        bool is_tied = writes || group->batch.has_read_pending;
         group->ties[i] = is_tied ? TIE_BATCH : TIE_NONE;
-        group->sync = group->sync || (status == STATUS_OK && request->sync);
+        group->sync = group->sync || (status == STATUS_OK && request->sync && writes);
     }
     commit(group, group->count);
 }

@@ -1,1 +1,345 @@
+/*
+ * apply_hints.c - requests about what is kept for members that were away.
+ *
+ * Hints have an engine of their own, and each request its own batch there: it is written before
+ * anything of the request goes to the batch of the group.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
 #include "node/store/apply_internal.h"
+#include "node/store/hints.h"
+#include "node/store/layout.h"
+#include "node/wire/record.h"
+
+enum { LISTED_BYTES_MAX = 1 << 20 };
+
+enum status hint_set_load(struct hint_set *set, struct store_state *state,
+                          const struct store_request *request, enum hint_kind kind)
+{
+    assert(request->owner_count > 0 && request->owner_count <= REPLICAS_MAX);
+    assert(request->key != NULL && request->key->size > 0);
+
+    *set = (struct hint_set){.hints = state->hints};
+    for (size_t i = 0; i < request->owner_count; i++) {
+        struct hint_change *change = &set->changes[i];
+        *change = (struct hint_change){
+            .owner = request->owners[i],
+            .kind = kind,
+            .key = blob_slice(request->key),
+        };
+        for (size_t j = 0; j < i; j++) {
+            assert(set->changes[j].owner != change->owner);
+        }
+        enum status status = hints_load(set->hints, change->owner, kind, change->key,
+                                        kind == HINT_OBJECT, &change->before);
+        if (status != STATUS_OK) {
+            hint_set_release(set);
+            return status;
+        }
+        set->count++;
+    }
+    return STATUS_OK;
+}
+
+enum status hint_set_merge(const struct hint_set *set, struct object **ret_object)
+{
+    struct object *merged = object_ref(set->changes[0].before.object);
+
+    for (size_t i = 1; i < set->count; i++) {
+        struct object *other = set->changes[i].before.object;
+        if (other == NULL) {
+            continue;
+        }
+        struct object *both = object_merge(merged, other);
+        object_unref(merged);
+        if (both == NULL) {
+            return STATUS_NO_MEMORY;
+        }
+        merged = both;
+    }
+    *ret_object = merged;
+    return STATUS_OK;
+}
+
+enum status hint_set_add(struct hint_set *set, size_t first, struct object *incoming)
+{
+    for (size_t i = first; i < set->count; i++) {
+        struct hint_change *change = &set->changes[i];
+        set->objects[i] = object_merge(change->before.object, incoming);
+        if (set->objects[i] == NULL) {
+            return STATUS_NO_MEMORY;
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status hint_set_write(struct hint_set *set, uint64_t wall_us, bool sync)
+{
+    struct hint_change changes[REPLICAS_MAX];
+    size_t count = 0;
+
+    for (size_t i = 0; i < set->count; i++) {
+        struct hint_change *change = &set->changes[i];
+        change->object = set->objects[i];
+        bool is_same = change->object != NULL && change->object == change->before.object;
+        if (sync || !is_same) {
+            changes[count++] = *change;
+        }
+    }
+    return count == 0 ? STATUS_OK : hints_write(set->hints, changes, count, wall_us, sync);
+}
+
+void hint_set_release(struct hint_set *set)
+{
+    for (size_t i = 0; i < REPLICAS_MAX; i++) {
+        stored_hint_release(&set->changes[i].before);
+        object_unref(set->objects[i]);
+    }
+    *set = (struct hint_set){0};
+}
+
+enum status apply_hint(struct store_state *state, const struct store_request *request)
+{
+    struct hint_set set;
+    struct object *object = request->object;
+
+    if (object != NULL && !object_has_contents(object)) {
+        return STATUS_BAD_MESSAGE;
+    }
+    enum status status =
+        hint_set_load(&set, state, request, object != NULL ? HINT_OBJECT : HINT_MARKER);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (object != NULL) {
+        status = hint_set_add(&set, 0, object);
+    }
+    if (status == STATUS_OK) {
+        status = hint_set_write(&set, request->wall_us, request->sync);
+    }
+    hint_set_release(&set);
+    return status;
+}
+
+enum status apply_get_hints(struct store_state *state, const struct store_request *request,
+                            struct store_result *ret_result)
+{
+    struct hint_set set;
+    enum status status = hint_set_load(&set, state, request, HINT_OBJECT);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < set.count && status == STATUS_OK; i++) {
+        struct object *object = set.changes[i].before.object;
+        status = object == NULL ? STATUS_OK : record_verify(object);
+    }
+    if (status == STATUS_OK) {
+        status = hint_set_merge(&set, &ret_result->object);
+    }
+    hint_set_release(&set);
+    return status;
+}
+
+struct hint_list {
+    struct hint *hints; /* room for limit */
+    size_t limit;
+    size_t count;
+    size_t bytes;
+    bool more;
+    bool is_damaged; /* one could not be read */
+    enum status status;
+};
+
+/* STATUS_CORRUPT: it is passed over. */
+static enum status read_hint(struct slice key, struct slice value, struct hint *ret_hint)
+{
+    struct stored_hint stored = {0};
+    struct hint hint = {0};
+    struct slice rest = {0};
+    struct slice record = {0};
+    enum status status = STATUS_OK;
+    char kind = 0;
+
+    if (!layout_parse_hint(key, &hint.owner, &kind, &rest) ||
+        (kind != HINT_OBJECT && kind != HINT_MARKER) ||
+        !hints_parse_value(value, &stored, &record)) {
+        return STATUS_CORRUPT;
+    }
+    hint.kind = kind == HINT_OBJECT ? HINT_OBJECT : HINT_MARKER;
+    hint.stamp = stored.stamp;
+    hint.created_us = stored.created_us;
+    if (hint.kind == HINT_OBJECT) {
+        status = record_decode(record, &hint.object);
+    }
+    if (status == STATUS_OK && hint.kind == HINT_OBJECT) {
+        status = record_verify(hint.object);
+    }
+    if (status == STATUS_OK) {
+        hint.key = blob_new(rest);
+        status = hint.key == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+    }
+    if (status != STATUS_OK) {
+        object_unref(hint.object);
+        return status == STATUS_NO_MEMORY ? status : STATUS_CORRUPT;
+    }
+    *ret_hint = hint;
+    return STATUS_OK;
+}
+
+static bool on_hint(void *context, struct slice key, struct slice value)
+{
+    struct hint_list *list = context;
+
+    if (list->count == list->limit || list->bytes >= LISTED_BYTES_MAX) {
+        list->more = true;
+        return false;
+    }
+    enum status status = read_hint(key, value, &list->hints[list->count]);
+    if (status == STATUS_CORRUPT) {
+        list->is_damaged = true;
+        return true;
+    }
+    if (status != STATUS_OK) {
+        list->status = status;
+        return false;
+    }
+    list->count++;
+    list->bytes += key.size + value.size;
+    return true;
+}
+
+static enum status scan_hints(struct hint_store *hints, const struct store_request *request,
+                              struct hint_list *list)
+{
+    struct buffer start = {0};
+    struct buffer end = {0};
+    enum status status = STATUS_NO_MEMORY;
+
+    if (request->key == NULL) {
+        layout_hint_owner(&start, request->owners[0]);
+    } else {
+        layout_hint(&start, request->owners[0], (char)request->hint_kind,
+                    blob_slice(request->key));
+        buffer_append_byte(&start, 0); /* the next key that can be */
+    }
+    layout_hint_ages(&end, request->owners[0]);
+    if (!start.failed && !end.failed) {
+        status = hints->engine->operations->scan(hints->engine, buffer_slice(&start),
+                                                 buffer_slice(&end), true, on_hint, list);
+    }
+    buffer_release(&start);
+    buffer_release(&end);
+    return status;
+}
+
+enum status apply_list_hints(struct store_state *state, const struct store_request *request,
+                             struct store_result *ret_result)
+{
+    struct hint_list list = {
+        .hints = calloc(request->limit, sizeof(struct hint)),
+        .limit = request->limit,
+    };
+    enum status status = STATUS_NO_MEMORY;
+
+    assert(request->limit >= 1 && request->owner_count == 1);
+    if (list.hints != NULL) {
+        status = scan_hints(state->hints, request, &list);
+    }
+    if (list.status != STATUS_OK) {
+        status = list.status;
+    } else if (status == STATUS_OK && list.is_damaged) {
+        status = STATUS_CORRUPT;
+    }
+    /* One that cannot be read does not stand in the way of those behind it. */
+    if (status == STATUS_CORRUPT && list.count > 0) {
+        status = STATUS_OK;
+    }
+    if (status != STATUS_OK) {
+        hints_free(list.hints, list.count);
+        return status;
+    }
+    ret_result->hints = list.hints;
+    ret_result->hint_count = (uint16_t)list.count;
+    ret_result->more = list.more;
+    return STATUS_OK;
+}
+
+/* The stamps tell hints apart: one that is named twice is dropped once. */
+static bool has_stamp(const struct hint_change *changes, size_t count, uint64_t stamp)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (changes[i].before.stamp == stamp) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum status apply_clear_hints(struct store_state *state, const struct store_request *request)
+{
+    size_t capacity = request->hint_count > 0 ? request->hint_count : 1;
+    struct hint_change *changes = calloc(capacity, sizeof *changes);
+    enum status status = changes == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+    bool is_damaged = false;
+    size_t count = 0;
+
+    for (size_t i = 0; i < request->hint_count && status == STATUS_OK; i++) {
+        const struct hint *hint = &request->hints[i];
+        struct hint_change change = {
+            .owner = hint->owner,
+            .kind = hint->kind,
+            .key = blob_slice(hint->key),
+            .is_delete = true,
+        };
+        status = hints_load(state->hints, change.owner, change.kind, change.key, false,
+                            &change.before);
+        if (status == STATUS_CORRUPT) {
+            /* It stays, and does not stand in the way of the others. */
+            is_damaged = true;
+            status = STATUS_OK;
+        }
+        if (status == STATUS_OK && change.before.size > 0 &&
+            change.before.stamp == hint->stamp && !has_stamp(changes, count, hint->stamp)) {
+            changes[count++] = change;
+        }
+    }
+    if (status == STATUS_OK && is_damaged && count == 0) {
+        status = STATUS_CORRUPT;
+    }
+    if (status == STATUS_OK && count > 0) {
+        status = hints_write(state->hints, changes, count, request->wall_us, request->sync);
+    }
+    free(changes);
+    return status;
+}
+
+enum status apply_hint_owners(struct store_state *state, struct store_result *ret_result)
+{
+    struct hint_store *hints = state->hints;
+    struct hint_owner *owners = calloc(MEMBERS_MAX, sizeof *owners);
+    uint16_t count = 0;
+
+    if (owners == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    pthread_mutex_lock(&hints->lock);
+    for (size_t i = 0; i < hints->tally_count; i++) {
+        const struct hint_tally *tally = &hints->tallies[i];
+        if (tally->count > 0) {
+            owners[count++] = (struct hint_owner){
+                .owner = tally->owner,
+                .count = tally->count,
+                .bytes = tally->bytes,
+            };
+        }
+    }
+    pthread_mutex_unlock(&hints->lock);
+    for (uint16_t i = 0; i < count; i++) {
+        owners[i].oldest_us = hints_oldest(hints, owners[i].owner);
+    }
+    ret_result->hint_owners = owners;
+    ret_result->hint_owner_count = count;
+    return STATUS_OK;
+}

@@ -9,6 +9,7 @@
 
 #include "node/store/apply.h"
 #include "node/store/batch.h"
+#include "node/store/hints.h"
 
 /* apply_write.c: these work on the group's batch. */
 MUST_CHECK enum status apply_get(struct store_state *state, struct batch *batch,
@@ -22,6 +23,44 @@ MUST_CHECK enum status apply_merge(struct store_state *state, struct batch *batc
                                    struct store_result *ret_result);
 MUST_CHECK enum status apply_clear_intents(struct batch *batch,
                                            const struct store_request *request);
+
+/* True unless it is a row: versions that came without their contents. Stored as an object it
+ * would pass for a copy. */
+bool object_has_contents(const struct object *object);
+
+/* The hints of one kind for the owners of a request, and what they are to become. */
+struct hint_set {
+    struct hint_store *hints;
+    struct hint_change changes[REPLICAS_MAX]; /* as they are stored; in the owners' order */
+    struct object *objects[REPLICAS_MAX];     /* what they become; a reference each */
+    size_t count;
+};
+
+/* apply_hints.c: hints of several owners at once. Nothing is kept after a failed load. */
+MUST_CHECK enum status hint_set_load(struct hint_set *set, struct store_state *state,
+                                     const struct store_request *request, enum hint_kind kind);
+/* What all of them know, with the first one's own pair; NULL if there is none. */
+MUST_CHECK enum status hint_set_merge(const struct hint_set *set, struct object **ret_object);
+/* Merges `incoming` into those from `first` on. */
+MUST_CHECK enum status hint_set_add(struct hint_set *set, size_t first,
+                                    struct object *incoming);
+/* Writes what has changed; with `sync` all. Objects that were not set are markers. */
+MUST_CHECK enum status hint_set_write(struct hint_set *set, uint64_t wall_us, bool sync);
+void hint_set_release(struct hint_set *set);
+
+/* apply_hints.c: these work on the hints' engine alone, at once. state->hints is there. */
+MUST_CHECK enum status apply_hint(struct store_state *state,
+                                  const struct store_request *request);
+MUST_CHECK enum status apply_get_hints(struct store_state *state,
+                                       const struct store_request *request,
+                                       struct store_result *ret_result);
+MUST_CHECK enum status apply_list_hints(struct store_state *state,
+                                        const struct store_request *request,
+                                        struct store_result *ret_result);
+MUST_CHECK enum status apply_clear_hints(struct store_state *state,
+                                         const struct store_request *request);
+MUST_CHECK enum status apply_hint_owners(struct store_state *state,
+                                         struct store_result *ret_result);
 
 /* apply_scan.c: these read the engine, so nothing may be pending. */
 MUST_CHECK enum status apply_list(const struct store_state *state,

@@ -169,6 +169,18 @@ static enum status take_stamp(struct plan *plan)
     return store_state_counter(plan->state, 0, plan->wall_us, &plan->stamp);
 }
 
+/* The duty to push the key's row. */
+static enum status plan_row_intent(struct plan *plan)
+{
+    enum status status = take_stamp(plan);
+
+    if (status == STATUS_OK) {
+        plan->has_row_intent = true;
+        status = touch_intent(plan->batch, INTENT_ROW, plan->key, &plan->row_intent_index);
+    }
+    return status;
+}
+
 /*
  * A live row revives its directory, in whichever order the two arrive: so both the row that
  * meets a directory that is not live, and the directory that stops being live, leave an intent.
@@ -235,10 +247,10 @@ static void plan_carry_out(const struct plan *plan, struct store_result *result)
     result->object = object_ref(plan->has_object ? plan->object : plan->row);
 }
 
-/* The update itself: plan->object from the copy. Its counter becomes the stamp. */
-static enum status plan_update(struct plan *plan, const struct message_put *put)
+/* The update itself: plan->object from `current`. Its counter becomes the stamp. */
+static enum status plan_update(struct plan *plan, struct object *current,
+                               const struct message_put *put)
 {
-    struct object *current = batch_object(plan->batch, plan->object_index);
     struct update update = {
         .mode = put->mode,
         .context = {.count = put->context_count, .pair = put->context},
@@ -257,8 +269,49 @@ static enum status plan_update(struct plan *plan, const struct message_put *put)
         .counter = plan->stamp,
         .trusted_since = plan->state->trusted_since,
     };
-    plan->has_object = true;
     return object_update(current, &update, &coordinator, &plan->object);
+}
+
+/*
+ * A fallback's put: the update is applied to the hint for the first owner, of which every
+ * primary of the key gets one. The hints are written first: a row without its object would be
+ * worse than an object whose row is pushed later.
+ */
+static enum status coordinate_hints(struct plan *plan, const struct store_request *request,
+                                    struct store_result *ret_result)
+{
+    struct hint_set set;
+    struct object *current = NULL;
+    enum status status = hint_set_load(&set, plan->state, request, HINT_OBJECT);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = hint_set_merge(&set, &current);
+    if (status == STATUS_OK) {
+        status = plan_update(plan, current, request->put);
+    }
+    if (status == STATUS_OK && request->with_row && !key_is_root(plan->key)) {
+        status = plan_row(plan, plan->object);
+    }
+    if (status == STATUS_OK) {
+        status = plan_revival(plan);
+    }
+    if (status == STATUS_OK) {
+        set.objects[0] = object_ref(plan->object);
+        status = hint_set_add(&set, 1, plan->object);
+    }
+    if (status == STATUS_OK) {
+        status = hint_set_write(&set, plan->wall_us, plan->sync);
+    }
+    if (status == STATUS_OK) {
+        plan_carry_out(plan, ret_result);
+        object_unref(ret_result->object);
+        ret_result->object = object_ref(plan->object);
+    }
+    object_unref(current);
+    hint_set_release(&set);
+    return status;
 }
 
 enum status apply_coordinate(struct store_state *state, struct batch *batch,
@@ -273,18 +326,23 @@ enum status apply_coordinate(struct store_state *state, struct batch *batch,
         .sync = request->sync,
     };
     bool is_root = key_is_root(plan.key);
-    enum status status = load_object(state, batch, plan.key, &plan.object_index);
 
     assert(request->put != NULL);
+    if (request->owner_count > 0) {
+        enum status status = coordinate_hints(&plan, request, ret_result);
+        plan_release(&plan);
+        return status;
+    }
+    enum status status = load_object(state, batch, plan.key, &plan.object_index);
     if (status == STATUS_OK) {
-        status = plan_update(&plan, request->put);
+        plan.has_object = true;
+        status = plan_update(&plan, batch_object(batch, plan.object_index), request->put);
     }
     if (status == STATUS_OK && request->with_row && !is_root) {
         status = plan_row(&plan, plan.object);
     }
     if (status == STATUS_OK && request->with_intent && !is_root) {
-        plan.has_row_intent = true;
-        status = touch_intent(batch, INTENT_ROW, plan.key, &plan.row_intent_index);
+        status = plan_row_intent(&plan);
     }
     if (status == STATUS_OK) {
         status = plan_revival(&plan);
@@ -296,9 +354,7 @@ enum status apply_coordinate(struct store_state *state, struct batch *batch,
     return status;
 }
 
-/* An object whose versions came without their contents is a row: stored as an object it would
- * pass for a copy. */
-static bool has_contents(const struct object *object)
+bool object_has_contents(const struct object *object)
 {
     for (uint32_t i = 0; i < object->version_count; i++) {
         const struct version *version = &object->versions[i];
@@ -311,7 +367,7 @@ static bool has_contents(const struct object *object)
 
 static enum status plan_merge(struct plan *plan, struct object *incoming)
 {
-    if (!has_contents(incoming)) {
+    if (!object_has_contents(incoming)) {
         return STATUS_BAD_MESSAGE;
     }
     enum status status = load_object(plan->state, plan->batch, plan->key, &plan->object_index);
@@ -341,6 +397,9 @@ enum status apply_merge(struct store_state *state, struct batch *batch,
     }
     if (status == STATUS_OK && (request->parts & REPLICA_ROW) != 0 && !key_is_root(plan.key)) {
         status = plan_row(&plan, request->object);
+    }
+    if (status == STATUS_OK && request->with_intent && !key_is_root(plan.key)) {
+        status = plan_row_intent(&plan);
     }
     if (status == STATUS_OK) {
         status = plan_revival(&plan);

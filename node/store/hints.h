@@ -1,0 +1,92 @@
+/*
+ * hints.h - what the node keeps for members that it could not reach, in an engine of its own.
+ *
+ * Shape:    keys as in layout.h. How much there is for each owner is counted at the start and
+ *           kept in memory; when its oldest hint was made is looked up.
+ * Threads:  several at once. Load, merge and write of one hint must not run side by side: the
+ *           lanes see to it, and a request that drops hints runs alone.
+ * Never:    bytes that cannot be read are never "no hint"; a stamp is never given out twice.
+ */
+#ifndef NODE_STORE_HINTS_H
+#define NODE_STORE_HINTS_H
+
+#include <pthread.h>
+
+#include "node/store/apply.h"
+
+/* What is kept for one owner. */
+struct hint_tally {
+    node_id owner;
+    uint64_t count;
+    uint64_t bytes;   /* of keys and values */
+    unsigned writing; /* writes under way */
+    bool is_doubtful; /* a write failed: there may be more than is counted */
+};
+
+struct hint_store {
+    struct engine *engine;      /* borrowed */
+    atomic_uint_fast64_t stamp; /* the greatest that was given out or found */
+    atomic_bool is_partial;     /* a part could not be read when they were counted */
+    pthread_mutex_t lock;       /* guards what follows */
+    struct hint_tally tallies[MEMBERS_MAX]; /* ascending by owner */
+    size_t tally_count;
+};
+
+/* A hint as it is stored; `size` 0: there is none. */
+struct stored_hint {
+    uint64_t stamp;
+    uint64_t created_us;
+    size_t size;           /* bytes of key and value */
+    struct object *object; /* one reference; NULL for a marker, or if it was not asked for */
+};
+
+/* What becomes of one hint. */
+struct hint_change {
+    node_id owner;
+    enum hint_kind kind;
+    struct slice key;          /* borrowed */
+    struct stored_hint before; /* from hints_load */
+    bool is_delete;
+    struct object *object; /* borrowed: what it becomes; NULL for a marker */
+};
+
+/* Reads the hint into ret_before->size and so on. `with_object`: decodes it as well.
+ * STATUS_CORRUPT for bytes that are no hint; else the engine's. */
+MUST_CHECK enum status hints_load(struct hint_store *hints, node_id owner, enum hint_kind kind,
+                                  struct slice key, bool with_object,
+                                  struct stored_hint *ret_before);
+void stored_hint_release(struct stored_hint *stored);
+
+/* Carries out all changes, which name different hints, as one batch; nothing of it on failure.
+ * What is new was created at wall_us. STATUS_BUSY for one owner more than MEMBERS_MAX. */
+MUST_CHECK enum status hints_write(struct hint_store *hints, const struct hint_change *changes,
+                                   size_t count, uint64_t wall_us, bool sync);
+
+/* Takes the value of a stored hint apart; false if it is none. */
+bool hints_parse_value(struct slice value, struct stored_hint *ret_stored,
+                       struct slice *ret_record);
+
+/* Finds or makes the tally of an owner; NULL if the table is full. The lock is held. */
+struct hint_tally *hints_need_tally(struct hint_store *hints, node_id owner);
+
+/* When the oldest hint of the owner was created; 0 if it cannot be told. */
+uint64_t hints_oldest(struct hint_store *hints, node_id owner);
+
+/*
+ * Is there any hint for the key, of whatever kind, for any owner? No write may be under way.
+ * STATUS_CORRUPT if one that cannot be read might be for it. STATUS_OK and none if hints are
+ * not kept (store_hints_open was not called).
+ */
+MUST_CHECK enum status hints_any_for_key(struct store_state *state, struct slice key,
+                                         bool *ret_any);
+
+/* Keeps what can be read of damaged hints, drops the rest, counts anew. Nothing else may use
+ * the state. */
+MUST_CHECK enum status hints_salvage(struct store_state *state, struct error *error);
+
+/* For state.c: before the clean mark is written, so that it vouches for hints as well. */
+MUST_CHECK enum status hints_sync(struct store_state *state);
+/* Frees what store_hints_open made; the engine stays open. */
+void hints_release(struct store_state *state);
+
+#endif

@@ -1,0 +1,185 @@
+/*
+ * hints_open.c - the start and the end of a node's hints: they are counted, and made sure of.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/store/batch.h"
+#include "node/store/hints.h"
+#include "node/store/layout.h"
+
+enum { HINTS_FORMAT = 1 };
+#define SETTING_FORMAT "format"
+
+static enum status fail(struct error *error, enum status status, const char *text)
+{
+    error->code = status;
+    (void)snprintf(error->text, sizeof error->text, "the node's hints: %s", text);
+    return status;
+}
+
+static bool make_setting_key(struct buffer *key)
+{
+    layout_hint_owner(key, 0);
+    buffer_append_slice(key, slice_of_string(SETTING_FORMAT));
+    return !key->failed;
+}
+
+/* The mark of the format, synced: whatever was written before it is on the disk then as well.
+ */
+static enum status write_format(struct engine *engine)
+{
+    uint8_t number[NUMBER_SIZE];
+    struct buffer key = {0};
+    enum status status = STATUS_NO_MEMORY;
+
+    number_encode(HINTS_FORMAT, number);
+    if (make_setting_key(&key)) {
+        struct engine_write write = {
+            .key = buffer_slice(&key),
+            .value = slice_of(number, sizeof number),
+        };
+        status = engine->operations->write(engine, &write, 1, true);
+    }
+    buffer_release(&key);
+    return status;
+}
+
+static enum status check_format(struct engine *engine, struct error *error)
+{
+    struct buffer key = {0};
+    struct buffer value = {0};
+    uint64_t format = 0;
+    enum status status = STATUS_NO_MEMORY;
+
+    if (make_setting_key(&key)) {
+        status = engine->operations->get(engine, buffer_slice(&key), &value);
+    }
+    if (status == STATUS_NOT_FOUND) {
+        status = write_format(engine);
+    } else if (status == STATUS_OK && !number_decode(buffer_slice(&value), &format)) {
+        status = STATUS_CORRUPT;
+    }
+    buffer_release(&key);
+    buffer_release(&value);
+    if (status == STATUS_OK && format > HINTS_FORMAT) {
+        return fail(error, STATUS_BAD_VERSION, "they are of a newer format than this program");
+    }
+    return status == STATUS_OK ? STATUS_OK : fail(error, status, status_text(status));
+}
+
+struct count {
+    struct hint_store *hints;
+    uint64_t greatest_stamp;
+    enum status status;
+};
+
+static bool is_sound(char kind, struct slice value, struct stored_hint *ret_stored)
+{
+    struct slice record = {0};
+
+    return (kind == HINT_OBJECT || kind == HINT_MARKER) &&
+           hints_parse_value(value, ret_stored, &record) &&
+           (record.size > 0) == (kind == HINT_OBJECT);
+}
+
+static bool on_hint(void *context, struct slice key, struct slice value)
+{
+    struct count *count = context;
+    struct stored_hint stored = {0};
+    node_id owner = 0;
+    char kind = 0;
+    struct slice rest;
+
+    if (!layout_parse_hint(key, &owner, &kind, &rest)) {
+        count->hints->is_partial = true;
+        return true;
+    }
+    if (kind == HINT_AGE) {
+        return true;
+    }
+    struct hint_tally *tally = hints_need_tally(count->hints, owner);
+    if (tally == NULL) {
+        count->status = STATUS_CORRUPT;
+        return false;
+    }
+    if (!is_sound(kind, value, &stored)) {
+        tally->is_doubtful = true;
+        return true;
+    }
+    tally->count++;
+    tally->bytes += key.size + value.size;
+    if (stored.stamp > count->greatest_stamp) {
+        count->greatest_stamp = stored.stamp;
+    }
+    return true;
+}
+
+/* A part that cannot be read does not keep the node from starting, as with its objects. */
+static enum status count_all(struct hint_store *hints, struct error *error)
+{
+    struct count count = {.hints = hints};
+    struct buffer start = {0};
+    enum status status = STATUS_NO_MEMORY;
+
+    layout_hint_owner(&start, 1);
+    pthread_mutex_lock(&hints->lock);
+    hints->tally_count = 0;
+    hints->is_partial = false;
+    if (!start.failed) {
+        status = hints->engine->operations->scan(hints->engine, buffer_slice(&start),
+                                                 (struct slice){0}, true, on_hint, &count);
+    }
+    if (status == STATUS_CORRUPT) {
+        hints->is_partial = true;
+        status = STATUS_OK;
+    }
+    pthread_mutex_unlock(&hints->lock);
+    buffer_release(&start);
+    if (atomic_load(&hints->stamp) < count.greatest_stamp) {
+        atomic_store(&hints->stamp, count.greatest_stamp);
+    }
+    if (count.status != STATUS_OK) {
+        return fail(error, count.status, "they are for more nodes than a cluster may have");
+    }
+    return status == STATUS_OK ? STATUS_OK : fail(error, status, status_text(status));
+}
+
+enum status store_hints_open(struct store_state *state, struct engine *engine,
+                             struct error *error)
+{
+    assert(state->engine != NULL && state->hints == NULL && engine != NULL);
+
+    struct hint_store *hints = calloc(1, sizeof *hints);
+    if (hints == NULL) {
+        return fail(error, STATUS_NO_MEMORY, status_text(STATUS_NO_MEMORY));
+    }
+    hints->engine = engine;
+    pthread_mutex_init(&hints->lock, NULL);
+    state->hints = hints;
+    enum status status = check_format(engine, error);
+    if (status == STATUS_OK) {
+        status = count_all(hints, error);
+    }
+    if (status != STATUS_OK) {
+        hints_release(state);
+    }
+    return status;
+}
+
+enum status hints_sync(struct store_state *state)
+{
+    return state->hints == NULL ? STATUS_OK : write_format(state->hints->engine);
+}
+
+void hints_release(struct store_state *state)
+{
+    if (state->hints == NULL) {
+        return;
+    }
+    pthread_mutex_destroy(&state->hints->lock);
+    free(state->hints);
+    state->hints = NULL;
+}
