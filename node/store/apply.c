@@ -240,6 +240,7 @@ static enum status apply_one(struct group *group, size_t i)
     bool has_ring = state->partition_count > 0;
     bool is_ready = has_ring && state->hints != NULL;
 
+    batch->trees = has_ring ? state->trees : NULL;
     switch (request->operation) {
     case STORE_GET:
         if (request->owner_count > 0) {
@@ -267,7 +268,7 @@ static enum status apply_one(struct group *group, size_t i)
         return apply_holds_data(state, result);
     case STORE_SAVE_RING:
         commit(group, i);
-        return store_state_save_ring(state, request->ring);
+        return store_state_save_ring(state, request->ring, request->mark_incomplete);
     case STORE_HINT:
         return is_ready ? apply_hint(state, request) : STATUS_NOT_READY;
     case STORE_LIST_HINTS:

@@ -43,7 +43,7 @@ struct store_state {
     pthread_rwlock_t directories;
     struct live_directories live;
     struct hint_store *hints; /* apply_hints.c; NULL: store_hints_open was not called */
-    struct tree_store *trees; /* tree.c */
+    struct tree_store *trees; /* tree.c; NULL until there is a ring */
 };
 
 enum {
@@ -79,15 +79,22 @@ MUST_CHECK enum status store_hints_open(struct store_state *state, struct engine
 /* Writes the clean mark, synced. The engines stay open. Frees what the state owns. */
 MUST_CHECK enum status store_state_close(struct store_state *state);
 
+/* Frees what the state owns and writes nothing, as a crash does. Also after store_state_close,
+ * where it does nothing more. */
+void store_state_release(struct store_state *state);
+
 /* The next counter: greater than every one issued and than `floor`, and not behind the wall
  * clock. Renews the lease when half of it is used; fails only if that fails and is due. */
 MUST_CHECK enum status store_state_counter(struct store_state *state, uint64_t floor,
                                            uint64_t wall_us, uint64_t *ret_counter);
 /* True if store_state_counter is sure not to write now. */
 bool store_state_has_lease(const struct store_state *state, uint64_t wall_us);
-/* Stores the ring, synced. STATUS_REFUSED if it has another Q than the ring before. */
-MUST_CHECK enum status store_state_save_ring(struct store_state *state,
-                                             const struct ring *ring);
+/* Stores the ring, synced, and in the same batch, if asked, that the node's copies are not
+ * complete. STATUS_REFUSED if it has another Q than the ring before. */
+MUST_CHECK enum status store_state_save_ring(struct store_state *state, const struct ring *ring,
+                                             bool mark_incomplete);
+/* Notes whether the node's copies are complete, synced. */
+MUST_CHECK enum status store_state_set_complete(struct store_state *state, bool is_complete);
 
 /*
  * Carries out `count` requests in order as one group: all reads see the writes of the requests

@@ -218,7 +218,12 @@ static void set(struct batch_entry *entry, struct object *object, bool has_stamp
                 uint64_t stamp)
 {
     object_ref(object);
-    object_unref(entry->object);
+    if (entry->is_pending) {
+        object_unref(entry->object);
+    } else {
+        object_unref(entry->before);
+        entry->before = entry->object;
+    }
     entry->object = object;
     entry->has_stamp = has_stamp;
     entry->stamp = stamp;
@@ -285,37 +290,71 @@ static size_t gather(const struct batch *batch, struct engine_write *writes,
     return count;
 }
 
+/* What the pending entries change about the trees. */
+static enum status gather_changes(const struct batch *batch, struct tree_changes *changes)
+{
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i < batch->count && batch->trees != NULL && status == STATUS_OK; i++) {
+        const struct batch_entry *entry = &batch->entries[i];
+        bool is_record = entry->key[0] == 'o' || entry->key[0] == 'r';
+
+        if (entry->is_pending && is_record) {
+            status = tree_changes_add(changes, batch->trees, entry_key(entry), entry->before,
+                                      entry->object);
+        }
+    }
+    return status;
+}
+
+/* Writes all that is pending. */
+static enum status write_pending(struct batch *batch, struct tree_changes *changes, bool sync)
+{
+    struct buffer values = {0};
+    struct engine_write *writes = calloc(batch->count + changes->count, sizeof *writes);
+    enum status status = STATUS_NO_MEMORY;
+
+    if (writes == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    size_t count = gather(batch, writes, &values);
+    if (values.failed) {
+        goto out;
+    }
+    tree_changes_encode(changes, batch->trees, &writes[count]);
+    count += changes->count;
+    status = count == 0 ? STATUS_OK
+                        : batch->engine->operations->write(batch->engine, writes, count, sync);
+out:
+    buffer_release(&values);
+    free(writes);
+    return status;
+}
+
 enum status batch_commit(struct batch *batch, bool sync)
 {
-    struct engine_write *writes = NULL;
-    struct buffer values = {0};
-    enum status status = STATUS_OK;
+    struct tree_changes changes = {0};
 
     if (batch->count == 0) {
         return STATUS_OK;
     }
-    writes = calloc(batch->count, sizeof *writes);
-    if (writes == NULL) {
-        status = STATUS_NO_MEMORY;
-        goto out;
+    enum status status = gather_changes(batch, &changes);
+    if (status == STATUS_OK) {
+        status = write_pending(batch, &changes, sync);
     }
-    size_t count = gather(batch, writes, &values);
-    if (values.failed) {
-        status = STATUS_NO_MEMORY;
-        goto out;
+    if (status == STATUS_OK) {
+        tree_changes_carry_out(&changes, batch->trees);
     }
-    if (count > 0) {
-        status = batch->engine->operations->write(batch->engine, writes, count, sync);
-    }
-out:
+    tree_changes_release(&changes);
     for (size_t i = 0; i < batch->count; i++) {
-        batch->entries[i].is_pending = false;
+        struct batch_entry *entry = &batch->entries[i];
+        entry->is_pending = false;
+        object_unref(entry->before);
+        entry->before = NULL;
     }
     if (status != STATUS_OK) {
         batch_release(batch);
     }
-    buffer_release(&values);
-    free(writes);
     return status;
 }
 
@@ -323,10 +362,11 @@ void batch_release(struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
         object_unref(batch->entries[i].object);
+        object_unref(batch->entries[i].before);
         free(batch->entries[i].key);
     }
     free(batch->entries);
     free(batch->table);
     buffer_release(&batch->value);
-    *batch = (struct batch){.engine = batch->engine};
+    *batch = (struct batch){.engine = batch->engine, .trees = batch->trees};
 }

@@ -9,6 +9,7 @@
 #define NODE_STORE_BATCH_H
 
 #include "node/store/engine.h"
+#include "node/store/tree.h"
 #include "ring/object.h"
 
 /* One key of the store, as this group sees it. */
@@ -21,11 +22,13 @@ struct batch_entry {
     bool has_stamp;        /* its value is `stamp`, eight bytes */
     uint64_t stamp;        /* an intent's */
     struct object *object; /* a record's value; NULL with !has_stamp: there is no value */
+    struct object *before; /* while it is pending: the object that the engine has; or NULL */
 };
 
-/* Zeroed, with `engine` set, is empty. */
+/* Zeroed, with `engine` and `trees` set, is empty. */
 struct batch {
-    struct engine *engine; /* borrowed */
+    struct engine *engine;    /* borrowed */
+    struct tree_store *trees; /* borrowed; NULL: what is written belongs to none */
     struct batch_entry *entries;
     size_t count;
     size_t capacity;
@@ -58,8 +61,8 @@ void batch_set_object(struct batch *batch, size_t index, struct object *object);
 void batch_set_stamp(struct batch *batch, size_t index, uint64_t stamp);
 void batch_delete(struct batch *batch, size_t index);
 
-/* Writes all that is pending as one batch of the engine; nothing if nothing is. After a failure
- * the batch is empty. */
+/* Writes all that is pending as one batch of the engine, with the leaves that it changes;
+ * nothing if nothing is. After a failure the batch is empty, and no leaf has changed. */
 MUST_CHECK enum status batch_commit(struct batch *batch, bool sync);
 /* Drops everything; the batch is empty and usable again. */
 void batch_release(struct batch *batch);

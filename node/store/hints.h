@@ -87,6 +87,6 @@ MUST_CHECK enum status hints_salvage(struct store_state *state, struct error *er
 /* For state.c: before the clean mark is written, so that it vouches for hints as well. */
 MUST_CHECK enum status hints_sync(struct store_state *state);
 /* Frees what store_hints_open made; the engine stays open. */
-void hints_release(struct store_state *state);
+void store_hints_release(struct store_state *state);
 
 #endif

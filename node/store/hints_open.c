@@ -164,7 +164,7 @@ enum status store_hints_open(struct store_state *state, struct engine *engine,
         status = count_all(hints, error);
     }
     if (status != STATUS_OK) {
-        hints_release(state);
+        store_hints_release(state);
     }
     return status;
 }
@@ -174,7 +174,7 @@ enum status hints_sync(struct store_state *state)
     return state->hints == NULL ? STATUS_OK : write_format(state->hints->engine);
 }
 
-void hints_release(struct store_state *state)
+void store_hints_release(struct store_state *state)
 {
     if (state->hints == NULL) {
         return;

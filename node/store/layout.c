@@ -109,8 +109,7 @@ static bool append_object_key(struct buffer *buffer, struct slice row_key, size_
         return false;
     }
     size_t prefix_size = (size_t)(end - row_key.data) + 1;
-    struct slice directory =
-        slice_of(row_key.data + head_size, prefix_size - 1 - head_size);
+    struct slice directory = slice_of(row_key.data + head_size, prefix_size - 1 - head_size);
     if (!key_is_valid(directory) || !key_is_directory(directory) ||
         !layout_parse_row(row_key, prefix_size, &name, &kind)) {
         return false;

@@ -12,7 +12,9 @@
 
 #include "node/store/apply.h"
 #include "node/store/batch.h"
+#include "node/store/hints.h"
 #include "node/store/layout.h"
+#include "node/store/tree.h"
 #include "node/wire/codec.h"
 #include "ring/planted.h"
 
@@ -22,6 +24,8 @@
 #define SETTING_LEASE         "counter_lease"
 #define SETTING_TRUSTED_SINCE "trusted_since"
 #define SETTING_RING          "ring"
+/* 0 while the node refills after a lost disk; none: 1. */
+#define SETTING_COMPLETE "complete"
 
 enum { SETTINGS_MAX = 8 };
 
@@ -39,6 +43,7 @@ struct stored {
     uint64_t clean;
     uint64_t lease;
     uint64_t trusted_since;
+    uint64_t complete;
 };
 
 static void settings_add(struct settings *settings, const char *name, uint64_t number)
@@ -128,10 +133,11 @@ static enum status check_empty(struct engine *engine, struct error *error)
 static enum status read_stored(struct engine *engine, struct stored *ret_stored,
                                struct error *error)
 {
-    struct stored stored = {0};
+    struct stored stored = {.complete = 1};
     enum status status = read_number(engine, SETTING_FORMAT, &stored.format);
 
     if (status == STATUS_NOT_FOUND) {
+        *ret_stored = stored;
         return check_empty(engine, error);
     }
     if (status == STATUS_OK && stored.format > STORE_FORMAT) {
@@ -155,6 +161,10 @@ static enum status read_stored(struct engine *engine, struct stored *ret_stored,
     }
     if (status == STATUS_NOT_FOUND || (status == STATUS_OK && stored.node == 0)) {
         status = STATUS_CORRUPT;
+    }
+    if (status == STATUS_OK) {
+        status = read_number(engine, SETTING_COMPLETE, &stored.complete);
+        status = status == STATUS_NOT_FOUND ? STATUS_OK : status;
     }
     if (status == STATUS_OK) {
         *ret_stored = stored;
@@ -226,6 +236,31 @@ static void state_init(struct store_state *state, struct engine *engine)
     pthread_rwlockattr_destroy(&attributes);
 }
 
+/* The partitions are known: makes their trees. */
+static enum status begin_partitions(struct store_state *state, uint16_t partition_count)
+{
+    struct tree_store *trees = tree_store_new();
+
+    if (trees == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    enum status status = tree_store_open(trees, state->engine, partition_count);
+    if (status != STATUS_OK) {
+        tree_store_free(trees);
+        return status;
+    }
+    state->trees = trees;
+    state->partition_count = partition_count;
+    return STATUS_OK;
+}
+
+void store_state_release(struct store_state *state)
+{
+    store_hints_release(state);
+    tree_store_free(state->trees);
+    state->trees = NULL;
+}
+
 enum status store_state_open(struct store_state *state, struct engine *engine,
                              node_id random_id, uint64_t wall_us,
                              struct store_identity *ret_identity, struct error *error)
@@ -248,9 +283,7 @@ enum status store_state_open(struct store_state *state, struct engine *engine,
         identity.was_clean = is_new || stored.clean != 0;
         state->node = identity.node;
         state->trusted_since = stored.trusted_since;
-        if (identity.has_ring) {
-            state->partition_count = identity.ring.partition_count;
-        }
+        identity.is_complete = stored.complete != 0;
         atomic_store(&state->issued, planted(PLANTED_COUNTER_REUSE) ? 0 : stored.lease);
         if (!identity.was_clean) {
             /* Every pair opened so far was opened at or below the lease. */
@@ -258,7 +291,11 @@ enum status store_state_open(struct store_state *state, struct engine *engine,
         }
         status = mark_open(state, wall_us);
     }
+    if (status == STATUS_OK && identity.has_ring) {
+        status = begin_partitions(state, identity.ring.partition_count);
+    }
     if (status != STATUS_OK) {
+        store_state_release(state);
         error->code = status;
         if (error->text[0] == '\0') {
             (void)snprintf(error->text, sizeof error->text, "the node's settings: %s",
@@ -274,9 +311,14 @@ enum status store_state_close(struct store_state *state)
 {
     struct settings settings = {0};
 
-    settings_add(&settings, SETTING_CLEAN, 1);
-    settings_add(&settings, SETTING_LEASE, atomic_load(&state->issued));
-    return settings_write(&settings, state->engine);
+    enum status status = hints_sync(state);
+    if (status == STATUS_OK) {
+        settings_add(&settings, SETTING_CLEAN, 1);
+        settings_add(&settings, SETTING_LEASE, atomic_load(&state->issued));
+        status = settings_write(&settings, state->engine);
+    }
+    store_state_release(state);
+    return status;
 }
 
 /* Greater than `counter` and the wall clock by a whole lease. */
@@ -330,28 +372,53 @@ bool store_state_has_lease(const struct store_state *state, uint64_t wall_us)
     return next + 1 + COUNTER_LEASE_US / 2 <= atomic_load(&state->leased);
 }
 
-enum status store_state_save_ring(struct store_state *state, const struct ring *ring)
+/* Ring and completeness in one batch. */
+static enum status write_ring(struct store_state *state, const struct ring *ring,
+                              bool mark_incomplete)
 {
-    struct buffer key = {0};
+    struct buffer keys[2] = {0};
     struct buffer value = {0};
+    uint8_t number[NUMBER_SIZE];
     struct ring copy = *ring;
     struct message message = {.type = MESSAGE_RING_REPLY, .ring = &copy};
+    enum status status = STATUS_NO_MEMORY;
 
+    layout_setting(&keys[0], SETTING_RING);
+    layout_setting(&keys[1], SETTING_COMPLETE);
+    codec_encode(&message, &value);
+    number_encode(0, number);
+    if (!keys[0].failed && !keys[1].failed && !value.failed) {
+        struct engine_write writes[2] = {
+            {.key = buffer_slice(&keys[0]), .value = buffer_slice(&value)},
+            {.key = buffer_slice(&keys[1]), .value = slice_of(number, sizeof number)},
+        };
+        status = state->engine->operations->write(state->engine, writes,
+                                                  mark_incomplete ? 2 : 1, true);
+    }
+    buffer_release(&keys[0]);
+    buffer_release(&keys[1]);
+    buffer_release(&value);
+    return status;
+}
+
+enum status store_state_save_ring(struct store_state *state, const struct ring *ring,
+                                  bool mark_incomplete)
+{
     assert(ring_is_valid(ring));
     if (state->partition_count != 0 && state->partition_count != ring->partition_count) {
         return STATUS_REFUSED;
     }
-    layout_setting(&key, SETTING_RING);
-    codec_encode(&message, &value);
-    enum status status = key.failed || value.failed ? STATUS_NO_MEMORY : STATUS_OK;
-    if (status == STATUS_OK) {
-        struct engine_write write = {.key = buffer_slice(&key), .value = buffer_slice(&value)};
-        status = state->engine->operations->write(state->engine, &write, 1, true);
+    enum status status = write_ring(state, ring, mark_incomplete);
+    if (status == STATUS_OK && state->partition_count == 0) {
+        status = begin_partitions(state, ring->partition_count);
     }
-    if (status == STATUS_OK) {
-        state->partition_count = ring->partition_count;
-    }
-    buffer_release(&key);
-    buffer_release(&value);
     return status;
+}
+
+enum status store_state_set_complete(struct store_state *state, bool is_complete)
+{
+    struct settings settings = {0};
+
+    settings_add(&settings, SETTING_COMPLETE, is_complete ? 1 : 0);
+    return settings_write(&settings, state->engine);
 }

@@ -88,6 +88,7 @@ void fixture_restart(struct fixture *fixture, bool clean)
     if (clean) {
         assert_int_equal(store_state_close(&fixture->state), STATUS_OK);
     }
+    store_state_release(&fixture->state);
     if (fixture->kind == FIXTURE_LEVELDB) {
         fixture->disk->operations->close(fixture->disk);
         open_disk(fixture);
@@ -97,6 +98,7 @@ void fixture_restart(struct fixture *fixture, bool clean)
 
 void fixture_close(struct fixture *fixture)
 {
+    store_state_release(&fixture->state);
     fixture->disk->operations->close(fixture->disk);
 }
 
