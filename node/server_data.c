@@ -53,6 +53,29 @@ enum status server_data_random(uint64_t *ret_random, struct error *error)
     return STATUS_OK;
 }
 
+static bool make_path(const struct server_data *data, const char *name, char path[PATH_SIZE])
+{
+    int size = snprintf(path, PATH_SIZE, "%s/%s", data->directory, name);
+
+    return size > 0 && size < PATH_SIZE;
+}
+
+static enum status open_engine(const char *directory, struct engine **ret_engine,
+                               struct error *error)
+{
+    struct error why = {.code = STATUS_OK};
+    struct engine *engine = NULL;
+    enum status status = engine_open_leveldb(directory, &engine, &why);
+
+    if (status != STATUS_OK) {
+        /* LevelDB knows only text; a second mount of the directory asks for just this. */
+        bool is_locked = strstr(why.text, "in use by another process") != NULL;
+        return fail(error, is_locked ? STATUS_BUSY : status, "open data: %.230s", why.text);
+    }
+    *ret_engine = engine;
+    return STATUS_OK;
+}
+
 enum status server_data_open(struct server_data *data, const char *directory,
                              struct error *error)
 {
@@ -65,15 +88,15 @@ enum status server_data_open(struct server_data *data, const char *directory,
     if (data->directory == NULL) {
         return fail(error, STATUS_NO_MEMORY, "data directory: %.150s: no memory", directory);
     }
-    struct error why = {.code = STATUS_OK};
-    status = engine_open_leveldb(directory, &data->engine, &why);
+    status = open_engine(directory, &data->engine, error);
     if (status != STATUS_OK) {
-        data->engine = NULL;
-        /* LevelDB knows only text; a second mount of the directory asks for just this. */
-        bool is_locked = strstr(why.text, "in use by another process") != NULL;
-        return fail(error, is_locked ? STATUS_BUSY : status, "open data: %.230s", why.text);
+        return status;
     }
-    return STATUS_OK;
+    char path[PATH_SIZE];
+    if (!make_path(data, "hints", path)) {
+        return fail(error, STATUS_IO, "data directory: %.100s: path too long", directory);
+    }
+    return open_engine(path, &data->hints, error);
 }
 
 enum status server_data_identify(struct server_data *data, struct error *error)
@@ -86,7 +109,16 @@ enum status server_data_identify(struct server_data *data, struct error *error)
                                   &data->identity, error);
     }
     data->is_identified = status == STATUS_OK;
-    return status;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct error why = {.code = STATUS_OK};
+    status = store_hints_open(&data->state, data->hints, &why);
+    if (status != STATUS_OK) {
+        return fail(error, status, "open data: %.120s/hints: %.100s", data->directory,
+                    why.text);
+    }
+    return STATUS_OK;
 }
 
 static enum status save_ring(struct server_data *data, struct error *error)
@@ -140,13 +172,6 @@ enum status server_data_settle(struct server_data *data, const char *address,
     return save_ring(data, error);
 }
 
-static bool make_path(const struct server_data *data, const char *name, char path[PATH_SIZE])
-{
-    int size = snprintf(path, PATH_SIZE, "%s/%s", data->directory, name);
-
-    return size > 0 && size < PATH_SIZE;
-}
-
 static bool write_file(const char *path, const char *text)
 {
     size_t size = strlen(text);
@@ -198,6 +223,9 @@ enum status server_data_close(struct server_data *data, struct error *error)
     if (status != STATUS_OK) {
         (void)fail(error, status, "close store: %.150s: %s", data->directory,
                    status_text(status));
+    }
+    if (data->hints != NULL) {
+        data->hints->operations->close(data->hints);
     }
     if (data->engine != NULL) {
         data->engine->operations->close(data->engine);

@@ -2,6 +2,7 @@
  * server_data.h - the data directory of a node: its lock, its identity, its ring, its address.
  *
  *   DIR/db        LevelDB; its lock is the lock of the directory
+ *   DIR/hints/db  LevelDB, what is kept for members that were away
  *   DIR/address   HOST:PORT and a newline, while a node runs on the directory
  */
 #ifndef NODE_SERVER_DATA_H
@@ -12,6 +13,7 @@
 struct server_data {
     char *directory;
     struct engine *engine;
+    struct engine *hints;
     struct store_state state;
     struct store_identity identity;
     bool is_identified; /* the store is marked as in use */

@@ -31,8 +31,8 @@ enum status hint_set_load(struct hint_set *set, struct store_state *state,
         for (size_t j = 0; j < i; j++) {
             assert(set->changes[j].owner != change->owner);
         }
-        enum status status = hints_load(set->hints, change->owner, kind, change->key,
-                                        kind == HINT_OBJECT, &change->before);
+        enum status status = hint_store_load(set->hints, change->owner, kind, change->key,
+                                             kind == HINT_OBJECT, &change->before);
         if (status != STATUS_OK) {
             hint_set_release(set);
             return status;
@@ -87,7 +87,7 @@ enum status hint_set_write(struct hint_set *set, uint64_t wall_us, bool sync)
             changes[count++] = *change;
         }
     }
-    return count == 0 ? STATUS_OK : hints_write(set->hints, changes, count, wall_us, sync);
+    return count == 0 ? STATUS_OK : hint_store_write(set->hints, changes, count, wall_us, sync);
 }
 
 void hint_set_release(struct hint_set *set)
@@ -164,7 +164,7 @@ static enum status read_hint(struct slice key, struct slice value, struct hint *
 
     if (!layout_parse_hint(key, &hint.owner, &kind, &rest) ||
         (kind != HINT_OBJECT && kind != HINT_MARKER) ||
-        !hints_parse_value(value, &stored, &record)) {
+        !hint_store_parse_value(value, &stored, &record)) {
         return STATUS_CORRUPT;
     }
     hint.kind = kind == HINT_OBJECT ? HINT_OBJECT : HINT_MARKER;
@@ -293,8 +293,8 @@ enum status apply_clear_hints(struct store_state *state, const struct store_requ
             .key = blob_slice(hint->key),
             .is_delete = true,
         };
-        status = hints_load(state->hints, change.owner, change.kind, change.key, false,
-                            &change.before);
+        status = hint_store_load(state->hints, change.owner, change.kind, change.key, false,
+                                 &change.before);
         if (status == STATUS_CORRUPT) {
             /* It stays, and does not stand in the way of the others. */
             is_damaged = true;
@@ -309,7 +309,8 @@ enum status apply_clear_hints(struct store_state *state, const struct store_requ
         status = STATUS_CORRUPT;
     }
     if (status == STATUS_OK && count > 0) {
-        status = hints_write(state->hints, changes, count, request->wall_us, request->sync);
+        status =
+            hint_store_write(state->hints, changes, count, request->wall_us, request->sync);
     }
     free(changes);
     return status;
@@ -337,7 +338,7 @@ enum status apply_hint_owners(struct store_state *state, struct store_result *re
     }
     pthread_mutex_unlock(&hints->lock);
     for (uint16_t i = 0; i < count; i++) {
-        owners[i].oldest_us = hints_oldest(hints, owners[i].owner);
+        owners[i].oldest_us = hint_store_oldest(hints, owners[i].owner);
     }
     ret_result->hint_owners = owners;
     ret_result->hint_owner_count = count;

@@ -18,8 +18,8 @@ enum {
 /* Above it a stamp is no count of ours. */
 #define STAMP_MAX (UINT64_MAX / 2)
 
-bool hints_parse_value(struct slice value, struct stored_hint *ret_stored,
-                       struct slice *ret_record)
+bool hint_store_parse_value(struct slice value, struct stored_hint *ret_stored,
+                            struct slice *ret_record)
 {
     uint64_t stamp = 0;
     uint64_t created_us = 0;
@@ -47,7 +47,7 @@ static enum status parse_loaded(struct slice value, enum hint_kind kind, bool wi
 {
     struct slice record = {0};
 
-    if (!hints_parse_value(value, stored, &record) ||
+    if (!hint_store_parse_value(value, stored, &record) ||
         (record.size == 0) != (kind == HINT_MARKER)) {
         return STATUS_CORRUPT;
     }
@@ -58,8 +58,20 @@ static enum status parse_loaded(struct slice value, enum hint_kind kind, bool wi
     return status == STATUS_OK || status == STATUS_NO_MEMORY ? status : STATUS_CORRUPT;
 }
 
-enum status hints_load(struct hint_store *hints, node_id owner, enum hint_kind kind,
-                       struct slice key, bool with_object, struct stored_hint *ret_before)
+enum status hint_store_verify(enum hint_kind kind, struct slice value)
+{
+    struct stored_hint stored = {0};
+    enum status status = parse_loaded(value, kind, true, &stored);
+
+    if (status == STATUS_OK && stored.object != NULL) {
+        status = record_verify(stored.object);
+    }
+    stored_hint_release(&stored);
+    return status;
+}
+
+enum status hint_store_load(struct hint_store *hints, node_id owner, enum hint_kind kind,
+                            struct slice key, bool with_object, struct stored_hint *ret_before)
 {
     struct buffer hint_key = {0};
     struct buffer value = {0};
@@ -120,7 +132,7 @@ static void drop_unused(struct hint_store *hints)
     hints->tally_count = kept;
 }
 
-struct hint_tally *hints_need_tally(struct hint_store *hints, node_id owner)
+struct hint_tally *hint_store_tally(struct hint_store *hints, node_id owner)
 {
     struct hint_tally *found = find_tally(hints, owner);
 
@@ -150,7 +162,7 @@ static enum status begin_writing(struct hint_store *hints, const struct hint_cha
 
     pthread_mutex_lock(&hints->lock);
     for (; begun < count && status == STATUS_OK; begun++) {
-        struct hint_tally *tally = hints_need_tally(hints, changes[begun].owner);
+        struct hint_tally *tally = hint_store_tally(hints, changes[begun].owner);
         if (tally == NULL) {
             status = STATUS_BUSY;
             break;
@@ -280,8 +292,8 @@ static void gather(struct gathered *gathered, struct hint_store *hints,
     }
 }
 
-enum status hints_write(struct hint_store *hints, const struct hint_change *changes,
-                        size_t count, uint64_t wall_us, bool sync)
+enum status hint_store_write(struct hint_store *hints, const struct hint_change *changes,
+                             size_t count, uint64_t wall_us, bool sync)
 {
     assert(count > 0);
 
@@ -326,7 +338,7 @@ static bool on_age(void *context, struct slice key, struct slice value)
     return true;
 }
 
-uint64_t hints_oldest(struct hint_store *hints, node_id owner)
+uint64_t hint_store_oldest(struct hint_store *hints, node_id owner)
 {
     struct buffer start = {0};
     struct buffer end = {0};
@@ -368,7 +380,7 @@ enum status hints_any_for_key(struct store_state *state, struct slice key, bool 
     for (size_t i = 0; i < count * 2 && !any; i++) {
         struct stored_hint stored = {0};
         enum status status =
-            hints_load(hints, owners[i / 2], kinds[i % 2], key, false, &stored);
+            hint_store_load(hints, owners[i / 2], kinds[i % 2], key, false, &stored);
         if (status != STATUS_OK) {
             return status;
         }

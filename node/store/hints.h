@@ -45,32 +45,37 @@ struct hint_change {
     node_id owner;
     enum hint_kind kind;
     struct slice key;          /* borrowed */
-    struct stored_hint before; /* from hints_load */
+    struct stored_hint before; /* from hint_store_load */
     bool is_delete;
     struct object *object; /* borrowed: what it becomes; NULL for a marker */
 };
 
 /* Reads the hint into ret_before->size and so on. `with_object`: decodes it as well.
  * STATUS_CORRUPT for bytes that are no hint; else the engine's. */
-MUST_CHECK enum status hints_load(struct hint_store *hints, node_id owner, enum hint_kind kind,
-                                  struct slice key, bool with_object,
-                                  struct stored_hint *ret_before);
+MUST_CHECK enum status hint_store_load(struct hint_store *hints, node_id owner,
+                                       enum hint_kind kind, struct slice key, bool with_object,
+                                       struct stored_hint *ret_before);
 void stored_hint_release(struct stored_hint *stored);
 
 /* Carries out all changes, which name different hints, as one batch; nothing of it on failure.
  * What is new was created at wall_us. STATUS_BUSY for one owner more than MEMBERS_MAX. */
-MUST_CHECK enum status hints_write(struct hint_store *hints, const struct hint_change *changes,
-                                   size_t count, uint64_t wall_us, bool sync);
+MUST_CHECK enum status hint_store_write(struct hint_store *hints,
+                                        const struct hint_change *changes, size_t count,
+                                        uint64_t wall_us, bool sync);
 
 /* Takes the value of a stored hint apart; false if it is none. */
-bool hints_parse_value(struct slice value, struct stored_hint *ret_stored,
-                       struct slice *ret_record);
+bool hint_store_parse_value(struct slice value, struct stored_hint *ret_stored,
+                            struct slice *ret_record);
 
 /* Finds or makes the tally of an owner; NULL if the table is full. The lock is held. */
-struct hint_tally *hints_need_tally(struct hint_store *hints, node_id owner);
+struct hint_tally *hint_store_tally(struct hint_store *hints, node_id owner);
+
+/* STATUS_OK if the value is a whole hint of this kind, with the contents that it was stored
+ * with; else STATUS_CORRUPT or STATUS_NO_MEMORY. */
+MUST_CHECK enum status hint_store_verify(enum hint_kind kind, struct slice value);
 
 /* When the oldest hint of the owner was created; 0 if it cannot be told. */
-uint64_t hints_oldest(struct hint_store *hints, node_id owner);
+uint64_t hint_store_oldest(struct hint_store *hints, node_id owner);
 
 /*
  * Is there any hint for the key, of whatever kind, for any owner? No write may be under way.
@@ -82,11 +87,11 @@ MUST_CHECK enum status hints_any_for_key(struct store_state *state, struct slice
 
 /* Keeps what can be read of damaged hints, drops the rest, counts anew. Nothing else may use
  * the state. */
-MUST_CHECK enum status hints_salvage(struct store_state *state, struct error *error);
+MUST_CHECK enum status hint_store_salvage(struct store_state *state, struct error *error);
 
 /* For state.c: before the clean mark is written, so that it vouches for hints as well. */
-MUST_CHECK enum status hints_sync(struct store_state *state);
+MUST_CHECK enum status hint_store_sync(struct store_state *state);
 /* Frees what store_hints_open made; the engine stays open. */
-void store_hints_release(struct store_state *state);
+void hint_store_release(struct store_state *state);
 
 #endif

@@ -10,7 +10,10 @@
 #include "node/store/hints.h"
 #include "node/store/layout.h"
 
-enum { HINTS_FORMAT = 1 };
+enum {
+    HINTS_FORMAT = 1,
+    SWEPT_MAX = 256, /* writes of a salvage in one batch */
+};
 #define SETTING_FORMAT "format"
 
 static enum status fail(struct error *error, enum status status, const char *text)
@@ -81,7 +84,7 @@ static bool is_sound(char kind, struct slice value, struct stored_hint *ret_stor
     struct slice record = {0};
 
     return (kind == HINT_OBJECT || kind == HINT_MARKER) &&
-           hints_parse_value(value, ret_stored, &record) &&
+           hint_store_parse_value(value, ret_stored, &record) &&
            (record.size > 0) == (kind == HINT_OBJECT);
 }
 
@@ -100,7 +103,7 @@ static bool on_hint(void *context, struct slice key, struct slice value)
     if (kind == HINT_AGE) {
         return true;
     }
-    struct hint_tally *tally = hints_need_tally(count->hints, owner);
+    struct hint_tally *tally = hint_store_tally(count->hints, owner);
     if (tally == NULL) {
         count->status = STATUS_CORRUPT;
         return false;
@@ -164,17 +167,159 @@ enum status store_hints_open(struct store_state *state, struct engine *engine,
         status = count_all(hints, error);
     }
     if (status != STATUS_OK) {
-        store_hints_release(state);
+        hint_store_release(state);
     }
     return status;
 }
 
-enum status hints_sync(struct store_state *state)
+/* One page of a salvage. */
+struct sweep {
+    struct hint_store *hints;
+    bool puts_ages; /* the second pass; the first one deletes what is of no use */
+    struct engine_write writes[SWEPT_MAX];
+    struct buffer keys[SWEPT_MAX];
+    size_t count;
+    struct buffer cursor; /* the key that was looked at last */
+    bool is_done;
+    enum status status;
+};
+
+static void sweep_reset(struct sweep *sweep)
+{
+    for (size_t i = 0; i < sweep->count; i++) {
+        buffer_release(&sweep->keys[i]);
+    }
+    sweep->count = 0;
+}
+
+/* Is the pair a hint that can be kept? Sets the status if it cannot tell. */
+static bool is_kept(struct sweep *sweep, char kind, struct slice value,
+                    struct stored_hint *ret_stored)
+{
+    if (!is_sound(kind, value, ret_stored)) {
+        return false;
+    }
+    if (sweep->puts_ages) {
+        return true;
+    }
+    enum status status =
+        hint_store_verify(kind == HINT_OBJECT ? HINT_OBJECT : HINT_MARKER, value);
+    if (status != STATUS_OK && status != STATUS_CORRUPT) {
+        sweep->status = status;
+    }
+    return status == STATUS_OK;
+}
+
+/* What the page does about one pair. */
+static void sweep_pair(struct sweep *sweep, struct slice key, struct slice value)
+{
+    struct buffer *written = &sweep->keys[sweep->count];
+    struct stored_hint stored = {0};
+    node_id owner = 0;
+    char kind = 0;
+    struct slice rest = {0};
+    bool is_hint =
+        layout_parse_hint(key, &owner, &kind, &rest) && is_kept(sweep, kind, value, &stored);
+
+    if (is_hint != sweep->puts_ages || sweep->status != STATUS_OK) {
+        return;
+    }
+    if (is_hint) {
+        layout_hint_age(written, owner, stored.created_us, kind, rest);
+    } else {
+        buffer_append_slice(written, key);
+    }
+    if (written->failed) {
+        sweep->status = STATUS_NO_MEMORY;
+    }
+    sweep->writes[sweep->count++].is_delete = !is_hint;
+}
+
+static bool on_swept(void *context, struct slice key, struct slice value)
+{
+    struct sweep *sweep = context;
+
+    buffer_reset(&sweep->cursor);
+    buffer_append_slice(&sweep->cursor, key);
+    buffer_append_byte(&sweep->cursor, 0); /* the next key that can be */
+    if (sweep->cursor.failed) {
+        sweep->status = STATUS_NO_MEMORY;
+    } else {
+        sweep_pair(sweep, key, value);
+    }
+    sweep->is_done = false;
+    return sweep->status == STATUS_OK && sweep->count < SWEPT_MAX;
+}
+
+static enum status sweep_page(struct sweep *sweep)
+{
+    struct engine *engine = sweep->hints->engine;
+    struct buffer start = sweep->cursor;
+
+    sweep->is_done = true;
+    sweep->cursor = (struct buffer){0};
+    enum status status = engine->operations->scan(engine, buffer_slice(&start),
+                                                  (struct slice){0}, true, on_swept, sweep);
+    status = status == STATUS_OK ? sweep->status : status;
+    buffer_release(&start);
+    for (size_t i = 0; i < sweep->count; i++) {
+        sweep->writes[i].key = buffer_slice(&sweep->keys[i]);
+    }
+    if (status == STATUS_OK && sweep->count > 0) {
+        status = engine->operations->write(engine, sweep->writes, sweep->count, true);
+    }
+    sweep_reset(sweep);
+    return status;
+}
+
+static enum status sweep_all(struct hint_store *hints, bool puts_ages)
+{
+    struct sweep *sweep = calloc(1, sizeof *sweep);
+    enum status status = STATUS_NO_MEMORY;
+
+    if (sweep == NULL) {
+        return status;
+    }
+    sweep->hints = hints;
+    sweep->puts_ages = puts_ages;
+    layout_hint_owner(&sweep->cursor, 1);
+    status = sweep->cursor.failed ? STATUS_NO_MEMORY : STATUS_OK;
+    while (status == STATUS_OK && !sweep->is_done) {
+        status = sweep_page(sweep);
+    }
+    buffer_release(&sweep->cursor);
+    free(sweep);
+    return status;
+}
+
+enum status hint_store_salvage(struct store_state *state, struct error *error)
+{
+    struct hint_store *hints = state->hints;
+
+    if (hints == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = hints->engine->operations->salvage(hints->engine, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = sweep_all(hints, false);
+    if (status == STATUS_OK) {
+        status = sweep_all(hints, true);
+    }
+    if (status == STATUS_OK) {
+        status = write_format(hints->engine);
+    }
+    return status == STATUS_OK ? count_all(hints, error)
+                               : fail(error, status, status_text(status));
+}
+
+enum status hint_store_sync(struct store_state *state)
 {
     return state->hints == NULL ? STATUS_OK : write_format(state->hints->engine);
 }
 
-void store_hints_release(struct store_state *state)
+void hint_store_release(struct store_state *state)
 {
     if (state->hints == NULL) {
         return;

@@ -256,7 +256,7 @@ static enum status begin_partitions(struct store_state *state, uint16_t partitio
 
 void store_state_release(struct store_state *state)
 {
-    store_hints_release(state);
+    hint_store_release(state);
     tree_store_free(state->trees);
     state->trees = NULL;
 }
@@ -311,7 +311,7 @@ enum status store_state_close(struct store_state *state)
 {
     struct settings settings = {0};
 
-    enum status status = hints_sync(state);
+    enum status status = hint_store_sync(state);
     if (status == STATUS_OK) {
         settings_add(&settings, SETTING_CLEAN, 1);
         settings_add(&settings, SETTING_LEASE, atomic_load(&state->issued));
