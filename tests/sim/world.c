@@ -107,10 +107,6 @@ static void store_abandon(struct world_node *node)
     disk_set_deaf(node->hints, false);
 }
 
-/* Until apply_hints.c has it. */
-extern enum status store_hints_open(struct store_state *state, struct engine *hints,
-                                    struct error *error) __attribute__((weak));
-
 static void store_start(struct world *world, struct world_node *node,
                         struct store_identity *identity)
 {
@@ -120,10 +116,8 @@ static void store_start(struct world *world, struct world_node *node,
         store_state_open(&node->state, disk_engine(node->disk), world_random(world) | 1,
                          world_wall(world, node), identity, &error);
     assert(status == STATUS_OK);
-    if (store_hints_open) {
-        status = store_hints_open(&node->state, disk_engine(node->hints), &error);
-        assert(status == STATUS_OK);
-    }
+    status = store_hints_open(&node->state, disk_engine(node->hints), &error);
+    assert(status == STATUS_OK);
     (void)status;
 }
 
@@ -150,7 +144,7 @@ void world_start(struct world *world, int index)
         .partition_count = world->options.partition_count,
         .replica_count = world->options.replica_count,
         .random_seed = world_random(world),
-        .is_incomplete = store_hints_open && identity->has_ring && !identity->is_complete,
+        .is_incomplete = identity->has_ring && !identity->is_complete,
         .repair_interval_us = world->options.repair_interval_us,
         .scrub_interval_us = world->options.scrub_interval_us,
         .confirm_after_us = world->options.confirm_after_us,
