@@ -18,6 +18,30 @@ static enum status fail(struct error *error, const char *address, enum status st
     return status;
 }
 
+/* A reply of STATUS_OK, or why there is none. */
+static enum status call_node(struct pool *pool, struct pool_call *call,
+                             struct message *ret_reply, struct error *error)
+{
+    struct message reply;
+    enum status status = pool_call(pool, call, &reply);
+    if (status != STATUS_OK) {
+        *error = call->error;
+        return status;
+    }
+    if (reply.status != STATUS_OK) {
+        status = fail(error, call->address, reply.status);
+        message_release(&reply);
+        return status;
+    }
+    *ret_reply = reply;
+    return STATUS_OK;
+}
+
+static uint64_t deadline_after(uint32_t deadline_ms)
+{
+    return socket_now_ns() + deadline_ms * NS_PER_MS;
+}
+
 /* One request that has no arguments, over a connection of its own. */
 static enum status ask(const char *address, enum message_type type, uint32_t deadline_ms,
                        struct message *ret_reply, struct error *error)
@@ -27,23 +51,11 @@ static enum status ask(const char *address, enum message_type type, uint32_t dea
         return fail(error, address, STATUS_NO_MEMORY);
     }
     struct message request = {.type = type};
-    struct pool_call call = {.address = address,
-                             .request = &request,
-                             .deadline_ns = socket_now_ns() + deadline_ms * NS_PER_MS};
-    struct message reply;
-    enum status status = pool_call(pool, &call, &reply);
+    struct pool_call call = {
+        .address = address, .request = &request, .deadline_ns = deadline_after(deadline_ms)};
+    enum status status = call_node(pool, &call, ret_reply, error);
     pool_free(pool);
-    if (status != STATUS_OK) {
-        *error = call.error;
-        return status;
-    }
-    if (reply.status != STATUS_OK) {
-        status = fail(error, address, reply.status);
-        message_release(&reply);
-        return status;
-    }
-    *ret_reply = reply;
-    return STATUS_OK;
+    return status;
 }
 
 enum status admin_status(const char *address, uint32_t deadline_ms,
@@ -83,6 +95,48 @@ enum status admin_ring(const char *address, uint32_t deadline_ms, struct ring **
     }
     *ret_ring = reply.ring;
     reply.ring = NULL;
+    message_release(&reply);
+    return STATUS_OK;
+}
+
+enum status admin_hints(struct pool *pool, const char *address, uint32_t deadline_ms,
+                        struct message_hints_reply *ret_reply, struct error *error)
+{
+    assert(pool && address && ret_reply && error);
+    struct message request = {.type = MESSAGE_HINTS};
+    struct pool_call call = {
+        .address = address, .request = &request, .deadline_ns = deadline_after(deadline_ms)};
+    struct message reply;
+    enum status status = call_node(pool, &call, &reply, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    *ret_reply = reply.hints_reply;
+    reply.hints_reply = (struct message_hints_reply){0};
+    message_release(&reply);
+    return STATUS_OK;
+}
+
+void admin_hints_release(struct message_hints_reply *reply)
+{
+    free(reply->owners);
+    *reply = (struct message_hints_reply){0};
+}
+
+enum status admin_repair(struct pool *pool, const char *address, uint32_t deadline_ms,
+                         bool start, struct message_repair_reply *ret_reply,
+                         struct error *error)
+{
+    assert(pool && address && ret_reply && error);
+    struct message request = {.type = MESSAGE_REPAIR, .repair.start = start};
+    struct pool_call call = {
+        .address = address, .request = &request, .deadline_ns = deadline_after(deadline_ms)};
+    struct message reply;
+    enum status status = call_node(pool, &call, &reply, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    *ret_reply = reply.repair_reply;
     message_release(&reply);
     return STATUS_OK;
 }

@@ -19,4 +19,21 @@ void admin_status_release(struct message_status_reply *reply);
 MUST_CHECK enum status admin_ring(const char *address, uint32_t deadline_ms,
                                   struct ring **ret_ring, struct error *error);
 
+struct pool;
+
+/*
+ * The same over connections that are kept: `pool` is pool_new's, told by pool_expect_cluster
+ * which nodes will do. Any thread.
+ *
+ * admin_hints   for whom the node keeps hints; the caller frees it with admin_hints_release
+ * admin_repair  how far its pass of anti-entropy is; with `start` one begins if none runs
+ */
+MUST_CHECK enum status admin_hints(struct pool *pool, const char *address, uint32_t deadline_ms,
+                                   struct message_hints_reply *ret_reply, struct error *error);
+void admin_hints_release(struct message_hints_reply *reply);
+MUST_CHECK enum status admin_repair(struct pool *pool, const char *address,
+                                    uint32_t deadline_ms, bool start,
+                                    struct message_repair_reply *ret_reply,
+                                    struct error *error);
+
 #endif

@@ -8,6 +8,9 @@
  * The ring is learnt at open. Every reply tells its sender's epoch; a greater one makes the
  * client ask that very node for the ring before it goes on. A client that asks nothing needs no
  * ring, so that there is no polling.
+ *
+ * A node that failed is tried last, until it answers something. Once in a pause one call that
+ * has its own answer already asks it for its ring, and waits a moment for that.
  */
 #ifndef NODE_CLIENT_CLUSTER_H
 #define NODE_CLIENT_CLUSTER_H
@@ -24,12 +27,12 @@ struct ring_snapshot {
     struct ring ring;
 };
 
-/* A node that failed is tried last until `until_ns`. */
+/* A node that failed, and has not answered since. */
 struct node_health {
     node_id id;
     uint64_t failed_ns; /* when the pause was last set */
-    uint64_t until_ns;
-    uint32_t pause_ms; /* how long this time; the next time twice as long */
+    uint64_t until_ns;  /* from then on it may be asked again */
+    uint32_t pause_ms;  /* how long this time; the next time twice as long */
 };
 
 struct cluster {
@@ -37,6 +40,7 @@ struct cluster {
     struct pool *pool;
     struct kv_options defaults;
     atomic_uint failing_count; /* readable without the lock: 0 is the usual case */
+    atomic_uint latency_us;    /* what answers have been taking of late */
     pthread_mutex_t lock;      /* around all below, never held over a wait */
     struct ring_snapshot *snapshot;
     uint64_t ring_asked_ns;
@@ -58,9 +62,12 @@ void cluster_node_failed(struct cluster *cluster, node_id id);
 void cluster_node_works(struct cluster *cluster, node_id id);
 /* True while the node should be tried last. */
 bool cluster_node_is_failing(struct cluster *cluster, node_id id);
-/* Called before a node is tried: if it failed, others go on avoiding it until it has answered.
- */
-void cluster_node_probe(struct cluster *cluster, node_id id);
+/* Asks a failing node whose pause is over whether it is well again, unless another call does,
+ * and waits a moment for its answer. For a call that has its own. */
+void cluster_nodes_probe(struct cluster *cluster, uint64_t deadline_ns);
+/* What answers have been taking of late: rises fast and falls slowly; 0 in the beginning. */
+uint64_t cluster_latency_ns(struct cluster *cluster);
+void cluster_latency_learn(struct cluster *cluster, uint64_t took_ns);
 
 /* cluster_call.c */
 struct cluster_request {

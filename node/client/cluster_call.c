@@ -11,6 +11,11 @@
  *   its disk, its copy             the next node; this one no more
  *   too few replicas               one other coordinator, then the call ends
  *
+ * A node that is silent costs little, for an attempt lasts only a few times as long as the
+ * cluster has been taking of late. The second silent attempt of a call may as well be the
+ * cluster's slowness: from then on each lasts twice as long, and the last one all that is left.
+ * The node is told a longer deadline than the attempt's: what it has begun it may finish.
+ *
  * Every attempt of a put carries the same write id, so that being written twice is harmless.
  */
 #include "node/client/cluster.h"
@@ -22,8 +27,16 @@
 #include <string.h>
 
 enum {
-    ATTEMPT_MIN_MS = 500,
-    ATTEMPT_SHARE = 4,     /* each attempt may take a quarter of what is left */
+    /* An attempt lasts a few times as long as answers take of late, but at least so long. */
+    ATTEMPT_MIN_MS = 100,
+    ATTEMPT_LATENCIES = 4,
+    SYNC_EXTRA_MS = 400,       /* more for a put that waits for disks */
+    BYTES_PER_EXTRA_MS = 4096, /* ... and for what is large */
+    ROW_SIZE = 128,            /* about, on the wire */
+    DOUBLINGS_MAX = 8,
+    /* The node is told a quarter of what is left, and at least so much. */
+    TOLD_SHARE = 4,
+    TOLD_MIN_MS = 500,
     REPLY_MARGIN_MS = 200, /* the node answers "timeout" this much before the client gives up */
     ROUND_PAUSE_MIN_MS = 20,
     ROUND_PAUSE_MAX_MS = 500,
@@ -44,9 +57,10 @@ struct course {
     struct message reply; /* once VERDICT_DONE with STATUS_OK or STATUS_NOT_FOUND */
     bool is_open;         /* some attempt of a put may have been carried out */
     unsigned no_quorum_count;
-    enum status telling; /* of the failures so far, the most telling */
-    bool is_ring_old;    /* a newer one came while this round went on */
-    uint64_t epoch;      /* of the ring that `given_up` is about */
+    unsigned silent_count; /* attempts that ended without an answer in time */
+    enum status telling;   /* of the failures so far, the most telling */
+    bool is_ring_old;      /* a newer one came while this round went on */
+    uint64_t epoch;        /* of the ring that `given_up` is about */
     bool given_up[MEMBERS_MAX];
 };
 
@@ -84,6 +98,7 @@ static enum verdict judge_silence(struct course *course, node_id node, enum stat
         course->telling = status; /* it is on this side */
         return VERDICT_DONE;
     }
+    course->silent_count += status == STATUS_TIMEOUT;
     cluster_node_failed(course->cluster, node);
     return status == STATUS_BAD_MESSAGE || status == STATUS_BAD_VERSION ||
                    status == STATUS_REFUSED
@@ -156,16 +171,45 @@ static enum verdict judge_reply(struct course *course, node_id node, struct mess
     return VERDICT_DONE;
 }
 
-/* When the attempt that begins now must end. A lone node is worth all of the time. */
-static uint64_t attempt_deadline(const struct cluster_request *request, uint64_t now,
-                                 bool is_lone)
+/* More time than an ordinary request needs, in nanoseconds. */
+static uint64_t extra_ns(const struct message *message)
 {
-    uint64_t left = request->deadline_ns - now;
-    uint64_t share = left / ATTEMPT_SHARE;
-    if (share < ATTEMPT_MIN_MS * NS_PER_MS) {
-        share = ATTEMPT_MIN_MS * NS_PER_MS;
+    uint64_t size = 0;
+    bool is_synced = false;
+    if (message->type == MESSAGE_PUT) {
+        size = blob_slice(message->put.value.content).size;
+        is_synced = message->put.sync;
+    } else if (message->type == MESSAGE_LIST) {
+        size = (uint64_t)message->list.limit * ROW_SIZE;
     }
-    return now + (is_lone || share > left ? left : share);
+    return (size / BYTES_PER_EXTRA_MS + (is_synced ? SYNC_EXTRA_MS : 0)) * NS_PER_MS;
+}
+
+/* What an attempt may take of what is left, so that there is time for others. */
+static uint64_t share_ns(uint64_t left)
+{
+    uint64_t share = left / TOLD_SHARE;
+    share = share > TOLD_MIN_MS * NS_PER_MS ? share : TOLD_MIN_MS * NS_PER_MS;
+    return share < left ? share : left;
+}
+
+/* How long the attempt that begins now may last, of what is left. */
+static uint64_t attempt_ns(const struct course *course, uint64_t left)
+{
+    uint64_t length = ATTEMPT_LATENCIES * cluster_latency_ns(course->cluster);
+    if (length < ATTEMPT_MIN_MS * NS_PER_MS) {
+        length = ATTEMPT_MIN_MS * NS_PER_MS;
+    }
+    length += extra_ns(course->request->message);
+    if (length > share_ns(left)) {
+        length = share_ns(left);
+    }
+    if (course->silent_count == 0) {
+        return length;
+    }
+    unsigned doublings = course->silent_count - 1;
+    length <<= doublings < DOUBLINGS_MAX ? doublings : DOUBLINGS_MAX;
+    return left < 2 * length ? left : length;
 }
 
 /* What the node is told: a little less, so that its answer still finds the client waiting. */
@@ -180,6 +224,15 @@ static uint32_t told_deadline_ms(uint64_t left_ns)
     return told_ms > DEADLINE_MAX_MS ? DEADLINE_MAX_MS : (uint32_t)told_ms;
 }
 
+/* An answer came. What large and synced requests are granted anyway tells nothing. */
+static void note_latency(struct course *course, uint64_t took_ns)
+{
+    uint64_t extra = extra_ns(course->request->message);
+    if (extra == 0 || took_ns > extra) {
+        cluster_latency_learn(course->cluster, took_ns - extra);
+    }
+}
+
 static enum verdict attempt(struct course *course, const struct ring *ring, uint16_t index)
 {
     const struct member *member = &ring->members[index];
@@ -191,15 +244,18 @@ static enum verdict attempt(struct course *course, const struct ring *ring, uint
         }
         return VERDICT_DONE;
     }
+    /* A lone node is worth all of the time. */
+    uint64_t left = request->deadline_ns - now;
+    uint64_t length = ring->member_count == 1 ? left : attempt_ns(course, left);
     struct pool_call call = {
         .address = member->address,
         .request = request->message,
-        .deadline_ns = attempt_deadline(request, now, ring->member_count == 1),
+        .deadline_ns = now + length,
     };
     if (request->deadline_ms) {
-        *request->deadline_ms = told_deadline_ms(call.deadline_ns - now);
+        *request->deadline_ms =
+            told_deadline_ms(length > share_ns(left) ? length : share_ns(left));
     }
-    cluster_node_probe(course->cluster, member->id);
     struct message reply;
     enum status status = pool_call(course->cluster->pool, &call, &reply);
     if (status != STATUS_OK) {
@@ -209,6 +265,9 @@ static enum verdict attempt(struct course *course, const struct ring *ring, uint
     cluster_node_works(course->cluster, member->id);
     enum verdict verdict = judge_reply(course, member->id, &reply);
     message_release(&reply);
+    if (course->reply.type != 0) {
+        note_latency(course, socket_now_ns() - now);
+    }
     if (epoch > ring->epoch) {
         course->is_ring_old |=
             cluster_ring_learn(course->cluster, member->address, epoch, request->deadline_ns);
@@ -312,6 +371,7 @@ enum status cluster_call(struct cluster *cluster, const struct cluster_request *
     enum status status = conclude(&course);
     if (course.reply.type != 0) {
         *ret_reply = course.reply;
+        cluster_nodes_probe(cluster, request->deadline_ns);
     }
     return status;
 }

@@ -7,10 +7,19 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     PAUSE_MIN_MS = 1000,
     PAUSE_MAX_MS = 10000,
+    /* How long a call waits for the answer of a node that it probes, at least, and else in
+     * latencies. */
+    PROBE_MIN_MS = 25,
+    PROBE_LATENCIES = 4,
+    /* One answer that took very long is no reason to wait as long for others. */
+    LATENCY_MAX_MS = 500,
+    LATENCY_RISE = 4, /* a quarter of the difference at once */
+    LATENCY_FALL = 16,
     /* Epochs that nobody can tell the ring of are no reason to ask for it with every reply. */
     ASK_AGAIN_MS = 100,
 };
@@ -190,21 +199,85 @@ bool cluster_node_is_failing(struct cluster *cluster, node_id id)
         return false;
     }
     pthread_mutex_lock(&cluster->lock);
-    const struct node_health *health = find_failing(cluster, id);
-    bool is_failing = health && socket_now_ns() < health->until_ns;
+    bool is_failing = find_failing(cluster, id) != NULL;
     pthread_mutex_unlock(&cluster->lock);
     return is_failing;
 }
 
-void cluster_node_probe(struct cluster *cluster, node_id id)
+/* A failing node whose pause is over. It begins anew, so that nobody else asks. */
+static bool take_due(struct cluster *cluster, node_id *ret_id)
 {
-    if (atomic_load(&cluster->failing_count) == 0) {
-        return;
-    }
+    uint64_t now = socket_now_ns();
+    bool is_found = false;
     pthread_mutex_lock(&cluster->lock);
-    struct node_health *health = find_failing(cluster, id);
-    if (health) {
-        health->until_ns = socket_now_ns() + health->pause_ms * NS_PER_MS;
+    unsigned count = atomic_load(&cluster->failing_count);
+    for (unsigned i = 0; i < count && !is_found; i++) {
+        struct node_health *health = &cluster->failing[i];
+        if (now >= health->until_ns) {
+            health->until_ns = now + health->pause_ms * NS_PER_MS;
+            *ret_id = health->id;
+            is_found = true;
+        }
     }
     pthread_mutex_unlock(&cluster->lock);
+    return is_found;
+}
+
+/* False if it is no member. */
+static bool find_address(struct cluster *cluster, node_id id, char ret_address[ADDRESS_SIZE])
+{
+    struct ring_snapshot *snapshot = cluster_ring_ref(cluster);
+    int index = ring_find(&snapshot->ring, id);
+    if (index >= 0) {
+        memcpy(ret_address, snapshot->ring.members[index].address, ADDRESS_SIZE);
+    }
+    cluster_ring_unref(snapshot);
+    return index >= 0;
+}
+
+void cluster_nodes_probe(struct cluster *cluster, uint64_t deadline_ns)
+{
+    node_id id;
+    char address[ADDRESS_SIZE];
+    if (atomic_load(&cluster->failing_count) == 0 || !take_due(cluster, &id)) {
+        return;
+    }
+    if (!find_address(cluster, id, address)) {
+        cluster_node_works(cluster, id); /* or it would stay in the list for ever */
+        return;
+    }
+    uint64_t patience = PROBE_LATENCIES * cluster_latency_ns(cluster);
+    if (patience < PROBE_MIN_MS * NS_PER_MS) {
+        patience = PROBE_MIN_MS * NS_PER_MS;
+    }
+    uint64_t until = socket_now_ns() + patience;
+    struct error ignored;
+    /* It changes nothing there, however late the node reads it. */
+    if (cluster_ring_fetch(cluster, address, until < deadline_ns ? until : deadline_ns,
+                           &ignored) == STATUS_OK) {
+        cluster_node_works(cluster, id);
+    } else {
+        cluster_node_failed(cluster, id);
+    }
+}
+
+uint64_t cluster_latency_ns(struct cluster *cluster)
+{
+    return atomic_load_explicit(&cluster->latency_us, memory_order_relaxed) * UINT64_C(1000);
+}
+
+void cluster_latency_learn(struct cluster *cluster, uint64_t took_ns)
+{
+    uint64_t took = took_ns / 1000;
+    if (took > LATENCY_MAX_MS * 1000) {
+        took = LATENCY_MAX_MS * 1000;
+    }
+    /* Of two answers at once one may count for nothing. */
+    uint64_t known = atomic_load_explicit(&cluster->latency_us, memory_order_relaxed);
+    if (took > known) {
+        known += (took - known + LATENCY_RISE - 1) / LATENCY_RISE;
+    } else {
+        known -= (known - took) / LATENCY_FALL;
+    }
+    atomic_store_explicit(&cluster->latency_us, (unsigned)known, memory_order_relaxed);
 }

@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How long the first address may be silent before the next one is asked. */
+enum { OPEN_PATIENCE_MS = 500 };
+
 static struct cluster *cluster_of(struct kv *kv)
 {
     return (struct cluster *)kv;
@@ -325,19 +328,39 @@ static enum status check_addresses(const char *addresses, struct error *error)
     return STATUS_OK;
 }
 
-/* Asks the addresses in turn for the ring; the last may use all the time that is left. */
+/* Asks the addresses in turn for the ring, each for at most `patience_ns`. */
+static enum status ask_for_ring(struct cluster *cluster, const char *addresses,
+                                uint64_t deadline_ns, uint64_t patience_ns, bool *ret_silent,
+                                struct error *error)
+{
+    char address[ADDRESS_SIZE];
+    enum status status = STATUS_UNREACHABLE;
+    *ret_silent = false;
+    while (status != STATUS_OK && next_address(&addresses, address, error)) {
+        uint64_t until = socket_now_ns() + patience_ns;
+        status = cluster_ring_fetch(cluster, address, until < deadline_ns ? until : deadline_ns,
+                                    error);
+        *ret_silent |= status == STATUS_TIMEOUT;
+    }
+    return status;
+}
+
+/* A node that is silent does not keep the others from being asked; one that is slow has time
+ * enough in a later round. */
 static enum status learn_ring(struct cluster *cluster, const char *addresses,
                               struct error *error)
 {
     static const struct kv_options none;
     uint64_t deadline_ns = deadline_of(cluster, &none);
-    char address[ADDRESS_SIZE];
-    enum status status = STATUS_UNREACHABLE;
-    while (status != STATUS_OK && next_address(&addresses, address, error)) {
-        uint64_t now = socket_now_ns();
-        uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
-        bool is_last = *addresses == '\0';
-        status = cluster_ring_fetch(cluster, address, now + (is_last ? left : left / 2), error);
+    uint64_t total_ns = deadline_ns - socket_now_ns();
+    bool is_lone = strchr(addresses, ',') == NULL;
+    uint64_t patience_ns = is_lone ? total_ns : OPEN_PATIENCE_MS * NS_PER_MS;
+    bool is_silent;
+    enum status status =
+        ask_for_ring(cluster, addresses, deadline_ns, patience_ns, &is_silent, error);
+    while (status != STATUS_OK && is_silent && patience_ns < total_ns) {
+        patience_ns *= 2;
+        status = ask_for_ring(cluster, addresses, deadline_ns, patience_ns, &is_silent, error);
     }
     return status;
 }

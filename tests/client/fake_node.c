@@ -3,6 +3,7 @@
  */
 #include "tests/client/fake_node.h"
 
+#include "node/client/socket.h"
 #include "node/wire/codec.h"
 #include "node/wire/frame.h"
 
@@ -15,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SCRIPT_MAX = 64, CONNECTIONS_MAX = 1024 };
+enum { SCRIPT_MAX = 64, CONNECTIONS_MAX = 1024, HINT_OWNERS_MAX = 4 };
 
 struct fake_connection {
     struct fake_node *node;
@@ -31,6 +32,9 @@ struct fake_node {
 
     pthread_mutex_t lock; /* around all below */
     bool is_stopped;
+    bool is_frozen;
+    pthread_cond_t thawed;
+    uint32_t delay_ms;
     struct step script[SCRIPT_MAX];
     unsigned step_count;
     unsigned step_next;
@@ -39,6 +43,13 @@ struct fake_node {
     bool has_ring;
     struct ring ring;
     uint64_t cluster_id;
+    node_id id;
+    struct statistic statistic; /* its name is "" if there is none */
+    struct hint_owner hints[HINT_OWNERS_MAX];
+    uint16_t hint_count;
+    struct message_repair_reply repair[SCRIPT_MAX];
+    unsigned repair_count;
+    unsigned repair_next;
     enum status greeting_status;
     struct fake_connection connections[CONNECTIONS_MAX];
     unsigned connection_count;
@@ -139,6 +150,43 @@ static void serve_list(struct fake_node *node, const struct message_list *from,
                                                     .resume = rows.resume};
 }
 
+static void serve_status(struct fake_node *node, struct message_status_reply *reply)
+{
+    reply->ready = true;
+    reply->disk_total = 1000;
+    reply->disk_free = 400;
+    memcpy(reply->address, node->address, sizeof node->address);
+    pthread_mutex_lock(&node->lock);
+    reply->node = node->id;
+    if (node->statistic.name[0] != '\0') {
+        reply->stats = malloc(sizeof *reply->stats);
+        assert(reply->stats);
+        reply->stats[0] = node->statistic;
+        reply->stat_count = 1;
+    }
+    pthread_mutex_unlock(&node->lock);
+}
+
+static void serve_hints(struct fake_node *node, struct message_hints_reply *reply)
+{
+    pthread_mutex_lock(&node->lock);
+    reply->owners = malloc(sizeof node->hints);
+    assert(reply->owners);
+    memcpy(reply->owners, node->hints, sizeof node->hints);
+    reply->count = node->hint_count;
+    pthread_mutex_unlock(&node->lock);
+}
+
+static void serve_repair(struct fake_node *node, struct message_repair_reply *reply)
+{
+    pthread_mutex_lock(&node->lock);
+    if (node->repair_count > 0) {
+        *reply = node->repair[node->repair_next];
+        node->repair_next += node->repair_next + 1 < node->repair_count;
+    }
+    pthread_mutex_unlock(&node->lock);
+}
+
 /* Does what is asked and fills the reply. */
 static void serve(struct fake_node *node, const struct message *request, struct message *reply)
 {
@@ -150,11 +198,11 @@ static void serve(struct fake_node *node, const struct message *request, struct 
     } else if (request->type == MESSAGE_LIST) {
         serve_list(node, &request->list, reply);
     } else if (request->type == MESSAGE_STATUS) {
-        reply->status_reply.node = 1;
-        reply->status_reply.ready = true;
-        reply->status_reply.disk_total = 1000;
-        reply->status_reply.disk_free = 400;
-        memcpy(reply->status_reply.address, node->address, sizeof node->address);
+        serve_status(node, &reply->status_reply);
+    } else if (request->type == MESSAGE_HINTS) {
+        serve_hints(node, &reply->hints_reply);
+    } else if (request->type == MESSAGE_REPAIR) {
+        serve_repair(node, &reply->repair_reply);
     }
 }
 
@@ -254,6 +302,8 @@ static struct step note(struct fake_node *node, const struct message *request)
         noted.deadline_ms = request->get.deadline_ms;
     } else if (request->type == MESSAGE_LIST) {
         noted.deadline_ms = request->list.deadline_ms;
+    } else if (request->type == MESSAGE_REPAIR) {
+        noted.start = request->repair.start;
     }
     assert(node->request_count < FAKE_REQUESTS_MAX);
     node->requests[node->request_count++] = noted;
@@ -271,14 +321,18 @@ static bool handle(struct fake_connection *connection, const struct message *req
     struct fake_node *node = connection->node;
     struct message reply = {.type = request->type + 1, .request_id = request->request_id};
     struct step step = {.kind = STEP_SERVE};
+    uint32_t delay_ms = 0;
     pthread_mutex_lock(&node->lock);
+    while (node->is_frozen) {
+        pthread_cond_wait(&node->thawed, &node->lock);
+    }
     reply.ring_epoch = node->has_ring ? node->ring.epoch : 0;
     if (request->type == MESSAGE_HELLO) {
         reply.status = node->greeting_status;
         reply.hello = (struct message_hello){.protocol = PROTOCOL_VERSION,
                                              .role = ROLE_NODE,
                                              .cluster_id = node->cluster_id,
-                                             .node = 1};
+                                             .node = node->id};
         memcpy(reply.hello.address, node->address, sizeof node->address);
     } else if (request->type == MESSAGE_RING) {
         node->ring_requests++;
@@ -288,8 +342,10 @@ static bool handle(struct fake_connection *connection, const struct message *req
         }
     } else {
         step = note(node, request);
+        delay_ms = node->delay_ms;
     }
     pthread_mutex_unlock(&node->lock);
+    socket_pause_until(socket_now_ns() + delay_ms * NS_PER_MS);
     bool goes_on = answer(connection, step, request, &reply);
     message_release(&reply);
     return goes_on;
@@ -337,6 +393,7 @@ struct fake_node *fake_node_new(struct kv *shared)
     socklen_t size = sizeof name;
     assert(node && shared);
     node->store = shared;
+    node->id = 1;
     node->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int failure = bind(node->listener, (struct sockaddr *)&name, sizeof name);
     failure |= listen(node->listener, 64);
@@ -344,6 +401,7 @@ struct fake_node *fake_node_new(struct kv *shared)
     snprintf(node->address, sizeof node->address, "127.0.0.1:%u",
              (unsigned)ntohs(name.sin_port));
     failure |= pthread_mutex_init(&node->lock, NULL);
+    failure |= pthread_cond_init(&node->thawed, NULL);
     failure |= pthread_create(&node->acceptor, NULL, acceptor_run, node);
     assert(failure == 0);
     (void)failure;
@@ -369,6 +427,7 @@ void fake_node_break_connections(struct fake_node *node)
 void fake_node_stop(struct fake_node *node)
 {
     if (!node->is_stopped) {
+        fake_node_thaw(node); /* or its threads would never end */
         node->is_stopped = true;
         shutdown(node->listener, SHUT_RDWR);
         pthread_join(node->acceptor, NULL);
@@ -381,6 +440,7 @@ void fake_node_free(struct fake_node *node)
 {
     if (node) {
         fake_node_stop(node);
+        pthread_cond_destroy(&node->thawed);
         pthread_mutex_destroy(&node->lock);
         free(node);
     }
@@ -406,6 +466,64 @@ void fake_node_always(struct fake_node *node, struct step step)
     pthread_mutex_lock(&node->lock);
     node->has_always = true;
     node->always = step;
+    pthread_mutex_unlock(&node->lock);
+}
+
+void fake_node_set_delay(struct fake_node *node, uint32_t delay_ms)
+{
+    pthread_mutex_lock(&node->lock);
+    node->delay_ms = delay_ms;
+    pthread_mutex_unlock(&node->lock);
+}
+
+void fake_node_freeze(struct fake_node *node)
+{
+    pthread_mutex_lock(&node->lock);
+    node->is_frozen = true;
+    pthread_mutex_unlock(&node->lock);
+}
+
+void fake_node_thaw(struct fake_node *node)
+{
+    pthread_mutex_lock(&node->lock);
+    node->is_frozen = false;
+    pthread_cond_broadcast(&node->thawed);
+    pthread_mutex_unlock(&node->lock);
+}
+
+void fake_node_set_id(struct fake_node *node, node_id id)
+{
+    pthread_mutex_lock(&node->lock);
+    node->id = id;
+    pthread_mutex_unlock(&node->lock);
+}
+
+void fake_node_set_statistic(struct fake_node *node, const char *name, uint64_t value)
+{
+    pthread_mutex_lock(&node->lock);
+    snprintf(node->statistic.name, sizeof node->statistic.name, "%s", name);
+    node->statistic.value = value;
+    pthread_mutex_unlock(&node->lock);
+}
+
+void fake_node_set_hints(struct fake_node *node, const struct hint_owner *owners,
+                         uint16_t count)
+{
+    assert(count <= HINT_OWNERS_MAX);
+    pthread_mutex_lock(&node->lock);
+    memcpy(node->hints, owners, count * sizeof *owners);
+    node->hint_count = count;
+    pthread_mutex_unlock(&node->lock);
+}
+
+void fake_node_set_repair(struct fake_node *node, const struct message_repair_reply *replies,
+                          unsigned count)
+{
+    assert(count <= SCRIPT_MAX);
+    pthread_mutex_lock(&node->lock);
+    memcpy(node->repair, replies, count * sizeof *replies);
+    node->repair_count = count;
+    node->repair_next = 0;
     pthread_mutex_unlock(&node->lock);
 }
 

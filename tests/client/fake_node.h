@@ -40,6 +40,7 @@ struct fake_request {
     enum message_type type;
     uint32_t deadline_ms;
     uint8_t write_id[WRITE_ID_SIZE];
+    bool start; /* MESSAGE_REPAIR */
 };
 
 struct fake_node;
@@ -55,9 +56,23 @@ void fake_node_script(struct fake_node *node, const struct step *steps, unsigned
 void fake_node_always(struct fake_node *node, struct step step);
 /* The ring that it tells and whose epoch stands in its replies; copied. NULL: none. */
 void fake_node_set_ring(struct fake_node *node, const struct ring *ring);
+/* What it tells of itself: its id (1 from the start), one statistic, the hints that it keeps
+ * (copied), and how far its repair is: one reply after the other, the last one for ever. */
+void fake_node_set_id(struct fake_node *node, node_id id);
+void fake_node_set_statistic(struct fake_node *node, const char *name, uint64_t value);
+void fake_node_set_hints(struct fake_node *node, const struct hint_owner *owners,
+                         uint16_t count);
+void fake_node_set_repair(struct fake_node *node, const struct message_repair_reply *replies,
+                          unsigned count);
 /* What it answers to a greeting; 0 and STATUS_OK from the start. */
 void fake_node_set_greeting(struct fake_node *node, uint64_t cluster_id, enum status status);
 
+/* Each answer to a request comes so late. */
+void fake_node_set_delay(struct fake_node *node, uint32_t delay_ms);
+/* Like SIGSTOP: connections are accepted, and nothing is read, not even a greeting. */
+void fake_node_freeze(struct fake_node *node);
+/* Like SIGCONT: goes on with all that was sent meanwhile. */
+void fake_node_thaw(struct fake_node *node);
 /* Closes every connection that is open, as a restart does. */
 void fake_node_break_connections(struct fake_node *node);
 /* No longer listens, and closes every connection. */

@@ -20,94 +20,7 @@
 #include <pthread.h>
 
 #include "node/client/socket.h"
-#include "ring/preference_list.h"
-#include "tests/client/fake_node.h"
-
-enum { NODES = 3, CLUSTER = 77, DEADLINE_MS = 20000, SHORT_MS = 700 };
-
-struct fixture {
-    struct kv *store;
-    struct fake_node *nodes[NODES]; /* in the order of the preference list of "k" */
-    struct ring ring;
-    struct kv *kv;
-};
-
-static struct slice text(const char *string)
-{
-    return slice_of_string(string);
-}
-
-static void make_ring(struct fake_node *const *nodes, uint16_t count, struct ring *ring)
-{
-    struct member members[NODES] = {0};
-    for (uint16_t i = 0; i < count; i++) {
-        members[i].id = i + 1;
-        snprintf(members[i].address, ADDRESS_SIZE, "%s", fake_node_address(nodes[i]));
-    }
-    assert_int_equal(ring_create(CLUSTER, 8, NODES, members, count, ring), STATUS_OK);
-}
-
-static int set_up(void **state)
-{
-    static struct fixture fixture;
-    fixture = (struct fixture){0};
-    if (kv_open_memory(&fixture.store) != STATUS_OK) {
-        return -1;
-    }
-    struct fake_node *nodes[NODES];
-    for (int i = 0; i < NODES; i++) {
-        nodes[i] = fake_node_new(fixture.store);
-    }
-    make_ring(nodes, NODES, &fixture.ring);
-    struct preference_list list;
-    preference_list_build(&fixture.ring, ring_partition(&fixture.ring, text("k")), &list);
-    for (int i = 0; i < NODES; i++) {
-        fixture.nodes[i] = nodes[list.member[i]];
-        fake_node_set_ring(fixture.nodes[i], &fixture.ring);
-    }
-    struct kv_options defaults = {.deadline_ms = DEADLINE_MS};
-    struct error error;
-    if (kv_open_cluster(fake_node_address(nodes[0]), &defaults, &fixture.kv, &error) !=
-        STATUS_OK) {
-        return -1;
-    }
-    *state = &fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    kv_close(fixture->kv);
-    for (int i = 0; i < NODES; i++) {
-        fake_node_free(fixture->nodes[i]);
-    }
-    kv_close(fixture->store);
-    return 0;
-}
-
-static enum status put_k(struct fixture *fixture, uint32_t deadline_ms)
-{
-    struct version value = {.attributes = {.type = VERSION_FILE},
-                            .content = blob_new(text("x"))};
-    struct kv_put put = {.key = text("k"), .mode = UPDATE_ALL, .value = &value};
-    struct kv_options options = {.deadline_ms = deadline_ms};
-    struct object *row = NULL;
-    enum status status = kv_put(fixture->kv, &put, &options, &row);
-    assert_true((row != NULL) == (status == STATUS_OK));
-    object_unref(row);
-    blob_unref(value.content);
-    return status;
-}
-
-static enum status get_k(struct fixture *fixture, uint32_t deadline_ms)
-{
-    struct kv_options options = {.deadline_ms = deadline_ms};
-    struct object *object = NULL;
-    enum status status = kv_get(fixture->kv, text("k"), &options, &object);
-    object_unref(object);
-    return status;
-}
+#include "tests/client/cluster_fixture.h"
 
 static void always(struct fake_node *node, enum status status)
 {
@@ -118,14 +31,6 @@ static void once(struct fake_node *node, enum step_kind kind, enum status status
 {
     struct step step = {.kind = kind, .status = status};
     fake_node_script(node, &step, 1);
-}
-
-static void assert_requests(struct fixture *fixture, unsigned first, unsigned second,
-                            unsigned third)
-{
-    assert_int_equal(fake_node_requests(fixture->nodes[0]), first);
-    assert_int_equal(fake_node_requests(fixture->nodes[1]), second);
-    assert_int_equal(fake_node_requests(fixture->nodes[2]), third);
 }
 
 static void test_put_and_get__healthy_cluster__first_of_the_list_alone_is_asked(void **state)
@@ -167,8 +72,8 @@ static void test_put__first_node_cannot__next_gets_the_same_write_id(void **stat
         struct fake_request second = fake_node_request(fixture->nodes[1], 0);
         assert_memory_equal(first.write_id, second.write_id, WRITE_ID_SIZE);
         assert_in_range(first.deadline_ms, 1, DEADLINE_MS / 4);
-        tear_down(state);
-        assert_int_equal(set_up(state), 0);
+        cluster_tear_down(state);
+        assert_int_equal(cluster_set_up(state), 0);
     }
 }
 
@@ -295,8 +200,8 @@ static void test_put__an_attempt_is_open__never_reported_as_undone(void **state)
 
         assert_int_equal(status, cases[i].expected);
         assert_true(kv_status_is_indeterminate(status));
-        tear_down(state);
-        assert_int_equal(set_up(state), 0);
+        cluster_tear_down(state);
+        assert_int_equal(cluster_set_up(state), 0);
     }
 }
 
@@ -349,7 +254,7 @@ static void test_get__node_restarts_within_the_deadline__answered_in_a_later_rou
 /* A ring of a later epoch in which the second node is alone. */
 static void make_newer_ring(struct fixture *fixture, struct ring *ring)
 {
-    make_ring(&fixture->nodes[1], 1, ring);
+    cluster_make_ring(&fixture->nodes[1], 1, ring);
     ring->epoch = fixture->ring.epoch + 1;
 }
 
@@ -608,7 +513,8 @@ static void test_get__many_threads_failing_nodes_and_new_rings__all_answered(voi
     }
 }
 
-#define CLUSTER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CLUSTER_TEST(name)                                                                     \
+    cmocka_unit_test_setup_teardown(name, cluster_set_up, cluster_tear_down)
 
 int main(void)
 {

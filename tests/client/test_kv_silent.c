@@ -1,0 +1,306 @@
+/*
+ * test_kv_silent.c - the client of a cluster, against nodes that are silent or slow.
+ *
+ * Rules: a node that is silent, as after SIGSTOP, costs the first call a moment and the next
+ * ones nothing; one call in a pause asks it, and it is used again once it has answered; a
+ * cluster that is slow as a whole is waited for, and after a few calls no longer asked in vain;
+ * what takes long by its nature has the time; a node may finish what the client no longer waits
+ * for.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+
+#include "node/client/cluster.h"
+#include "node/client/socket.h"
+#include "tests/client/cluster_fixture.h"
+
+enum {
+    SLOW_MS = 350,
+    /* What the paper promises for 99.9 % of the requests. */
+    PROMISED_MS = 300,
+    /* The least that a call waits for a node that it knows nothing of. */
+    PATIENCE_MS = 100,
+    PAUSE_MS = 1000,
+};
+
+static void rest_ms(uint32_t ms)
+{
+    socket_pause_until(socket_now_ns() + ms * NS_PER_MS);
+}
+
+static uint64_t elapsed_ms(uint64_t since_ns)
+{
+    return (socket_now_ns() - since_ns) / NS_PER_MS;
+}
+
+static unsigned all_requests(struct fixture *fixture)
+{
+    unsigned total = 0;
+    for (int i = 0; i < NODES; i++) {
+        total += fake_node_requests(fixture->nodes[i]);
+    }
+    return total;
+}
+
+static void delay_all(struct fixture *fixture, uint32_t delay_ms)
+{
+    for (int i = 0; i < NODES; i++) {
+        fake_node_set_delay(fixture->nodes[i], delay_ms);
+    }
+}
+
+static void test_get__first_node_is_frozen__costs_the_first_call_a_moment(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(put_k(fixture, 0), STATUS_OK);
+    fake_node_freeze(fixture->nodes[0]);
+    uint64_t begin = socket_now_ns();
+
+    assert_int_equal(get_k(fixture, 0), STATUS_OK);
+
+    assert_in_range(elapsed_ms(begin), PATIENCE_MS - 1, PROMISED_MS - 1);
+    begin = socket_now_ns();
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(get_k(fixture, 0), STATUS_OK);
+    }
+    /* Less for all of them than one more wait would take. */
+    assert_in_range(elapsed_ms(begin), 0, PATIENCE_MS - 1);
+    assert_requests(fixture, 1, 21, 0);
+}
+
+static void test_put__first_node_is_frozen__next_takes_it_in_time(void **state)
+{
+    struct fixture *fixture = *state;
+    fake_node_freeze(fixture->nodes[0]);
+    uint64_t begin = socket_now_ns();
+
+    assert_int_equal(put_k(fixture, 0), STATUS_OK);
+
+    assert_in_range(elapsed_ms(begin), PATIENCE_MS - 1, PROMISED_MS - 1);
+    assert_requests(fixture, 0, 1, 0);
+}
+
+enum { THREADS = 6 };
+
+struct caller {
+    struct fixture *fixture;
+    pthread_t thread;
+    uint64_t until_ns;
+    unsigned failures;
+};
+
+static void *call_until(void *argument)
+{
+    struct caller *caller = argument;
+    while (socket_now_ns() < caller->until_ns) {
+        caller->failures += get_k(caller->fixture, 0) != STATUS_NOT_FOUND;
+        rest_ms(20);
+    }
+    return NULL;
+}
+
+static void call_from_many_threads(struct fixture *fixture, uint32_t ms)
+{
+    struct caller callers[THREADS] = {0};
+    uint64_t until_ns = socket_now_ns() + ms * NS_PER_MS;
+    for (int i = 0; i < THREADS; i++) {
+        callers[i] = (struct caller){.fixture = fixture, .until_ns = until_ns};
+        assert_int_equal(pthread_create(&callers[i].thread, NULL, call_until, &callers[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(callers[i].thread, NULL);
+        assert_int_equal(callers[i].failures, 0);
+    }
+}
+
+/* Each attempt to ask the frozen node takes a connection of its own. */
+static void test_get__many_threads_and_a_frozen_node__one_probe_in_a_pause(void **state)
+{
+    struct fixture *fixture = *state;
+    fake_node_freeze(fixture->nodes[0]);
+    assert_int_equal(get_k(fixture, 0), STATUS_NOT_FOUND);
+    unsigned before = fake_node_connections(fixture->nodes[0]);
+
+    call_from_many_threads(fixture, PAUSE_MS / 2);
+    assert_int_equal(fake_node_connections(fixture->nodes[0]), before);
+    call_from_many_threads(fixture, PAUSE_MS);
+
+    assert_int_equal(fake_node_connections(fixture->nodes[0]), before + 1);
+    assert_int_equal(fake_node_requests(fixture->nodes[0]), 0);
+}
+
+static void test_get__frozen_node_goes_on__used_again_after_a_probe(void **state)
+{
+    struct fixture *fixture = *state;
+    fake_node_freeze(fixture->nodes[0]);
+    assert_int_equal(get_k(fixture, 0), STATUS_NOT_FOUND);
+    fake_node_thaw(fixture->nodes[0]);
+    fake_node_break_connections(fixture->nodes[0]);
+    unsigned before = fake_node_requests(fixture->nodes[0]);
+    uint64_t begin = socket_now_ns();
+
+    while (fake_node_requests(fixture->nodes[0]) == before && elapsed_ms(begin) < DEADLINE_MS) {
+        rest_ms(20);
+        assert_int_equal(get_k(fixture, 0), STATUS_NOT_FOUND);
+    }
+
+    assert_true(fake_node_requests(fixture->nodes[0]) > before);
+    assert_true(elapsed_ms(begin) >= PAUSE_MS / 2);
+    unsigned others = fake_node_requests(fixture->nodes[1]);
+    assert_int_equal(get_k(fixture, 0), STATUS_NOT_FOUND);
+    assert_int_equal(fake_node_requests(fixture->nodes[1]), others);
+}
+
+static void test_put__all_nodes_slow__succeeds_with_one_write_id(void **state)
+{
+    struct fixture *fixture = *state;
+    delay_all(fixture, SLOW_MS);
+
+    assert_int_equal(put_k(fixture, 0), STATUS_OK);
+
+    struct fake_request first = fake_node_request(fixture->nodes[0], 0);
+    for (int i = 0; i < NODES; i++) {
+        struct fake_request other = fake_node_request(fixture->nodes[i], 0);
+        assert_memory_equal(other.write_id, first.write_id, WRITE_ID_SIZE);
+    }
+}
+
+/* The client learns how long answers take, or it would make a slow cluster slower. */
+static void test_get__all_nodes_slow__soon_one_request_a_call(void **state)
+{
+    struct fixture *fixture = *state;
+    delay_all(fixture, SLOW_MS);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(get_k(fixture, 0), STATUS_NOT_FOUND);
+    }
+    unsigned before = all_requests(fixture);
+
+    assert_int_equal(get_k(fixture, 0), STATUS_NOT_FOUND);
+
+    assert_int_equal(all_requests(fixture), before + 1);
+}
+
+static void test_get__cluster_is_quick_again__patience_shrinks(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cluster *cluster = (struct cluster *)fixture->kv;
+    delay_all(fixture, SLOW_MS);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(get_k(fixture, 0), STATUS_NOT_FOUND);
+    }
+    assert_true(cluster_latency_ns(cluster) > SLOW_MS / 4 * NS_PER_MS);
+    delay_all(fixture, 0);
+
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(get_k(fixture, 0), STATUS_NOT_FOUND);
+    }
+
+    assert_true(cluster_latency_ns(cluster) < PATIENCE_MS / 4 * NS_PER_MS);
+}
+
+/* One node that is slow beyond all patience, and the others do not serve: it has all that is
+ * left of the call's time in the end. */
+static void test_get__last_chance__has_the_rest_of_the_deadline(void **state)
+{
+    struct fixture *fixture = *state;
+    fake_node_set_delay(fixture->nodes[0], 1000);
+    for (int i = 1; i < NODES; i++) {
+        fake_node_always(fixture->nodes[i],
+                         (struct step){.kind = STEP_STATUS, .status = STATUS_NO_SPACE});
+    }
+
+    assert_int_equal(get_k(fixture, 4000), STATUS_NOT_FOUND);
+}
+
+static enum status put_content(struct fixture *fixture, size_t size, bool sync)
+{
+    struct version value = {.attributes = {.type = VERSION_FILE},
+                            .content = blob_new_uninitialised(size)};
+    memset(value.content->data, 'x', size);
+    struct kv_put put = {.key = text("k"), .mode = UPDATE_ALL, .value = &value, .sync = sync};
+    enum status status = kv_put(fixture->kv, &put, NULL, NULL);
+    blob_unref(value.content);
+    return status;
+}
+
+static void test_put__synced__has_time_for_the_disk(void **state)
+{
+    struct fixture *fixture = *state;
+    delay_all(fixture, 300);
+
+    assert_int_equal(put_content(fixture, 1, true), STATUS_OK);
+
+    assert_requests(fixture, 1, 0, 0);
+}
+
+static void test_put__large__has_time_for_its_size(void **state)
+{
+    struct fixture *fixture = *state;
+    delay_all(fixture, 200);
+
+    assert_int_equal(put_content(fixture, VALUE_SIZE_MAX, false), STATUS_OK);
+
+    assert_requests(fixture, 1, 0, 0);
+}
+
+/* What it began it may finish, so that a coordinator that is slow does not say "too few
+ * replicas" of a cluster that is well. */
+static void test_put__client_goes_on__node_was_told_a_longer_deadline(void **state)
+{
+    struct fixture *fixture = *state;
+    fake_node_always(fixture->nodes[0], (struct step){.kind = STEP_SILENT});
+
+    assert_int_equal(put_k(fixture, 0), STATUS_OK);
+
+    struct fake_request first = fake_node_request(fixture->nodes[0], 0);
+    assert_in_range(first.deadline_ms, DEADLINE_MS / 8, DEADLINE_MS / 4);
+}
+
+static void test_open__first_address_is_frozen__second_is_asked_soon(void **state)
+{
+    struct fixture *fixture = *state;
+    char addresses[2 * ADDRESS_SIZE + 1];
+    struct kv_options defaults = {.deadline_ms = DEADLINE_MS};
+    struct kv *kv = NULL;
+    struct error error;
+    fake_node_freeze(fixture->nodes[0]);
+    snprintf(addresses, sizeof addresses, "%s,%s", fake_node_address(fixture->nodes[0]),
+             fake_node_address(fixture->nodes[1]));
+    uint64_t begin = socket_now_ns();
+
+    assert_int_equal(kv_open_cluster(addresses, &defaults, &kv, &error), STATUS_OK);
+
+    assert_in_range(elapsed_ms(begin), 0, DEADLINE_MS / 10);
+    kv_close(kv);
+}
+
+#define SILENT_TEST(name)                                                                      \
+    cmocka_unit_test_setup_teardown(name, cluster_set_up, cluster_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SILENT_TEST(test_get__first_node_is_frozen__costs_the_first_call_a_moment),
+        SILENT_TEST(test_put__first_node_is_frozen__next_takes_it_in_time),
+        SILENT_TEST(test_get__many_threads_and_a_frozen_node__one_probe_in_a_pause),
+        SILENT_TEST(test_get__frozen_node_goes_on__used_again_after_a_probe),
+        SILENT_TEST(test_put__all_nodes_slow__succeeds_with_one_write_id),
+        SILENT_TEST(test_get__all_nodes_slow__soon_one_request_a_call),
+        SILENT_TEST(test_get__cluster_is_quick_again__patience_shrinks),
+        SILENT_TEST(test_get__last_chance__has_the_rest_of_the_deadline),
+        SILENT_TEST(test_put__synced__has_time_for_the_disk),
+        SILENT_TEST(test_put__large__has_time_for_its_size),
+        SILENT_TEST(test_put__client_goes_on__node_was_told_a_longer_deadline),
+        SILENT_TEST(test_open__first_address_is_frozen__second_is_asked_soon),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
