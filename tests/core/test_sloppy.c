@@ -1,0 +1,367 @@
+/*
+ * test_sloppy.c - sloppy quorum, hinted handoff and suspicion, on whole clusters under virtual
+ * time.
+ *
+ * - W reachable nodes, whichever they are, take a write; a single one suffices with W = 1
+ * - it is read from the fallbacks; "nothing" from a fallback is never "not found"
+ * - once the primaries are back they hold it, without a read, and no hint is left
+ * - a stopped replica costs no put and no get more than a moment, from the first one on
+ * - a node whose disk was lost takes its old place under a new identity
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ring/preference_list.h"
+#include "tests/core/ask.h"
+
+static struct world *cluster_of(int nodes)
+{
+    struct world_options options = {.seed = 11,
+                                    .nodes = nodes,
+                                    .replica_count = 3,
+                                    .partition_count = 64,
+                                    .latency_min_us = 100,
+                                    .latency_max_us = 900,
+                                    .store_min_us = 10,
+                                    .store_max_us = 200};
+    struct world *world = world_new(&options);
+    for (int i = 0; i < nodes; i++) {
+        world_start(world, i);
+    }
+    world_run(world, 5000000);
+    return world;
+}
+
+/* The node that lives at a member's address. */
+static int node_of_member(const struct ring *ring, int member)
+{
+    int node = 0;
+    assert_int_equal(sscanf(ring->members[member].address, "10.0.0.%d:", &node), 1);
+    return node - 1;
+}
+
+/* Nodes in the order of the key's preference list; the number of primaries. */
+static int nodes_of_key(struct world *world, const char *key, int ret_nodes[WORLD_NODES_MAX])
+{
+    const struct ring *ring = NULL;
+    for (int i = 0; i < WORLD_NODES_MAX && !ring; i++) {
+        ring = world_is_up(world, i) ? core_ring(world_core(world, i)) : NULL;
+    }
+    assert_non_null(ring);
+    struct preference_list list;
+    preference_list_build(ring, ring_partition(ring, slice_of_string(key)), &list);
+    for (uint16_t i = 0; i < list.count; i++) {
+        ret_nodes[i] = node_of_member(ring, list.member[i]);
+    }
+    return list.primary;
+}
+
+static enum status put_with(struct world *world, int node, const char *key, const char *text,
+                            uint8_t w)
+{
+    struct message message = {.type = MESSAGE_PUT, .request_id = 1};
+    message.put.key = blob_new(slice_of_string(key));
+    message.put.mode = UPDATE_ALL;
+    message.put.has_value = true;
+    message.put.value.content = blob_new(slice_of_string(text));
+    message.put.value.attributes =
+        (struct attributes){.type = VERSION_FILE, .mode = 0644, .size = strlen(text)};
+    for (int i = 0; i < WRITE_ID_SIZE; i++) {
+        message.put.value.write_id[i] = (uint8_t)world_random(world);
+    }
+    message.put.w = w;
+    message.put.deadline_ms = 5000;
+    struct message reply = {0};
+    bool answered = world_wait(world, world_ask(world, node, &message), ASK_LIMIT_US, &reply);
+    enum status status = answered ? reply.status : STATUS_TIMEOUT;
+    message_release(&reply);
+    return status;
+}
+
+static enum status get_with(struct world *world, int node, const char *key, uint8_t r,
+                            char *text, size_t size)
+{
+    struct message message = {.type = MESSAGE_GET, .request_id = 1};
+    message.get.key = blob_new(slice_of_string(key));
+    message.get.r = r;
+    message.get.deadline_ms = 5000;
+    struct message reply = {0};
+    bool answered = world_wait(world, world_ask(world, node, &message), ASK_LIMIT_US, &reply);
+    enum status status = answered ? reply.status : STATUS_TIMEOUT;
+    object_text(answered ? reply.get_reply.object : NULL, text, size);
+    message_release(&reply);
+    return status;
+}
+
+static void copy_text(struct world *world, int node, const char *key, char *text, size_t size)
+{
+    struct store_request request = {.operation = STORE_GET,
+                                    .key = blob_new(slice_of_string(key))};
+    struct store_result result = {0};
+    store_apply(world_store(world, node), &request, 1, &result);
+    assert_int_equal(result.status, STATUS_OK);
+    object_text(result.object, text, size);
+    store_result_release(&result);
+    store_request_release(&request);
+}
+
+static uint64_t hints_on(struct world *world, int node)
+{
+    struct store_request request = {.operation = STORE_HINT_OWNERS};
+    struct store_result result = {0};
+    store_apply(world_store(world, node), &request, 1, &result);
+    assert_int_equal(result.status, STATUS_OK);
+    uint64_t count = 0;
+    for (uint16_t i = 0; i < result.hint_owner_count; i++) {
+        count += result.hint_owners[i].count;
+    }
+    store_result_release(&result);
+    return count;
+}
+
+static uint64_t hints_in_all(struct world *world, int nodes)
+{
+    uint64_t count = 0;
+    for (int i = 0; i < nodes; i++) {
+        count += world_is_up(world, i) ? hints_on(world, i) : 0;
+    }
+    return count;
+}
+
+/* At most a minute of virtual time. */
+static void await_no_hints(struct world *world, int nodes)
+{
+    for (int i = 0; i < 600 && hints_in_all(world, nodes) > 0; i++) {
+        world_run(world, 100000);
+    }
+    assert_int_equal(hints_in_all(world, nodes), 0);
+}
+
+static void test_put__all_primaries_dead__fallbacks_take_it_and_hand_it_over(void **state)
+{
+    (void)state;
+    enum { NODES = 6 };
+    struct world *world = cluster_of(NODES);
+    int nodes[WORLD_NODES_MAX];
+    char text[64];
+    int primaries = nodes_of_key(world, "dir/key", nodes);
+    for (int i = 0; i < primaries; i++) {
+        world_kill(world, nodes[i]);
+    }
+    world_run(world, 500000);
+
+    assert_int_equal(put_with(world, nodes[3], "dir/key", "kept", 2), STATUS_OK);
+    assert_int_equal(get_with(world, nodes[4], "dir/key", 2, text, sizeof text), STATUS_OK);
+    assert_string_equal(text, "kept,");
+    /* Two fallbacks, and none of them knows of another key. */
+    assert_int_equal(get_with(world, nodes[5], "dir/key", 3, text, sizeof text), STATUS_OK);
+    assert_true(hints_in_all(world, NODES) >= 3);
+
+    for (int i = 0; i < primaries; i++) {
+        world_start(world, nodes[i]);
+    }
+    await_no_hints(world, NODES);
+    for (int i = 0; i < primaries; i++) {
+        copy_text(world, nodes[i], "dir/key", text, sizeof text);
+        assert_string_equal(text, "kept,");
+    }
+    for (int i = primaries; i < NODES; i++) {
+        copy_text(world, nodes[i], "dir/key", text, sizeof text);
+        assert_string_equal(text, "");
+    }
+    char names[64] = "";
+    for (int i = 0; i < 100 && strcmp(names, "key ") != 0; i++) {
+        world_run(world, 100000);
+        (void)ask_list(world, 0, "dir/", names, sizeof names);
+    }
+    assert_string_equal(names, "key ");
+    world_free(world);
+}
+
+static void test_put__one_node_left__takes_it_with_w_1(void **state)
+{
+    (void)state;
+    enum { NODES = 5 };
+    for (int left = 0; left < NODES; left++) {
+        struct world *world = cluster_of(NODES);
+        char text[64];
+        for (int i = 0; i < NODES; i++) {
+            if (i != left) {
+                world_kill(world, i);
+            }
+        }
+        world_run(world, 500000);
+        assert_int_equal(put_with(world, left, "a", "1", 2), STATUS_NO_QUORUM);
+        assert_int_equal(put_with(world, left, "b", "2", 1), STATUS_OK);
+        assert_int_equal(get_with(world, left, "b", 1, text, sizeof text), STATUS_OK);
+        assert_string_equal(text, "2,");
+        int nodes[WORLD_NODES_MAX];
+        int primaries = nodes_of_key(world, "c", nodes);
+        bool is_primary = false;
+        for (int i = 0; i < primaries; i++) {
+            is_primary = is_primary || nodes[i] == left;
+        }
+        /* A primary knows that there is nothing; a fallback cannot. */
+        assert_int_equal(get_with(world, left, "c", 1, text, sizeof text),
+                         is_primary ? STATUS_NOT_FOUND : STATUS_NO_QUORUM);
+        for (int i = 0; i < NODES; i++) {
+            if (i != left) {
+                world_start(world, i);
+            }
+        }
+        await_no_hints(world, NODES);
+        (void)nodes_of_key(world, "b", nodes);
+        for (int i = 0; i < primaries; i++) {
+            copy_text(world, nodes[i], "b", text, sizeof text);
+            assert_string_equal(text, "2,");
+        }
+        world_free(world);
+    }
+}
+
+static void test_put__fallback_writes_twice__second_supersedes_nothing_unseen(void **state)
+{
+    (void)state;
+    enum { NODES = 4 };
+    struct world *world = cluster_of(NODES);
+    int nodes[WORLD_NODES_MAX];
+    char text[64];
+    int primaries = nodes_of_key(world, "k", nodes);
+    assert_int_equal(put_with(world, nodes[0], "k", "old", 3), STATUS_OK);
+    for (int i = 0; i < primaries; i++) {
+        world_kill(world, nodes[i]);
+    }
+    world_run(world, 500000);
+    assert_int_equal(put_with(world, nodes[3], "k", "one", 1), STATUS_OK);
+    assert_int_equal(put_with(world, nodes[3], "k", "two", 1), STATUS_OK);
+    for (int i = 0; i < primaries; i++) {
+        world_start(world, nodes[i]);
+    }
+    await_no_hints(world, NODES);
+    for (int i = 0; i < primaries; i++) {
+        copy_text(world, nodes[i], "k", text, sizeof text);
+        assert_string_equal(text, "old,one,two,");
+    }
+    world_free(world);
+}
+
+static void test_put__one_of_three_dead__it_catches_up_without_a_read(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(3);
+    char text[64];
+    world_kill(world, 2);
+    world_run(world, 500000);
+    for (int i = 0; i < 20; i++) {
+        char key[] = "dir/a";
+        key[4] = (char)('a' + i);
+        assert_int_equal(put_with(world, i % 2, key, "v", 2), STATUS_OK);
+    }
+    world_run(world, 1000000);
+    assert_true(hints_in_all(world, 3) >= 20);
+    world_start(world, 2);
+    await_no_hints(world, 3);
+    for (int i = 0; i < 20; i++) {
+        char key[] = "dir/a";
+        key[4] = (char)('a' + i);
+        copy_text(world, 2, key, text, sizeof text);
+        assert_string_equal(text, "v,");
+    }
+    world_free(world);
+}
+
+static void test_requests__one_of_three_stopped__cost_little_from_the_first_on(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(3);
+    char text[64];
+    assert_int_equal(put_with(world, 0, "k", "v", 2), STATUS_OK);
+    world_pause(world, 2, true);
+    for (int i = 0; i < 50; i++) {
+        char key[8];
+        (void)snprintf(key, sizeof key, "k%d", i);
+        uint64_t before_us = world_now(world);
+        assert_int_equal(put_with(world, i % 2, key, "v", 2), STATUS_OK);
+        assert_true(world_now(world) - before_us < 100000);
+        before_us = world_now(world);
+        assert_int_equal(get_with(world, i % 2, key, 2, text, sizeof text), STATUS_OK);
+        assert_true(world_now(world) - before_us < 100000);
+        world_run(world, 20000);
+    }
+    world_pause(world, 2, false);
+    await_no_hints(world, 3);
+    copy_text(world, 2, "k49", text, sizeof text);
+    assert_string_equal(text, "v,");
+    world_free(world);
+}
+
+static void test_hints__holder_killed_before_delivery__are_found_at_its_start(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(3);
+    char text[64];
+    world_kill(world, 2);
+    world_run(world, 500000);
+    assert_int_equal(put_with(world, 0, "k", "v", 2), STATUS_OK);
+    world_run(world, 2000000);
+    world_kill(world, 0);
+    world_kill(world, 1);
+    world_start(world, 2);
+    world_start(world, 1);
+    world_start(world, 0);
+    await_no_hints(world, 3);
+    copy_text(world, 2, "k", text, sizeof text);
+    assert_string_equal(text, "v,");
+    world_free(world);
+}
+
+static void test_membership__lost_disk__takes_its_place_under_a_new_identity(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(3);
+    char text[64];
+    assert_int_equal(put_with(world, 0, "k", "v", 3), STATUS_OK);
+    uint64_t epoch = core_ring(world_core(world, 0))->epoch;
+    node_id old = world_store(world, 2)->node;
+    world_kill(world, 2);
+    world_wipe(world, 2);
+    assert_int_equal(put_with(world, 1, "l", "w", 2), STATUS_OK);
+    world_start(world, 2);
+    world_run(world, 5000000);
+
+    assert_true(world_store(world, 2)->node != old);
+    for (int i = 0; i < 3; i++) {
+        const struct ring *ring = core_ring(world_core(world, i));
+        assert_non_null(ring);
+        assert_true(ring->epoch == epoch + 1);
+        assert_int_equal(ring->member_count, 3);
+        assert_int_equal(ring_find(ring, old), -1);
+        assert_true(ring_find(ring, world_store(world, 2)->node) >= 0);
+    }
+    assert_int_equal(put_with(world, 2, "m", "x", 2), STATUS_OK);
+    /* Asked with R = 2 the other two answer; the empty copy is no reason for "not found". */
+    assert_int_equal(get_with(world, 2, "k", 2, text, sizeof text), STATUS_OK);
+    assert_string_equal(text, "v,");
+    world_free(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_put__all_primaries_dead__fallbacks_take_it_and_hand_it_over),
+        cmocka_unit_test(test_put__one_node_left__takes_it_with_w_1),
+        cmocka_unit_test(test_put__fallback_writes_twice__second_supersedes_nothing_unseen),
+        cmocka_unit_test(test_put__one_of_three_dead__it_catches_up_without_a_read),
+        cmocka_unit_test(test_requests__one_of_three_stopped__cost_little_from_the_first_on),
+        cmocka_unit_test(test_hints__holder_killed_before_delivery__are_found_at_its_start),
+        cmocka_unit_test(test_membership__lost_disk__takes_its_place_under_a_new_identity),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
