@@ -214,6 +214,7 @@ static enum status open_core(struct server *server, const struct server_options 
     struct core_config config = {
         .node = identity->node,
         .ring = identity->has_ring ? &identity->ring : NULL,
+        .is_incomplete = identity->has_ring && !identity->is_complete,
         .partition_count = PARTITIONS_DEFAULT,
         .replica_count = REPLICAS_DEFAULT,
     };
