@@ -275,6 +275,7 @@ struct core {
     bool started;
     bool draining;
     bool is_adopting;       /* a ring is being saved */
+    bool place_is_new;      /* while joining: the cluster had no member at this address */
     uint64_t hold_until_us; /* the ring is about to change: nobody else may change it */
     bool holds_writes;      /* ... and writes are refused */
     node_id hold_proposer;

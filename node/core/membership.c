@@ -81,6 +81,13 @@ void membership_map_peers(struct core *core)
     request_due(core, core->now_us);
 }
 
+/* Whoever takes up a ring that others made before may lack what they hold for its keys; but for
+ * one whose place is new: nobody is added to a cluster that holds data. */
+static bool must_refill(const struct core *core, const struct ring *ring)
+{
+    return core->ring == NULL && ring->epoch > 1 && !core->place_is_new;
+}
+
 /* Saves a new ring; it is in force once it is on the disk. Takes `ring`. */
 static void ring_adopt(struct core *core, struct ring *ring)
 {
@@ -99,13 +106,13 @@ static void ring_adopt(struct core *core, struct ring *ring)
     request->join.ring = ring;
     struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_SAVE_RING);
     store->ring = copy;
-    /* Whoever takes up a ring that others made before may lack what they hold for its keys. */
-    store->mark_incomplete = core->ring == NULL && ring->epoch > 1;
+    store->mark_incomplete = must_refill(core, ring);
 }
 
 static void ring_in_force(struct core *core, const struct ring *ring)
 {
     bool is_first = core->ring == NULL;
+    bool must_refill_first = must_refill(core, ring);
     if (is_first) {
         core->ring = malloc(sizeof *core->ring);
         if (!core->ring) {
@@ -113,7 +120,7 @@ static void ring_in_force(struct core *core, const struct ring *ring)
         }
     }
     *core->ring = *ring;
-    core->is_complete = core->is_complete && !(is_first && ring->epoch > 1);
+    core->is_complete = core->is_complete && !must_refill_first;
     membership_map_peers(core);
     core->hold_until_us = 0;
     char text[96];
@@ -210,6 +217,8 @@ static void ask_for_ring(struct core *core, uint16_t index)
         (void)core_send(core, index, MESSAGE_RING);
     } else {
         peer->join_after_us = core->now_us + JOIN_DEADLINE_US;
+        /* Answered before the other: does it know this address already? */
+        (void)core_send(core, index, MESSAGE_RING);
         struct message *message = core_send(core, index, MESSAGE_JOIN);
         message->join.member.id = core->node;
         memcpy(message->join.member.address, core->address, ADDRESS_SIZE);
@@ -715,6 +724,10 @@ void membership_on_response(struct core *core, struct event *event)
         ring_take(core, message);
         return;
     case MESSAGE_RING_REPLY:
+        if (!core->ring && message->ring &&
+            ring_find_address(message->ring, core->address) < 0) {
+            core->place_is_new = true;
+        }
         if (!core->ring && message->ring && peer->cluster_id == 0) {
             /* It has a cluster now; if this node is no member of it, it asks to join. */
             peer->cluster_id = message->ring->cluster_id;
