@@ -12,9 +12,10 @@ const struct ctl_verb ctl_verbs[] = {
         .arguments = "",
         .summary = "show every member: its state, its disk, what it counted",
         .help =
-            "The state is two letters: U (up) or D (down), as seen from here; N (normal) or\n"
-            "J (not in the ring yet). SEEN is how many of the other members that answer find\n"
-            "it up.\n",
+            "The state is two letters: U (up) or D (down), as seen from here; N (normal), J\n"
+            "(not in the ring yet) or R (refilling: its disk was lost, and it is not believed\n"
+            "before it has its copies again). SEEN is how many of the other members that\n"
+            "answer find it up.\n",
         .options = "cluster json timeout ",
         .run = ctl_status,
     },
@@ -72,6 +73,26 @@ const struct ctl_verb ctl_verbs[] = {
         .argument_max = 1,
         .options = "cluster json timeout r ",
         .run = ctl_ls,
+    },
+    {
+        .name = "hints",
+        .arguments = "",
+        .summary = "show what is kept for members that could not be reached",
+        .help =
+            "For each member that keeps some, and each one that they are for: how many, their\n"
+            "bytes, the age of the oldest. One that left the ring is shown by its id.\n",
+        .options = "cluster json timeout ",
+        .run = ctl_hints,
+    },
+    {
+        .name = "repair",
+        .arguments = "[--wait]",
+        .summary = "have all members compare their copies now",
+        .help =
+            "Every member compares what it holds with each other one that holds it too, and\n"
+            "what differs is merged. With --wait success means that all did so, with each.\n",
+        .options = "cluster json wait patience ",
+        .run = ctl_repair,
     },
     {.name = NULL},
 };

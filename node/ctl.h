@@ -5,9 +5,12 @@
  * ctl_options.c   the command line, and the help
  * ctl_print.c     sizes, times, modes and names for people
  * ctl_json.c      JSON
+ * ctl_members.c   the ring, and asking all of its members
  * ctl_status.c    status, ring
  * ctl_value.c     get, put, delete
  * ctl_list.c      ls
+ * ctl_hints.c     hints
+ * ctl_repair.c    repair
  */
 #ifndef NODE_CTL_H
 #define NODE_CTL_H
@@ -56,6 +59,8 @@ struct ctl {
     bool raw;
     bool sync;
     bool all;
+    bool wait;
+    uint32_t patience_s; /* how long --wait waits */
 };
 
 /* ctl.c */
@@ -73,12 +78,22 @@ bool ctl_open(const struct ctl *ctl, struct kv **ret_kv);
 int ctl_options_read(int argc, char **argv, struct ctl *ret_ctl);
 
 /* ctl_print.c */
-enum { CTL_SIZE_TEXT = 16, CTL_TIME_TEXT = 32, CTL_MODE_TEXT = 11 };
+enum {
+    CTL_SIZE_TEXT = 16,
+    CTL_TIME_TEXT = 32,
+    CTL_MODE_TEXT = 11,
+    CTL_AGE_TEXT = 24,
+    CTL_BAR_TEXT = 64,
+};
 void ctl_format_size(uint64_t bytes, char ret_text[CTL_SIZE_TEXT]);
 /* Local time, to the second. */
 void ctl_format_time(int64_t ns, char ret_text[CTL_TIME_TEXT]);
 /* As in `ls -l`. */
 void ctl_format_mode(const struct attributes *attributes, char ret_text[CTL_MODE_TEXT]);
+/* "90 s", "3 d": the largest unit of which there are at least two. */
+void ctl_format_age(uint64_t us, char ret_text[CTL_AGE_TEXT]);
+/* "[####      ]  42%" */
+void ctl_format_bar(unsigned percent, char ret_text[CTL_BAR_TEXT]);
 /* Writes a name so that it cannot play tricks on a terminal: what is no printable UTF-8 as
  * \xNN. */
 void ctl_print_name(FILE *out, struct slice name);
@@ -89,6 +104,18 @@ void ctl_json_context(struct json *json, const struct clock *context);
 /* Prints the context and a newline. False when memory is short. */
 bool ctl_print_context(FILE *out, const struct clock *context);
 
+/* ctl_members.c */
+/* The ring, from the first of the addresses whose node tells one; the caller frees it with
+ * free. NULL: has complained. */
+struct ring *ctl_find_ring(const struct ctl *ctl);
+/* Milliseconds that one member is given to answer in. */
+uint32_t ctl_member_timeout(const struct ctl *ctl);
+/* Calls `ask` once for each index below `count`, on several threads at a time. */
+void ctl_ask_members(unsigned count, void (*ask)(void *argument, unsigned index),
+                     void *argument);
+/* What tells one ring from another, as members of the JSON object at hand. */
+void ctl_json_ring(struct json *json, const struct ring *ring);
+
 /* The verbs. */
 int ctl_status(struct ctl *ctl);
 int ctl_ring(struct ctl *ctl);
@@ -96,5 +123,7 @@ int ctl_get(struct ctl *ctl);
 int ctl_put(struct ctl *ctl);
 int ctl_delete(struct ctl *ctl);
 int ctl_ls(struct ctl *ctl);
+int ctl_hints(struct ctl *ctl);
+int ctl_repair(struct ctl *ctl);
 
 #endif

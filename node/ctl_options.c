@@ -7,23 +7,28 @@
 #include "node/ctl.h"
 #include "node/wire/message.h"
 
+enum { PATIENCE_DEFAULT_S = 600, PATIENCE_MAX_S = 7 * 24 * 3600 };
+
 struct option_rule {
     const char *name;
     const char *value; /* as the help shows it; NULL: it takes none */
     const char *help;
+    const char *key; /* by which verbs name it, where that is not its name */
 };
 
 static const struct option_rule rules[] = {
-    {"cluster", "HOST:PORT[,...]", "nodes to ask, tried in turn (127.0.0.1:7450)"},
-    {"json", NULL, "print JSON"},
-    {"timeout", "MS", "give up after so many milliseconds (10000)"},
-    {"raw", NULL, "print the newest version's content and nothing else"},
-    {"version", "N", "only the version of that number"},
-    {"context", "CTX", "supersede what this context covers; get and put print it"},
-    {"all", NULL, "read first, then delete what was read"},
-    {"r", "N", "replicas that must answer a read"},
-    {"w", "N", "replicas that must acknowledge a write"},
-    {"sync", NULL, "survive a power cut before success is reported"},
+    {"cluster", "HOST:PORT[,...]", "nodes to ask, tried in turn (127.0.0.1:7450)", NULL},
+    {"json", NULL, "print JSON", NULL},
+    {"timeout", "MS", "give up after so many milliseconds (10000)", NULL},
+    {"raw", NULL, "print the newest version's content and nothing else", NULL},
+    {"version", "N", "only the version of that number", NULL},
+    {"context", "CTX", "supersede what this context covers; get and put print it", NULL},
+    {"all", NULL, "read first, then delete what was read", NULL},
+    {"r", "N", "replicas that must answer a read", NULL},
+    {"w", "N", "replicas that must acknowledge a write", NULL},
+    {"sync", NULL, "survive a power cut before success is reported", NULL},
+    {"wait", NULL, "wait until all members are through, and show how far they are", NULL},
+    {"timeout", "SECONDS", "with --wait: give up after so many seconds (600)", "patience"},
 };
 
 static void print_usage(FILE *out)
@@ -56,13 +61,18 @@ static bool verb_takes(const struct ctl_verb *verb, const char *name)
     return *at != '\0';
 }
 
+static const char *key_of(const struct option_rule *rule)
+{
+    return rule->key ? rule->key : rule->name;
+}
+
 static void print_verb_help(const struct ctl_verb *verb)
 {
     printf("usage: dynamoctl [OPTIONS] %s%s%s\n\n%s\n", verb->name,
            verb->arguments[0] ? " " : "", verb->arguments, verb->summary);
     printf("%s%s\noptions:\n", verb->help[0] ? "\n" : "", verb->help);
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-        if (verb_takes(verb, rules[i].name)) {
+        if (verb_takes(verb, key_of(&rules[i]))) {
             char head[40];
             snprintf(head, sizeof head, "--%s %s", rules[i].name,
                      rules[i].value ? rules[i].value : "");
@@ -101,7 +111,7 @@ static bool parse_number(const char *text, uint32_t max, uint32_t *ret_number)
     return true;
 }
 
-/* Sets an option. False if its value is not one. */
+/* Sets the option of that key. False if its value is not one. */
 static bool set_option(struct ctl *ctl, const char *name, const char *value)
 {
     uint32_t number = 0;
@@ -115,6 +125,10 @@ static bool set_option(struct ctl *ctl, const char *name, const char *value)
         ctl->all = true;
     } else if (strcmp(name, "sync") == 0) {
         ctl->sync = true;
+    } else if (strcmp(name, "wait") == 0) {
+        ctl->wait = true;
+    } else if (strcmp(name, "patience") == 0) {
+        return parse_number(value, PATIENCE_MAX_S, &ctl->patience_s);
     } else if (strcmp(name, "context") == 0) {
         ctl->context = value;
     } else if (strcmp(name, "timeout") == 0) {
@@ -133,7 +147,7 @@ static const struct option_rule *find_rule(const struct ctl *ctl, const char *na
 {
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         /* Before the verb only what every verb takes. */
-        bool is_known = ctl->verb ? verb_takes(ctl->verb, rules[i].name) : i < 3;
+        bool is_known = ctl->verb ? verb_takes(ctl->verb, key_of(&rules[i])) : i < 3;
         if (is_known && strlen(rules[i].name) == size &&
             strncmp(rules[i].name, name, size) == 0) {
             return &rules[i];
@@ -176,7 +190,7 @@ static int read_option(struct ctl *ctl, int argc, char **argv, int *index)
         }
         value = argv[++*index];
     }
-    return set_option(ctl, rule->name, value)
+    return set_option(ctl, key_of(rule), value)
                ? -1
                : usage_error(ctl, "not a value for this option:", value);
 }
@@ -203,7 +217,9 @@ static int read_argument(struct ctl *ctl, const char *argument)
 
 int ctl_options_read(int argc, char **argv, struct ctl *ret_ctl)
 {
-    struct ctl ctl = {.cluster = "127.0.0.1:7450", .timeout_ms = KV_DEADLINE_DEFAULT_MS};
+    struct ctl ctl = {.cluster = "127.0.0.1:7450",
+                      .timeout_ms = KV_DEADLINE_DEFAULT_MS,
+                      .patience_s = PATIENCE_DEFAULT_S};
     bool is_all_arguments = false; /* after -- */
     int code = -1;
     for (int i = 1; i < argc && code < 0; i++) {

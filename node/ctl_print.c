@@ -1,6 +1,7 @@
 /*
  * ctl_print.c - sizes, times, modes, names and contexts, for people and for JSON.
  */
+#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
@@ -28,6 +29,35 @@ void ctl_format_time(int64_t ns, char ret_text[CTL_TIME_TEXT])
         strftime(ret_text, CTL_TIME_TEXT, "%Y-%m-%d %H:%M:%S", &parts) == 0) {
         snprintf(ret_text, CTL_TIME_TEXT, "?");
     }
+}
+
+void ctl_format_age(uint64_t us, char ret_text[CTL_AGE_TEXT])
+{
+    static const struct {
+        uint64_t seconds;
+        const char *name;
+    } units[] = {{24 * 3600, "d"}, {3600, "h"}, {60, "min"}};
+    uint64_t seconds = us / 1000000;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (seconds >= 2 * units[i].seconds) {
+            snprintf(ret_text, CTL_AGE_TEXT, "%" PRIu64 " %s", seconds / units[i].seconds,
+                     units[i].name);
+            return;
+        }
+    }
+    snprintf(ret_text, CTL_AGE_TEXT, "%" PRIu64 " s", seconds);
+}
+
+void ctl_format_bar(unsigned percent, char ret_text[CTL_BAR_TEXT])
+{
+    enum { WIDTH = 40 };
+    char bar[WIDTH + 1];
+    percent = percent < 100 ? percent : 100;
+    unsigned filled = percent * WIDTH / 100;
+    memset(bar, ' ', WIDTH);
+    memset(bar, '#', filled);
+    bar[WIDTH] = '\0';
+    snprintf(ret_text, CTL_BAR_TEXT, "[%s] %3u%%", bar, percent);
 }
 
 void ctl_format_mode(const struct attributes *attributes, char ret_text[CTL_MODE_TEXT])

@@ -2,21 +2,12 @@
  * ctl_status.c - dynamoctl status and ring.
  */
 #include <inttypes.h>
-#include <limits.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "node/client/admin.h"
 #include "node/ctl.h"
 #include "ring/preference_list.h"
-
-enum {
-    ASKERS_MAX = 16, /* members asked at one time */
-    /* A member that is down must not hold the others up; a healthy one answers in less. */
-    MEMBER_TIMEOUT_MS = 2000,
-};
 
 /* What one member told. */
 struct account {
@@ -28,73 +19,23 @@ struct account {
 struct survey {
     const struct ring *ring;
     uint32_t timeout_ms;
-    atomic_uint next;
     struct account *accounts; /* one for each member */
 };
 
-/* Takes the next address of a list parted by commas; one that is too long is cut, and then no
- * node's. False at its end. */
-static bool next_address(const char **list, char ret_address[ADDRESS_SIZE + 1])
-{
-    size_t size = strcspn(*list, ",");
-    if (size == 0) {
-        return false;
-    }
-    snprintf(ret_address, ADDRESS_SIZE + 1, "%.*s", (int)(size < INT_MAX ? size : INT_MAX),
-             *list);
-    *list += size;
-    *list += **list == ',';
-    return true;
-}
-
-/* The ring, from the first of the addresses whose node tells one. NULL: has complained. */
-static struct ring *find_ring(const struct ctl *ctl)
-{
-    struct error error = {.text = "no address of a node"};
-    const char *list = ctl->cluster;
-    char address[ADDRESS_SIZE + 1];
-    struct ring *ring = NULL;
-    while (next_address(&list, address)) {
-        if (admin_ring(address, ctl->timeout_ms, &ring, &error) == STATUS_OK) {
-            return ring;
-        }
-    }
-    ctl_complain(ctl, NULL, error.text);
-    return NULL;
-}
-
-static void *ask_members(void *argument)
+static void ask_status(void *argument, unsigned index)
 {
     struct survey *survey = argument;
-    unsigned i;
-    while ((i = atomic_fetch_add(&survey->next, 1)) < survey->ring->member_count) {
-        struct account *account = &survey->accounts[i];
-        account->is_up = admin_status(survey->ring->members[i].address, survey->timeout_ms,
-                                      &account->told, &account->error) == STATUS_OK;
-        /* Somebody else may listen at the address of a member that is gone. */
-        if (account->is_up && account->told.node != survey->ring->members[i].id) {
-            account->is_up = false;
-            admin_status_release(&account->told);
-            account->error.code = STATUS_REFUSED;
-            snprintf(account->error.text, sizeof account->error.text,
-                     "%s: another node answers there", survey->ring->members[i].address);
-        }
-    }
-    return NULL;
-}
-
-/* Asks all members, several at a time, with this thread as one of those that ask. */
-static void run_survey(struct survey *survey)
-{
-    pthread_t threads[ASKERS_MAX];
-    unsigned count = 0;
-    while (count + 1 < survey->ring->member_count && count < ASKERS_MAX &&
-           pthread_create(&threads[count], NULL, ask_members, survey) == 0) {
-        count++;
-    }
-    ask_members(survey);
-    for (unsigned i = 0; i < count; i++) {
-        pthread_join(threads[i], NULL);
+    const struct member *member = &survey->ring->members[index];
+    struct account *account = &survey->accounts[index];
+    account->is_up = admin_status(member->address, survey->timeout_ms, &account->told,
+                                  &account->error) == STATUS_OK;
+    /* Somebody else may listen at the address of a member that is gone. */
+    if (account->is_up && account->told.node != member->id) {
+        account->is_up = false;
+        admin_status_release(&account->told);
+        account->error.code = STATUS_REFUSED;
+        snprintf(account->error.text, sizeof account->error.text,
+                 "%s: another node answers there", member->address);
     }
 }
 
@@ -107,12 +48,38 @@ static unsigned owned_partitions(const struct ring *ring, unsigned member)
     return count;
 }
 
+static const struct statistic *find_statistic(const struct message_status_reply *told,
+                                              const char *name)
+{
+    for (unsigned i = 0; i < told->stat_count; i++) {
+        if (strcmp(told->stats[i].name, name) == 0) {
+            return &told->stats[i];
+        }
+    }
+    return NULL;
+}
+
+static uint64_t statistic_of(const struct message_status_reply *told, const char *name)
+{
+    const struct statistic *statistic = find_statistic(told, name);
+    return statistic ? statistic->value : 0;
+}
+
+static bool is_refilling(const struct message_status_reply *told)
+{
+    const struct statistic *complete = find_statistic(told, "complete");
+    return complete && complete->value == 0;
+}
+
 static const char *state_of(const struct account *account)
 {
     if (!account->is_up) {
         return "DN";
     }
-    return account->told.ready ? "UN" : "UJ";
+    if (!account->told.ready) {
+        return "UJ";
+    }
+    return is_refilling(&account->told) ? "UR" : "UN";
 }
 
 /* What the others that answer make of a member. */
@@ -135,16 +102,6 @@ static struct views views_of(const struct survey *survey, node_id id)
     return views;
 }
 
-static uint64_t statistic_of(const struct message_status_reply *told, const char *name)
-{
-    for (unsigned i = 0; i < told->stat_count; i++) {
-        if (strcmp(told->stats[i].name, name) == 0) {
-            return told->stats[i].value;
-        }
-    }
-    return 0;
-}
-
 static void print_member(const struct survey *survey, unsigned index)
 {
     const struct member *member = &survey->ring->members[index];
@@ -164,10 +121,10 @@ static void print_member(const struct survey *survey, unsigned index)
     uint64_t failed = statistic_of(told, "puts_failed") + statistic_of(told, "gets_failed") +
                       statistic_of(told, "lists_failed");
     printf(" %5" PRIu64 " %10s of %-10s %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %6" PRIu64
-           " %7" PRIu64 "\n",
+           " %7" PRIu64 "%s\n",
            told->epoch, disk_free, disk_total, statistic_of(told, "gets"),
            statistic_of(told, "puts"), statistic_of(told, "lists"), failed,
-           statistic_of(told, "corrupt"));
+           statistic_of(told, "corrupt"), is_refilling(told) ? " refilling" : "");
 }
 
 static void print_survey(const struct survey *survey)
@@ -206,19 +163,11 @@ static void print_told_json(struct json *json, const struct message_status_reply
     json_object_end(json);
 }
 
-static void print_ring_head_json(struct json *json, const struct ring *ring)
-{
-    json_identity(json, "cluster", ring->cluster_id);
-    json_unsigned(json, "epoch", ring->epoch);
-    json_unsigned(json, "partitions", ring->partition_count);
-    json_unsigned(json, "replicas", ring->replica_count);
-}
-
 static void print_survey_json(const struct survey *survey)
 {
     struct json json = {.out = stdout};
     json_object_begin(&json, NULL);
-    print_ring_head_json(&json, survey->ring);
+    ctl_json_ring(&json, survey->ring);
     json_array_begin(&json, "members");
     for (unsigned i = 0; i < survey->ring->member_count; i++) {
         const struct account *account = &survey->accounts[i];
@@ -243,13 +192,13 @@ static void print_survey_json(const struct survey *survey)
 
 int ctl_status(struct ctl *ctl)
 {
-    struct ring *ring = find_ring(ctl);
+    struct ring *ring = ctl_find_ring(ctl);
     if (!ring) {
         return CTL_FAILURE;
     }
     struct survey survey = {
         .ring = ring,
-        .timeout_ms = ctl->timeout_ms < MEMBER_TIMEOUT_MS ? ctl->timeout_ms : MEMBER_TIMEOUT_MS,
+        .timeout_ms = ctl_member_timeout(ctl),
         .accounts = calloc(ring->member_count, sizeof *survey.accounts),
     };
     int code = CTL_OK;
@@ -257,7 +206,7 @@ int ctl_status(struct ctl *ctl)
         code = ctl_fail(ctl, NULL, STATUS_NO_MEMORY);
         goto out;
     }
-    run_survey(&survey);
+    ctl_ask_members(ring->member_count, ask_status, &survey);
     if (ctl->json) {
         print_survey_json(&survey);
     } else {
@@ -277,7 +226,7 @@ static void print_shares(const struct ring *ring, bool is_json)
     struct json json = {.out = stdout};
     if (is_json) {
         json_object_begin(&json, NULL);
-        print_ring_head_json(&json, ring);
+        ctl_json_ring(&json, ring);
         json_array_begin(&json, "members");
     } else {
         printf("cluster %016" PRIx64 ", epoch %" PRIu64 ", %u partitions, %u replicas\n",
@@ -348,7 +297,7 @@ int ctl_ring(struct ctl *ctl)
     if (!key_is_valid(key)) {
         return ctl_fail(ctl, ctl->arguments[0], STATUS_BAD_KEY);
     }
-    struct ring *ring = find_ring(ctl);
+    struct ring *ring = ctl_find_ring(ctl);
     if (!ring) {
         return CTL_FAILURE;
     }

@@ -176,6 +176,41 @@ static void test_print_name__controls_and_foreign_bytes__as_numbers(void **state
     assert_written(&capture, "a b\\x0a\\x1b[2J\\x7f\\xc2\\x9b\\xff\xc3\xa9");
 }
 
+static void test_format_age__units__the_largest_with_two_of_them(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t seconds;
+        const char *expected;
+    } cases[] = {{0, "0 s"},         {119, "119 s"},
+                 {120, "2 min"},     {2 * 3600 - 1, "119 min"},
+                 {2 * 3600, "2 h"},  {48 * 3600 - 1, "47 h"},
+                 {48 * 3600, "2 d"}, {UINT64_MAX / 1000000, "213503982 d"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[CTL_AGE_TEXT];
+        ctl_format_age(cases[i].seconds * 1000000 + 999, text);
+        assert_string_equal(text, cases[i].expected);
+    }
+}
+
+static void test_format_bar__percents__fill_it(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned percent;
+        const char *expected;
+    } cases[] = {{0, "[                                        ]   0%"},
+                 {42, "[################                        ]  42%"},
+                 {99, "[####################################### ]  99%"},
+                 {100, "[########################################] 100%"},
+                 {101, "[########################################] 100%"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[CTL_BAR_TEXT];
+        ctl_format_bar(cases[i].percent, text);
+        assert_string_equal(text, cases[i].expected);
+    }
+}
+
 static void test_format_mode__types_and_bits__as_ls_shows_them(void **state)
 {
     (void)state;
@@ -244,6 +279,8 @@ int main(void)
         cmocka_unit_test(test_json_content__text_and_bytes__utf8_only_for_text),
         cmocka_unit_test(test_utf8__characters_and_what_only_looks_like_them__told_apart),
         cmocka_unit_test(test_print_name__controls_and_foreign_bytes__as_numbers),
+        cmocka_unit_test(test_format_age__units__the_largest_with_two_of_them),
+        cmocka_unit_test(test_format_bar__percents__fill_it),
         cmocka_unit_test(test_format_mode__types_and_bits__as_ls_shows_them),
         cmocka_unit_test(test_format_size__bytes_to_exbibytes__fits),
         cmocka_unit_test(test_format_time__before_and_after_1970_and_absurd__never_fails),

@@ -563,6 +563,21 @@ static void sample_repair_payload(struct sample *sample, struct message *message
     }
 }
 
+static void sample_get(struct sample *sample, struct message_get *get)
+{
+    get->key = sample_key(sample, sample_kind(sample));
+    get->r = (uint8_t)sample_below(sample, REPLICAS_MAX + 1);
+    get->hops = (uint8_t)sample_below(sample, 2);
+    get->deadline_ms = (uint32_t)sample_below(sample, DEADLINE_MAX_MS + 1);
+}
+
+static void sample_prepare(struct sample *sample, struct message_prepare *prepare)
+{
+    prepare->epoch = sample_number(sample);
+    prepare->proposer = 1 + sample_number(sample) / 2;
+    prepare->replaced = sample_number(sample);
+}
+
 static void sample_payload(struct sample *sample, struct message *message)
 {
     switch (message->type) {
@@ -571,10 +586,7 @@ static void sample_payload(struct sample *sample, struct message *message)
         sample_hello(sample, &message->hello);
         break;
     case MESSAGE_GET:
-        message->get.key = sample_key(sample, sample_kind(sample));
-        message->get.r = (uint8_t)sample_below(sample, REPLICAS_MAX + 1);
-        message->get.hops = (uint8_t)sample_below(sample, 2);
-        message->get.deadline_ms = (uint32_t)sample_below(sample, DEADLINE_MAX_MS + 1);
+        sample_get(sample, &message->get);
         break;
     case MESSAGE_GET_REPLY:
         message->get_reply.object = sample_chance(sample, 80) ? sample_whole(sample) : NULL;
@@ -597,12 +609,12 @@ static void sample_payload(struct sample *sample, struct message *message)
     case MESSAGE_STATUS_REPLY:
         sample_status(sample, &message->status_reply);
         break;
+    case MESSAGE_RING_PUSH:
+        message->ring = sample_ring(sample);
+        break;
     case MESSAGE_RING_REPLY:
     case MESSAGE_JOIN_REPLY:
         message->ring = sample_chance(sample, 80) ? sample_ring(sample) : NULL;
-        break;
-    case MESSAGE_RING_PUSH:
-        message->ring = sample_ring(sample);
         break;
     case MESSAGE_REPLICA_GET:
         sample_replica_get(sample, &message->replica_get);
@@ -618,9 +630,7 @@ static void sample_payload(struct sample *sample, struct message *message)
         sample_address(sample, message->join.member.address);
         break;
     case MESSAGE_PREPARE:
-        message->prepare.epoch = sample_number(sample);
-        message->prepare.proposer = 1 + sample_number(sample) / 2;
-        message->prepare.replaced = sample_number(sample);
+        sample_prepare(sample, &message->prepare);
         break;
     case MESSAGE_HINTS_REPLY:
     case MESSAGE_REPAIR:

@@ -1,0 +1,95 @@
+/*
+ * ctl_members.c - finding the ring, and asking all of its members the same.
+ */
+#include <assert.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "node/client/admin.h"
+#include "node/ctl.h"
+
+enum {
+    ASKERS_MAX = 16, /* members asked at one time */
+    /* A member that is down must not hold the others up; a healthy one answers in less. */
+    MEMBER_TIMEOUT_MS = 2000,
+};
+
+/* What is left to be asked. */
+struct asking {
+    unsigned count;
+    atomic_uint next;
+    void (*ask)(void *argument, unsigned index);
+    void *argument;
+};
+
+/* Takes the next address of a list parted by commas; one that is too long is cut, and then no
+ * node's. False at its end. */
+static bool next_address(const char **list, char ret_address[ADDRESS_SIZE + 1])
+{
+    size_t size = strcspn(*list, ",");
+    if (size == 0) {
+        return false;
+    }
+    snprintf(ret_address, ADDRESS_SIZE + 1, "%.*s", (int)(size < INT_MAX ? size : INT_MAX),
+             *list);
+    *list += size;
+    *list += **list == ',';
+    return true;
+}
+
+struct ring *ctl_find_ring(const struct ctl *ctl)
+{
+    struct error error = {.text = "no address of a node"};
+    const char *list = ctl->cluster;
+    char address[ADDRESS_SIZE + 1];
+    struct ring *ring = NULL;
+    while (next_address(&list, address)) {
+        if (admin_ring(address, ctl->timeout_ms, &ring, &error) == STATUS_OK) {
+            return ring;
+        }
+    }
+    ctl_complain(ctl, NULL, error.text);
+    return NULL;
+}
+
+uint32_t ctl_member_timeout(const struct ctl *ctl)
+{
+    return ctl->timeout_ms < MEMBER_TIMEOUT_MS ? ctl->timeout_ms : MEMBER_TIMEOUT_MS;
+}
+
+static void *ask_next(void *argument)
+{
+    struct asking *asking = argument;
+    unsigned i;
+    while ((i = atomic_fetch_add(&asking->next, 1)) < asking->count) {
+        asking->ask(asking->argument, i);
+    }
+    return NULL;
+}
+
+void ctl_ask_members(unsigned count, void (*ask)(void *argument, unsigned index),
+                     void *argument)
+{
+    assert(ask);
+    struct asking asking = {.count = count, .ask = ask, .argument = argument};
+    pthread_t threads[ASKERS_MAX];
+    unsigned started = 0;
+    while (started + 1 < count && started < ASKERS_MAX &&
+           pthread_create(&threads[started], NULL, ask_next, &asking) == 0) {
+        started++;
+    }
+    ask_next(&asking);
+    for (unsigned i = 0; i < started; i++) {
+        pthread_join(threads[i], NULL);
+    }
+}
+
+void ctl_json_ring(struct json *json, const struct ring *ring)
+{
+    json_identity(json, "cluster", ring->cluster_id);
+    json_unsigned(json, "epoch", ring->epoch);
+    json_unsigned(json, "partitions", ring->partition_count);
+    json_unsigned(json, "replicas", ring->replica_count);
+}
