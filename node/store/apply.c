@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "node/store/apply_internal.h"
 #include "node/store/batch.h"
@@ -94,6 +95,7 @@ bool store_request_is_quick(const struct store_state *state,
 
     switch (request->operation) {
     case STORE_GET:
+    case STORE_TREE:
         return true;
     case STORE_LIST:
         return request->list.limit <= QUICK_ROWS_MAX;
@@ -119,7 +121,6 @@ bool store_request_is_quick(const struct store_state *state,
     case STORE_SAVE_RING:
     case STORE_LIST_HINTS:
     case STORE_HINT_OWNERS:
-    case STORE_TREE:
     case STORE_TREE_KEYS:
     case STORE_SCRUB:
     case STORE_SALVAGE:
@@ -182,15 +183,35 @@ static bool lock_directories(const struct group *group)
     return writes;
 }
 
+/* Leaves nothing in the result but where it was corrupt, if that is known. */
 static void fail_result(struct store_result *result, enum status status)
 {
     enum store_operation operation = result->operation;
     uint64_t token = result->token;
+    struct blob *text = status == STATUS_CORRUPT ? blob_ref(result->text) : NULL;
 
     store_result_release(result);
     result->operation = operation;
     result->token = token;
     result->status = status;
+    result->text = text;
+}
+
+/* Where it was corrupt: a record, or a file of the engine. */
+static void say_where(const struct group *group, struct store_result *result)
+{
+    char text[DAMAGE_TEXT_SIZE] = "";
+    struct engine *engine = group->state->engine;
+
+    if (result->status != STATUS_CORRUPT || result->text != NULL) {
+        return;
+    }
+    if (group->batch.damage[0] != '\0') {
+        memcpy(text, group->batch.damage, sizeof text);
+    } else {
+        engine->operations->last_corruption(engine, text, sizeof text);
+    }
+    result->text = text[0] == '\0' ? NULL : blob_new(slice_of_string(text));
 }
 
 /* Commits what the requests up to `end` (left out) have written. */
@@ -202,6 +223,7 @@ static void commit(struct group *group, size_t end)
         struct store_result *result = &group->results[i];
         if (status != STATUS_OK && group->ties[i] == TIE_BATCH && result->status == STATUS_OK) {
             fail_result(result, status);
+            say_where(group, result);
         }
     }
     group->committed = end;
@@ -228,6 +250,19 @@ static enum status apply_to_hints(struct store_state *state,
         return apply_clear_hints(state, request);
     }
     return apply_hint_owners(state, result);
+}
+
+static enum status apply_to_trees(struct store_state *state,
+                                  const struct store_request *request,
+                                  struct store_result *result)
+{
+    if (request->operation == STORE_TREE) {
+        return apply_tree(state, request, result);
+    }
+    if (request->operation == STORE_TREE_KEYS) {
+        return apply_tree_keys(state, request, result);
+    }
+    return apply_scrub(state, request, result);
 }
 
 /* One request, with its tie to the batch. */
@@ -278,24 +313,50 @@ static enum status apply_one(struct group *group, size_t i)
     case STORE_TREE:
     case STORE_TREE_KEYS:
     case STORE_SCRUB:
-    case STORE_SALVAGE:
+        commit(group, i);
+        return has_ring ? apply_to_trees(state, request, result) : STATUS_NOT_READY;
     case STORE_PROJECT:
+        return has_ring ? apply_project(state, batch, request, result) : STATUS_NOT_READY;
     case STORE_REAP:
+        return has_ring ? apply_reap(state, batch, request) : STATUS_NOT_READY;
     case STORE_SET_COMPLETE:
+        commit(group, i);
+        return store_state_set_complete(state, request->is_complete);
+    case STORE_SALVAGE:
         return STATUS_NOT_READY;
     }
     return STATUS_BAD_MESSAGE;
 }
 
-/* Hints are written at once, to an engine of their own. */
+/* Hints and settings are written at once, and so are trees that a scrub has built. */
 static bool writes_to_batch(const struct store_request *request)
 {
-    bool is_hint = request->operation == STORE_HINT ||
-                   request->operation == STORE_CLEAR_HINTS ||
-                   (request->operation == STORE_COORDINATE && request->owner_count > 0 &&
-                    !request->with_row);
-
-    return !is_hint && !store_request_is_read(request);
+    switch (request->operation) {
+    case STORE_COORDINATE:
+        return request->owner_count == 0 || request->with_row;
+    case STORE_MERGE:
+    case STORE_CLEAR_INTENTS:
+    case STORE_PROJECT:
+    case STORE_REAP:
+        return true;
+    case STORE_HINT:
+    case STORE_CLEAR_HINTS:
+    case STORE_SAVE_RING:
+    case STORE_SCRUB:
+    case STORE_SALVAGE:
+    case STORE_SET_COMPLETE:
+    case STORE_GET:
+    case STORE_LIST:
+    case STORE_FIND_LIVE_ROW:
+    case STORE_LIST_INTENTS:
+    case STORE_HOLDS_DATA:
+    case STORE_LIST_HINTS:
+    case STORE_HINT_OWNERS:
+    case STORE_TREE:
+    case STORE_TREE_KEYS:
+        return false;
+    }
+    return false;
 }
 
 static void apply_all(struct group *group)
@@ -305,9 +366,11 @@ static void apply_all(struct group *group)
         struct store_result *result = &group->results[i];
 
         group->batch.has_read_pending = false;
+        group->batch.damage[0] = '\0';
         enum status status = apply_one(group, i);
         if (status != STATUS_OK) {
             fail_result(result, status);
+            say_where(group, result);
         }
         bool writes = writes_to_batch(request);
         bool is_tied = writes || group->batch.has_read_pending;

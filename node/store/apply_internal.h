@@ -23,6 +23,9 @@ MUST_CHECK enum status apply_merge(struct store_state *state, struct batch *batc
                                    struct store_result *ret_result);
 MUST_CHECK enum status apply_clear_intents(struct batch *batch,
                                            const struct store_request *request);
+MUST_CHECK enum status apply_project(struct store_state *state, struct batch *batch,
+                                     const struct store_request *request,
+                                     struct store_result *ret_result);
 
 /* True unless it is a row: versions that came without their contents. Stored as an object it
  * would pass for a copy. */
@@ -74,5 +77,19 @@ MUST_CHECK enum status apply_list_intents(const struct store_state *state,
                                           struct store_result *ret_result);
 MUST_CHECK enum status apply_holds_data(const struct store_state *state,
                                         struct store_result *ret_result);
+
+/* apply_tree.c: the first three read the engine, so nothing may be pending. There is a ring.
+ * STATUS_BAD_MESSAGE for a partition or cursor that cannot be. */
+MUST_CHECK enum status apply_tree(const struct store_state *state,
+                                  const struct store_request *request,
+                                  struct store_result *ret_result);
+MUST_CHECK enum status apply_tree_keys(const struct store_state *state,
+                                       const struct store_request *request,
+                                       struct store_result *ret_result);
+MUST_CHECK enum status apply_scrub(struct store_state *state,
+                                   const struct store_request *request,
+                                   struct store_result *ret_result);
+MUST_CHECK enum status apply_reap(struct store_state *state, struct batch *batch,
+                                  const struct store_request *request);
 
 #endif

@@ -411,6 +411,36 @@ enum status apply_merge(struct store_state *state, struct batch *batch,
     return status;
 }
 
+enum status apply_project(struct store_state *state, struct batch *batch,
+                          const struct store_request *request, struct store_result *ret_result)
+{
+    struct plan plan = {
+        .state = state,
+        .batch = batch,
+        .key = blob_slice(request->key),
+        .wall_us = request->wall_us,
+    };
+    enum status status = load_object(state, batch, plan.key, &plan.object_index);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    /* Loading the row may move the entries, but not the object. */
+    struct object *object = object_ref(batch_object(batch, plan.object_index));
+    if (object != NULL && !key_is_root(plan.key)) {
+        status = plan_row(&plan, object);
+    }
+    if (status == STATUS_OK) {
+        status = plan_revival(&plan);
+    }
+    if (status == STATUS_OK) {
+        plan_carry_out(&plan, ret_result);
+    }
+    object_unref(object);
+    plan_release(&plan);
+    return status;
+}
+
 enum status apply_get(struct store_state *state, struct batch *batch,
                       const struct store_request *request, struct store_result *ret_result)
 {
@@ -423,6 +453,9 @@ enum status apply_get(struct store_state *state, struct batch *batch,
     struct object *object = batch_object(batch, index);
     if (object != NULL) {
         status = record_verify(object);
+        if (status != STATUS_OK) {
+            batch_note_damage(batch, index, "content checksum mismatch");
+        }
     }
     if (status == STATUS_OK) {
         ret_result->object = object_ref(object);

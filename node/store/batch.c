@@ -144,6 +144,17 @@ static enum status load(struct batch *batch, struct slice key, size_t *ret_index
     return status;
 }
 
+static struct batch_entry *entry_at(const struct batch *batch, size_t index)
+{
+    assert(index < batch->count);
+    return &batch->entries[index];
+}
+
+void batch_note_damage(struct batch *batch, size_t index, const char *what)
+{
+    layout_describe(entry_key(entry_at(batch, index)), what, batch->damage);
+}
+
 enum status batch_load_object(struct batch *batch, struct slice key, size_t *ret_index)
 {
     struct slice value = {0};
@@ -156,8 +167,12 @@ enum status batch_load_object(struct batch *batch, struct slice key, size_t *ret
     struct batch_entry *entry = &batch->entries[index];
     if (!entry->is_known) {
         status = record_decode(value, &entry->object);
+        if (status == STATUS_NO_MEMORY) {
+            return status;
+        }
         if (status != STATUS_OK) {
-            return status == STATUS_NO_MEMORY ? status : STATUS_CORRUPT;
+            batch_note_damage(batch, index, "unreadable record");
+            return STATUS_CORRUPT;
         }
         entry->is_known = true;
     }
@@ -184,12 +199,6 @@ enum status batch_load_stamp(struct batch *batch, struct slice key, size_t *ret_
     }
     *ret_index = index;
     return STATUS_OK;
-}
-
-static struct batch_entry *entry_at(const struct batch *batch, size_t index)
-{
-    assert(index < batch->count);
-    return &batch->entries[index];
 }
 
 struct object *batch_object(const struct batch *batch, size_t index)

@@ -36,6 +36,7 @@ struct batch {
     size_t table_size;
     struct buffer value;   /* what was read last */
     bool has_read_pending; /* a load met a pending entry since the owner last reset this */
+    char damage[DAMAGE_TEXT_SIZE]; /* the record that was corrupt last; reset by the owner */
 };
 
 /*
@@ -55,6 +56,8 @@ MUST_CHECK enum status batch_touch(struct batch *batch, struct slice key, size_t
 struct object *batch_object(const struct batch *batch, size_t index);
 /* The stamp of a loaded entry; false if there is none. */
 bool batch_stamp(const struct batch *batch, size_t index, uint64_t *ret_stamp);
+/* Fills `damage` with what is wrong with the record of an entry. */
+void batch_note_damage(struct batch *batch, size_t index, const char *what);
 bool batch_is_pending(const struct batch *batch, size_t index);
 
 void batch_set_object(struct batch *batch, size_t index, struct object *object);

@@ -376,6 +376,13 @@ static bool leveldb_engine_is_quick(struct engine *engine, size_t size)
            atomic_load(&leveldb->memtable_bytes) + size < MEMTABLE_QUICK_SIZE;
 }
 
+static void leveldb_engine_last_corruption(struct engine *engine, char *ret_text, size_t size)
+{
+    (void)engine;
+    assert(size > 0);
+    ret_text[0] = '\0';
+}
+
 static void leveldb_engine_close(struct engine *engine)
 {
     struct leveldb_engine *leveldb = leveldb_of(engine);
@@ -401,6 +408,7 @@ static const struct engine_operations leveldb_operations = {
     .write = leveldb_engine_write,
     .scan = leveldb_engine_scan,
     .is_quick = leveldb_engine_is_quick,
+    .last_corruption = leveldb_engine_last_corruption,
     .close = leveldb_engine_close,
 };
 

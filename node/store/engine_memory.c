@@ -223,6 +223,21 @@ static bool memory_is_quick(struct engine *engine, size_t size)
     return true;
 }
 
+/* Memory is never damaged. */
+static enum status memory_salvage(struct engine *engine, struct error *error)
+{
+    (void)engine;
+    (void)error;
+    return STATUS_OK;
+}
+
+static void memory_last_corruption(struct engine *engine, char *ret_text, size_t size)
+{
+    (void)engine;
+    assert(size > 0);
+    ret_text[0] = '\0';
+}
+
 static void memory_close(struct engine *engine)
 {
     struct memory_engine *memory = memory_of(engine);
@@ -242,6 +257,8 @@ static const struct engine_operations memory_operations = {
     .write = memory_write,
     .scan = memory_scan,
     .is_quick = memory_is_quick,
+    .salvage = memory_salvage,
+    .last_corruption = memory_last_corruption,
     .close = memory_close,
 };
 

@@ -4,6 +4,7 @@
 #include "node/store/layout.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { HINT_OWNER_SIZE = 8 };
@@ -144,6 +145,30 @@ enum status layout_parse_entry(struct slice key, struct buffer *scratch,
     ret_entry->partition = (uint16_t)(key.data[1] << 8 | key.data[2]);
     ret_entry->object_key = buffer_slice(scratch);
     return STATUS_OK;
+}
+
+void layout_describe(struct slice key, const char *what, char ret_text[DAMAGE_TEXT_SIZE])
+{
+    struct buffer scratch = {0};
+    struct layout_entry entry;
+    char name[DAMAGE_TEXT_SIZE / 2];
+    size_t size = 0;
+
+    if (layout_parse_entry(key, &scratch, &entry) != STATUS_OK) {
+        (void)snprintf(ret_text, DAMAGE_TEXT_SIZE, "a record with a key of %zu bytes: %s",
+                       key.size, what);
+        buffer_release(&scratch);
+        return;
+    }
+    while (size < entry.object_key.size && size < sizeof name - 1) {
+        uint8_t byte = entry.object_key.data[size];
+        name[size++] = (char)(byte < ' ' || byte == 0x7f ? '?' : byte);
+    }
+    name[size] = '\0';
+    (void)snprintf(ret_text, DAMAGE_TEXT_SIZE, "%s %s%s: %s",
+                   entry.part == MERKLE_OBJECT ? "object" : "row", name,
+                   size < entry.object_key.size ? "..." : "", what);
+    buffer_release(&scratch);
 }
 
 void layout_leaf(uint16_t partition, uint16_t leaf, uint8_t ret_key[LEAF_KEY_SIZE])

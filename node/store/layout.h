@@ -32,7 +32,7 @@
 #include "ring/merkle.h"
 #include "ring/ring.h"
 
-enum { LEAF_KEY_SIZE = 5 };
+enum { LEAF_KEY_SIZE = 5, DAMAGE_TEXT_SIZE = 256 };
 
 /* What the key of an object or a row says. */
 struct layout_entry {
@@ -60,6 +60,9 @@ void layout_partition(struct buffer *buffer, enum merkle_part part, uint16_t par
  */
 MUST_CHECK enum status layout_parse_entry(struct slice key, struct buffer *scratch,
                                           struct layout_entry *ret_entry);
+/* For people: "object carts/alice.json: unreadable record", if `what` is wrong with the record
+ * under `key`. */
+void layout_describe(struct slice key, const char *what, char ret_text[DAMAGE_TEXT_SIZE]);
 void layout_leaf(uint16_t partition, uint16_t leaf, uint8_t ret_key[LEAF_KEY_SIZE]);
 bool layout_parse_leaf(struct slice key, uint16_t *ret_partition, uint16_t *ret_leaf);
 

@@ -77,6 +77,20 @@ static bool spy_is_quick(struct engine *engine, size_t size)
            spy->inner->operations->is_quick(spy->inner, size);
 }
 
+static enum status spy_salvage(struct engine *engine, struct error *error)
+{
+    struct spy_engine *spy = spy_of(engine);
+
+    return spy->inner->operations->salvage(spy->inner, error);
+}
+
+static void spy_last_corruption(struct engine *engine, char *ret_text, size_t size)
+{
+    struct spy_engine *spy = spy_of(engine);
+
+    spy->inner->operations->last_corruption(spy->inner, ret_text, size);
+}
+
 static void spy_close(struct engine *engine)
 {
     (void)engine;
@@ -87,6 +101,8 @@ static const struct engine_operations spy_operations = {
     .write = spy_write,
     .scan = spy_scan,
     .is_quick = spy_is_quick,
+    .salvage = spy_salvage,
+    .last_corruption = spy_last_corruption,
     .close = spy_close,
 };
 
