@@ -15,6 +15,8 @@ enum {
     SWEPT_MAX = 256, /* writes of a salvage in one batch */
 };
 #define SETTING_FORMAT "format"
+/* No count of ours comes so far; those that are given out have room above it. */
+#define STAMP_FOUND_MAX (UINT64_C(1) << 56)
 
 static enum status fail(struct error *error, enum status status, const char *text)
 {
@@ -114,7 +116,7 @@ static bool on_hint(void *context, struct slice key, struct slice value)
     }
     tally->count++;
     tally->bytes += key.size + value.size;
-    if (stored.stamp > count->greatest_stamp) {
+    if (stored.stamp > count->greatest_stamp && stored.stamp <= STAMP_FOUND_MAX) {
         count->greatest_stamp = stored.stamp;
     }
     return true;
