@@ -68,10 +68,7 @@ struct core *core_new(const struct core_config *config)
         core_free(core);
         return NULL;
     }
-    for (uint16_t i = 0; i < REQUESTS_MAX; i++) {
-        core->requests[i].slot = i;
-        core->requests[i].next = i + 1 < REQUESTS_MAX ? (uint16_t)(i + 1) : NO_SLOT;
-    }
+    core->free_head = NO_SLOT;
     if (config->ring) {
         core->ring = malloc(sizeof *core->ring);
         if (!core->ring) {
@@ -128,6 +125,7 @@ static void reply_status(struct core *core, struct event *event)
                        !peer_is_suspect(core, core->member_peer[i]);
         }
     }
+    repair_fill_stats(core);
 #define CORE_STAT_ADD(field)                                                                   \
     memcpy(reply->stats[reply->stat_count].name, #field, sizeof #field);                       \
     reply->stats[reply->stat_count++].value = core->stats.field;
@@ -563,6 +561,7 @@ void core_check(const struct core *core)
     assert(!core->ring || (core->self >= 0 && core->self < core->ring->member_count) ||
            !core->started);
     assert(core->cleared_count <= CLEARED_INTENTS_MAX);
+    repair_verify(core);
 }
 
 const struct ring *core_ring(const struct core *core)

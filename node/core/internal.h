@@ -263,6 +263,7 @@ struct core {
 
     struct request *requests; /* REQUESTS_MAX */
     uint16_t active_head, free_head;
+    uint16_t used_slots; /* those above were never touched: their memory is not there yet */
     uint32_t active_count, client_count;
 
     struct scan_timer scans[2]; /* row intents, revival intents */
@@ -411,9 +412,6 @@ void get_start_fallback(struct core *core, struct request *from, struct message 
 /* Reads the key with all replicas, for the sake of the read repair alone. */
 void get_start_repair(struct core *core, struct blob *key);
 bool get_start_child(struct core *core, struct request *parent, struct blob *key);
-/* Compares this node's copy with one peer's and gives each what it lacks; the result goes to
- * the parent: OK or NOT_FOUND when both have been read. */
-bool get_start_pair(struct core *core, struct request *parent, struct blob *key, uint16_t peer);
 void get_on_stored(struct core *core, struct request *request, struct store_result *result);
 void get_on_reply(struct core *core, struct request *request, uint8_t leg,
                   struct message *message);
@@ -425,9 +423,6 @@ void list_on_request(struct core *core, struct event *event);
 bool list_start_child(struct core *core, struct request *parent, struct blob *directory,
                       struct blob *name);
 void list_start_fallback(struct core *core, struct request *from, struct message *message);
-/* The same for the row of an object's key: a listing of one name by this node and one peer. */
-bool list_start_pair(struct core *core, struct request *parent, struct slice key,
-                     uint16_t peer);
 void list_on_stored(struct core *core, struct request *request, struct store_result *result);
 void list_on_reply(struct core *core, struct request *request, uint8_t leg,
                    struct message *message);

@@ -66,14 +66,20 @@ struct request *request_new(struct core *core, enum request_kind kind, uint64_t 
                             bool is_client)
 {
     assert(kind != REQUEST_FREE);
-    if (core->free_head == NO_SLOT ||
+    if ((core->free_head == NO_SLOT && core->used_slots == REQUESTS_MAX) ||
         (is_client && core->client_count >= CLIENT_REQUESTS_MAX)) {
         core->stats.busy++;
         return NULL;
     }
     uint16_t slot = core->free_head;
-    struct request *request = &core->requests[slot];
-    core->free_head = request->next;
+    struct request *request = NULL;
+    if (slot != NO_SLOT) {
+        request = &core->requests[slot];
+        core->free_head = request->next;
+    } else {
+        slot = core->used_slots++;
+        request = &core->requests[slot];
+    }
     uint32_t generation = request->generation + 1;
     memset(request, 0, sizeof *request);
     request->kind = kind;
@@ -238,6 +244,9 @@ struct message *request_reply(struct core *core, struct request *request,
 {
     assert(!request->replied && !request->is_child);
     request->replied = true;
+    if (request->is_client) {
+        background_note(core, core->now_us - request->started_us);
+    }
     struct action *action = core_act(core, ACTION_REPLY);
     action->handle = request->handle;
     action->message.type = type;
