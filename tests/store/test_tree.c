@@ -14,86 +14,6 @@
 #include "node/store/layout.h"
 #include "tests/store/tree_check.h"
 
-enum { KEYS = 60 };
-
-static uint64_t random_state = 88172645463325252u;
-
-static uint32_t draw(uint32_t below)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (uint32_t)(random_state >> 33) % below;
-}
-
-/* Files at the top and below directories, and the directories. */
-static void key_text(uint32_t number, char text[32])
-{
-    if (number % 6 == 0) {
-        (void)snprintf(text, 32, "d%u/", number % 18 / 6);
-    } else if (number % 3 == 0) {
-        (void)snprintf(text, 32, "top%u", number);
-    } else {
-        (void)snprintf(text, 32, "d%u/f%u", number % 4, number);
-    }
-}
-
-/* A request of any kind that changes data. Some are for the root. */
-static struct store_request any_change(struct fixture *fixture)
-{
-    char text[32];
-    char content[32];
-    struct object *seen = NULL;
-    struct store_request request;
-    uint32_t kind = draw(10);
-
-    key_text(draw(KEYS), text);
-    (void)snprintf(content, sizeof content, "%u", draw(1000000));
-    if (draw(40) == 0) {
-        (void)snprintf(text, sizeof text, "/");
-    }
-    switch (kind) {
-    case 0:
-    case 1:
-        return merge_request(text, object_of(20 + draw(3), 1 + draw(500), content),
-                             REPLICA_OBJECT | REPLICA_ROW);
-    case 2:
-        return merge_request(text, object_of(20 + draw(3), 1 + draw(500), NULL),
-                             draw(2) == 0 ? REPLICA_ROW : REPLICA_OBJECT);
-    case 3:
-        request = plain_request(STORE_PROJECT);
-        request.key = key_of(text);
-        return request;
-    case 4:
-        return put_request(text, NULL, content);
-    default:
-        seen = stored_object(fixture, text);
-        request = put_request(text, seen, kind == 9 ? NULL : content);
-        request.with_row = draw(4) > 0;
-        object_unref(seen);
-        return request;
-    }
-}
-
-static void change_some(struct fixture *fixture, int rounds)
-{
-    for (int round = 0; round < rounds; round++) {
-        struct store_request requests[8];
-        struct store_result results[8];
-        size_t count = 1 + draw(8);
-        for (size_t i = 0; i < count; i++) {
-            requests[i] = any_change(fixture);
-        }
-        apply_group(fixture, requests, count, results);
-        for (size_t i = 0; i < count; i++) {
-            bool is_expected =
-                results[i].status == STATUS_OK || results[i].status == STATUS_TOO_MANY_VERSIONS;
-            assert_true(is_expected);
-            store_result_release(&results[i]);
-        }
-    }
-}
-
 static void test_tree__random_changes__equal_what_the_data_says(void **state)
 {
     struct fixture *fixture = *state;
@@ -295,7 +215,7 @@ static void test_tree_keys__some_leaves__give_just_their_entries(void **state)
     for (uint16_t partition = 0; partition < FIXTURE_PARTITIONS; partition++) {
         struct merkle_leaves leaves = {0};
         for (uint16_t leaf = 0; leaf < MERKLE_LEAVES; leaf++) {
-            if (forest.tree[partition].leaf[leaf] != 0 && draw(2) == 0) {
+            if (forest.tree[partition].leaf[leaf] != 0 && draw_below(2) == 0) {
                 merkle_leaves_add(&leaves, leaf);
             } else {
                 forest.tree[partition].leaf[leaf] = 0;

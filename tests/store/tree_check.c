@@ -3,12 +3,93 @@
  */
 #include "tests/store/tree_check.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "node/store/batch.h"
 #include "node/store/layout.h"
 #include "node/wire/record.h"
+
+enum { KEYS = 60 };
+
+static uint64_t random_state = 88172645463325252u;
+
+uint32_t draw_below(uint32_t below)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return (uint32_t)(random_state >> 33) % below;
+}
+
+/* Files at the top and below directories, and the directories. */
+static void key_text(uint32_t number, char text[32])
+{
+    if (number % 6 == 0) {
+        (void)snprintf(text, 32, "d%u/", number % 18 / 6);
+    } else if (number % 3 == 0) {
+        (void)snprintf(text, 32, "top%u", number);
+    } else {
+        (void)snprintf(text, 32, "d%u/f%u", number % 4, number);
+    }
+}
+
+/* A request of any kind that changes data. Some are for the root. */
+static struct store_request any_change(struct fixture *fixture)
+{
+    char text[32];
+    char content[32];
+    struct object *seen = NULL;
+    struct store_request request;
+    uint32_t kind = draw_below(10);
+
+    key_text(draw_below(KEYS), text);
+    (void)snprintf(content, sizeof content, "%u", draw_below(1000000));
+    if (draw_below(40) == 0) {
+        (void)snprintf(text, sizeof text, "/");
+    }
+    switch (kind) {
+    case 0:
+    case 1:
+        return merge_request(text, object_of(20 + draw_below(3), 1 + draw_below(500), content),
+                             REPLICA_OBJECT | REPLICA_ROW);
+    case 2:
+        return merge_request(text, object_of(20 + draw_below(3), 1 + draw_below(500), NULL),
+                             draw_below(2) == 0 ? REPLICA_ROW : REPLICA_OBJECT);
+    case 3:
+        request = plain_request(STORE_PROJECT);
+        request.key = key_of(text);
+        return request;
+    case 4:
+        return put_request(text, NULL, content);
+    default:
+        seen = stored_object(fixture, text);
+        request = put_request(text, seen, kind == 9 ? NULL : content);
+        request.with_row = draw_below(4) > 0;
+        object_unref(seen);
+        return request;
+    }
+}
+
+void change_some(struct fixture *fixture, int groups)
+{
+    for (int group = 0; group < groups; group++) {
+        struct store_request requests[8];
+        struct store_result results[8];
+        size_t count = 1 + draw_below(8);
+        for (size_t i = 0; i < count; i++) {
+            requests[i] = any_change(fixture);
+        }
+        apply_group(fixture, requests, count, results);
+        for (size_t i = 0; i < count; i++) {
+            bool is_expected =
+                results[i].status == STATUS_OK || results[i].status == STATUS_TOO_MANY_VERSIONS;
+            assert_true(is_expected);
+            store_result_release(&results[i]);
+        }
+    }
+}
 
 static bool on_record(void *context, struct slice key, struct slice value)
 {

@@ -6,6 +6,11 @@
 
 #include "tests/store/fixture.h"
 
+/* Below `below`, of a fixed sequence. */
+uint32_t draw_below(uint32_t below);
+/* Groups of puts, merges, deletes and projections of a few dozen keys, at random. */
+void change_some(struct fixture *fixture, int groups);
+
 struct forest {
     struct merkle_tree tree[FIXTURE_PARTITIONS];
 };
