@@ -1,19 +1,33 @@
 /*
  * faults.h - what goes wrong, drawn per seed: each run has its own mix (swarm testing).
+ *
+ * The budget: a run has one victim, the only node that loses data for good, be it by power
+ * cuts, a lost disk or a damaged block. In some runs power cuts hit any node, and all at once.
+ * Everything else may hit any node at any time.
  */
 #ifndef TESTS_SIM_FAULTS_H
 #define TESTS_SIM_FAULTS_H
 
+#include "tests/sim/load.h"
 #include "tests/sim/world.h"
 
 enum fault {
-    FAULT_KILL,    /* kill -9; the disk stays */
-    FAULT_PAUSE,   /* SIGSTOP */
-    FAULT_CUT,     /* a link, in one direction */
-    FAULT_ISOLATE, /* a node from all others */
-    FAULT_CLOCK,   /* a wall clock jumps, by up to ten minutes either way */
-    FAULT_POWER,   /* kill, and what was not synced is lost: of one node in a run, or of any */
+    FAULT_KILL,      /* kill -9; the disk stays */
+    FAULT_PAUSE,     /* SIGSTOP */
+    FAULT_CUT,       /* links from a node, in one direction */
+    FAULT_ISOLATE,   /* a node from all others */
+    FAULT_SPLIT,     /* two groups from each other */
+    FAULT_LOSS,      /* single messages vanish; connections stay */
+    FAULT_DUPLICATE, /* messages arrive twice */
+    FAULT_REORDER,   /* messages overtake one another */
+    FAULT_SLOW_LINK, /* links take 10 to 1,000 times as long */
+    FAULT_SLOW_DISK,
+    FAULT_CLOCK,   /* a wall clock jumps, by up to ten minutes either way, or drifts */
     FAULT_FULL,    /* a disk is full for a while */
+    FAULT_CLIENT,  /* a client dies */
+    FAULT_POWER,   /* kill, and what was not synced is lost */
+    FAULT_LOST,    /* a node comes back with an empty disk */
+    FAULT_DAMAGED, /* some keys of a disk cannot be read any more */
     FAULT_COUNT,
 };
 
@@ -21,7 +35,8 @@ struct faults;
 
 /* Draws which faults this run has and how often, from the world's seed. `power_anywhere`: power
  * cuts hit any node, not just one. */
-struct faults *faults_new(struct world *world, int nodes, bool power_anywhere);
+struct faults *faults_new(struct world *world, struct load *load, int nodes,
+                          bool power_anywhere);
 void faults_free(struct faults *faults);
 /* Begins and ends faults that are due; call it after each step of the world. */
 void faults_step(struct faults *faults);

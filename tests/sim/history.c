@@ -24,14 +24,66 @@ uint32_t history_number(const struct version *version)
     return number;
 }
 
-void history_supersede(struct history *history, const struct object *seen)
+void history_see(struct history *history, int key, const struct object *object)
 {
-    for (uint32_t i = 0; seen && i < seen->version_count; i++) {
-        uint32_t number = history_number(&seen->versions[i]);
-        if (number < history->count) {
-            history->write[number].superseded = true;
+    if (object && object->clock.count > history->pairs[key]) {
+        history->pairs[key] = object->clock.count;
+    }
+}
+
+void history_supersede(struct history *history, const struct version *version)
+{
+    uint32_t number = history_number(version);
+    if (number < history->count) {
+        history->write[number].superseded = true;
+    }
+}
+
+uint32_t history_cover(struct history *history, int key, const struct object *seen)
+{
+    uint32_t first = history->covered_count;
+    assert(first + seen->version_count <= HISTORY_COVERED_MAX);
+    for (uint32_t i = 0; i < seen->version_count; i++) {
+        history_supersede(history, &seen->versions[i]);
+        history->covered[history->covered_count++] =
+            (struct covered){.key = key, .dot = seen->versions[i].dot};
+    }
+    return first;
+}
+
+/* Budget: one node of a run may lose data; power cuts alone may hit all of them. */
+static bool is_promised(const struct pledge *pledge, const struct demand *demand)
+{
+    bool survives_power = !demand->power_failed || pledge->synced ||
+                          (pledge->copies > 1 && !demand->power_anywhere);
+    bool survives_loss = !demand->disk_lost || pledge->copies > 1;
+    return pledge->acknowledged && survives_power && survives_loss;
+}
+
+static bool is_live(const struct object *state, struct dot dot)
+{
+    for (uint32_t i = 0; state && i < state->version_count; i++) {
+        if (dot_equal(state->versions[i].dot, dot)) {
+            return true;
         }
     }
+    return false;
+}
+
+/* Truncation may bring back what was superseded: a clock as long as is kept tells nothing. */
+static bool is_any_back(const struct history *history, int key, const struct object *state,
+                        const struct demand *demand)
+{
+    bool is_truncated = history->pairs[key] >= CLOCK_PAIRS_KEPT ||
+                        (state && state->clock.count >= CLOCK_PAIRS_KEPT);
+    for (uint32_t i = 0; !is_truncated && i < history->covered_count; i++) {
+        const struct covered *covered = &history->covered[i];
+        if (covered->key == key && is_promised(&covered->pledge, demand) &&
+            is_live(state, covered->dot)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool history_check(const struct history *history, int key, const struct object *state,
@@ -49,13 +101,15 @@ bool history_check(const struct history *history, int key, const struct object *
     }
     for (uint32_t i = 0; i < history->count; i++) {
         const struct written *write = &history->write[i];
-        bool is_promised = write->acknowledged &&
-                           (write->copies > 1 || !demand->one_disk_failed) &&
-                           (write->synced || !demand->every_disk_failed);
-        if (write->key == key && is_promised && !write->superseded && !live[i]) {
+        if (write->key == key && is_promised(&write->pledge, demand) && !write->superseded &&
+            !live[i]) {
             (void)snprintf(why, size, "key %d lost acknowledged write %u", key, i);
             return false;
         }
+    }
+    if (is_any_back(history, key, state, demand)) {
+        (void)snprintf(why, size, "key %d: a version is back that was superseded", key);
+        return false;
     }
     return true;
 }

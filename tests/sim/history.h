@@ -2,44 +2,68 @@
  * history.h - what clients did and were told, and what may be demanded of the cluster for it.
  *
  * The promise (design.md section 5): an acknowledged write is live unless a later put or delete
- * was handed it in its context; nothing is live that nobody wrote.
+ * was handed it in its context; nothing is live that nobody wrote; what an acknowledged put or
+ * delete was handed is live no more.
  */
 #ifndef TESTS_SIM_HISTORY_H
 #define TESTS_SIM_HISTORY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "ring/object.h"
 
-enum { HISTORY_KEYS_MAX = 16, HISTORY_WRITES_MAX = 4096 };
+enum { HISTORY_KEYS_MAX = 16, HISTORY_WRITES_MAX = 4096, HISTORY_COVERED_MAX = 16384 };
+
+/* How much was asked of a put or delete that was acknowledged. */
+struct pledge {
+    bool acknowledged;
+    bool synced;    /* asked to survive a power cut */
+    uint8_t copies; /* acknowledged by so many (W) */
+};
 
 /* One put of one value; its content is its number, so that it can be told wherever it turns up.
  */
 struct written {
     int key;
-    bool acknowledged;
-    bool synced;     /* asked to survive a power cut */
-    uint8_t copies;  /* acknowledged by so many (W) */
+    struct pledge pledge;
     bool superseded; /* some put or delete that was sent had it in its context */
+};
+
+/* A version that some put or delete had in its context. */
+struct covered {
+    int key;
+    struct dot dot;
+    struct pledge pledge; /* of that put or delete */
 };
 
 struct history {
     uint32_t count;
     struct written write[HISTORY_WRITES_MAX];
+    uint32_t covered_count;
+    struct covered covered[HISTORY_COVERED_MAX];
+    uint32_t pairs[HISTORY_KEYS_MAX]; /* the longest clock that a client was shown */
 };
 
-/* A new write to `key`; its number, which is also its content (8 bytes). */
+/* What the run did to the disks, and so what may be demanded. */
+struct demand {
+    bool power_failed;   /* one node lost what was not synced */
+    bool power_anywhere; /* ... each of them may have */
+    bool disk_lost;      /* one node lost everything, or some of what was synced */
+};
+
+/* A new write to `key`; its number, which is also its content (4 bytes). */
 uint32_t history_write(struct history *history, int key);
 /* The number in a content, or UINT32_MAX. */
 uint32_t history_number(const struct version *version);
-/* All versions of `seen` were handed to a put or delete of the key that is about to be sent. */
-void history_supersede(struct history *history, const struct object *seen);
-/* What the run did to the disks, and so what may be demanded. */
-struct demand {
-    bool one_disk_failed;   /* one node lost what was not synced: W = 1 is not promised then */
-    bool every_disk_failed; /* just what was synced is */
-};
+/* A client was shown this. */
+void history_see(struct history *history, int key, const struct object *object);
+/* The version is handed to a put or delete that is about to be sent. */
+void history_supersede(struct history *history, const struct version *version);
+/* All versions of `seen` are. The number of the first of the entries that were made in
+ * `covered`, one for each version. */
+uint32_t history_cover(struct history *history, int key, const struct object *seen);
 
 /*
  * Compares the merged state of a key with what was promised. On a breach fills `why` and

@@ -14,6 +14,7 @@ struct load_options {
     int keys;
     int nodes;
     uint32_t requests; /* in all */
+    uint64_t think_us; /* at most so long between a client's requests */
     uint8_t r, w;
 };
 
@@ -26,8 +27,9 @@ void load_free(struct load *load);
 void load_step(struct load *load);
 /* True once all requests were sent and answered or given up. */
 bool load_is_done(const struct load *load);
-/* No further requests. */
-void load_stop(struct load *load);
+/* Some client dies in the middle of what it does; another takes its place, and has seen
+ * nothing. */
+void load_kill_client(struct load *load);
 /* The name of key number `key`, inside. */
 const char *load_key(int key);
 uint32_t load_acknowledged(const struct load *load);

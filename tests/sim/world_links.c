@@ -155,6 +155,7 @@ void link_greet(struct world *world, struct item *item)
                                          .forming = false};
     memcpy(hello.hello.address, node->address, ADDRESS_SIZE);
     link->connection++;
+    world_trace(world, item->node, "connects to n%d", to);
     send_on_link(world, item->node, item->peer, &hello);
     connect_later(world, item->node, item->peer, GREETING_US);
 }

@@ -156,6 +156,7 @@ static void take(struct world *world, struct item *item)
     case ITEM_TICK:
         if (node->tick_at_us == item->at_us) {
             node->tick_at_us = UINT64_MAX;
+            world_trace(world, item->node, "tick");
             struct event tick = {.type = EVENT_TICK};
             world_pump(world, item->node, &tick);
         }

@@ -1,0 +1,339 @@
+/*
+ * check.c - looks into the stores themselves.
+ */
+#include "tests/sim/check.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "ring/preference_list.h"
+#include "tests/sim/load.h"
+
+enum { SETTLE_STEP_US = 5000000, SETTLE_LIMIT_US = 180000000, DIRECTORIES_MAX = 16 };
+
+/* Until anti-entropy is there, reads with all replicas repair them. */
+static const bool heals_by_itself = false;
+
+static struct store_result look(struct check *check, int node, struct store_request *request)
+{
+    struct store_result result = {0};
+    store_apply(world_store(check->world, node), request, 1, &result);
+    store_request_release(request);
+    return result;
+}
+
+/* A replica's own copy; the caller unrefs it. False if it cannot be read. */
+static bool read_object(struct check *check, int node, struct slice key,
+                        struct object **ret_object)
+{
+    struct store_request request = {.operation = STORE_GET, .key = blob_new(key)};
+    struct store_result result = look(check, node, &request);
+    bool good = result.status == STATUS_OK;
+    *ret_object = good ? object_ref(result.object) : NULL;
+    store_result_release(&result);
+    return good;
+}
+
+/* The row of an object's key. */
+static bool read_row(struct check *check, int node, struct slice key,
+                     struct object **ret_object)
+{
+    struct store_request request = {.operation = STORE_LIST,
+                                    .key = blob_new(key_directory(key))};
+    request.list.start = blob_new(key_name(key));
+    request.list.end = blob_new(key_name(key));
+    request.list.limit = 4;
+    struct store_result result = look(check, node, &request);
+    bool good = result.status == STATUS_OK;
+    *ret_object = NULL;
+    for (uint16_t i = 0; good && i < result.list.row_count; i++) {
+        if (result.list.rows[i].kind == key_row_kind(key)) {
+            good = message_open_row(&result.list.rows[i]) == STATUS_OK;
+            *ret_object = good ? object_ref(result.list.rows[i].object) : NULL;
+        }
+    }
+    store_result_release(&result);
+    return good;
+}
+
+static const struct ring *ring_of(const struct check *check)
+{
+    return core_ring(world_core(check->world, 0));
+}
+
+static bool is_primary(const struct check *check, int node, uint16_t partition)
+{
+    const struct ring *ring = ring_of(check);
+    struct preference_list list;
+    preference_list_build(ring, partition, &list);
+    for (uint16_t i = 0; i < list.primary; i++) {
+        const struct member *member = &ring->members[list.member[i]];
+        if (strcmp(member->address, world_address(check->world, node)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void say(struct check *check, const char *what, struct slice key)
+{
+    (void)snprintf(check->why, sizeof check->why, "%.*s: %s", (int)key.size,
+                   (const char *)key.data, what);
+}
+
+/* Merges the copies of an object or row of all its primaries; false if they differ or cannot be
+ * read. The caller unrefs. */
+static bool collect(struct check *check, struct slice key, bool is_row,
+                    struct object **ret_merged)
+{
+    struct slice placed = is_row ? key_directory(key) : key;
+    uint16_t partition = ring_partition(ring_of(check), placed);
+    struct object *merged = NULL;
+    bool is_first = true;
+    bool good = true;
+    for (int node = 0; good && node < check->nodes; node++) {
+        if (!is_primary(check, node, partition)) {
+            continue;
+        }
+        struct object *copy = NULL;
+        if (!(is_row ? read_row : read_object)(check, node, key, &copy)) {
+            say(check, "a copy cannot be read", key);
+            good = false;
+        } else if (is_first) {
+            merged = object_ref(copy);
+            is_first = false;
+        } else if (is_row && !heals_by_itself) {
+            struct object *both = object_merge(merged, copy);
+            object_unref(merged);
+            merged = both;
+        } else if (!object_equal(merged, copy)) {
+            say(check, is_row ? "rows differ" : "replicas differ", key);
+            good = false;
+        }
+        object_unref(copy);
+    }
+    if (!good) {
+        object_unref(merged);
+        merged = NULL;
+    }
+    *ret_merged = merged;
+    return good;
+}
+
+static bool is_equal_everywhere(struct check *check, struct slice key)
+{
+    struct object *object = NULL;
+    struct object *row = NULL;
+    bool good = collect(check, key, false, &object) &&
+                (key_is_root(key) || collect(check, key, true, &row));
+    object_unref(object);
+    object_unref(row);
+    return good;
+}
+
+/* The keys of the load and all directories above them. */
+static bool are_replicas_equal(struct check *check)
+{
+    for (int i = 0; i < check->keys; i++) {
+        struct slice key = slice_of_string(load_key(i));
+        if (!is_equal_everywhere(check, key)) {
+            return false;
+        }
+        while (!key_is_root(key)) {
+            key = key_directory(key);
+            if (!is_equal_everywhere(check, key)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool is_node_done(struct check *check, int node)
+{
+    struct store_request owners = {.operation = STORE_HINT_OWNERS};
+    struct store_result result = look(check, node, &owners);
+    bool has_hints = result.status != STATUS_OK || result.hint_owner_count > 0;
+    store_result_release(&result);
+    if (has_hints) {
+        (void)snprintf(check->why, sizeof check->why, "node %d keeps hints", node);
+        return false;
+    }
+    static const enum intent_kind kinds[] = {INTENT_ROW, INTENT_REVIVE};
+    for (int i = 0; i < 2; i++) {
+        struct store_request intents = {.operation = STORE_LIST_INTENTS,
+                                        .intent_kind = kinds[i],
+                                        .limit = 1,
+                                        .stamp_max = UINT64_MAX};
+        result = look(check, node, &intents);
+        bool is_done = result.status == STATUS_OK && result.intent_count == 0;
+        if (!is_done) {
+            (void)snprintf(
+                check->why, sizeof check->why, "node %d keeps the intent %c of %.*s", node,
+                kinds[i], result.intent_count ? (int)result.intents[0].key->size : 0,
+                result.intent_count ? (const char *)blob_slice(result.intents[0].key).data
+                                    : "");
+        }
+        store_result_release(&result);
+        if (!is_done) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool are_trees_equal(struct check *check, uint16_t partition)
+{
+    uint64_t first[MERKLE_BUCKETS];
+    bool is_first = true;
+    bool good = true;
+    for (int node = 0; good && node < check->nodes; node++) {
+        if (!is_primary(check, node, partition)) {
+            continue;
+        }
+        struct store_request request = {
+            .operation = STORE_TREE, .partition = partition, .bucket = MERKLE_BUCKETS};
+        struct store_result result = look(check, node, &request);
+        if (result.status != STATUS_OK) {
+            good = false;
+        } else if (is_first) {
+            memcpy(first, result.hashes, sizeof first);
+            is_first = false;
+        } else {
+            good = memcmp(first, result.hashes, sizeof first) == 0;
+        }
+        store_result_release(&result);
+    }
+    if (!good) {
+        (void)snprintf(check->why, sizeof check->why, "trees of partition %u differ",
+                       partition);
+    }
+    return good;
+}
+
+/* Asks as an operator would. */
+static bool is_complete(struct check *check, int node)
+{
+    struct message message = {.type = MESSAGE_REPAIR, .request_id = 1};
+    struct message reply = {0};
+    bool is_told =
+        world_wait(check->world, world_ask(check->world, node, &message), 5000000, &reply) &&
+        reply.type == MESSAGE_REPAIR_REPLY && reply.status == STATUS_OK;
+    bool good = is_told && reply.repair_reply.is_complete;
+    message_release(&reply);
+    if (!good) {
+        (void)snprintf(check->why, sizeof check->why, "node %d is %s", node,
+                       is_told ? "incomplete" : "silent");
+    }
+    return good;
+}
+
+static bool is_settled(struct check *check)
+{
+    for (int node = 0; node < check->nodes; node++) {
+        if ((heals_by_itself && !is_complete(check, node)) || !is_node_done(check, node)) {
+            return false;
+        }
+    }
+    if (!are_replicas_equal(check)) {
+        return false;
+    }
+    for (uint16_t i = 0; heals_by_itself && i < ring_of(check)->partition_count; i++) {
+        if (!are_trees_equal(check, i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void read_everything(struct check *check)
+{
+    for (int i = 0; i < 2 * check->keys; i++) {
+        struct slice key = slice_of_string(load_key(i / 2));
+        struct message get = {.type = MESSAGE_GET, .request_id = 1};
+        get.get.key = blob_new(key);
+        get.get.r = 3;
+        get.get.deadline_ms = 5000;
+        struct message list = {.type = MESSAGE_LIST, .request_id = 1};
+        list.list.directory = blob_new(key_directory(key));
+        list.list.limit = 100;
+        list.list.deadline_ms = 5000;
+        list.list.r = 3;
+        struct message *each[] = {&get, &list};
+        for (int j = 0; j < 2; j++) {
+            struct message reply = {0};
+            int call = world_ask(check->world, i % check->nodes, each[j]);
+            if (!world_wait(check->world, call, 10000000, &reply)) {
+                world_forget(check->world, call);
+            }
+            message_release(&reply);
+        }
+        world_run(check->world, 100000);
+    }
+}
+
+bool check_settles(struct check *check)
+{
+    uint64_t end_us = world_now(check->world) + SETTLE_LIMIT_US;
+    bool good = false;
+    while (!good && world_now(check->world) < end_us) {
+        world_run(check->world, SETTLE_STEP_US);
+        if (!heals_by_itself) {
+            read_everything(check);
+        }
+        good = is_settled(check);
+        world_trace(check->world, -1, "%s", good ? "settled" : check->why);
+    }
+    return good;
+}
+
+/* A row shows what its object holds: each live version, no other. Truncation at the object's
+ * coordinator does not reach the row's replicas, which only merge; so the row's clock may know
+ * more, never less. */
+static bool row_matches(const struct object *row, const struct object *object)
+{
+    uint32_t shown = row ? row->version_count : 0;
+    uint32_t held = object ? object->version_count : 0;
+    for (uint32_t i = 0; shown == held && i < held; i++) {
+        if (!dot_equal(row->versions[i].dot, object->versions[i].dot)) {
+            return false;
+        }
+    }
+    return shown == held && (!object || (row && clock_descends(&row->clock, &object->clock)));
+}
+
+/*
+ * A write that was never acknowledged may have left its row elsewhere before its own disk lost
+ * the object: then the row knows more. It never knows less.
+ */
+static bool check_row(struct check *check, struct slice key, const struct object *object)
+{
+    struct object *row = NULL;
+    if (!collect(check, key, true, &row)) {
+        return false;
+    }
+    bool may_be_ahead =
+        check->demand.disk_lost || (check->demand.power_failed && check->nodes > 3);
+    bool knows_all = !object || (row && clock_descends(&row->clock, &object->clock));
+    bool good = may_be_ahead ? knows_all : row_matches(row, object);
+    if (!good) {
+        say(check, "its row is not the projection of its object", key);
+    }
+    object_unref(row);
+    return good;
+}
+
+bool check_history(struct check *check)
+{
+    bool good = true;
+    for (int i = 0; good && i < check->keys; i++) {
+        struct slice key = slice_of_string(load_key(i));
+        struct object *object = NULL;
+        good = collect(check, key, false, &object) &&
+               history_check(check->history, i, object, &check->demand, check->why,
+                             sizeof check->why) &&
+               check_row(check, key, object);
+        object_unref(object);
+    }
+    return good;
+}

@@ -1,0 +1,22 @@
+#!/bin/bash
+# trace_test.sh - the same seed gives the same trace, byte for byte.
+#
+# usage: trace_test.sh SIM [SEED...]
+
+set -u
+sim=$1
+shift
+[ $# -gt 0 ] || set -- 1 2 3 4 5
+directory=$(mktemp -d) || exit 1
+trap 'rm -rf "$directory"' EXIT
+for seed in "$@"; do
+    "$sim" --seed "$seed" --trace | grep -v ' seeds, ' > "$directory/one"
+    "$sim" --seed "$seed" --trace | grep -v ' seeds, ' > "$directory/two"
+    lines=$(wc -l < "$directory/one")
+    if [ "$lines" -lt 100 ]; then
+        echo "seed $seed: a trace of just $lines lines"
+        exit 1
+    fi
+    cmp "$directory/one" "$directory/two" || exit 1
+    echo "seed $seed: $lines lines"
+done
