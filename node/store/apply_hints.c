@@ -320,6 +320,7 @@ enum status apply_hint_owners(struct store_state *state, struct store_result *re
 {
     struct hint_store *hints = state->hints;
     struct hint_owner *owners = calloc(MEMBERS_MAX, sizeof *owners);
+    enum status status = STATUS_OK;
     uint16_t count = 0;
 
     if (owners == NULL) {
@@ -337,8 +338,12 @@ enum status apply_hint_owners(struct store_state *state, struct store_result *re
         }
     }
     pthread_mutex_unlock(&hints->lock);
-    for (uint16_t i = 0; i < count; i++) {
-        owners[i].oldest_us = hint_store_oldest(hints, owners[i].owner);
+    for (uint16_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = hint_store_oldest(hints, owners[i].owner, &owners[i].oldest_us);
+    }
+    if (status != STATUS_OK) {
+        free(owners);
+        return status;
     }
     ret_result->hint_owners = owners;
     ret_result->hint_owner_count = count;

@@ -338,24 +338,28 @@ static bool on_age(void *context, struct slice key, struct slice value)
     return true;
 }
 
-uint64_t hint_store_oldest(struct hint_store *hints, node_id owner)
+enum status hint_store_oldest(struct hint_store *hints, node_id owner, uint64_t *ret_created_us)
 {
     struct buffer start = {0};
     struct buffer end = {0};
     uint64_t created_us = 0;
+    enum status status = STATUS_NO_MEMORY;
 
     layout_hint_ages(&start, owner);
     layout_hint_ages(&end, owner);
     if (!start.failed && !end.failed) {
         end.data[end.size - 1]++;
-        /* Past a block that cannot be read the next one is the oldest that is known. */
-        enum status status = hints->engine->operations->scan(
-            hints->engine, buffer_slice(&start), buffer_slice(&end), true, on_age, &created_us);
-        (void)status;
+        status = hints->engine->operations->scan(hints->engine, buffer_slice(&start),
+                                                 buffer_slice(&end), true, on_age, &created_us);
     }
     buffer_release(&start);
     buffer_release(&end);
-    return created_us;
+    /* Past a block that cannot be read the next one is the oldest that is known. */
+    if (status == STATUS_OK || status == STATUS_CORRUPT) {
+        *ret_created_us = created_us;
+        return STATUS_OK;
+    }
+    return status;
 }
 
 enum status hints_any_for_key(struct store_state *state, struct slice key, bool *ret_any)

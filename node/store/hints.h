@@ -74,8 +74,10 @@ struct hint_tally *hint_store_tally(struct hint_store *hints, node_id owner);
  * with; else STATUS_CORRUPT or STATUS_NO_MEMORY. */
 MUST_CHECK enum status hint_store_verify(enum hint_kind kind, struct slice value);
 
-/* When the oldest hint of the owner was created; 0 if it cannot be told. */
-uint64_t hint_store_oldest(struct hint_store *hints, node_id owner);
+/* When the oldest hint of the owner was created, of those that can be read; 0 if there is none.
+ */
+MUST_CHECK enum status hint_store_oldest(struct hint_store *hints, node_id owner,
+                                         uint64_t *ret_created_us);
 
 /*
  * Is there any hint for the key, of whatever kind, for any owner? No write may be under way.
