@@ -32,6 +32,8 @@ enum planted_bug {
     PLANTED_FALLBACK_TWICE, /* a fallback may take several places of one put */
     PLANTED_HINT_EARLY,     /* a hint is dropped before its owner has acknowledged it */
     PLANTED_NOT_FOUND_INCOMPLETE, /* an incomplete copy's "not found" counts */
+    PLANTED_REAP_EARLY,  /* a tombstone goes though only its first primary was asked */
+    PLANTED_TREE_SINGLY, /* anti-entropy sends the newest version alone */
     PLANTED_COUNT,
 };
 

@@ -404,6 +404,8 @@ void put_legs_on_due(struct core *core, struct request *request);
 /* Gives the leg to the next fallback. False if there is none: the leg stays as it is. */
 bool put_leg_replace(struct core *core, struct request *request, uint8_t leg);
 void put_count_acknowledged(struct request *request, const struct leg *leg);
+/* What a planted bug sends instead of the whole object. Never called in the shipping build. */
+struct object *object_newest_alone(const struct object *object);
 
 /* coordinate_get.c ------------------------------------------------------------------------ */
 void get_on_request(struct core *core, struct event *event);

@@ -353,6 +353,7 @@ void membership_on_peer_up(struct core *core, struct event *event)
         intents_wanted(core, i == 0 ? INTENT_ROW : INTENT_REVIVE, CLEAR_INTENTS_AFTER_US);
     }
     hints_wanted(core, CLEAR_INTENTS_AFTER_US);
+    repair_on_peer_up(core);
     try_to_form(core);
 }
 

@@ -53,7 +53,7 @@ void put_count_acknowledged(struct request *request, const struct leg *leg)
 }
 
 /* What a planted bug sends instead of the whole object. Never called in the shipping build. */
-static struct object *object_newest_alone(const struct object *object)
+struct object *object_newest_alone(const struct object *object)
 {
     struct object *alone = NULL;
     uint32_t count = object->version_count > 0 ? 1 : 0;

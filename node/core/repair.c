@@ -1,77 +1,443 @@
 /*
- * repair.c - which background work runs when.
+ * repair.c - the door to background repair: other nodes' questions, and each event to its task.
  */
-#include "node/core/internal.h"
+#include "node/core/repair.h"
 
-bool background_take(struct core *core)
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/core/repair_tasks.h"
+
+enum {
+    SALVAGE_PAUSE_US = 60000000, /* a disk that stays bad is not salvaged without end */
+};
+
+/* What another node asked. */
+struct answer {
+    enum message_type reply_type;
+    struct reap_question question; /* REAP */
+};
+
+struct request *repair_new(struct core *core, enum repair_task task, uint64_t deadline_us)
 {
-    (void)core;
-    return true;
+    struct request *request = request_new(core, REQUEST_REPAIR, deadline_us, false);
+    if (request) {
+        request->repair.task = task;
+    }
+    return request;
 }
 
-void background_note(struct core *core, uint64_t latency_us)
+void repair_set_deadline(struct core *core, struct request *request, uint64_t at_us)
 {
-    (void)core;
-    (void)latency_us;
+    request->deadline_us = at_us;
+    request_due(core, at_us);
+}
+
+void repair_set_parent(struct request *request, const struct request *parent)
+{
+    request->is_child = true;
+    request->parent = parent->slot;
+    request->parent_generation = parent->generation;
+}
+
+bool repair_has_room(struct core *core)
+{
+    bool has_room = core->outbox->count + 4 * LEGS_MAX < OUTBOX_ACTIONS_MAX;
+    if (!has_room) {
+        request_due(core, core->now_us);
+    }
+    return has_room;
+}
+
+bool repair_may_ask(const struct core *core, uint16_t peer)
+{
+    return peer == PEER_SELF || (peer_is_usable(core, peer) && !peer_is_suspect(core, peer));
+}
+
+bool repair_holds(const struct core *core, uint16_t peer, enum merkle_part part,
+                  struct slice key)
+{
+    if (part == MERKLE_ROW && key_is_root(key)) {
+        return false;
+    }
+    return peer_holds(core, peer, part == MERKLE_ROW ? key_directory(key) : key);
+}
+
+/* Questions -------------------------------------------------------------------------------- */
+
+static void on_repair(struct core *core, struct event *event)
+{
+    struct repair *repair = &core->repair;
+    enum status status = core->ring ? STATUS_OK : STATUS_NOT_READY;
+    struct message *message = core_reply(core, event, MESSAGE_REPAIR_REPLY, status);
+    bool start = event->message->repair.start && core->ring;
+    message->repair_reply = (struct message_repair_reply){
+        /* Told as it was when the question came: whoever starts a pass while another one runs
+         * has to wait for the second to end. */
+        .is_running =
+            repair->is_running || repair->is_resuming || (!start && repair->is_wanted),
+        .is_complete = core->is_complete,
+        .passes = repair->passes,
+        .pairs_done = repair->pairs_done,
+        .pairs_total = repair->pairs_total,
+        .pairs_failed = repair->pairs_failed,
+        .keys_repaired = repair->keys_repaired,
+    };
+    if (start) {
+        repair->is_wanted = true;
+        repair->due_us = core->now_us;
+        request_due(core, core->now_us);
+    }
+}
+
+static enum status may_answer(struct core *core, const struct event *event)
+{
+    const struct message *message = event->message;
+    if (event->role != ROLE_NODE) {
+        return STATUS_REFUSED;
+    }
+    if (!core->ring) {
+        return STATUS_NOT_READY;
+    }
+    if (message->ring_epoch != core->ring->epoch) {
+        core->stats.stale_ring++;
+        return STATUS_STALE_RING;
+    }
+    if (message->type == MESSAGE_REAP) {
+        bool is_root = key_is_root(blob_slice(message->reap.key));
+        bool has_entry = !is_root || message->reap.part == MERKLE_OBJECT;
+        /* Copies that are not complete cannot vouch for anything. */
+        return !has_entry          ? STATUS_BAD_MESSAGE
+               : core->is_complete ? STATUS_OK
+                                   : STATUS_NOT_READY;
+    }
+    uint16_t partition =
+        message->type == MESSAGE_TREE ? message->tree.partition : message->tree_keys.partition;
+    if (partition >= core->ring->partition_count) {
+        return STATUS_BAD_MESSAGE;
+    }
+    return core_is_primary(core, partition) ? STATUS_OK : STATUS_REFUSED;
+}
+
+static void answer_start(struct core *core, struct request *request, struct message *message)
+{
+    struct store_request *store;
+    struct reap_question *question = &request->repair.answer->question;
+    switch ((int)message->type) {
+    case MESSAGE_TREE:
+        store = request_store(core, request, LEG_OF_STORE, STORE_TREE);
+        store->partition = message->tree.partition;
+        store->bucket = message->tree.bucket;
+        return;
+    case MESSAGE_TREE_KEYS:
+        store = request_store(core, request, LEG_OF_STORE, STORE_TREE_KEYS);
+        store->partition = message->tree_keys.partition;
+        store->leaves = message->tree_keys.leaves;
+        store->part = message->tree_keys.after_part;
+        store->key = blob_ref(message->tree_keys.after_key);
+        store->limit = message->tree_keys.limit;
+        return;
+    default:
+        assert(message->type == MESSAGE_REAP);
+        request->key = blob_ref(message->reap.key);
+        question->part = message->reap.part;
+        question->drop = message->reap.drop;
+        memcpy(question->digest, message->reap.digest, DIGEST_SIZE);
+        reap_ask_store(core, request, question);
+        return;
+    }
 }
 
 void repair_on_request(struct core *core, struct event *event)
 {
-    (void)core_reply(core, event, (enum message_type)(event->message->type + 1),
-                     STATUS_NOT_READY);
+    if (event->message->type == MESSAGE_REPAIR) {
+        on_repair(core, event);
+        return;
+    }
+    enum message_type reply_type = (enum message_type)(event->message->type + 1);
+    enum status status = may_answer(core, event);
+    struct request *request = NULL;
+    struct answer *answer = NULL;
+    if (status == STATUS_OK) {
+        answer = calloc(1, sizeof *answer);
+        request = answer ? repair_new(core, TASK_ANSWER, UINT64_MAX) : NULL;
+        status = request ? STATUS_OK : STATUS_BUSY;
+    }
+    if (status != STATUS_OK) {
+        free(answer);
+        (void)core_reply(core, event, reply_type, status);
+        return;
+    }
+    answer->reply_type = reply_type;
+    request->repair.answer = answer;
+    request->handle = event->handle;
+    request->reply_id = event->message->request_id;
+    answer_start(core, request, event->message);
 }
+
+static struct tree_entry *entries_of(struct store_result *result)
+{
+    struct tree_entry *entries = calloc((size_t)result->entry_count + 1, sizeof *entries);
+    for (uint16_t i = 0; entries && i < result->entry_count; i++) {
+        entries[i] = result->entries[i].entry;
+        blob_ref(entries[i].key);
+    }
+    return entries;
+}
+
+static void answer_on_stored(struct core *core, struct request *request,
+                             struct store_result *result)
+{
+    struct answer *answer = request->repair.answer;
+    enum status status = result->status;
+    if (answer->reply_type == MESSAGE_REAP_REPLY &&
+        !reap_judge(core, request, &answer->question, result, &status)) {
+        return;
+    }
+    struct message *message = request_reply(core, request, answer->reply_type, status);
+    if (status == STATUS_OK && answer->reply_type == MESSAGE_TREE_REPLY) {
+        assert(result->hashes);
+        memcpy(message->tree_reply.hash, result->hashes, sizeof message->tree_reply.hash);
+    } else if (status == STATUS_OK && answer->reply_type == MESSAGE_TREE_KEYS_REPLY) {
+        message->tree_keys_reply.entries = entries_of(result);
+        if (message->tree_keys_reply.entries) {
+            message->tree_keys_reply.count = result->entry_count;
+            message->tree_keys_reply.more = result->more;
+        } else {
+            message->status = STATUS_NO_MEMORY;
+        }
+    }
+    request_free(core, request);
+}
+
+/* Salvage ---------------------------------------------------------------------------------- */
+
+/*
+ * What can be read of the own database is kept, the rest comes from the other replicas. Where
+ * there are none, nothing is dropped: what is damaged stays for people to look at.
+ */
+void repair_on_corrupt(struct core *core)
+{
+    struct repair *repair = &core->repair;
+    bool is_needed = core->ring && ring_replicas(core->ring) > 1 && !repair->is_salvaging &&
+                     repair->salvage_after_us <= core->now_us;
+    struct request *request = is_needed ? repair_new(core, TASK_SALVAGE, UINT64_MAX) : NULL;
+    if (!request) {
+        return;
+    }
+    repair->is_salvaging = true;
+    repair->salvage_after_us = core->now_us + SALVAGE_PAUSE_US;
+    /* From now on, not from the store's answer: what it dropped must not be told as "not
+     * there" by an answer that comes before. */
+    core->is_complete = false;
+    pass_spoil(core);
+    (void)request_store(core, request, LEG_OF_STORE, STORE_SALVAGE);
+}
+
+static void salvage_on_stored(struct core *core, struct request *request,
+                              const struct store_result *result)
+{
+    core->repair.is_salvaging = false;
+    char text[160] = "the database is damaged and could not be salvaged";
+    if (result->status == STATUS_OK) {
+        struct slice told = blob_slice(result->text);
+        (void)snprintf(text, sizeof text, "%.*s", (int)(told.size < 150 ? told.size : 150),
+                       told.size > 0 ? (const char *)told.data : "");
+        core->stats.salvages++;
+    }
+    core_note(core, result->status == STATUS_OK ? NOTE_SALVAGED : NOTE_CORRUPT, text);
+    request_free(core, request);
+    pass_spoil(core);
+    pass_wake(core);
+}
+
+/* Events ----------------------------------------------------------------------------------- */
 
 void repair_on_reply(struct core *core, struct request *request, uint8_t leg,
                      struct message *message)
 {
-    (void)core;
-    (void)request;
-    (void)leg;
-    (void)message;
+    switch (request->repair.task) {
+    case TASK_PAIR:
+        pair_on_reply(core, request, leg, message);
+        return;
+    case TASK_KEY:
+        key_on_reply(core, request, leg, message);
+        return;
+    case TASK_REAP:
+        reap_on_reply(core, request, leg, message);
+        return;
+    case TASK_ANSWER:
+    case TASK_SCRUB:
+    case TASK_SALVAGE:
+    case TASK_COMPLETE:
+        return;
+    }
 }
 
 void repair_on_stored(struct core *core, struct request *request, struct store_result *result)
 {
-    (void)core;
-    (void)request;
-    (void)result;
+    uint8_t leg = 0;
+    switch (request->repair.task) {
+    case TASK_ANSWER:
+        answer_on_stored(core, request, result);
+        return;
+    case TASK_PAIR:
+        pair_on_stored(core, request, result);
+        return;
+    case TASK_KEY:
+        (void)request_of_token(core, result->token, &leg);
+        key_on_stored(core, request, leg, result);
+        return;
+    case TASK_SCRUB:
+        scrub_on_stored(core, request, result);
+        return;
+    case TASK_REAP:
+        reap_on_stored(core, request, result);
+        return;
+    case TASK_SALVAGE:
+        salvage_on_stored(core, request, result);
+        return;
+    case TASK_COMPLETE:
+        pass_on_completed(core, request, result->status);
+        return;
+    }
 }
 
 void repair_on_child(struct core *core, struct request *request, struct child_result *result)
 {
-    (void)core;
-    (void)request;
-    (void)result;
+    switch (request->repair.task) {
+    case TASK_PAIR:
+        pair_on_key(core, request, result->status);
+        return;
+    case TASK_KEY:
+        key_on_child(core, request, result);
+        return;
+    case TASK_SCRUB:
+        scrub_on_child(core, request, result);
+        return;
+    case TASK_ANSWER:
+    case TASK_REAP:
+    case TASK_SALVAGE:
+    case TASK_COMPLETE:
+        return;
+    }
 }
 
 void repair_on_due(struct core *core, struct request *request)
 {
-    (void)core;
-    (void)request;
+    switch (request->repair.task) {
+    case TASK_PAIR:
+        pair_on_due(core, request);
+        return;
+    case TASK_KEY:
+        key_fail(core, request, STATUS_TIMEOUT);
+        return;
+    case TASK_REAP:
+        reap_on_due(core, request);
+        return;
+    case TASK_ANSWER:
+    case TASK_SCRUB:
+    case TASK_SALVAGE:
+    case TASK_COMPLETE:
+        /* These wait for the own store alone, which always answers. */
+        request->deadline_us = UINT64_MAX;
+        return;
+    }
 }
 
 void repair_check(struct core *core, struct request *request)
 {
-    (void)core;
-    (void)request;
+    switch (request->repair.task) {
+    case TASK_PAIR:
+        pair_advance(core, request);
+        pass_advance(core);
+        return;
+    case TASK_KEY:
+        key_check(core, request);
+        return;
+    case TASK_REAP:
+        reap_check(core, request);
+        return;
+    case TASK_ANSWER:
+    case TASK_SCRUB:
+    case TASK_SALVAGE:
+    case TASK_COMPLETE:
+        return;
+    }
 }
 
 void repair_on_tick(struct core *core)
 {
-    (void)core;
-}
-
-void repair_on_corrupt(struct core *core)
-{
-    (void)core;
+    if (!core->ring || core->draining || core->repair.is_salvaging) {
+        return;
+    }
+    pass_on_tick(core);
+    scrub_on_tick(core);
 }
 
 void repair_on_ring(struct core *core)
 {
-    (void)core;
+    pass_spoil(core);
+    pass_wake(core);
+    scrub_on_ring(core);
+}
+
+void repair_on_peer_up(struct core *core)
+{
+    if (core->ring) {
+        pass_wake(core);
+    }
 }
 
 void repair_release(struct request *request)
 {
-    (void)request;
+    switch (request->repair.task) {
+    case TASK_ANSWER:
+        free(request->repair.answer);
+        return;
+    case TASK_PAIR:
+        pair_free(request->repair.pair);
+        return;
+    case TASK_KEY:
+        key_free(request->repair.key);
+        return;
+    case TASK_SCRUB:
+        scrub_free(request->repair.scrub);
+        return;
+    case TASK_REAP:
+        free(request->repair.reap);
+        return;
+    case TASK_SALVAGE:
+    case TASK_COMPLETE:
+        return;
+    }
+}
+
+void repair_fill_stats(struct core *core)
+{
+    core->stats.complete = core->is_complete ? 1 : 0;
+    core->stats.background_budget = core->background.budget;
+    core->stats.foreground_p99_us = core->background.p99_us;
+}
+
+void repair_verify(const struct core *core)
+{
+    const struct repair *repair = &core->repair;
+    uint16_t open = 0;
+    for (uint16_t i = 0; i < PAIRS_MAX && repair->is_running; i++) {
+        uint16_t slot = repair->pair_slot[i];
+        if (slot != NO_SLOT) {
+            const struct request *request = &core->requests[slot];
+            assert(request->kind == REQUEST_REPAIR && request->repair.task == TASK_PAIR);
+            open++;
+        }
+    }
+    assert(open == repair->pairs_open);
+    assert(repair->keys_in_flight <= REPAIR_KEYS_MAX);
+    assert(repair->pairs_done <= repair->pairs_total);
+    assert(repair->pairs_failed <= repair->pairs_done);
+    assert(!repair->is_salvaging || !core->is_complete);
+    assert(core->background.left <= core->background.budget);
 }

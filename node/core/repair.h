@@ -3,10 +3,14 @@
  *
  *   background.c    how much of it may go on: slices by the foreground's latency (DeCandia et
  *                   al., section 6.5)
- *   anti_entropy.c  Merkle trees compared with each other primary; keys that differ exchanged
+ *   anti_entropy.c  passes: the Merkle trees of all partitions compared with all other
+ * primaries tree_pair.c     one partition and one other primary: which entries differ?
+ *   repair_key.c    one entry that differs: both copies read, merged, written to whoever lacks
  *   scrub.c         the own disk read anew: bit rot, trees, rows that lag
  *   reap.c          tombstones that all replicas hold are dropped after the grace time
  *   repair.c        which of these runs when; messages in, requests' events to the right one
+ *
+ * What these files share with each other is in repair_tasks.h.
  */
 #ifndef NODE_CORE_REPAIR_H
 #define NODE_CORE_REPAIR_H
@@ -17,6 +21,14 @@ struct core;
 struct request;
 struct child_result;
 
+enum {
+    PAIRS_MAX = 64,               /* pairs under way; most of them wait to be confirmed */
+    PAIRS_ACTIVE_MAX = 4,         /* ... that send and read */
+    REPAIR_KEYS_MAX = 16,         /* entries being repaired at a time, over all pairs */
+    REPAIR_KEYS_PASS_MAX = 65536, /* a pass that repaired so many ends, and the next goes on */
+    LATENCY_BUCKETS = 128,        /* four for each doubling, up to over an hour */
+};
+
 /* From core_config; 0 stands for the default in each. Microseconds. */
 struct repair_config {
     uint64_t repair_interval_us; /* between passes of anti-entropy */
@@ -26,20 +38,76 @@ struct repair_config {
     uint64_t foreground_p99_us;  /* background work yields while requests take longer */
 };
 
+/* The budget of background work, and the latencies it is set by. */
 struct background {
-    uint64_t unused;
+    uint64_t interval_end_us;
+    uint32_t budget; /* slices an interval */
+    uint32_t left;   /* ... of this one */
+    uint64_t p99_us; /* of the requests of the last seconds; 0: there were none */
+    uint64_t window_end_us;
+    uint8_t window; /* which of two is being filled; the other is the one before it */
+    uint32_t count[2];
+    uint32_t bucket[2][LATENCY_BUCKETS];
 };
 
 struct repair {
-    uint64_t unused;
+    /* Passes of anti-entropy. */
+    bool is_running;
+    bool is_resuming;        /* the pass before was cut short: this one is its continuation */
+    bool is_wanted;          /* someone asked for a pass, which has not begun */
+    bool is_cut;             /* this pass did as much as one may */
+    bool is_spoiled;         /* the ring or the own copies changed under it */
+    uint64_t due_us;         /* when the next one begins; 0: no ring yet */
+    uint64_t wake_us;        /* an early one: a node came back; UINT64_MAX: none */
+    uint64_t early_after_us; /* no early one before this */
+    uint64_t retry_us;       /* pause after a pass in which a pair failed */
+    uint64_t epoch;
+    uint16_t first_partition; /* where the pass began, and how far it is: */
+    uint16_t offset, primary; /* the next pair */
+    uint16_t pairs_open;
+    uint16_t pair_slot[PAIRS_MAX]; /* their requests, NO_SLOT between them */
+    uint16_t keys_in_flight;
+    uint32_t keys_left;
+    uint64_t passes, pairs_done, pairs_total, pairs_failed, keys_repaired;
+    bool is_completing; /* that the copies are complete is being saved */
+
+    bool is_salvaging;
+    uint64_t salvage_after_us;
+
+    bool is_scrubbing;
+    uint16_t scrub_slot;
+    uint64_t scrub_due_us;
 };
+
+enum repair_task {
+    TASK_ANSWER, /* another node's question, for the store */
+    TASK_PAIR,
+    TASK_KEY,
+    TASK_SCRUB,
+    TASK_REAP,
+    TASK_SALVAGE,
+    TASK_COMPLETE,
+};
+
+struct answer;
+struct pair;
+struct key_repair;
+struct scrub;
+struct reap;
 
 /* A request of kind REQUEST_REPAIR. */
 struct repair_request {
-    uint64_t unused;
+    enum repair_task task;
+    union { /* owned */
+        struct answer *answer;
+        struct pair *pair;
+        struct key_repair *key;
+        struct scrub *scrub;
+        struct reap *reap;
+    };
 };
 
-/* One slice of background work may be done now; false: after a later tick. */
+/* One slice of background work may be done now; false: a tick will come when to ask again. */
 bool background_take(struct core *core);
 /* A client's request was answered after this long. */
 void background_note(struct core *core, uint64_t latency_us);
@@ -58,6 +126,12 @@ void repair_on_tick(struct core *core);
 void repair_on_corrupt(struct core *core);
 /* The ring is in force, or a new one. */
 void repair_on_ring(struct core *core);
+/* A member can be reached (again): what it missed is looked for soon. */
+void repair_on_peer_up(struct core *core);
 void repair_release(struct request *request);
+/* Brings the gauges of core->stats up to date. */
+void repair_fill_stats(struct core *core);
+/* Asserts the invariants of core->repair. */
+void repair_verify(const struct core *core);
 
 #endif

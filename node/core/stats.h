@@ -24,11 +24,23 @@
     X(rows_left_to_intent) /* puts answered before their row had its quorum */                 \
     X(intents_retried)     /* rows pushed again */                                             \
     X(directories_revived)                                                                     \
-    X(busy)         /* requests refused because a table was full */                            \
-    X(late_answers) /* replies that no request waited for any more */                          \
-    X(stale_ring)   /* requests placed by another ring epoch */                                \
-    X(corrupt)      /* copies that failed their checksum */                                    \
-    X(clocks_ahead) /* objects received with a clock over a minute ahead */
+    X(busy)            /* requests refused because a table was full */                         \
+    X(late_answers)    /* replies that no request waited for any more */                       \
+    X(stale_ring)      /* requests placed by another ring epoch */                             \
+    X(corrupt)         /* copies that failed their checksum */                                 \
+    X(clocks_ahead)    /* objects received with a clock over a minute ahead */                 \
+    X(complete)        /* 1; 0 while the node refills after a lost disk or a salvage */        \
+    X(repair_passes)   /* passes of anti-entropy that were finished */                         \
+    X(pairs_failed)    /* pairs of a partition and a replica that could not be compared */     \
+    X(keys_repaired)   /* objects and rows that anti-entropy made equal */                     \
+    X(scrubs)          /* passes over the own disk */                                          \
+    X(trees_corrected) /* Merkle trees that were not what the disk says */                     \
+    X(rows_pushed)     /* rows sent by a scrub to those who hold them */                       \
+    X(salvages)        /* times a damaged database was salvaged */                             \
+    X(tombstones_reaped)                                                                       \
+    X(reaps_blocked)     /* tombstones kept because a member was away or did not agree */      \
+    X(background_budget) /* slices of background work a tenth of a second */                   \
+    X(foreground_p99_us) /* of clients' requests of the last seconds; 0: there were none */
 
 #define CORE_STAT_FIELD(name) uint64_t name;
 struct core_stats {

@@ -1,0 +1,274 @@
+/*
+ * anti_entropy.c - passes: every pair of a partition and another of its primaries compared.
+ *
+ * Each node drives the pairs of all partitions that it is a primary of, so that each pair is
+ * looked at from both sides: a node that lacks something need not wait for another to notice
+ * (decision 15). DeCandia et al., section 4.7.
+ *
+ * A pass begins every repair_interval_us, soon after a node came back or the ring changed, and
+ * when someone asks. A node whose copies are not complete (it lost its disk) runs one after the
+ * other until one found every other primary of every partition and repaired all that differed:
+ * then its copies are complete.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/core/repair_tasks.h"
+#include "ring/preference_list.h"
+
+#define INTERVAL_DEFAULT_US UINT64_C(600000000)
+
+enum {
+    EARLY_US = 3000000,        /* after a node came back, and up to twice that */
+    EARLY_PAUSE_US = 30000000, /* between beginnings of early passes */
+    REFILL_PAUSE_US = 1000000,
+    RETRY_FIRST_US = 30000000, /* after a pass in which a pair failed; doubles */
+};
+
+static uint64_t interval_us(const struct core *core)
+{
+    uint64_t interval = core->repair_config.repair_interval_us;
+    return interval > 0 ? interval : INTERVAL_DEFAULT_US;
+}
+
+/* Nodes that started together do not go on together. */
+static uint64_t with_jitter(struct core *core, uint64_t us)
+{
+    return us - us / 8 + core_random(core) % (us / 4 + 1);
+}
+
+void pass_wake(struct core *core)
+{
+    struct repair *repair = &core->repair;
+    if (repair->due_us == 0) {
+        repair->due_us = core->now_us + with_jitter(core, interval_us(core));
+        repair->wake_us = UINT64_MAX;
+    }
+    uint64_t at_us = core->now_us + REFILL_PAUSE_US;
+    if (core->is_complete) {
+        at_us = core->now_us + EARLY_US + core_random(core) % EARLY_US;
+        at_us = at_us > repair->early_after_us ? at_us : repair->early_after_us;
+    }
+    repair->wake_us = at_us < repair->wake_us ? at_us : repair->wake_us;
+    request_due(core, repair->wake_us);
+}
+
+void pass_spoil(struct core *core)
+{
+    core->repair.is_spoiled = true;
+}
+
+/* The pair at the cursor, or none is left. */
+static bool pass_find(struct core *core, uint16_t *ret_partition, uint16_t *ret_peer)
+{
+    struct repair *repair = &core->repair;
+    struct preference_list list;
+    while (repair->offset < core->ring->partition_count) {
+        uint16_t partition = (uint16_t)((repair->first_partition + repair->offset) %
+                                        core->ring->partition_count);
+        preference_list_build(core->ring, partition, &list);
+        bool is_own = preference_list_primary_index(&list, core->self) >= 0;
+        while (is_own && repair->primary < list.primary) {
+            uint16_t peer = core->member_peer[list.member[repair->primary]];
+            if (peer != PEER_SELF) {
+                *ret_partition = partition;
+                *ret_peer = peer;
+                return true;
+            }
+            repair->primary++;
+        }
+        repair->offset++;
+        repair->primary = 0;
+    }
+    return false;
+}
+
+static uint64_t count_pairs(const struct core *core)
+{
+    uint64_t count = 0;
+    struct preference_list list;
+    for (uint16_t i = 0; i < core->ring->partition_count; i++) {
+        preference_list_build(core->ring, i, &list);
+        if (preference_list_primary_index(&list, core->self) >= 0) {
+            count += list.primary - 1U;
+        }
+    }
+    return count;
+}
+
+static void pass_begin(struct core *core)
+{
+    struct repair *repair = &core->repair;
+    uint64_t count = count_pairs(core);
+    assert(repair->pairs_open == 0 && repair->keys_in_flight == 0);
+    if (!repair->is_resuming) {
+        repair->first_partition = (uint16_t)(core_random(core) % core->ring->partition_count);
+        repair->is_wanted = false;
+        repair->keys_repaired = 0;
+    }
+    repair->is_running = true;
+    repair->is_resuming = false;
+    repair->is_cut = false;
+    repair->is_spoiled = false;
+    repair->wake_us = UINT64_MAX;
+    repair->early_after_us = core->now_us + EARLY_PAUSE_US;
+    repair->epoch = core->ring->epoch;
+    repair->offset = 0;
+    repair->primary = 0;
+    repair->keys_left = REPAIR_KEYS_PASS_MAX;
+    repair->pairs_total = count;
+    repair->pairs_done = 0;
+    repair->pairs_failed = 0;
+    for (uint16_t i = 0; i < PAIRS_MAX; i++) {
+        repair->pair_slot[i] = NO_SLOT;
+    }
+}
+
+/* Saves that the copies are complete; they are once it is on the disk. */
+static void complete_start(struct core *core)
+{
+    struct request *request = repair_new(core, TASK_COMPLETE, UINT64_MAX);
+    if (request) {
+        core->repair.is_completing = true;
+        request_store(core, request, LEG_OF_STORE, STORE_SET_COMPLETE)->is_complete = true;
+    }
+}
+
+void pass_on_completed(struct core *core, struct request *request, enum status status)
+{
+    core->repair.is_completing = false;
+    request_free(core, request);
+    if (status == STATUS_OK && !core->repair.is_spoiled) {
+        core->is_complete = true;
+        core_note(core, NOTE_REFILLED, "every copy was compared with all other replicas");
+    }
+}
+
+/* When does the next one begin? */
+static uint64_t pass_pause_us(struct core *core, bool is_good)
+{
+    struct repair *repair = &core->repair;
+    if (repair->is_wanted) {
+        return 0;
+    }
+    if (repair->is_cut || repair->is_spoiled || !core->is_complete) {
+        return REFILL_PAUSE_US;
+    }
+    if (is_good) {
+        repair->retry_us = 0;
+        return with_jitter(core, interval_us(core));
+    }
+    uint64_t retry_us = repair->retry_us > 0 ? repair->retry_us * 2 : RETRY_FIRST_US;
+    repair->retry_us = retry_us < interval_us(core) ? retry_us : interval_us(core);
+    return with_jitter(core, repair->retry_us);
+}
+
+static void pass_end(struct core *core)
+{
+    struct repair *repair = &core->repair;
+    repair->is_spoiled |= repair->epoch != core->ring->epoch;
+    repair->is_running = false;
+    repair->is_resuming = repair->is_cut || repair->is_spoiled;
+    bool is_good = !repair->is_resuming && repair->pairs_failed == 0;
+    if (!repair->is_resuming) {
+        repair->passes++;
+        core->stats.repair_passes++;
+    } else {
+        repair->first_partition = (uint16_t)((repair->first_partition + repair->offset) %
+                                             core->ring->partition_count);
+    }
+    repair->due_us = core->now_us + pass_pause_us(core, is_good);
+    if (is_good && !core->is_complete) {
+        complete_start(core);
+    }
+    request_due(core, repair->due_us);
+    request_due(core, repair->wake_us);
+}
+
+static unsigned count_active(const struct core *core)
+{
+    unsigned active = 0;
+    for (uint16_t i = 0; i < PAIRS_MAX; i++) {
+        uint16_t slot = core->repair.pair_slot[i];
+        active += slot != NO_SLOT && pair_is_active(&core->requests[slot]) ? 1U : 0U;
+    }
+    return active;
+}
+
+static void advance_open(struct core *core)
+{
+    struct repair *repair = &core->repair;
+    unsigned active = count_active(core);
+    for (uint16_t i = 0; i < PAIRS_MAX && repair_has_room(core); i++) {
+        uint16_t slot = repair->pair_slot[i];
+        if (slot == NO_SLOT) {
+            continue;
+        }
+        struct request *request = &core->requests[slot];
+        if (!pair_is_ready(request)) {
+            pair_advance(core, request);
+        } else if (active < PAIRS_ACTIVE_MAX) {
+            active++;
+            pair_confirm(core, request);
+        }
+    }
+}
+
+/* Starts pairs while there is place for them. True if all have been started. */
+static bool start_pairs(struct core *core)
+{
+    struct repair *repair = &core->repair;
+    uint16_t partition = 0;
+    uint16_t peer = 0;
+    while (pass_find(core, &partition, &peer)) {
+        if (!repair_may_ask(core, peer)) {
+            repair->pairs_done++;
+            repair->pairs_failed++;
+            repair->primary++;
+            continue;
+        }
+        if (repair->pairs_open == PAIRS_MAX || count_active(core) >= PAIRS_ACTIVE_MAX ||
+            !repair_has_room(core) || !background_take(core)) {
+            return false;
+        }
+        if (!pair_start(core, partition, peer)) {
+            request_due(core, core->now_us + REFILL_PAUSE_US);
+            return false;
+        }
+        repair->primary++;
+    }
+    return true;
+}
+
+void pass_advance(struct core *core)
+{
+    struct repair *repair = &core->repair;
+    if (!repair->is_running) {
+        return;
+    }
+    advance_open(core);
+    bool is_over = repair->is_cut || repair->is_spoiled || start_pairs(core);
+    if (is_over && repair->pairs_open == 0) {
+        pass_end(core);
+    }
+}
+
+void pass_on_tick(struct core *core)
+{
+    struct repair *repair = &core->repair;
+    if (repair->is_completing || repair->due_us == 0) {
+        return;
+    }
+    if (!repair->is_running &&
+        (repair->due_us <= core->now_us || repair->wake_us <= core->now_us)) {
+        pass_begin(core);
+    }
+    if (repair->is_running) {
+        pass_advance(core);
+    } else {
+        request_due(core, repair->due_us);
+        request_due(core, repair->wake_us);
+    }
+}

@@ -1,0 +1,270 @@
+/*
+ * reap.c - a tombstone goes when nobody can bring back what it deleted.
+ *
+ *   LOOKING ──► ASKING every member ──► DROPPING at the other primaries ──► LAST: the own copy
+ *
+ * The first primary proposes. Each member of the ring is asked, in turn: no member may keep a
+ * hint for the key; each primary must hold the very tombstone; and what is placed elsewhere
+ * must be gone or going: an object's tombstone goes only where no row of it lives, a row's only
+ * when its object is gone from all of its replicas, so that no replica that lags can push a row
+ * that nothing would delete again. A member that is away, is passed over, or refuses, stops it:
+ * the next scrub tries again (decision 14).
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/core/repair_tasks.h"
+#include "ring/planted.h"
+
+enum reap_state { REAP_LOOKING, REAP_ASKING, REAP_DROPPING, REAP_LAST };
+
+struct reap {
+    enum reap_state state;
+    struct reap_question question;
+    uint16_t next_member; /* ASKING: the first that was not asked yet */
+    uint64_t epoch;
+};
+
+/* One node's answer ------------------------------------------------------------------------ */
+
+/* The second look, if this node holds what is placed elsewhere: the row of an object, the
+ * object of a row. True if the store was asked. */
+static bool ask_second(struct core *core, struct request *request,
+                       const struct reap_question *question, enum status *ret_status)
+{
+    struct slice key = blob_slice(request->key);
+    bool of_row = question->part == MERKLE_OBJECT;
+    enum merkle_part other = of_row ? MERKLE_ROW : MERKLE_OBJECT;
+    if (question->drop || !repair_holds(core, PEER_SELF, other, key)) {
+        return false;
+    }
+    struct blob *asked = of_row ? blob_new(key_directory(key)) : blob_ref(request->key);
+    struct blob *name = of_row ? blob_new(key_name(key)) : NULL;
+    if (!asked || (of_row && !name)) {
+        blob_unref(asked);
+        blob_unref(name);
+        *ret_status = STATUS_NO_MEMORY;
+        return false;
+    }
+    struct store_request *store =
+        request_store(core, request, LEG_OF_STORE, of_row ? STORE_LIST : STORE_GET);
+    store->key = asked;
+    store->list.start = name;
+    store->list.end = blob_ref(name);
+    store->list.limit = 2; /* a file and a directory may have one name */
+    return true;
+}
+
+void reap_ask_store(struct core *core, struct request *request,
+                    const struct reap_question *question)
+{
+    struct slice key = blob_slice(request->key);
+    bool is_held = repair_holds(core, PEER_SELF, question->part, key);
+    struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_REAP);
+    store->key = blob_ref(request->key);
+    store->part = is_held ? question->part : (enum merkle_part)0;
+    store->drop = question->drop && is_held;
+    memcpy(store->digest, question->digest, DIGEST_SIZE);
+}
+
+/* True if what the second look found does not stand in the way. */
+static bool is_gone(const struct request *request, const struct store_result *result)
+{
+    if (result->operation == STORE_GET) {
+        return result->object == NULL;
+    }
+    enum row_kind kind = key_row_kind(blob_slice(request->key));
+    for (uint16_t i = 0; i < result->list.row_count; i++) {
+        const struct row *row = &result->list.rows[i];
+        bool is_live = row->object ? object_is_live(row->object) : message_row_is_live(row);
+        if (row->kind == kind && is_live) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool reap_judge(struct core *core, struct request *request, struct reap_question *question,
+                const struct store_result *result, enum status *ret_status)
+{
+    *ret_status = result->status;
+    if (result->status != STATUS_OK) {
+        return true;
+    }
+    if (question->is_second) {
+        *ret_status = is_gone(request, result) ? STATUS_OK : STATUS_REFUSED;
+        return true;
+    }
+    question->is_second = ask_second(core, request, question, ret_status);
+    return !question->is_second;
+}
+
+/* The one that proposes -------------------------------------------------------------------- */
+
+static void reap_end(struct core *core, struct request *request, bool is_reaped)
+{
+    core->stats.tombstones_reaped += is_reaped ? 1 : 0;
+    core->stats.reaps_blocked += is_reaped ? 0 : 1;
+    struct child_result result = {.kind = REQUEST_REPAIR,
+                                  .status = is_reaped ? STATUS_OK : STATUS_REFUSED};
+    child_finish(core, request, &result);
+}
+
+static bool all_members_are_here(const struct core *core)
+{
+    for (uint16_t i = 0; i < core->ring->member_count; i++) {
+        if (!repair_may_ask(core, core->member_peer[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool reap_start(struct core *core, struct request *parent, const struct tree_entry *entry)
+{
+    if (!all_members_are_here(core) && !planted(PLANTED_REAP_EARLY)) {
+        core->stats.reaps_blocked++;
+        return false;
+    }
+    struct reap *reap = calloc(1, sizeof *reap);
+    struct request *request = reap ? repair_new(core, TASK_REAP, UINT64_MAX) : NULL;
+    if (!request) {
+        free(reap);
+        return false;
+    }
+    repair_set_parent(request, parent);
+    request->repair.reap = reap;
+    request->key = blob_ref(entry->key);
+    reap->epoch = core->ring->epoch;
+    reap->question.part = entry->part;
+    memcpy(reap->question.digest, entry->digest, DIGEST_SIZE);
+    reap_ask_store(core, request, &reap->question);
+    return true;
+}
+
+static void reap_ask(struct core *core, struct request *request, uint16_t peer)
+{
+    const struct reap *reap = request->repair.reap;
+    uint8_t i = request->leg_count++;
+    request->leg[i].peer = peer;
+    request->leg[i].state = LEG_FAILED;
+    if (!repair_may_ask(core, peer)) {
+        return;
+    }
+    struct message *message = request_send(core, request, i, MESSAGE_REAP);
+    message->reap.part = reap->question.part;
+    message->reap.key = blob_ref(request->key);
+    message->reap.drop = reap->question.drop;
+    memcpy(message->reap.digest, reap->question.digest, DIGEST_SIZE);
+}
+
+/* Asks some more members. False if all were asked. */
+static bool reap_ask_members(struct core *core, struct request *request)
+{
+    struct reap *reap = request->repair.reap;
+    request->leg_count = 0;
+    while (reap->next_member < core->ring->member_count && request->leg_count < LEGS_MAX &&
+           !planted(PLANTED_REAP_EARLY)) {
+        uint16_t peer = core->member_peer[reap->next_member++];
+        if (peer != PEER_SELF) {
+            reap_ask(core, request, peer);
+        }
+    }
+    return request->leg_count > 0;
+}
+
+/* Everybody agreed: the other primaries drop their copies, then this node its own. */
+static void reap_drop(struct core *core, struct request *request)
+{
+    struct reap *reap = request->repair.reap;
+    reap->question.drop = true;
+    request->leg_count = 0;
+    for (uint16_t i = 0; i < core->ring->member_count; i++) {
+        uint16_t peer = core->member_peer[i];
+        if (peer != PEER_SELF &&
+            repair_holds(core, peer, reap->question.part, blob_slice(request->key))) {
+            reap_ask(core, request, peer);
+        }
+    }
+}
+
+/* All that was asked of others is answered well. */
+static void reap_go_on(struct core *core, struct request *request)
+{
+    struct reap *reap = request->repair.reap;
+    if (reap->epoch != core->ring->epoch) {
+        reap_end(core, request, false);
+        return;
+    }
+    repair_set_deadline(core, request, core->now_us + REPAIR_DEADLINE_US);
+    if (reap->state == REAP_LOOKING || reap->state == REAP_ASKING) {
+        reap->state = REAP_ASKING;
+        if (reap_ask_members(core, request)) {
+            reap_check(core, request);
+            return;
+        }
+        reap->state = REAP_DROPPING;
+        reap_drop(core, request);
+        if (request->leg_count > 0) {
+            reap_check(core, request);
+            return;
+        }
+    }
+    reap->state = REAP_LAST;
+    request->deadline_us = UINT64_MAX;
+    reap_ask_store(core, request, &reap->question);
+}
+
+void reap_check(struct core *core, struct request *request)
+{
+    const struct reap *reap = request->repair.reap;
+    if (reap->state != REAP_ASKING && reap->state != REAP_DROPPING) {
+        return;
+    }
+    bool is_done = true;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        if (request->leg[i].state == LEG_FAILED) {
+            reap_end(core, request, false);
+            return;
+        }
+        is_done &= request->leg[i].state == LEG_DONE;
+    }
+    if (is_done) {
+        reap_go_on(core, request);
+    }
+}
+
+void reap_on_reply(struct core *core, struct request *request, uint8_t leg,
+                   struct message *message)
+{
+    bool is_good = message->type == MESSAGE_REAP_REPLY && message->status == STATUS_OK;
+    request->leg[leg].state = is_good ? LEG_DONE : LEG_FAILED;
+    reap_check(core, request);
+}
+
+void reap_on_stored(struct core *core, struct request *request, struct store_result *result)
+{
+    struct reap *reap = request->repair.reap;
+    enum status status = STATUS_OK;
+    assert(reap->state == REAP_LOOKING || reap->state == REAP_LAST);
+    if (!reap_judge(core, request, &reap->question, result, &status)) {
+        return;
+    }
+    if (reap->state == REAP_LAST || status != STATUS_OK) {
+        reap_end(core, request, status == STATUS_OK);
+        return;
+    }
+    reap->question.is_second = false;
+    reap_go_on(core, request);
+}
+
+void reap_on_due(struct core *core, struct request *request)
+{
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        if (request->leg[i].state == LEG_SENT) {
+            peer_failed(core, request->leg[i].peer);
+        }
+    }
+    reap_end(core, request, false);
+}

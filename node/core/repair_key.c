@@ -1,0 +1,336 @@
+/*
+ * repair_key.c - one object or row of which two replicas hold different states.
+ *
+ *   ASKING ──► (READING) ──► STORING ──► the parent hears
+ *   whole copies   a row: first   the merged state to whoever lacks
+ *   of both sides  its object     something, acknowledged
+ *
+ * Both whole copies are read, merged, and the result is written to whoever lacks something: a
+ * merge, never a new event (design.md, rule 4). Where a replica of a row holds the object too,
+ * the object goes there first, or a power cut might take it from the one disk that has it and
+ * leave the row ahead for ever: all replicas of the object are made to agree, and what it
+ * projects to becomes part of the row.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/core/repair_tasks.h"
+#include "ring/planted.h"
+
+enum { OBJECT_DEADLINE_US = 4 * REPAIR_DEADLINE_US };
+
+struct key_repair {
+    enum merkle_part part;
+    struct object *merged; /* owned */
+};
+
+void key_free(struct key_repair *key)
+{
+    if (key) {
+        object_unref(key->merged);
+    }
+    free(key);
+}
+
+static void key_finish(struct core *core, struct request *request, enum status status)
+{
+    struct child_result result = {
+        .kind = REQUEST_REPAIR, .status = status, .object = request->repair.key->merged};
+    struct object *object = object_ref(result.object);
+    child_finish(core, request, &result);
+    object_unref(object);
+}
+
+void key_fail(struct core *core, struct request *request, enum status status)
+{
+    for (uint8_t i = 0; status == STATUS_TIMEOUT && i < request->leg_count; i++) {
+        if (request->leg[i].state == LEG_SENT && request->leg[i].peer != PEER_SELF) {
+            peer_failed(core, request->leg[i].peer);
+        }
+    }
+    key_finish(core, request, status);
+}
+
+/* A listing of the row's name alone. False when memory is short. */
+static bool list_one(const struct request *request, struct message_list *list)
+{
+    struct slice key = blob_slice(request->key);
+    list->directory = blob_new(key_directory(key));
+    list->start = blob_new(key_name(key));
+    list->end = blob_ref(list->start);
+    list->limit = 2; /* a file and a directory may have one name */
+    list->for_repair = true;
+    if (list->directory && list->start) {
+        return true;
+    }
+    blob_unref(list->directory);
+    blob_unref(list->start);
+    blob_unref(list->end);
+    return false;
+}
+
+static void row_ask(struct core *core, struct request *request, uint8_t i)
+{
+    struct message_list list = {0};
+    if (!list_one(request, &list)) {
+        return; /* The deadline ends it. */
+    }
+    if (request->leg[i].peer != PEER_SELF) {
+        request_send(core, request, i, MESSAGE_REPLICA_LIST)->list = list;
+        return;
+    }
+    struct store_request *store = request_store(core, request, i, STORE_LIST);
+    request->leg[i].state = LEG_SENT;
+    store->key = list.directory;
+    list.directory = NULL;
+    store->list = list;
+}
+
+static void object_ask(struct core *core, struct request *request, uint8_t i)
+{
+    if (request->leg[i].peer != PEER_SELF) {
+        struct message *message = request_send(core, request, i, MESSAGE_REPLICA_GET);
+        message->replica_get.key = blob_ref(request->key);
+        message->replica_get.for_repair = true;
+        return;
+    }
+    request_store(core, request, i, STORE_GET)->key = blob_ref(request->key);
+    request->leg[i].state = LEG_SENT;
+}
+
+/* Sets up the legs. False if one of them cannot be asked. */
+static bool key_add_legs(struct core *core, struct request *request, uint16_t peer)
+{
+    if (peer == EVERY_PRIMARY) {
+        request_add_primaries(core, request,
+                              ring_partition(core->ring, blob_slice(request->key)));
+    } else {
+        request->leg_count = 2;
+        request->leg[0].peer = PEER_SELF;
+        request->leg[1].peer = peer;
+    }
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        if (!repair_may_ask(core, request->leg[i].peer)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool key_start(struct core *core, struct request *parent, const struct tree_entry *entry,
+               uint16_t peer)
+{
+    struct request *request =
+        repair_new(core, TASK_KEY, core->now_us + (uint64_t)REPAIR_DEADLINE_US);
+    if (!request) {
+        return false;
+    }
+    request->repair.key = calloc(1, sizeof *request->repair.key);
+    request->key = blob_ref(entry->key);
+    repair_set_parent(request, parent);
+    if (!request->repair.key || !key_add_legs(core, request, peer)) {
+        request_free(core, request);
+        return false;
+    }
+    request->repair.key->part = entry->part;
+    request->state = STATE_ASKING;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        if (entry->part == MERKLE_OBJECT) {
+            object_ask(core, request, i);
+        } else {
+            row_ask(core, request, i);
+        }
+    }
+    return true;
+}
+
+/* The row of our kind out of the listing of its name, a new reference; NULL: there is none. */
+static enum status row_of(const struct request *request, struct message_list_reply *list,
+                          struct object **ret_object)
+{
+    for (uint16_t i = 0; i < list->row_count; i++) {
+        struct row *row = &list->rows[i];
+        if (row->kind != key_row_kind(blob_slice(request->key))) {
+            continue;
+        }
+        enum status status = row->object ? STATUS_OK : message_open_row(row);
+        if (status == STATUS_OK) {
+            *ret_object = object_ref(row->object);
+        }
+        return status;
+    }
+    return STATUS_OK;
+}
+
+/* Merges all copies. False when memory is short. */
+static bool key_merge(struct request *request)
+{
+    struct key_repair *key = request->repair.key;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        if (!request->leg[i].object) {
+            continue;
+        }
+        struct object *merged = object_merge(key->merged, request->leg[i].object);
+        if (!merged) {
+            return false;
+        }
+        object_unref(key->merged);
+        key->merged = merged;
+    }
+    return true;
+}
+
+static bool leg_lacks(const struct request *request, uint8_t i)
+{
+    return !object_equal(request->leg[i].object, request->repair.key->merged);
+}
+
+static struct object *object_to_write(struct object *merged)
+{
+    return planted(PLANTED_TREE_SINGLY) ? object_newest_alone(merged) : object_ref(merged);
+}
+
+static void key_write(struct core *core, struct request *request, uint8_t i)
+{
+    struct key_repair *key = request->repair.key;
+    uint16_t peer = request->leg[i].peer;
+    uint8_t parts = key->part == MERKLE_OBJECT ? REPLICA_OBJECT : REPLICA_ROW;
+    if (repair_holds(core, peer, MERKLE_ROW, blob_slice(request->key))) {
+        parts |= REPLICA_ROW;
+    }
+    if (peer == PEER_SELF) {
+        struct store_request *store = request_store(core, request, i, STORE_MERGE);
+        request->leg[i].state = LEG_SENT;
+        store->key = blob_ref(request->key);
+        store->object = object_to_write(key->merged);
+        store->parts = parts;
+    } else if (repair_may_ask(core, peer)) {
+        struct message *message = request_send(core, request, i, MESSAGE_REPLICA_PUT);
+        message->replica_put.key = blob_ref(request->key);
+        message->replica_put.object = object_to_write(key->merged);
+        message->replica_put.parts = parts;
+    } else {
+        request->leg[i].state = LEG_FAILED;
+    }
+}
+
+static void key_store(struct core *core, struct request *request)
+{
+    request->state = STATE_STORING;
+    repair_set_deadline(core, request, core->now_us + REPAIR_DEADLINE_US);
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        if (leg_lacks(request, i)) {
+            key_write(core, request, i);
+        }
+    }
+    key_check(core, request);
+}
+
+/* True if a replica that lacks the row holds the object as well. */
+static bool wants_object(const struct core *core, const struct request *request)
+{
+    bool wanted = false;
+    for (uint8_t i = 0; request->repair.key->part == MERKLE_ROW && i < request->leg_count;
+         i++) {
+        wanted |=
+            leg_lacks(request, i) &&
+            repair_holds(core, request->leg[i].peer, MERKLE_OBJECT, blob_slice(request->key));
+    }
+    return wanted;
+}
+
+/* All copies are here. */
+static void key_repair_copies(struct core *core, struct request *request)
+{
+    if (!key_merge(request)) {
+        key_finish(core, request, STATUS_NO_MEMORY);
+        return;
+    }
+    if (!wants_object(core, request)) {
+        key_store(core, request);
+        return;
+    }
+    struct tree_entry entry = {.part = MERKLE_OBJECT, .key = request->key};
+    request->state = STATE_READING;
+    repair_set_deadline(core, request, core->now_us + OBJECT_DEADLINE_US);
+    if (!key_start(core, request, &entry, EVERY_PRIMARY)) {
+        key_finish(core, request, STATUS_UNREACHABLE);
+    }
+}
+
+void key_on_child(struct core *core, struct request *request, struct child_result *result)
+{
+    struct key_repair *key = request->repair.key;
+    assert(request->state == STATE_READING);
+    if (result->status != STATUS_OK) {
+        key_finish(core, request, result->status);
+        return;
+    }
+    if (result->object) {
+        struct object *row = object_project(result->object);
+        struct object *merged = row ? object_merge(key->merged, row) : NULL;
+        object_unref(row);
+        if (!merged) {
+            key_finish(core, request, STATUS_NO_MEMORY);
+            return;
+        }
+        object_unref(key->merged);
+        key->merged = merged;
+    }
+    key_store(core, request);
+}
+
+void key_check(struct core *core, struct request *request)
+{
+    bool is_done = true;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        if (request->leg[i].state == LEG_FAILED) {
+            key_finish(core, request, STATUS_UNREACHABLE);
+            return;
+        }
+        is_done &= request->leg[i].state == LEG_DONE;
+    }
+    if (!is_done) {
+        return;
+    }
+    if (request->state == STATE_ASKING) {
+        key_repair_copies(core, request);
+    } else if (request->state == STATE_STORING) {
+        key_finish(core, request, STATUS_OK);
+    }
+}
+
+void key_on_reply(struct core *core, struct request *request, uint8_t i,
+                  struct message *message)
+{
+    struct leg *leg = &request->leg[i];
+    bool is_object = request->repair.key->part == MERKLE_OBJECT;
+    enum message_type read = is_object ? MESSAGE_REPLICA_GET_REPLY : MESSAGE_REPLICA_LIST_REPLY;
+    bool is_asking = request->state == STATE_ASKING;
+    bool is_good = message->type == (is_asking ? read : MESSAGE_REPLICA_PUT_REPLY) &&
+                   message->status == STATUS_OK;
+    if (is_good && is_asking && is_object) {
+        is_good = !message->replica_get_reply.has_digest;
+        leg->object = object_ref(message->replica_get_reply.object);
+    } else if (is_good && is_asking) {
+        is_good = row_of(request, &message->list_reply, &leg->object) == STATUS_OK;
+    }
+    leg->state = is_good ? LEG_DONE : LEG_FAILED;
+    key_check(core, request);
+}
+
+void key_on_stored(struct core *core, struct request *request, uint8_t i,
+                   struct store_result *result)
+{
+    assert(i < request->leg_count && request->leg[i].peer == PEER_SELF);
+    struct leg *leg = &request->leg[i];
+    bool is_good = result->status == STATUS_OK;
+    if (is_good && result->operation == STORE_GET) {
+        leg->object = object_ref(result->object);
+    } else if (is_good && result->operation == STORE_LIST) {
+        is_good = row_of(request, &result->list, &leg->object) == STATUS_OK;
+    }
+    leg->state = is_good ? LEG_DONE : LEG_FAILED;
+    key_check(core, request);
+}

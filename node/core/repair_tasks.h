@@ -1,0 +1,107 @@
+/*
+ * repair_tasks.h - what the files of background repair share; see repair.h for who does what.
+ */
+#ifndef NODE_CORE_REPAIR_TASKS_H
+#define NODE_CORE_REPAIR_TASKS_H
+
+#include "node/core/internal.h"
+
+/* How long another node's answer is waited for. */
+enum { REPAIR_DEADLINE_US = 5000000 };
+
+/* repair.c -------------------------------------------------------------------------------- */
+
+/* A request of the task, or NULL. */
+struct request *repair_new(struct core *core, enum repair_task task, uint64_t deadline_us);
+void repair_set_deadline(struct core *core, struct request *request, uint64_t at_us);
+/* Makes it a child of `parent`. */
+void repair_set_parent(struct request *request, const struct request *parent);
+/* True if a task may still emit a batch of actions in this step; else a tick comes at once. */
+bool repair_has_room(struct core *core);
+/* True if the peer can be asked, and is not passed over. */
+bool repair_may_ask(const struct core *core, uint16_t peer);
+/* True if the peer (or this node) is a primary of the entry. */
+bool repair_holds(const struct core *core, uint16_t peer, enum merkle_part part,
+                  struct slice key);
+
+/* anti_entropy.c -------------------------------------------------------------------------- */
+
+void pass_on_tick(struct core *core);
+/* Goes on with whatever may go on. */
+void pass_advance(struct core *core);
+/* A pass begins soon, though not too soon after the last. */
+void pass_wake(struct core *core);
+/* What the running pass found does not hold for the copies as they are now. */
+void pass_spoil(struct core *core);
+void pass_on_completed(struct core *core, struct request *request, enum status status);
+
+/* tree_pair.c ----------------------------------------------------------------------------- */
+
+/* False if there is no memory or no place for it. */
+bool pair_start(struct core *core, uint16_t partition, uint16_t peer);
+bool pair_is_active(const struct request *request);
+/* Goes on; a pair that ends counts itself in core->repair and frees the request. */
+void pair_advance(struct core *core, struct request *request);
+/* Lets a pair that waited for its confirmation go on. */
+void pair_confirm(struct core *core, struct request *request);
+bool pair_is_ready(const struct request *request);
+void pair_on_reply(struct core *core, struct request *request, uint8_t leg,
+                   struct message *message);
+void pair_on_stored(struct core *core, struct request *request, struct store_result *result);
+void pair_on_key(struct core *core, struct request *request, enum status status);
+void pair_on_due(struct core *core, struct request *request);
+void pair_free(struct pair *pair);
+
+/* repair_key.c ---------------------------------------------------------------------------- */
+
+/*
+ * Reads the entry from this node and `peer` (EVERY_PRIMARY: from all primaries of an object),
+ * merges, and writes to whoever lacks something. The result goes to the parent: OK when all of
+ * them have acknowledged the same state. False if it cannot even begin. Never finishes before
+ * it returns.
+ */
+enum { EVERY_PRIMARY = 0xfffe };
+bool key_start(struct core *core, struct request *parent, const struct tree_entry *entry,
+               uint16_t peer);
+void key_on_reply(struct core *core, struct request *request, uint8_t leg,
+                  struct message *message);
+void key_on_stored(struct core *core, struct request *request, uint8_t leg,
+                   struct store_result *result);
+void key_on_child(struct core *core, struct request *request, struct child_result *result);
+void key_check(struct core *core, struct request *request);
+void key_fail(struct core *core, struct request *request, enum status status);
+void key_free(struct key_repair *key);
+
+/* scrub.c --------------------------------------------------------------------------------- */
+
+void scrub_on_ring(struct core *core);
+void scrub_on_tick(struct core *core);
+void scrub_on_stored(struct core *core, struct request *request, struct store_result *result);
+void scrub_on_child(struct core *core, struct request *request, struct child_result *result);
+void scrub_free(struct scrub *scrub);
+
+/* reap.c ---------------------------------------------------------------------------------- */
+
+/* May this tombstone go? Asked of a node, as it sees its own store. */
+struct reap_question {
+    enum merkle_part part;
+    uint8_t digest[DIGEST_SIZE];
+    bool drop;      /* drop it now */
+    bool is_second; /* the second of two looks is under way */
+};
+
+/* Asks the own store about request->key. */
+void reap_ask_store(struct core *core, struct request *request,
+                    const struct reap_question *question);
+/* Takes the store's answer. True when all is known: ret_status is OK or why not. */
+bool reap_judge(struct core *core, struct request *request, struct reap_question *question,
+                const struct store_result *result, enum status *ret_status);
+/* Reaps the tombstone if everybody agrees; the parent hears of the end. False: not now. */
+bool reap_start(struct core *core, struct request *parent, const struct tree_entry *entry);
+void reap_on_reply(struct core *core, struct request *request, uint8_t leg,
+                   struct message *message);
+void reap_on_stored(struct core *core, struct request *request, struct store_result *result);
+void reap_check(struct core *core, struct request *request);
+void reap_on_due(struct core *core, struct request *request);
+
+#endif
