@@ -24,6 +24,7 @@ enum {
  */
 struct patient {
     bool has_answered; /* ever */
+    bool is_asked;     /* the last question was to start */
     bool is_lost;      /* it is not asked any more: see error */
     bool is_done;
     uint64_t pass_wanted; /* done once so many are finished */
@@ -36,14 +37,14 @@ struct repair_survey {
     const struct ring *ring;
     struct pool *pool;
     uint32_t timeout_ms;
-    bool is_first;            /* the question before the start: which pass to wait for */
+    unsigned round; /* 0: before the start, to know which pass to wait for; 1: the start */
     struct patient *patients; /* one for each member */
 };
 
 static void note_reply(struct patient *patient, const struct message_repair_reply *told,
-                       bool is_first)
+                       unsigned round)
 {
-    if (is_first) {
+    if (round == 0) {
         /* A pass that runs may have gone past what was stored a moment ago. */
         patient->pass_wanted = told->passes + (told->is_running ? 2 : 1);
     } else if (told->passes < patient->told.passes) { /* it was restarted, and counts anew */
@@ -55,7 +56,8 @@ static void note_reply(struct patient *patient, const struct message_repair_repl
     patient->is_done = told->passes >= patient->pass_wanted && !told->is_running;
 }
 
-/* Asks a member how far it is, and to start if the pass that is waited for does not run. */
+/* Asks a member how far it is, or to start; and once more if it has forgotten. The answer to a
+ * start tells how it was before. */
 static void ask_repair(void *argument, unsigned index)
 {
     struct repair_survey *survey = argument;
@@ -65,13 +67,14 @@ static void ask_repair(void *argument, unsigned index)
     if (patient->is_done || patient->is_lost) {
         return;
     }
-    bool start = !survey->is_first && !patient->told.is_running;
+    bool has_forgotten = survey->round > 1 && !patient->is_asked && !patient->told.is_running;
+    patient->is_asked = survey->round == 1 || has_forgotten;
     enum status status = admin_repair(survey->pool, survey->ring->members[index].address,
-                                      survey->timeout_ms, start, &told, &error);
+                                      survey->timeout_ms, patient->is_asked, &told, &error);
     patient->error = error;
     if (status == STATUS_OK) {
-        note_reply(patient, &told, survey->is_first);
-    } else if (survey->is_first ||
+        note_reply(patient, &told, survey->round);
+    } else if (survey->round == 0 ||
                socket_now_ns() - patient->heard_ns > LOST_AFTER_MS * NS_PER_MS) {
         patient->is_lost = true;
     }
@@ -80,6 +83,7 @@ static void ask_repair(void *argument, unsigned index)
 static void ask_all(struct repair_survey *survey)
 {
     ctl_ask_members(survey->ring->member_count, ask_repair, survey);
+    survey->round++;
 }
 
 static bool is_over(const struct repair_survey *survey)
@@ -279,10 +283,7 @@ static int conclude(const struct ctl *ctl, const struct repair_survey *survey)
 
 static int run_repair(const struct ctl *ctl, struct repair_survey *survey)
 {
-    survey->is_first = true;
     ask_all(survey);
-    survey->is_first = false;
-    /* One that runs already is not the pass that is wanted, but is asked again in its time. */
     ask_all(survey);
     if (ctl->wait) {
         wait_for_all(ctl, survey);

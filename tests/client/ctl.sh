@@ -79,6 +79,18 @@ json 'it["position"] == hashlib.md5(b"a/b").hexdigest() and it["partition"] == i
 expect 0 ring a/b
 grep -q "$address" "$work/out" || fail "no node holds the key"
 
+echo "== hints and repair"
+expect 0 hints
+grep -q '^total  *0  *0 B  *-$' "$work/out" || fail "a lone node keeps hints"
+expect 0 hints --json
+json 'it["hints"] == [] and it["total"]["count"] == 0 and it["unreachable"] == []'
+expect 0 repair
+grep -q '^repair began on 1 of 1 members$' "$work/out" || fail "repair does not begin"
+expect 0 repair --wait --timeout 60
+grep -q '^1 of 1 members through: ' "$work/out" || fail "repair does not end"
+expect 0 repair --wait --json
+json 'it["finished"] and it["complete"] and it["pairs_failed"] == 0 and it["members"][0]["passes"] > 0'
+
 echo "== put and get"
 expect 3 get a/b
 expect 3 get a/b --json
@@ -182,7 +194,11 @@ expect 2 get a --timeout 0
 expect 2 get a --r 9
 expect 2 get a --version
 expect 2 get a --json=yes
-for verb in status ring get put delete ls; do
+expect 2 hints a
+expect 2 hints --wait
+expect 2 repair --timeout 0
+expect 2 repair --timeout x
+for verb in status ring get put delete ls hints repair; do
     expect 0 "$verb" --help
     grep -q "^usage: dynamoctl .*$verb" "$work/out" || fail "no help for $verb"
 done
@@ -193,5 +209,7 @@ wait "$node" || true
 node=
 expect 1 get a --timeout 2000
 expect 1 status --timeout 2000
+expect 1 hints --timeout 2000
+expect 1 repair --wait --timeout 2
 expect 1 put large "$work/one" --timeout 2000
 echo "all well"
