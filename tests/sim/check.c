@@ -11,9 +11,6 @@
 
 enum { SETTLE_STEP_US = 5000000, SETTLE_LIMIT_US = 180000000, DIRECTORIES_MAX = 16 };
 
-/* Until anti-entropy is there, reads with all replicas repair them. */
-static const bool heals_by_itself = false;
-
 static struct store_result look(struct check *check, int node, struct store_request *request)
 {
     struct store_result result = {0};
@@ -102,10 +99,6 @@ static bool collect(struct check *check, struct slice key, bool is_row,
         } else if (is_first) {
             merged = object_ref(copy);
             is_first = false;
-        } else if (is_row && !heals_by_itself) {
-            struct object *both = object_merge(merged, copy);
-            object_unref(merged);
-            merged = both;
         } else if (!object_equal(merged, copy)) {
             say(check, is_row ? "rows differ" : "replicas differ", key);
             good = false;
@@ -231,45 +224,19 @@ static bool is_complete(struct check *check, int node)
 static bool is_settled(struct check *check)
 {
     for (int node = 0; node < check->nodes; node++) {
-        if ((heals_by_itself && !is_complete(check, node)) || !is_node_done(check, node)) {
+        if (!is_complete(check, node) || !is_node_done(check, node)) {
             return false;
         }
     }
     if (!are_replicas_equal(check)) {
         return false;
     }
-    for (uint16_t i = 0; heals_by_itself && i < ring_of(check)->partition_count; i++) {
+    for (uint16_t i = 0; i < ring_of(check)->partition_count; i++) {
         if (!are_trees_equal(check, i)) {
             return false;
         }
     }
     return true;
-}
-
-static void read_everything(struct check *check)
-{
-    for (int i = 0; i < 2 * check->keys; i++) {
-        struct slice key = slice_of_string(load_key(i / 2));
-        struct message get = {.type = MESSAGE_GET, .request_id = 1};
-        get.get.key = blob_new(key);
-        get.get.r = 3;
-        get.get.deadline_ms = 5000;
-        struct message list = {.type = MESSAGE_LIST, .request_id = 1};
-        list.list.directory = blob_new(key_directory(key));
-        list.list.limit = 100;
-        list.list.deadline_ms = 5000;
-        list.list.r = 3;
-        struct message *each[] = {&get, &list};
-        for (int j = 0; j < 2; j++) {
-            struct message reply = {0};
-            int call = world_ask(check->world, i % check->nodes, each[j]);
-            if (!world_wait(check->world, call, 10000000, &reply)) {
-                world_forget(check->world, call);
-            }
-            message_release(&reply);
-        }
-        world_run(check->world, 100000);
-    }
 }
 
 bool check_settles(struct check *check)
@@ -278,9 +245,6 @@ bool check_settles(struct check *check)
     bool good = false;
     while (!good && world_now(check->world) < end_us) {
         world_run(check->world, SETTLE_STEP_US);
-        if (!heals_by_itself) {
-            read_everything(check);
-        }
         good = is_settled(check);
         world_trace(check->world, -1, "%s", good ? "settled" : check->why);
     }
@@ -303,8 +267,9 @@ static bool row_matches(const struct object *row, const struct object *object)
 }
 
 /*
- * A write that was never acknowledged may have left its row elsewhere before its own disk lost
- * the object: then the row knows more. It never knows less.
+ * A row may know more than its object, never less, where a write that was never acknowledged
+ * left its row elsewhere before its own disk lost the object; and where truncation brought back
+ * a false sibling of the object, for rows are not truncated.
  */
 static bool check_row(struct check *check, struct slice key, const struct object *object)
 {
@@ -312,8 +277,9 @@ static bool check_row(struct check *check, struct slice key, const struct object
     if (!collect(check, key, true, &row)) {
         return false;
     }
-    bool may_be_ahead =
-        check->demand.disk_lost || (check->demand.power_failed && check->nodes > 3);
+    bool may_be_ahead = check->demand.disk_lost ||
+                        (check->demand.power_failed && check->nodes > 3) ||
+                        (row && row->clock.count >= CLOCK_PAIRS_KEPT);
     bool knows_all = !object || (row && clock_descends(&row->clock, &object->clock));
     bool good = may_be_ahead ? knows_all : row_matches(row, object);
     if (!good) {

@@ -59,7 +59,7 @@ struct faults *faults_new(struct world *world, struct load *load, int nodes,
         faults->enabled[i] = chosen && is_possible((enum fault)i);
     }
     faults->victim = (int)pick(faults, (uint64_t)nodes);
-    faults->mean_us = UINT64_C(20000) << pick(faults, 7);
+    faults->mean_us = UINT64_C(50000) << pick(faults, 6);
     faults->next_us = world_now(world) + pick(faults, 2 * faults->mean_us);
     return faults;
 }

@@ -164,7 +164,7 @@ static bool parse(int argc, char **argv, struct arguments *arguments)
 
 static void print_totals(const struct totals *totals, uint64_t seeds, double real_s)
 {
-    (void)printf("%" PRIu64 " seeds, %" PRIu64 " steps, %.1f virtual hours, %" PRIu64
+    (void)printf("%" PRIu64 " seeds, %" PRIu64 " steps, %.3f virtual hours, %" PRIu64
                  " acknowledged puts and deletes, %.1f s\nfaults:",
                  seeds, totals->steps, (double)totals->virtual_us / 3.6e9, totals->acknowledged,
                  real_s);
