@@ -32,6 +32,35 @@ static void release_list_reply(struct message_list_reply *reply)
     blob_unref(reply->resume);
 }
 
+/* Of what a coordinator asks of replicas, and of what brings them to agree. */
+static void release_node_payload(struct message *message)
+{
+    switch ((int)message->type) {
+    case MESSAGE_REPLICA_GET:
+        blob_unref(message->replica_get.key);
+        break;
+    case MESSAGE_REPLICA_GET_REPLY:
+        object_unref(message->replica_get_reply.object);
+        break;
+    case MESSAGE_REPLICA_PUT:
+        blob_unref(message->replica_put.key);
+        object_unref(message->replica_put.object);
+        break;
+    case MESSAGE_TREE_KEYS:
+        blob_unref(message->tree_keys.after_key);
+        break;
+    case MESSAGE_TREE_KEYS_REPLY:
+        tree_entries_free(message->tree_keys_reply.entries, message->tree_keys_reply.count);
+        break;
+    case MESSAGE_REAP:
+        blob_unref(message->reap.key);
+        break;
+    case MESSAGE_HINTS_REPLY:
+        free(message->hints_reply.owners);
+        break;
+    }
+}
+
 static void release_payload(struct message *message)
 {
     switch (message->type) {
@@ -69,26 +98,13 @@ static void release_payload(struct message *message)
         free(message->ring);
         break;
     case MESSAGE_REPLICA_GET:
-        blob_unref(message->replica_get.key);
-        break;
     case MESSAGE_REPLICA_GET_REPLY:
-        object_unref(message->replica_get_reply.object);
-        break;
     case MESSAGE_REPLICA_PUT:
-        blob_unref(message->replica_put.key);
-        object_unref(message->replica_put.object);
-        break;
     case MESSAGE_TREE_KEYS:
-        blob_unref(message->tree_keys.after_key);
-        break;
     case MESSAGE_TREE_KEYS_REPLY:
-        tree_entries_free(message->tree_keys_reply.entries, message->tree_keys_reply.count);
-        break;
     case MESSAGE_REAP:
-        blob_unref(message->reap.key);
-        break;
     case MESSAGE_HINTS_REPLY:
-        free(message->hints_reply.owners);
+        release_node_payload(message);
         break;
     case MESSAGE_STATUS:
     case MESSAGE_RING:
@@ -125,81 +141,54 @@ void message_release(struct message *message)
     memset(message, 0, sizeof(*message));
 }
 
+static const struct {
+    enum message_type type;
+    const char *name;
+} names[] = {
+    {MESSAGE_HELLO, "hello"},
+    {MESSAGE_HELLO_REPLY, "hello_reply"},
+    {MESSAGE_GET, "get"},
+    {MESSAGE_GET_REPLY, "get_reply"},
+    {MESSAGE_PUT, "put"},
+    {MESSAGE_PUT_REPLY, "put_reply"},
+    {MESSAGE_LIST, "list"},
+    {MESSAGE_LIST_REPLY, "list_reply"},
+    {MESSAGE_STATUS, "status"},
+    {MESSAGE_STATUS_REPLY, "status_reply"},
+    {MESSAGE_RING, "ring"},
+    {MESSAGE_RING_REPLY, "ring_reply"},
+    {MESSAGE_REPLICA_GET, "replica_get"},
+    {MESSAGE_REPLICA_GET_REPLY, "replica_get_reply"},
+    {MESSAGE_REPLICA_PUT, "replica_put"},
+    {MESSAGE_REPLICA_PUT_REPLY, "replica_put_reply"},
+    {MESSAGE_REPLICA_LIST, "replica_list"},
+    {MESSAGE_REPLICA_LIST_REPLY, "replica_list_reply"},
+    {MESSAGE_HINTS, "hints"},
+    {MESSAGE_HINTS_REPLY, "hints_reply"},
+    {MESSAGE_REPAIR, "repair"},
+    {MESSAGE_REPAIR_REPLY, "repair_reply"},
+    {MESSAGE_PING, "ping"},
+    {MESSAGE_PING_REPLY, "ping_reply"},
+    {MESSAGE_TREE, "tree"},
+    {MESSAGE_TREE_REPLY, "tree_reply"},
+    {MESSAGE_TREE_KEYS, "tree_keys"},
+    {MESSAGE_TREE_KEYS_REPLY, "tree_keys_reply"},
+    {MESSAGE_REAP, "reap"},
+    {MESSAGE_REAP_REPLY, "reap_reply"},
+    {MESSAGE_JOIN, "join"},
+    {MESSAGE_JOIN_REPLY, "join_reply"},
+    {MESSAGE_PREPARE, "prepare"},
+    {MESSAGE_PREPARE_REPLY, "prepare_reply"},
+    {MESSAGE_RING_PUSH, "ring_push"},
+    {MESSAGE_RING_PUSH_REPLY, "ring_push_reply"},
+};
+
 const char *message_type_name(enum message_type type)
 {
-    switch (type) {
-    case MESSAGE_HELLO:
-        return "hello";
-    case MESSAGE_HELLO_REPLY:
-        return "hello_reply";
-    case MESSAGE_GET:
-        return "get";
-    case MESSAGE_GET_REPLY:
-        return "get_reply";
-    case MESSAGE_PUT:
-        return "put";
-    case MESSAGE_PUT_REPLY:
-        return "put_reply";
-    case MESSAGE_LIST:
-        return "list";
-    case MESSAGE_LIST_REPLY:
-        return "list_reply";
-    case MESSAGE_STATUS:
-        return "status";
-    case MESSAGE_STATUS_REPLY:
-        return "status_reply";
-    case MESSAGE_RING:
-        return "ring";
-    case MESSAGE_RING_REPLY:
-        return "ring_reply";
-    case MESSAGE_REPLICA_GET:
-        return "replica_get";
-    case MESSAGE_REPLICA_GET_REPLY:
-        return "replica_get_reply";
-    case MESSAGE_REPLICA_PUT:
-        return "replica_put";
-    case MESSAGE_REPLICA_PUT_REPLY:
-        return "replica_put_reply";
-    case MESSAGE_REPLICA_LIST:
-        return "replica_list";
-    case MESSAGE_REPLICA_LIST_REPLY:
-        return "replica_list_reply";
-    case MESSAGE_HINTS:
-        return "hints";
-    case MESSAGE_HINTS_REPLY:
-        return "hints_reply";
-    case MESSAGE_REPAIR:
-        return "repair";
-    case MESSAGE_REPAIR_REPLY:
-        return "repair_reply";
-    case MESSAGE_PING:
-        return "ping";
-    case MESSAGE_PING_REPLY:
-        return "ping_reply";
-    case MESSAGE_TREE:
-        return "tree";
-    case MESSAGE_TREE_REPLY:
-        return "tree_reply";
-    case MESSAGE_TREE_KEYS:
-        return "tree_keys";
-    case MESSAGE_TREE_KEYS_REPLY:
-        return "tree_keys_reply";
-    case MESSAGE_REAP:
-        return "reap";
-    case MESSAGE_REAP_REPLY:
-        return "reap_reply";
-    case MESSAGE_JOIN:
-        return "join";
-    case MESSAGE_JOIN_REPLY:
-        return "join_reply";
-    case MESSAGE_PREPARE:
-        return "prepare";
-    case MESSAGE_PREPARE_REPLY:
-        return "prepare_reply";
-    case MESSAGE_RING_PUSH:
-        return "ring_push";
-    case MESSAGE_RING_PUSH_REPLY:
-        return "ring_push_reply";
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (names[i].type == type) {
+            return names[i].name;
+        }
     }
     return "unknown";
 }

@@ -521,10 +521,19 @@ static void sample_reap(struct sample *sample, struct message_reap *reap)
     reap->drop = sample_chance(sample, 50);
 }
 
-/* Of the messages that find replicas that differ. */
-static void sample_repair_payload(struct sample *sample, struct message *message)
+/* Of what a coordinator asks of replicas, and of what brings them to agree. */
+static void sample_replica_payload(struct sample *sample, struct message *message)
 {
     switch ((int)message->type) {
+    case MESSAGE_REPLICA_GET:
+        sample_replica_get(sample, &message->replica_get);
+        break;
+    case MESSAGE_REPLICA_GET_REPLY:
+        sample_replica_get_reply(sample, &message->replica_get_reply);
+        break;
+    case MESSAGE_REPLICA_PUT:
+        sample_replica_put(sample, &message->replica_put);
+        break;
     case MESSAGE_HINTS_REPLY:
         sample_hints_reply(sample, &message->hints_reply);
         break;
@@ -616,15 +625,6 @@ static void sample_payload(struct sample *sample, struct message *message)
     case MESSAGE_JOIN_REPLY:
         message->ring = sample_chance(sample, 80) ? sample_ring(sample) : NULL;
         break;
-    case MESSAGE_REPLICA_GET:
-        sample_replica_get(sample, &message->replica_get);
-        break;
-    case MESSAGE_REPLICA_GET_REPLY:
-        sample_replica_get_reply(sample, &message->replica_get_reply);
-        break;
-    case MESSAGE_REPLICA_PUT:
-        sample_replica_put(sample, &message->replica_put);
-        break;
     case MESSAGE_JOIN:
         message->join.member.id = 1 + sample_number(sample) / 2;
         sample_address(sample, message->join.member.address);
@@ -632,6 +632,9 @@ static void sample_payload(struct sample *sample, struct message *message)
     case MESSAGE_PREPARE:
         sample_prepare(sample, &message->prepare);
         break;
+    case MESSAGE_REPLICA_GET:
+    case MESSAGE_REPLICA_GET_REPLY:
+    case MESSAGE_REPLICA_PUT:
     case MESSAGE_HINTS_REPLY:
     case MESSAGE_REPAIR:
     case MESSAGE_REPAIR_REPLY:
@@ -640,7 +643,7 @@ static void sample_payload(struct sample *sample, struct message *message)
     case MESSAGE_TREE_KEYS:
     case MESSAGE_TREE_KEYS_REPLY:
     case MESSAGE_REAP:
-        sample_repair_payload(sample, message);
+        sample_replica_payload(sample, message);
         break;
     case MESSAGE_STATUS:
     case MESSAGE_RING:
