@@ -356,9 +356,11 @@ static void stuck_start(struct stuck *stuck)
     assert_true(client_wait_members(addresses[0], NODES));
     client_open(&stuck->client, addresses[0]);
     uint64_t until_ms = test_now_ms() + CLIENT_TIMEOUT_MS;
-    while (client_put(&stuck->client, "met", "yes") != STATUS_OK) {
-        assert_true(test_now_ms() < until_ms);
+    enum status status = client_put(&stuck->client, "met", "yes");
+    while (status != STATUS_OK && test_now_ms() < until_ms) {
+        status = client_put(&stuck->client, "met", "yes");
     }
+    assert_string_equal(status_name(status), "ok");
     process_signal(&stuck->nodes[1], SIGSTOP);
     process_signal(&stuck->nodes[2], SIGSTOP);
 }
