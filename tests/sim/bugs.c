@@ -27,6 +27,9 @@ static const struct {
     {PLANTED_LATE_ANSWER, "late-answer"},
     {PLANTED_DIGEST_BLIND, "digest-blind"},
     {PLANTED_COUNTER_REUSE, "counter-reuse"},
+    {PLANTED_FALLBACK_TWICE, "fallback-twice"},
+    {PLANTED_HINT_EARLY, "hint-early"},
+    {PLANTED_NOT_FOUND_INCOMPLETE, "not-found-incomplete"},
 };
 
 #ifdef DYNAMOFS_PLANTED

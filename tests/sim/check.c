@@ -147,9 +147,12 @@ static bool is_node_done(struct check *check, int node)
     struct store_request owners = {.operation = STORE_HINT_OWNERS};
     struct store_result result = look(check, node, &owners);
     bool has_hints = result.status != STATUS_OK || result.hint_owner_count > 0;
+    if (has_hints) {
+        (void)snprintf(check->why, sizeof check->why, "node %d keeps hints for %d members: %s",
+                       node, result.hint_owner_count, status_name(result.status));
+    }
     store_result_release(&result);
     if (has_hints) {
-        (void)snprintf(check->why, sizeof check->why, "node %d keeps hints", node);
         return false;
     }
     static const enum intent_kind kinds[] = {INTENT_ROW, INTENT_REVIVE};

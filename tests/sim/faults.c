@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 /* Waiting for the parts that bear them. */
-static const bool is_enabled_lost = false;
+static const bool is_enabled_lost = true;
 static const bool is_enabled_damaged = false;
 
 /* When each is over; 0: it is. */

@@ -208,7 +208,7 @@ size_t world_damage(struct world *world, int index)
 {
     struct disk *disk = node_of(world, index)->disk;
     size_t keys = disk_keys(disk);
-    size_t first = (size_t)world_between(world, 0, keys);
+    size_t first = (size_t)world_between(world, 0, keys > 0 ? keys - 1 : 0);
     size_t hit = disk_damage(disk, first, 1 + (size_t)world_between(world, 0, keys / 8));
     world_trace(world, index, "damaged %zu keys of %zu", hit, keys);
     return hit;
