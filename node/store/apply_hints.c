@@ -252,6 +252,9 @@ enum status apply_list_hints(struct store_state *state, const struct store_reque
     } else if (status == STATUS_OK && list.is_damaged) {
         status = STATUS_CORRUPT;
     }
+    if (status == STATUS_CORRUPT) {
+        atomic_store(&state->hints->is_damaged, true);
+    }
     /* One that cannot be read does not stand in the way of those behind it. */
     if (status == STATUS_CORRUPT && list.count > 0) {
         status = STATUS_OK;

@@ -88,6 +88,9 @@ enum status hint_store_load(struct hint_store *hints, node_id owner, enum hint_k
     } else if (status == STATUS_NOT_FOUND) {
         status = STATUS_OK;
     }
+    if (status == STATUS_CORRUPT) {
+        atomic_store(&hints->is_damaged, true);
+    }
     if (status == STATUS_OK) {
         *ret_before = stored;
     }

@@ -27,6 +27,7 @@ struct hint_store {
     struct engine *engine;      /* borrowed */
     atomic_uint_fast64_t stamp; /* the greatest that was given out or found */
     atomic_bool is_partial;     /* a part could not be read when they were counted */
+    atomic_bool is_damaged;     /* something could not be read since then, or was no hint */
     pthread_mutex_t lock;       /* guards what follows */
     struct hint_tally tallies[MEMBERS_MAX]; /* ascending by owner */
     size_t tally_count;
@@ -87,8 +88,12 @@ MUST_CHECK enum status hint_store_oldest(struct hint_store *hints, node_id owner
 MUST_CHECK enum status hints_any_for_key(struct store_state *state, struct slice key,
                                          bool *ret_any);
 
-/* Keeps what can be read of damaged hints, drops the rest, counts anew. Nothing else may use
- * the state. */
+/*
+ * For STORE_SALVAGE: if damage was met, keeps what can be read of the hints, drops the rest,
+ * counts anew. Older states of a hint may come back, with the own pair of that time: so the
+ * node's trusted_since is to be raised, on the disk, before this. Nothing else may use the
+ * state meanwhile.
+ */
 MUST_CHECK enum status hint_store_salvage(struct store_state *state, struct error *error);
 
 /* For state.c: before the clean mark is written, so that it vouches for hints as well. */

@@ -99,7 +99,7 @@ static bool on_hint(void *context, struct slice key, struct slice value)
     struct slice rest;
 
     if (!layout_parse_hint(key, &owner, &kind, &rest)) {
-        count->hints->is_partial = true;
+        count->hints->is_damaged = true;
         return true;
     }
     if (kind == HINT_AGE) {
@@ -111,6 +111,7 @@ static bool on_hint(void *context, struct slice key, struct slice value)
         return false;
     }
     if (!is_sound(kind, value, &stored)) {
+        count->hints->is_damaged = true;
         tally->is_doubtful = true;
         return true;
     }
@@ -133,12 +134,14 @@ static enum status count_all(struct hint_store *hints, struct error *error)
     pthread_mutex_lock(&hints->lock);
     hints->tally_count = 0;
     hints->is_partial = false;
+    hints->is_damaged = false;
     if (!start.failed) {
         status = hints->engine->operations->scan(hints->engine, buffer_slice(&start),
                                                  (struct slice){0}, true, on_hint, &count);
     }
     if (status == STATUS_CORRUPT) {
         hints->is_partial = true;
+        hints->is_damaged = true;
         status = STATUS_OK;
     }
     pthread_mutex_unlock(&hints->lock);
@@ -298,7 +301,7 @@ enum status hint_store_salvage(struct store_state *state, struct error *error)
 {
     struct hint_store *hints = state->hints;
 
-    if (hints == NULL) {
+    if (hints == NULL || !atomic_load(&hints->is_damaged)) {
         return STATUS_OK;
     }
     enum status status = hints->engine->operations->salvage(hints->engine, error);

@@ -386,6 +386,7 @@ static void test_salvage__damaged_hints__keeps_the_others_and_counts_anew(void *
     delete_hint(house, ANNA, HINT_MARKER, "oldest");
     operations.salvage = salvage_nothing;
     house->spy.base.operations = &operations;
+    (void)count_hints(house, ANNA); /* meets the damage */
 
     assert_int_equal(hint_store_salvage(&house->fixture->state, &error), STATUS_OK);
 
@@ -405,6 +406,25 @@ static void test_salvage__damaged_hints__keeps_the_others_and_counts_anew(void *
         }
     }
     assert_int_equal(stored_owner(house, BERT).oldest_us, 0);
+}
+
+/* Salvaging brings old states back, and takes long: sound hints are left alone. */
+static void test_salvage__no_damage_was_met__does_nothing(void **state)
+{
+    struct house *house = *state;
+    struct engine_operations operations = *house->spy.base.operations;
+    struct error error = {0};
+
+    hand_over(house, "k", "one", ANNA);
+    (void)count_hints(house, ANNA);
+    spy_engine_reset(&house->spy);
+    operations.salvage = NULL; /* would be a crash */
+    house->spy.base.operations = &operations;
+
+    assert_int_equal(hint_store_salvage(&house->fixture->state, &error), STATUS_OK);
+
+    assert_int_equal(house->spy.batches, 0);
+    assert_int_equal(stored_owner(house, ANNA).count, 1);
 }
 
 static void test_open__newer_format__is_refused(void **state)
@@ -513,6 +533,7 @@ int main(void)
         HOUSE_ON_BOTH(test_damage__content_fails_its_checksum__is_corrupt),
         HOUSE_ON_MEMORY(test_damage__clear_of_several__drops_those_that_can_be_read),
         HOUSE_ON_MEMORY(test_salvage__damaged_hints__keeps_the_others_and_counts_anew),
+        HOUSE_ON_MEMORY(test_salvage__no_damage_was_met__does_nothing),
         HOUSE_ON_MEMORY(test_open__newer_format__is_refused),
         HOUSE_ON_LEVELDB(test_damage__block_of_the_database__others_are_still_listed),
     };
