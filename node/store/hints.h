@@ -47,8 +47,8 @@ struct hint_change {
     enum hint_kind kind;
     struct slice key;          /* borrowed */
     struct stored_hint before; /* from hint_store_load */
+    struct object *object;     /* borrowed: what it becomes; NULL for a marker */
     bool is_delete;
-    struct object *object; /* borrowed: what it becomes; NULL for a marker */
 };
 
 /* Reads the hint into ret_before->size and so on. `with_object`: decodes it as well.
