@@ -73,11 +73,14 @@ static void on_repair(struct core *core, struct event *event)
     enum status status = core->ring ? STATUS_OK : STATUS_NOT_READY;
     struct message *message = core_reply(core, event, MESSAGE_REPAIR_REPLY, status);
     bool start = event->message->repair.start && core->ring;
+    if (start) {
+        repair->is_wanted = true;
+        repair->due_us = core->now_us;
+        request_due(core, core->now_us);
+    }
+    /* Whoever starts a pass while another one runs waits for two to be finished. */
     message->repair_reply = (struct message_repair_reply){
-        /* Told as it was when the question came: whoever starts a pass while another one runs
-         * has to wait for the second to end. */
-        .is_running =
-            repair->is_running || repair->is_resuming || (!start && repair->is_wanted),
+        .is_running = repair->is_running || repair->is_resuming || repair->is_wanted,
         .is_complete = core->is_complete,
         .passes = repair->passes,
         .pairs_done = repair->pairs_done,
@@ -85,11 +88,6 @@ static void on_repair(struct core *core, struct event *event)
         .pairs_failed = repair->pairs_failed,
         .keys_repaired = repair->keys_repaired,
     };
-    if (start) {
-        repair->is_wanted = true;
-        repair->due_us = core->now_us;
-        request_due(core, core->now_us);
-    }
 }
 
 static enum status may_answer(struct core *core, const struct event *event)

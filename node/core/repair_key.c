@@ -22,6 +22,7 @@ enum { OBJECT_DEADLINE_US = 4 * REPAIR_DEADLINE_US };
 
 struct key_repair {
     enum merkle_part part;
+    bool is_partial;       /* not every primary could be asked */
     struct object *merged; /* owned */
 };
 
@@ -99,23 +100,26 @@ static void object_ask(struct core *core, struct request *request, uint8_t i)
     request->leg[i].state = LEG_SENT;
 }
 
-/* Sets up the legs. False if one of them cannot be asked. */
+/* Sets up the legs. False if one that is needed cannot be asked. */
 static bool key_add_legs(struct core *core, struct request *request, uint16_t peer)
 {
-    if (peer == EVERY_PRIMARY) {
-        request_add_primaries(core, request,
-                              ring_partition(core->ring, blob_slice(request->key)));
-    } else {
+    struct key_repair *key = request->repair.key;
+    if (peer != EVERY_PRIMARY) {
         request->leg_count = 2;
         request->leg[0].peer = PEER_SELF;
         request->leg[1].peer = peer;
+        return repair_may_ask(core, peer);
     }
+    request_add_primaries(core, request, ring_partition(core->ring, blob_slice(request->key)));
+    uint8_t count = 0;
     for (uint8_t i = 0; i < request->leg_count; i++) {
-        if (!repair_may_ask(core, request->leg[i].peer)) {
-            return false;
+        if (repair_may_ask(core, request->leg[i].peer)) {
+            request->leg[count++].peer = request->leg[i].peer;
         }
     }
-    return true;
+    key->is_partial = count < request->leg_count;
+    request->leg_count = count;
+    return count > 0;
 }
 
 bool key_start(struct core *core, struct request *parent, const struct tree_entry *entry,
@@ -259,26 +263,37 @@ static void key_repair_copies(struct core *core, struct request *request)
     }
 }
 
+/* Takes what the object projects to into the row. False when memory is short. ret_covers: it
+ * says all that the row does. */
+static bool key_take_projection(struct key_repair *key, const struct object *object,
+                                bool *ret_covers)
+{
+    struct object *row = object_project(object);
+    struct object *merged = row ? object_merge(key->merged, row) : NULL;
+    if (merged) {
+        *ret_covers = object_equal(merged, row);
+        object_unref(key->merged);
+        key->merged = merged;
+    }
+    object_unref(row);
+    return merged != NULL;
+}
+
 void key_on_child(struct core *core, struct request *request, struct child_result *result)
 {
     struct key_repair *key = request->repair.key;
     assert(request->state == STATE_READING);
-    if (result->status != STATUS_OK) {
+    bool covers = false;
+    if (result->status != STATUS_OK && result->status != STATUS_NO_QUORUM) {
         key_finish(core, request, result->status);
-        return;
+    } else if (result->object && !key_take_projection(key, result->object, &covers)) {
+        key_finish(core, request, STATUS_NO_MEMORY);
+    } else if (result->status == STATUS_NO_QUORUM && !covers) {
+        /* What the row is ahead by may be on the replica that is away. */
+        key_finish(core, request, STATUS_NO_QUORUM);
+    } else {
+        key_store(core, request);
     }
-    if (result->object) {
-        struct object *row = object_project(result->object);
-        struct object *merged = row ? object_merge(key->merged, row) : NULL;
-        object_unref(row);
-        if (!merged) {
-            key_finish(core, request, STATUS_NO_MEMORY);
-            return;
-        }
-        object_unref(key->merged);
-        key->merged = merged;
-    }
-    key_store(core, request);
 }
 
 void key_check(struct core *core, struct request *request)
@@ -297,7 +312,8 @@ void key_check(struct core *core, struct request *request)
     if (request->state == STATE_ASKING) {
         key_repair_copies(core, request);
     } else if (request->state == STATE_STORING) {
-        key_finish(core, request, STATUS_OK);
+        key_finish(core, request,
+                   request->repair.key->is_partial ? STATUS_NO_QUORUM : STATUS_OK);
     }
 }
 

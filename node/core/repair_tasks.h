@@ -57,8 +57,8 @@ void pair_free(struct pair *pair);
 /*
  * Reads the entry from this node and `peer` (EVERY_PRIMARY: from all primaries of an object),
  * merges, and writes to whoever lacks something. The result goes to the parent: OK when all of
- * them have acknowledged the same state. False if it cannot even begin. Never finishes before
- * it returns.
+ * them have acknowledged the same state, NO_QUORUM when those of the primaries did that could
+ * be asked. False if it cannot even begin. Never finishes before it returns.
  */
 enum { EVERY_PRIMARY = 0xfffe };
 bool key_start(struct core *core, struct request *parent, const struct tree_entry *entry,
