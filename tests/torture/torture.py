@@ -23,6 +23,7 @@ HANG_S = 30
 GRACE_S = 10  # of calm at the end, with the load on
 AGREE_S = 120  # for all mounts to show the same
 SETTLE_S = 180  # for hints to be delivered and repairs to find nothing
+REPAIR_S = 60  # for one pass
 END_S = 150  # for the workers to end: what they do has deadlines
 WIPE_EVERY_S = 150
 DIRECTORIES = ("sets", "over", "loose", "carts")
@@ -153,7 +154,7 @@ class Torture:
             if self.options.wipe and not self.faults.may_wipe and (
                     wipe_settled_at < time.monotonic() < end - WIPE_EVERY_S):
                 self.heal()
-                self.settle()
+                self.settle(is_idle=False)
                 self.faults.may_wipe = True
                 wipe_settled_at = time.monotonic() + WIPE_EVERY_S
         self.finish()
@@ -173,20 +174,29 @@ class Torture:
 
         return wait_until(seconds, watched)
 
-    def settle(self):
-        """Until hints are delivered and all replicas agree."""
+    def settle(self, is_idle):
+        """Until hints are delivered and all replicas agree. Under load there is always something
+        that a repair finds, but each must have compared all that it has with each other."""
         begin = time.monotonic()
         if "hints" in self.has and not self.until(SETTLE_S, self.no_hints):
             raise Failed(f"there are hints {SETTLE_S} s after all was mended")
-        if "repair" in self.has and not self.until(SETTLE_S, self.repaired):
+        if "repair" in self.has and not self.until(SETTLE_S, lambda: self.repaired(is_idle)):
             raise Failed(f"there is something to repair {SETTLE_S} s after all was mended")
         self.say(f"settled in {time.monotonic() - begin:.1f} s")
 
     def no_hints(self):
-        return False
+        told = self.cluster.json("hints")
+        return told is not None and not told["unreachable"] and told["total"]["count"] == 0
 
-    def repaired(self):
-        return False
+    def repaired(self, is_idle):
+        told = self.cluster.json("repair", "--wait", timeout=REPAIR_S)
+        if told is None:
+            self.event("repair: failed")
+            return False
+        self.event(f"repair: {told['keys_repaired']} keys, finished {told['finished']}, "
+                   f"complete {told['complete']}")
+        return told["finished"] and told["complete"] and (
+            told["keys_repaired"] == 0 or not is_idle)
 
     def finish(self):
         self.heal()
@@ -196,7 +206,7 @@ class Torture:
             pass
         if not self.until(END_S, lambda: not self.workers_run()):
             self.breach("workers have not ended")
-        self.settle()
+        self.settle(is_idle=True)
         state = self.agreed("after everything was mended")
         self.judge(state)
         self.say("killing all nodes at once")
@@ -206,7 +216,7 @@ class Torture:
             node.start()
         self.until(60, lambda: all(self.cluster.answers(n) for n in self.cluster.nodes))
         again = self.agreed("after all nodes were killed")
-        if again != state:
+        if not same(again, state):
             self.breach("all nodes were killed, and came back with other files: "
                         + difference(state, again))
         self.cluster.stop()
@@ -217,14 +227,14 @@ class Torture:
 
         def agree():
             states[:] = [self.files_of(mount) for mount in self.cluster.mounts]
-            return None not in states and all(state == states[0] for state in states)
+            return None not in states and all(same(state, states[0]) for state in states)
 
         begin = time.monotonic()
         if not self.until(AGREE_S, agree):
             for mount, state in zip(self.cluster.mounts, states):
                 if state is None:
                     self.breach(f"{mount.name} cannot be read {when}")
-                elif states[0] is not None and state != states[0]:
+                elif states[0] is not None and not same(state, states[0]):
                     self.breach(f"{mount.name} shows other files than m1 {when}: "
                                 + difference(states[0], state))
             raise Failed(f"the mounts do not agree {when}")
@@ -305,12 +315,29 @@ def table(title, counter):
         print(f"{title if i == 0 else '':11} {count:7d}  {name}")
 
 
+def versions_of(state):
+    """{ name: (its content, those of its siblings) }: each mount numbers siblings by itself."""
+    siblings = checker.by_file({n: data for n, data in state.items() if checker.SIBLING.search(n)})
+    bases = {checker.SIBLING.sub("", name) for name in state}
+    return {base: (state.get(base), sorted(siblings[base])) for base in bases}
+
+
+def same(one, other):
+    return versions_of(one) == versions_of(other)
+
+
 def difference(one, other):
+    one, other = versions_of(one), versions_of(other)
     names = sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
-    few = ", ".join(
-        f"{name} ({len(one[name]) if name in one else 'no'} and "
-        f"{len(other[name]) if name in other else 'no'} bytes)" for name in names[:5])
-    return f"{len(names)} differ: {few}"
+    return f"{len(names)} differ: " + ", ".join(
+        f"{name} ({told(one.get(name))} and {told(other.get(name))})" for name in names[:5])
+
+
+def told(file):
+    if file is None:
+        return "missing"
+    base, siblings = file
+    return f"{'no' if base is None else len(base)} bytes, {len(siblings)} siblings"
 
 
 def parse():
