@@ -60,8 +60,9 @@ bool cluster_ring_learn(struct cluster *cluster, const char *address, uint64_t e
                         uint64_t deadline_ns);
 void cluster_node_failed(struct cluster *cluster, node_id id);
 void cluster_node_works(struct cluster *cluster, node_id id);
-/* True while the node should be tried last. */
-bool cluster_node_is_failing(struct cluster *cluster, node_id id);
+/* How badly a node fails, in ms of its pause: the greater the later it should be tried. 0: it
+ * does not fail. */
+uint32_t cluster_node_pause_ms(struct cluster *cluster, node_id id);
 /* Asks a failing node whose pause is over whether it is well again, unless another call does,
  * and waits a moment for its answer. For a call that has its own. */
 void cluster_nodes_probe(struct cluster *cluster, uint64_t deadline_ns);

@@ -275,29 +275,30 @@ static enum verdict attempt(struct course *course, const struct ring *ring, uint
     return verdict;
 }
 
-/* The order in which a round asks: the preference list, those that failed of late at its end.
- */
+/* The order in which a round asks: the preference list, those that failed of late at its end,
+ * and of these the one that has been failing longest last. */
 static uint16_t plan_round(struct course *course, const struct ring *ring,
                            uint16_t ret_order[MEMBERS_MAX])
 {
     struct preference_list list;
     preference_list_build(ring, ring_partition(ring, course->request->placed_by), &list);
-    uint16_t failing[MEMBERS_MAX];
-    uint16_t failing_count = 0;
+    uint32_t pauses[MEMBERS_MAX]; /* of those in order */
     uint16_t count = 0;
     for (uint16_t i = 0; i < list.count; i++) {
         uint16_t index = list.member[i];
         if (course->given_up[index]) {
             continue;
         }
-        if (cluster_node_is_failing(course->cluster, ring->members[index].id)) {
-            failing[failing_count++] = index;
-        } else {
-            ret_order[count++] = index;
+        uint32_t pause = cluster_node_pause_ms(course->cluster, ring->members[index].id);
+        uint16_t place = count++;
+        for (; place > 0 && pauses[place - 1] > pause; place--) {
+            pauses[place] = pauses[place - 1];
+            ret_order[place] = ret_order[place - 1];
         }
+        pauses[place] = pause;
+        ret_order[place] = index;
     }
-    memcpy(&ret_order[count], failing, failing_count * sizeof *failing);
-    return (uint16_t)(count + failing_count);
+    return count;
 }
 
 /* Asks each node once. True if another round makes sense. */

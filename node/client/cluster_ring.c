@@ -193,15 +193,16 @@ void cluster_node_works(struct cluster *cluster, node_id id)
     pthread_mutex_unlock(&cluster->lock);
 }
 
-bool cluster_node_is_failing(struct cluster *cluster, node_id id)
+uint32_t cluster_node_pause_ms(struct cluster *cluster, node_id id)
 {
     if (atomic_load(&cluster->failing_count) == 0) {
-        return false;
+        return 0;
     }
     pthread_mutex_lock(&cluster->lock);
-    bool is_failing = find_failing(cluster, id) != NULL;
+    const struct node_health *health = find_failing(cluster, id);
+    uint32_t pause_ms = health ? health->pause_ms : 0;
     pthread_mutex_unlock(&cluster->lock);
-    return is_failing;
+    return pause_ms;
 }
 
 /* A failing node whose pause is over. It begins anew, so that nobody else asks. */

@@ -89,6 +89,30 @@ static void test_put__first_node_is_frozen__next_takes_it_in_time(void **state)
     assert_requests(fixture, 0, 1, 0);
 }
 
+/* A node that does not answer is no reason to wait for it whenever another one is busy. */
+static void test_get__all_nodes_fail__the_longest_failing_is_asked_last(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cluster *cluster = (struct cluster *)fixture->kv;
+    struct step busy = {.kind = STEP_STATUS, .status = STATUS_BUSY};
+    int first = ring_find_address(&fixture->ring, fake_node_address(fixture->nodes[0]));
+    fake_node_freeze(fixture->nodes[0]);
+    assert_int_equal(get_k(fixture, 0), STATUS_NOT_FOUND);
+    while (cluster_node_pause_ms(cluster, fixture->ring.members[first].id) <= PAUSE_MS) {
+        rest_ms(20);
+        assert_int_equal(get_k(fixture, 0), STATUS_NOT_FOUND);
+    }
+    fake_node_script(fixture->nodes[1], &busy, 1);
+    fake_node_script(fixture->nodes[2], &busy, 1);
+    unsigned before = fake_node_connections(fixture->nodes[0]);
+
+    /* All fail in the first round; in the second one the second node answers, and it is not the
+     * frozen one, though that is the first of the list, that is asked before it. */
+    assert_int_equal(get_k(fixture, 0), STATUS_NOT_FOUND);
+
+    assert_int_equal(fake_node_connections(fixture->nodes[0]), before + 1);
+}
+
 enum { THREADS = 6 };
 
 struct caller {
@@ -291,6 +315,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SILENT_TEST(test_get__first_node_is_frozen__costs_the_first_call_a_moment),
         SILENT_TEST(test_put__first_node_is_frozen__next_takes_it_in_time),
+        SILENT_TEST(test_get__all_nodes_fail__the_longest_failing_is_asked_last),
         SILENT_TEST(test_get__many_threads_and_a_frozen_node__one_probe_in_a_pause),
         SILENT_TEST(test_get__frozen_node_goes_on__used_again_after_a_probe),
         SILENT_TEST(test_put__all_nodes_slow__succeeds_with_one_write_id),
