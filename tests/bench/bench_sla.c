@@ -266,6 +266,21 @@ static void print_phase_json(const struct phase *phase)
     putchar('}');
 }
 
+/* The longest of each second: whether slow ones come once or again and again. */
+static void print_seconds_json(const struct load *load)
+{
+    printf(",\n  \"max_us_by_second\": [");
+    for (unsigned i = 0; i < load->operations; i += load->rate) {
+        uint64_t longest_ns = 0;
+        for (unsigned k = i; k < i + load->rate; k++) {
+            uint64_t took_ns = load->outcomes[k].done_ns - load->outcomes[k].due_ns;
+            longest_ns = took_ns > longest_ns ? took_ns : longest_ns;
+        }
+        printf("%s%" PRIu64, i ? ", " : "", longest_ns / NS_PER_US);
+    }
+    putchar(']');
+}
+
 /* True if the promise was kept. */
 static bool report(const struct load *load, uint64_t stolen_ns)
 {
@@ -287,6 +302,7 @@ static bool report(const struct load *load, uint64_t stolen_ns)
                    phases[i].percentiles.p999_us < PROMISED_US;
         free(phases[i].latencies_us);
     }
+    print_seconds_json(load);
     printf(",\n  \"kept\": %s}\n", is_kept ? "true" : "false");
     fprintf(stderr, "the promise (99.9 %% below %d ms, no failure) is %s\n", PROMISED_US / 1000,
             is_kept ? "kept" : "BROKEN");

@@ -134,8 +134,13 @@ repair() {
         cat "$scratch/repair.json" "$scratch/repair.log" >&2
         fail "the members could not compare their copies"
     }
-    python3 -c 'import json, sys; print(json.load(sys.stdin)["keys_repaired"])' \
-        < "$scratch/repair.json"
+    python3 -c '
+import json, sys
+told = json.load(sys.stdin)
+if told["pairs"] == 0:
+    sys.exit("sla.sh: repair compared nothing")
+print(told["keys_repaired"])
+' < "$scratch/repair.json"
 }
 
 choose_ports
