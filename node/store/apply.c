@@ -183,12 +183,12 @@ static bool lock_directories(const struct group *group)
     return writes;
 }
 
-/* Leaves nothing in the result but where it was corrupt, if that is known. */
+/* Leaves nothing in the result but what is said about the failure. */
 static void fail_result(struct store_result *result, enum status status)
 {
     enum store_operation operation = result->operation;
     uint64_t token = result->token;
-    struct blob *text = status == STATUS_CORRUPT ? blob_ref(result->text) : NULL;
+    struct blob *text = blob_ref(result->text);
 
     store_result_release(result);
     result->operation = operation;
@@ -209,6 +209,10 @@ static void say_where(const struct group *group, struct store_result *result)
     if (group->batch.damage[0] != '\0') {
         memcpy(text, group->batch.damage, sizeof text);
     } else {
+        engine->operations->last_corruption(engine, text, sizeof text);
+    }
+    if (text[0] == '\0' && group->state->hints != NULL) {
+        engine = group->state->hints->engine;
         engine->operations->last_corruption(engine, text, sizeof text);
     }
     result->text = text[0] == '\0' ? NULL : blob_new(slice_of_string(text));
@@ -323,7 +327,10 @@ static enum status apply_one(struct group *group, size_t i)
         commit(group, i);
         return store_state_set_complete(state, request->is_complete);
     case STORE_SALVAGE:
-        return STATUS_NOT_READY;
+        commit(group, i);
+        /* What it has read may not be so any more. */
+        batch_release(batch);
+        return apply_salvage(state, result);
     }
     return STATUS_BAD_MESSAGE;
 }

@@ -44,6 +44,7 @@ struct store_state {
     struct live_directories live;
     struct hint_store *hints; /* apply_hints.c; NULL: store_hints_open was not called */
     struct tree_store *trees; /* tree.c; NULL until there is a ring */
+    struct ring *ring;        /* as it is stored; NULL: none */
 };
 
 enum {

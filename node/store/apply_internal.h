@@ -92,4 +92,14 @@ MUST_CHECK enum status apply_scrub(struct store_state *state,
 MUST_CHECK enum status apply_reap(struct store_state *state, struct batch *batch,
                                   const struct store_request *request);
 
+/* apply_salvage.c: keeps what can be read of a damaged database, drops the rest. Nothing else
+ * may use the state. The node's copies are incomplete afterwards. */
+MUST_CHECK enum status store_salvage(struct store_state *state, uint64_t *ret_dropped,
+                                     struct error *error);
+MUST_CHECK enum status apply_salvage(struct store_state *state,
+                                     struct store_result *ret_result);
+
+/* state.c: writes all settings anew from memory, with the node's copies incomplete, synced. */
+MUST_CHECK enum status store_state_restore(struct store_state *state, bool is_salvaging);
+
 #endif

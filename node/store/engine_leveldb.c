@@ -21,7 +21,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "node/store/leveldb_damage.h"
 #include "node/store/leveldb_files.h"
+#include "node/store/leveldb_tables.h"
 
 enum {
     WRITE_BUFFER_SIZE = 64 << 20,
@@ -42,6 +44,8 @@ enum {
     /* Beyond what the logs hold, a reopen writes a manifest and the tables' indexes. */
     REOPEN_SPARE_SIZE = 4 << 20,
     REOPEN_PAUSE_MS = 200,
+    /* Read at most of the logs to find which one is damaged. */
+    LOGS_SEARCHED_MAX = 512 << 20,
 };
 
 struct leveldb_engine {
@@ -55,6 +59,7 @@ struct leveldb_engine {
     leveldb_writeoptions_t *write_options;
     leveldb_writeoptions_t *sync_write_options;
 
+    struct leveldb_damage damage;
     pthread_rwlock_t gate;
     leveldb_t *db; /* NULL while it could not be reopened */
 
@@ -64,10 +69,14 @@ struct leveldb_engine {
     uint64_t newest_log;     /* as last listed */
     uint64_t synced_log;     /* logs before this one are synced */
     int64_t reopened_ms;     /* when a reopen last failed */
+    bool is_lost;            /* it could not be salvaged */
+    bool is_salvaging;       /* the mark of a salvage is there, until a write is synced */
     atomic_int failure;      /* enum status of the write that failed since the last open */
     atomic_uint_fast64_t memtable_bytes; /* estimate, at least what the memtable holds */
     atomic_bool is_level0_low;
 };
+
+static const struct slice everything; /* as start or end of a range */
 
 static struct leveldb_engine *leveldb_of(struct engine *engine)
 {
@@ -104,6 +113,42 @@ static enum status status_take_text(char *text)
     }
     leveldb_free(text);
     return status;
+}
+
+/* The same, and notes damage that was met between `start` and `end` (empty: no end). */
+static enum status outcome_take_text(struct leveldb_engine *leveldb, char *text,
+                                     struct slice start, struct slice end)
+{
+    static const char head[] = "Corruption: ";
+    const char *told = text;
+
+    if (text != NULL && strncmp(text, head, strlen(head)) == 0) {
+        told += strlen(head);
+    }
+    char copy[256] = "";
+    if (told != NULL) {
+        (void)snprintf(copy, sizeof copy, "%s", told);
+    }
+    enum status status = status_take_text(text);
+    if (status == STATUS_CORRUPT) {
+        leveldb_damage_note(&leveldb->damage, copy, start, end);
+    }
+    return status;
+}
+
+static void explain_open(const char *path, enum status status, const char *text,
+                         struct error *error)
+{
+    bool is_locked = strstr(text, "/LOCK: ") != NULL;
+
+    error->code = status;
+    if (is_locked && (text_has_errno(text, EAGAIN) || text_has_errno(text, EACCES) ||
+                      strstr(text, "already held") != NULL)) {
+        (void)snprintf(error->text, sizeof error->text, "%s: is in use by another process",
+                       path);
+    } else {
+        (void)snprintf(error->text, sizeof error->text, "%s: %s", path, text);
+    }
 }
 
 static void count_level0(struct leveldb_engine *leveldb)
@@ -145,7 +190,7 @@ static enum status reopen(struct leveldb_engine *leveldb)
         leveldb_close(leveldb->db);
     }
     leveldb->db = leveldb_open(leveldb->options, leveldb->path, &text);
-    enum status status = status_take_text(text);
+    enum status status = outcome_take_text(leveldb, text, everything, everything);
     if (status == STATUS_OK) {
         status = start_accounting(leveldb);
     }
@@ -168,6 +213,9 @@ static enum status recover(struct leveldb_engine *leveldb)
 
     if (failure == STATUS_OK) {
         return STATUS_OK;
+    }
+    if (leveldb->is_lost) {
+        return STATUS_IO;
     }
     bool is_open = leveldb->db != NULL;
     if (failure == STATUS_CORRUPT || (is_open && failure != STATUS_NO_SPACE)) {
@@ -223,7 +271,7 @@ static enum status leveldb_engine_get(struct engine *engine, struct slice key,
     char *value = leveldb_get(leveldb->db, leveldb->read_options, (const char *)key.data,
                               key.size, &size, &text);
     pthread_rwlock_unlock(&leveldb->gate);
-    status = status_take_text(text);
+    status = outcome_take_text(leveldb, text, key, key);
     if (status == STATUS_OK && value == NULL) {
         status = STATUS_NOT_FOUND;
     }
@@ -268,7 +316,7 @@ static enum status leveldb_engine_scan(struct engine *engine, struct slice start
     leveldb_iter_get_error(iterator, &text);
     leveldb_iter_destroy(iterator);
     pthread_rwlock_unlock(&leveldb->gate);
-    return status_take_text(text);
+    return outcome_take_text(leveldb, text, start, end);
 }
 
 /* Adds a write to the estimates. Looks for a switch of the memtable when one is possible. */
@@ -340,7 +388,8 @@ static enum status write_batch(struct leveldb_engine *leveldb,
     leveldb_write(leveldb->db, sync ? leveldb->sync_write_options : leveldb->write_options,
                   batch, &text);
     leveldb_writebatch_destroy(batch);
-    enum status status = status_take_text(text);
+    /* What is damaged is not what was written, but what a compaction met. */
+    enum status status = outcome_take_text(leveldb, text, everything, everything);
     if (status == STATUS_OK) {
         /* The memtable takes its memory in blocks, of which at most a quarter is left over. */
         account(leveldb, memtable_bytes + memtable_bytes / 3);
@@ -363,6 +412,11 @@ static enum status leveldb_engine_write(struct engine *engine,
         status = write_batch(leveldb, writes, count, sync);
         atomic_store(&leveldb->failure, (int)status);
     }
+    if (status == STATUS_OK && sync && leveldb->is_salvaging) {
+        /* The owner has written, synced, how things are now. */
+        leveldb_files_mark_salvage(leveldb->path, false);
+        leveldb->is_salvaging = false;
+    }
     pthread_mutex_unlock(&leveldb->writing);
     return status;
 }
@@ -378,9 +432,78 @@ static bool leveldb_engine_is_quick(struct engine *engine, size_t size)
 
 static void leveldb_engine_last_corruption(struct engine *engine, char *ret_text, size_t size)
 {
-    (void)engine;
-    assert(size > 0);
-    ret_text[0] = '\0';
+    struct leveldb_engine *leveldb = leveldb_of(engine);
+
+    leveldb_damage_tell(&leveldb->damage, leveldb->path, ret_text, size);
+}
+
+/*
+ * Repairs the closed database: LevelDB keeps each table and log record that it can read, and
+ * puts what it replaces into db/lost. It puts all tables on one level, where a newer file wins
+ * over an older one, whichever holds the newer value: until they are merged, reads are wrong.
+ * So they are merged before anybody reads.
+ */
+static enum status repair(struct leveldb_engine *leveldb, char **ret_text)
+{
+    enum status status = leveldb_files_remove_lost(leveldb->path);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    leveldb_repair_db(leveldb->options, leveldb->path, ret_text);
+    if (*ret_text != NULL) {
+        return STATUS_IO;
+    }
+    leveldb->db = leveldb_open(leveldb->options, leveldb->path, ret_text);
+    if (*ret_text != NULL) {
+        return STATUS_IO;
+    }
+    leveldb_compact_range(leveldb->db, NULL, 0, NULL, 0);
+    return start_accounting(leveldb);
+}
+
+/* Closes, repairs and opens. `writing` and `gate` are held alone. The mark stays: a process
+ * that is killed in here must not take what it finds for a whole database. */
+static enum status salvage(struct leveldb_engine *leveldb, struct error *error)
+{
+    char *text = NULL;
+    enum status status = leveldb_files_mark_salvage(leveldb->path, true);
+
+    if (status != STATUS_OK) {
+        explain_open(leveldb->path, status, strerror(errno), error);
+        return status;
+    }
+    leveldb->is_salvaging = true;
+    if (leveldb->db != NULL) {
+        leveldb_close(leveldb->db);
+        leveldb->db = NULL;
+    }
+    status = repair(leveldb, &text);
+    leveldb->is_lost = status != STATUS_OK;
+    if (status == STATUS_OK) {
+        leveldb_damage_forget(&leveldb->damage);
+        return STATUS_OK;
+    }
+    explain_open(leveldb->path, status, text != NULL ? text : strerror(errno), error);
+    (void)status_take_text(text);
+    if (leveldb->db != NULL) {
+        leveldb_close(leveldb->db);
+        leveldb->db = NULL;
+    }
+    atomic_store(&leveldb->failure, STATUS_IO);
+    return status;
+}
+
+static enum status leveldb_engine_salvage(struct engine *engine, struct error *error)
+{
+    struct leveldb_engine *leveldb = leveldb_of(engine);
+
+    pthread_mutex_lock(&leveldb->writing);
+    pthread_rwlock_wrlock(&leveldb->gate);
+    enum status status = salvage(leveldb, error);
+    pthread_rwlock_unlock(&leveldb->gate);
+    pthread_mutex_unlock(&leveldb->writing);
+    return status;
 }
 
 static void leveldb_engine_close(struct engine *engine)
@@ -399,6 +522,7 @@ static void leveldb_engine_close(struct engine *engine)
     leveldb_filterpolicy_destroy(leveldb->filter);
     pthread_rwlock_destroy(&leveldb->gate);
     pthread_mutex_destroy(&leveldb->writing);
+    leveldb_damage_release(&leveldb->damage);
     free(leveldb->path);
     free(leveldb);
 }
@@ -408,6 +532,7 @@ static const struct engine_operations leveldb_operations = {
     .write = leveldb_engine_write,
     .scan = leveldb_engine_scan,
     .is_quick = leveldb_engine_is_quick,
+    .salvage = leveldb_engine_salvage,
     .last_corruption = leveldb_engine_last_corruption,
     .close = leveldb_engine_close,
 };
@@ -453,24 +578,26 @@ static struct leveldb_engine *leveldb_engine_new(const char *directory)
     pthread_rwlock_init(&leveldb->gate, &attributes);
     pthread_rwlockattr_destroy(&attributes);
     pthread_mutex_init(&leveldb->writing, NULL);
+    leveldb_damage_init(&leveldb->damage);
     leveldb->base.operations = &leveldb_operations;
     make_options(leveldb);
     return leveldb;
 }
 
-static void explain_open(const char *path, enum status status, const char *text,
-                         struct error *error)
+/* Takes LevelDB's text. Damage in a log it tells without naming the log. */
+static enum status explain_failed_open(struct leveldb_engine *leveldb, char *text,
+                                       struct error *error)
 {
-    bool is_locked = strstr(text, "/LOCK: ") != NULL;
+    char found[128];
+    bool is_named = strchr(text, '/') != NULL;
 
-    error->code = status;
-    if (is_locked && (text_has_errno(text, EAGAIN) || text_has_errno(text, EACCES) ||
-                      strstr(text, "already held") != NULL)) {
-        (void)snprintf(error->text, sizeof error->text, "%s: is in use by another process",
-                       path);
-    } else {
-        (void)snprintf(error->text, sizeof error->text, "%s: %s", path, text);
+    explain_open(leveldb->path, STATUS_IO, text, error);
+    error->code = status_take_text(text);
+    if (error->code == STATUS_CORRUPT && !is_named &&
+        leveldb_logs_find_damage(leveldb->path, LOGS_SEARCHED_MAX, found, sizeof found)) {
+        (void)snprintf(error->text, sizeof error->text, "%s/%s", leveldb->path, found);
     }
+    return error->code;
 }
 
 /* Opens the database for the first time. */
@@ -491,11 +618,15 @@ static enum status open_database(struct leveldb_engine *leveldb, struct error *e
                      error);
         return status;
     }
+    if (leveldb_files_has_salvage_mark(leveldb->path)) {
+        status = salvage(leveldb, error);
+        leveldb_damage_note(&leveldb->damage, "a salvage of the database was cut short",
+                            everything, everything);
+        return status;
+    }
     leveldb->db = leveldb_open(leveldb->options, leveldb->path, &text);
     if (text != NULL) {
-        explain_open(leveldb->path, STATUS_IO, text, error);
-        error->code = status_take_text(text);
-        return error->code;
+        return explain_failed_open(leveldb, text, error);
     }
     status = start_accounting(leveldb);
     if (status != STATUS_OK) {

@@ -148,6 +148,86 @@ enum status leveldb_files_sync_logs(const char *path, uint64_t first, uint64_t e
     return status;
 }
 
+static bool mark_path(const char *path, char ret_path[PATH_MAX])
+{
+    int size = snprintf(ret_path, PATH_MAX, "%s.salvaging", path);
+
+    return size > 0 && size < PATH_MAX;
+}
+
+/* Syncs the directory that holds the file, so that its name is there or gone for good. */
+static enum status sync_directory_of(const char *path)
+{
+    char directory[PATH_MAX];
+    size_t size = strlen(path);
+
+    memcpy(directory, path, size + 1);
+    while (size > 0 && directory[size - 1] != '/') {
+        size--;
+    }
+    directory[size] = '\0';
+    int descriptor = open(size == 0 ? "." : directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0) {
+        return STATUS_IO;
+    }
+    int result = fsync(descriptor);
+    close(descriptor);
+    return result == 0 ? STATUS_OK : STATUS_IO;
+}
+
+enum status leveldb_files_mark_salvage(const char *path, bool marked)
+{
+    char mark[PATH_MAX];
+
+    if (!mark_path(path, mark)) {
+        errno = ENAMETOOLONG;
+        return STATUS_IO;
+    }
+    if (!marked) {
+        if (unlink(mark) != 0 && errno != ENOENT) {
+            return STATUS_IO;
+        }
+        return sync_directory_of(mark);
+    }
+    int descriptor = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (descriptor < 0) {
+        return errno == ENOSPC || errno == EDQUOT ? STATUS_NO_SPACE : STATUS_IO;
+    }
+    close(descriptor);
+    return sync_directory_of(mark);
+}
+
+bool leveldb_files_has_salvage_mark(const char *path)
+{
+    char mark[PATH_MAX];
+
+    return mark_path(path, mark) && access(mark, F_OK) == 0;
+}
+
+enum status leveldb_files_remove_lost(const char *path)
+{
+    char lost[PATH_MAX];
+    int size = snprintf(lost, sizeof lost, "%s/lost", path);
+
+    if (size < 0 || (size_t)size >= sizeof lost) {
+        errno = ENAMETOOLONG;
+        return STATUS_IO;
+    }
+    DIR *directory = opendir(lost);
+    if (directory == NULL) {
+        return errno == ENOENT ? STATUS_OK : STATUS_IO;
+    }
+    enum status status = STATUS_OK;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        bool is_file = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+        if (is_file && unlinkat(dirfd(directory), entry->d_name, 0) != 0) {
+            status = STATUS_IO;
+        }
+    }
+    closedir(directory);
+    return status;
+}
+
 uint64_t leveldb_files_free_bytes(const char *path)
 {
     struct statvfs information;

@@ -33,6 +33,16 @@ MUST_CHECK enum status leveldb_files_logs(const char *path, struct leveldb_logs 
  * content is in a table, and tables are synced. */
 MUST_CHECK enum status leveldb_files_sync_logs(const char *path, uint64_t first, uint64_t end);
 
+/*
+ * The mark that a salvage of the database has begun and that its outcome is not known to its
+ * owner: a file beside the directory, synced. Taking it away cannot fail in a way that matters:
+ * the database is salvaged once more.
+ */
+enum status leveldb_files_mark_salvage(const char *path, bool marked);
+bool leveldb_files_has_salvage_mark(const char *path);
+/* Removes what an earlier repair put aside. STATUS_IO, with errno. */
+MUST_CHECK enum status leveldb_files_remove_lost(const char *path);
+
 /* Bytes that may still be written to the file system of `path`; 0 if it cannot be told. */
 uint64_t leveldb_files_free_bytes(const char *path);
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "node/store/apply.h"
+#include "node/store/apply_internal.h"
 #include "node/store/batch.h"
 #include "node/store/hints.h"
 #include "node/store/layout.h"
@@ -26,14 +27,18 @@
 #define SETTING_RING          "ring"
 /* 0 while the node refills after a lost disk; none: 1. */
 #define SETTING_COMPLETE "complete"
+/* 1 while a damaged database is being salvaged; none: 0. */
+#define SETTING_SALVAGING "salvaging"
 
 enum { SETTINGS_MAX = 8 };
 
-/* Settings to be written as one batch. */
+/* Settings to be written as one batch: numbers, and the ring if there is one. */
 struct settings {
     size_t count;
     struct buffer keys[SETTINGS_MAX];
     uint8_t numbers[SETTINGS_MAX][NUMBER_SIZE];
+    struct buffer ring_key;
+    struct buffer ring;
 };
 
 /* The settings of a store that was used before. */
@@ -44,6 +49,7 @@ struct stored {
     uint64_t lease;
     uint64_t trusted_since;
     uint64_t complete;
+    uint64_t salvaging;
 };
 
 static void settings_add(struct settings *settings, const char *name, uint64_t number)
@@ -55,11 +61,22 @@ static void settings_add(struct settings *settings, const char *name, uint64_t n
     number_encode(number, settings->numbers[i]);
 }
 
+static void settings_add_ring(struct settings *settings, const struct ring *ring)
+{
+    struct ring copy = *ring;
+    struct message message = {.type = MESSAGE_RING_REPLY, .ring = &copy};
+
+    layout_setting(&settings->ring_key, SETTING_RING);
+    codec_encode(&message, &settings->ring);
+}
+
 /* Writes the settings, synced, and releases them. */
 static enum status settings_write(struct settings *settings, struct engine *engine)
 {
-    struct engine_write writes[SETTINGS_MAX] = {0};
-    enum status status = STATUS_OK;
+    struct engine_write writes[SETTINGS_MAX + 1] = {0};
+    size_t count = settings->count;
+    bool is_short = settings->ring_key.failed || settings->ring.failed;
+    enum status status = is_short ? STATUS_NO_MEMORY : STATUS_OK;
 
     for (size_t i = 0; i < settings->count; i++) {
         writes[i].key = buffer_slice(&settings->keys[i]);
@@ -68,12 +85,18 @@ static enum status settings_write(struct settings *settings, struct engine *engi
             status = STATUS_NO_MEMORY;
         }
     }
+    if (settings->ring.size > 0) {
+        writes[count].key = buffer_slice(&settings->ring_key);
+        writes[count++].value = buffer_slice(&settings->ring);
+    }
     if (status == STATUS_OK) {
-        status = engine->operations->write(engine, writes, settings->count, true);
+        status = engine->operations->write(engine, writes, count, true);
     }
     for (size_t i = 0; i < settings->count; i++) {
         buffer_release(&settings->keys[i]);
     }
+    buffer_release(&settings->ring_key);
+    buffer_release(&settings->ring);
     settings->count = 0;
     return status;
 }
@@ -167,6 +190,10 @@ static enum status read_stored(struct engine *engine, struct stored *ret_stored,
         status = status == STATUS_NOT_FOUND ? STATUS_OK : status;
     }
     if (status == STATUS_OK) {
+        status = read_number(engine, SETTING_SALVAGING, &stored.salvaging);
+        status = status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    }
+    if (status == STATUS_OK) {
         *ret_stored = stored;
     }
     return status;
@@ -203,7 +230,7 @@ out:
 }
 
 /* The settings that mark the store as in use, with the first lease. */
-static enum status mark_open(struct store_state *state, uint64_t wall_us)
+static enum status mark_open(struct store_state *state, uint64_t wall_us, bool is_salvaging)
 {
     uint64_t issued = atomic_load(&state->issued);
     uint64_t lease = (issued > wall_us ? issued : wall_us) + COUNTER_LEASE_US;
@@ -214,6 +241,10 @@ static enum status mark_open(struct store_state *state, uint64_t wall_us)
     settings_add(&settings, SETTING_CLEAN, 0);
     settings_add(&settings, SETTING_LEASE, lease);
     settings_add(&settings, SETTING_TRUSTED_SINCE, state->trusted_since);
+    if (is_salvaging) {
+        settings_add(&settings, SETTING_COMPLETE, 0);
+        settings_add(&settings, SETTING_SALVAGING, 1);
+    }
     enum status status = settings_write(&settings, state->engine);
     if (status == STATUS_OK) {
         atomic_store(&state->leased, lease);
@@ -234,6 +265,17 @@ static void state_init(struct store_state *state, struct engine *engine)
     pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
     pthread_rwlock_init(&state->directories, &attributes);
     pthread_rwlockattr_destroy(&attributes);
+}
+
+/* A copy to be freed; NULL when memory is short. */
+static struct ring *ring_copy(const struct ring *ring)
+{
+    struct ring *copy = malloc(sizeof *copy);
+
+    if (copy != NULL) {
+        *copy = *ring;
+    }
+    return copy;
 }
 
 /* The partitions are known: makes their trees. */
@@ -259,6 +301,48 @@ void store_state_release(struct store_state *state)
     hint_store_release(state);
     tree_store_free(state->trees);
     state->trees = NULL;
+    free(state->ring);
+    state->ring = NULL;
+}
+
+/* Was the salvage of this database begun, and not finished? */
+static bool is_half_salvaged(const struct stored *stored, struct engine *engine)
+{
+    char text[DAMAGE_TEXT_SIZE] = "";
+
+    engine->operations->last_corruption(engine, text, sizeof text);
+    return stored->salvaging != 0 || text[0] != '\0';
+}
+
+static void take_stored(struct store_state *state, const struct stored *stored,
+                        node_id random_id, struct store_identity *identity)
+{
+    bool is_new = stored->node == 0;
+
+    identity->node = is_new ? random_id : stored->node;
+    identity->was_clean = is_new || stored->clean != 0;
+    identity->is_complete = stored->complete != 0;
+    state->node = identity->node;
+    state->trusted_since = stored->trusted_since;
+    atomic_store(&state->issued, planted(PLANTED_COUNTER_REUSE) ? 0 : stored->lease);
+    if (!identity->was_clean) {
+        /* Every pair opened so far was opened at or below the lease. */
+        state->trusted_since = stored->lease + 1;
+    }
+}
+
+/* With the settings read: marks the store as in use, and makes the trees. */
+static enum status begin(struct store_state *state, struct store_identity *identity,
+                         uint64_t wall_us, bool is_salvaging)
+{
+    enum status status = mark_open(state, wall_us, is_salvaging);
+
+    if (status == STATUS_OK && identity->has_ring) {
+        state->ring = ring_copy(&identity->ring);
+        status = state->ring == NULL ? STATUS_NO_MEMORY
+                                     : begin_partitions(state, identity->ring.partition_count);
+    }
+    return status;
 }
 
 enum status store_state_open(struct store_state *state, struct engine *engine,
@@ -269,6 +353,7 @@ enum status store_state_open(struct store_state *state, struct engine *engine,
 
     struct stored stored = {0};
     struct store_identity identity = {0};
+    uint64_t dropped = 0;
 
     error->text[0] = '\0';
     state_init(state, engine);
@@ -277,22 +362,13 @@ enum status store_state_open(struct store_state *state, struct engine *engine,
         status = read_ring(engine, &identity);
     }
     if (status == STATUS_OK) {
-        bool is_new = stored.node == 0;
-
-        identity.node = is_new ? random_id : stored.node;
-        identity.was_clean = is_new || stored.clean != 0;
-        state->node = identity.node;
-        state->trusted_since = stored.trusted_since;
-        identity.is_complete = stored.complete != 0;
-        atomic_store(&state->issued, planted(PLANTED_COUNTER_REUSE) ? 0 : stored.lease);
-        if (!identity.was_clean) {
-            /* Every pair opened so far was opened at or below the lease. */
-            state->trusted_since = stored.lease + 1;
+        bool is_salvaging = is_half_salvaged(&stored, engine);
+        take_stored(state, &stored, random_id, &identity);
+        status = begin(state, &identity, wall_us, is_salvaging);
+        if (status == STATUS_OK && is_salvaging) {
+            identity.is_complete = false;
+            status = store_salvage(state, &dropped, error);
         }
-        status = mark_open(state, wall_us);
-    }
-    if (status == STATUS_OK && identity.has_ring) {
-        status = begin_partitions(state, identity.ring.partition_count);
     }
     if (status != STATUS_OK) {
         store_state_release(state);
@@ -372,47 +448,32 @@ bool store_state_has_lease(const struct store_state *state, uint64_t wall_us)
     return next + 1 + COUNTER_LEASE_US / 2 <= atomic_load(&state->leased);
 }
 
-/* Ring and completeness in one batch. */
-static enum status write_ring(struct store_state *state, const struct ring *ring,
-                              bool mark_incomplete)
-{
-    struct buffer keys[2] = {0};
-    struct buffer value = {0};
-    uint8_t number[NUMBER_SIZE];
-    struct ring copy = *ring;
-    struct message message = {.type = MESSAGE_RING_REPLY, .ring = &copy};
-    enum status status = STATUS_NO_MEMORY;
-
-    layout_setting(&keys[0], SETTING_RING);
-    layout_setting(&keys[1], SETTING_COMPLETE);
-    codec_encode(&message, &value);
-    number_encode(0, number);
-    if (!keys[0].failed && !keys[1].failed && !value.failed) {
-        struct engine_write writes[2] = {
-            {.key = buffer_slice(&keys[0]), .value = buffer_slice(&value)},
-            {.key = buffer_slice(&keys[1]), .value = slice_of(number, sizeof number)},
-        };
-        status = state->engine->operations->write(state->engine, writes,
-                                                  mark_incomplete ? 2 : 1, true);
-    }
-    buffer_release(&keys[0]);
-    buffer_release(&keys[1]);
-    buffer_release(&value);
-    return status;
-}
-
 enum status store_state_save_ring(struct store_state *state, const struct ring *ring,
                                   bool mark_incomplete)
 {
+    struct settings settings = {0};
+
     assert(ring_is_valid(ring));
     if (state->partition_count != 0 && state->partition_count != ring->partition_count) {
         return STATUS_REFUSED;
     }
-    enum status status = write_ring(state, ring, mark_incomplete);
-    if (status == STATUS_OK && state->partition_count == 0) {
-        status = begin_partitions(state, ring->partition_count);
+    struct ring *copy = ring_copy(ring);
+    if (copy == NULL) {
+        return STATUS_NO_MEMORY;
     }
-    return status;
+    settings_add_ring(&settings, ring);
+    if (mark_incomplete) {
+        settings_add(&settings, SETTING_COMPLETE, 0);
+    }
+    enum status status = settings_write(&settings, state->engine);
+    if (status != STATUS_OK) {
+        free(copy);
+        return status;
+    }
+    free(state->ring);
+    state->ring = copy;
+    return state->partition_count == 0 ? begin_partitions(state, ring->partition_count)
+                                       : STATUS_OK;
 }
 
 enum status store_state_set_complete(struct store_state *state, bool is_complete)
@@ -421,4 +482,25 @@ enum status store_state_set_complete(struct store_state *state, bool is_complete
 
     settings_add(&settings, SETTING_COMPLETE, is_complete ? 1 : 0);
     return settings_write(&settings, state->engine);
+}
+
+enum status store_state_restore(struct store_state *state, bool is_salvaging)
+{
+    struct settings settings = {0};
+
+    pthread_mutex_lock(&state->leasing);
+    uint64_t lease = atomic_load(&state->leased);
+    settings_add(&settings, SETTING_FORMAT, STORE_FORMAT);
+    settings_add(&settings, SETTING_NODE, state->node);
+    settings_add(&settings, SETTING_CLEAN, 0);
+    settings_add(&settings, SETTING_LEASE, lease);
+    settings_add(&settings, SETTING_TRUSTED_SINCE, state->trusted_since);
+    settings_add(&settings, SETTING_COMPLETE, 0);
+    settings_add(&settings, SETTING_SALVAGING, is_salvaging ? 1 : 0);
+    if (state->ring != NULL) {
+        settings_add_ring(&settings, state->ring);
+    }
+    enum status status = settings_write(&settings, state->engine);
+    pthread_mutex_unlock(&state->leasing);
+    return status;
 }

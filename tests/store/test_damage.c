@@ -2,7 +2,8 @@
  * test_damage.c - what is wrong with the files of the database is told, never "not found".
  *
  * Rules: a table or log overwritten with noise gives CORRUPT, or the database does not open; a
- *        missing file does not open; a database that lost CURRENT is not replaced by a new one.
+ *        missing file does not open; a database that lost CURRENT is not replaced by a new one;
+ *        the damaged file is named.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -88,6 +89,18 @@ static void overwrite(const char *path, off_t offset, size_t size)
     close(file);
 }
 
+/* The engine tells which file it is. */
+static void assert_named(struct engine *engine, const char *path)
+{
+    char text[256];
+    const char *name = strrchr(path, '/') + 1;
+
+    engine->operations->last_corruption(engine, text, sizeof text);
+    if (strncmp(text, name, strlen(name)) != 0) {
+        fail_msg("\"%s\" does not name %s", text, name);
+    }
+}
+
 /* Reads every key: how many are corrupt. Fails if one is missing or wrong. */
 static int count_corrupt(struct engine *engine)
 {
@@ -133,11 +146,15 @@ static void test_damage__table_block_overwritten__is_corrupt_and_never_missing(v
         overwrite(path, 4096 + round * 100000, 512);
 
         assert_int_equal(engine_open_leveldb(directory, &engine, &error), STATUS_OK);
+        char text[256];
+        engine->operations->last_corruption(engine, text, sizeof text);
+        assert_string_equal(text, "");
         assert_in_range(count_corrupt(engine), 1, 8);
         enum status status = engine->operations->scan(
             engine, slice_of_string("x/"), slice_of_string("x0"), true, on_pair, &visited);
         assert_string_equal(status_name(status), "corrupt");
         assert_true(visited < KEYS);
+        assert_named(engine, path);
         engine->operations->close(engine);
         remove_tree(directory);
     }
@@ -161,7 +178,9 @@ static void test_damage__table_end_overwritten__is_corrupt_and_never_missing(voi
         overwrite(path, information.st_size - before_end[i], 48);
 
         assert_int_equal(engine_open_leveldb(directory, &engine, &error), STATUS_OK);
-        (void)count_corrupt(engine);
+        if (count_corrupt(engine) > 0) {
+            assert_named(engine, path);
+        }
         engine->operations->close(engine);
         remove_tree(directory);
     }
@@ -184,7 +203,7 @@ static void test_damage__log_overwritten__does_not_open(void **state)
 
         assert_string_equal(status_name(status), "corrupt");
         assert_int_equal(error.code, STATUS_CORRUPT);
-        assert_non_null(strstr(error.text, directory));
+        assert_non_null(strstr(error.text, path));
         remove_tree(directory);
     }
 }
