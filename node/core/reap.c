@@ -224,11 +224,11 @@ void reap_check(struct core *core, struct request *request)
     }
     bool is_done = true;
     for (uint8_t i = 0; i < request->leg_count; i++) {
-        if (request->leg[i].state == LEG_FAILED) {
+        if (request->leg[i].state == LEG_FAILED && !planted(PLANTED_REAP_EARLY)) {
             reap_end(core, request, false);
             return;
         }
-        is_done &= request->leg[i].state == LEG_DONE;
+        is_done &= request->leg[i].state != LEG_SENT;
     }
     if (is_done) {
         reap_go_on(core, request);
