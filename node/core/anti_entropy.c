@@ -60,26 +60,40 @@ void pass_spoil(struct core *core)
     core->repair.is_spoiled = true;
 }
 
+/* The next other primary of the partition at the cursor. False: there is none left. */
+static bool pass_find_primary(struct core *core, uint16_t partition, uint16_t *ret_peer)
+{
+    struct repair *repair = &core->repair;
+    struct preference_list list;
+    preference_list_build(core->ring, partition, &list);
+    if (preference_list_primary_index(&list, core->self) < 0) {
+        return false;
+    }
+    for (; repair->primary < list.primary; repair->primary++) {
+        uint16_t peer = core->member_peer[list.member[repair->primary]];
+        if (peer != PEER_SELF) {
+            *ret_peer = peer;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The partition that is so many after the one where the pass began. */
+static uint16_t pass_partition(const struct core *core, uint16_t offset)
+{
+    return (uint16_t)((core->repair.first_partition + offset) % core->ring->partition_count);
+}
+
 /* The pair at the cursor, or none is left. */
 static bool pass_find(struct core *core, uint16_t *ret_partition, uint16_t *ret_peer)
 {
     struct repair *repair = &core->repair;
-    struct preference_list list;
-    while (repair->offset < core->ring->partition_count) {
-        uint16_t partition = (uint16_t)((repair->first_partition + repair->offset) %
-                                        core->ring->partition_count);
-        preference_list_build(core->ring, partition, &list);
-        bool is_own = preference_list_primary_index(&list, core->self) >= 0;
-        while (is_own && repair->primary < list.primary) {
-            uint16_t peer = core->member_peer[list.member[repair->primary]];
-            if (peer != PEER_SELF) {
-                *ret_partition = partition;
-                *ret_peer = peer;
-                return true;
-            }
-            repair->primary++;
+    for (; repair->offset < core->ring->partition_count; repair->offset++) {
+        *ret_partition = pass_partition(core, repair->offset);
+        if (pass_find_primary(core, *ret_partition, ret_peer)) {
+            return true;
         }
-        repair->offset++;
         repair->primary = 0;
     }
     return false;
@@ -121,7 +135,7 @@ static void pass_begin(struct core *core)
     repair->pairs_total = count;
     repair->pairs_done = 0;
     repair->pairs_failed = 0;
-    for (uint16_t i = 0; i < PAIRS_MAX; i++) {
+    for (unsigned i = 0; i < PAIRS_MAX; i++) {
         repair->pair_slot[i] = NO_SLOT;
     }
 }
@@ -176,8 +190,7 @@ static void pass_end(struct core *core)
         repair->passes++;
         core->stats.repair_passes++;
     } else {
-        repair->first_partition = (uint16_t)((repair->first_partition + repair->offset) %
-                                             core->ring->partition_count);
+        repair->first_partition = pass_partition(core, repair->offset);
     }
     repair->due_us = core->now_us + pass_pause_us(core, is_good);
     if (is_good && !core->is_complete) {
@@ -190,7 +203,7 @@ static void pass_end(struct core *core)
 static unsigned count_active(const struct core *core)
 {
     unsigned active = 0;
-    for (uint16_t i = 0; i < PAIRS_MAX; i++) {
+    for (unsigned i = 0; i < PAIRS_MAX; i++) {
         uint16_t slot = core->repair.pair_slot[i];
         active += slot != NO_SLOT && pair_is_active(&core->requests[slot]) ? 1U : 0U;
     }
@@ -201,7 +214,7 @@ static void advance_open(struct core *core)
 {
     struct repair *repair = &core->repair;
     unsigned active = count_active(core);
-    for (uint16_t i = 0; i < PAIRS_MAX && repair_has_room(core); i++) {
+    for (unsigned i = 0; i < PAIRS_MAX && repair_has_room(core); i++) {
         uint16_t slot = repair->pair_slot[i];
         if (slot == NO_SLOT) {
             continue;

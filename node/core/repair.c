@@ -424,7 +424,7 @@ void repair_verify(const struct core *core)
 {
     const struct repair *repair = &core->repair;
     uint16_t open = 0;
-    for (uint16_t i = 0; i < PAIRS_MAX && repair->is_running; i++) {
+    for (unsigned i = 0; i < PAIRS_MAX && repair->is_running; i++) {
         uint16_t slot = repair->pair_slot[i];
         if (slot != NO_SLOT) {
             const struct request *request = &core->requests[slot];

@@ -63,9 +63,9 @@ void pair_free(struct pair *pair);
 enum { EVERY_PRIMARY = 0xfffe };
 bool key_start(struct core *core, struct request *parent, const struct tree_entry *entry,
                uint16_t peer);
-void key_on_reply(struct core *core, struct request *request, uint8_t leg,
+void key_on_reply(struct core *core, struct request *request, uint8_t i,
                   struct message *message);
-void key_on_stored(struct core *core, struct request *request, uint8_t leg,
+void key_on_stored(struct core *core, struct request *request, uint8_t i,
                    struct store_result *result);
 void key_on_child(struct core *core, struct request *request, struct child_result *result);
 void key_check(struct core *core, struct request *request);

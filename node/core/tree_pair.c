@@ -258,7 +258,7 @@ void pair_confirm(struct core *core, struct request *request)
     assert(pair->state == PAIR_READY);
     pair->is_second = true;
     memset(&pair->differing, 0, sizeof pair->differing);
-    for (uint16_t i = 0; i < MERKLE_BUCKETS; i++) {
+    for (unsigned i = 0; i < MERKLE_BUCKETS; i++) {
         pair->buckets |= pair->first.bucket[i] != 0 ? UINT32_C(1) << i : 0;
     }
     if (repair_may_ask(core, request->leg[THEIRS].peer)) {
@@ -272,7 +272,7 @@ void pair_confirm(struct core *core, struct request *request)
 static void pair_compare(struct core *core, struct request *request)
 {
     struct pair *pair = request->repair.pair;
-    for (uint16_t i = 0; i < MERKLE_FANOUT; i++) {
+    for (unsigned i = 0; i < MERKLE_FANOUT; i++) {
         if (pair->hash[OWN][i] == pair->hash[THEIRS][i]) {
             continue;
         }
