@@ -42,6 +42,7 @@ enum {
 /* What became of one operation. */
 struct outcome {
     uint64_t due_ns;
+    uint64_t begun_ns; /* later than due if no thread was free, or the machine had no time */
     uint64_t done_ns;
     enum status status;
 };
@@ -68,6 +69,7 @@ struct phase {
     const char *name;
     size_t count;
     unsigned failures;
+    uint64_t late_ns; /* the latest start */
     struct percentiles percentiles;
     uint32_t *latencies_us; /* sorted */
 };
@@ -155,6 +157,7 @@ static void operate(struct load *load, unsigned index)
     struct outcome *outcome = &load->outcomes[index];
     bool is_put = index % 2 == 0;
 
+    outcome->begun_ns = bench_now_ns();
     outcome->status = is_put ? put_number(load, FIRST_KEYS + index) : get_some(load, index);
     outcome->done_ns = bench_now_ns();
     if (outcome->status != STATUS_OK &&
@@ -235,6 +238,8 @@ static struct phase phase_of(const struct load *load, const char *name, bool is_
             phase.latencies_us[phase.count++] =
                 (uint32_t)((outcome->done_ns - outcome->due_ns) / NS_PER_US);
             phase.failures += outcome->status != STATUS_OK;
+            uint64_t late_ns = outcome->begun_ns - outcome->due_ns;
+            phase.late_ns = late_ns > phase.late_ns ? late_ns : phase.late_ns;
         }
     }
     phase.percentiles = histogram_percentiles(phase.latencies_us, phase.count);
@@ -247,9 +252,9 @@ static void print_phase(const struct phase *phase)
 
     fprintf(stderr,
             "%s: %zu operations, %u failed; p50 %.2f ms, p99 %.2f ms, p99.9 %.2f ms, "
-            "max %.2f ms\n",
+            "max %.2f ms; begun at most %.2f ms late\n",
             phase->name, phase->count, phase->failures, p->p50_us / 1e3, p->p99_us / 1e3,
-            p->p999_us / 1e3, p->max_us / 1e3);
+            p->p999_us / 1e3, p->max_us / 1e3, (double)phase->late_ns / 1e6);
     histogram_print(stderr, phase->latencies_us, phase->count);
 }
 
@@ -259,9 +264,9 @@ static void print_phase_json(const struct phase *phase)
 
     printf(",\n  \"%s\": {\"operations\": %zu, \"failed\": %u, \"p50_us\": %" PRIu32
            ", \"p99_us\": %" PRIu32 ", \"p999_us\": %" PRIu32 ", \"max_us\": %" PRIu32
-           ", \"histogram\": ",
+           ", \"late_us\": %" PRIu64 ", \"histogram\": ",
            phase->name, phase->count, phase->failures, p->p50_us, p->p99_us, p->p999_us,
-           p->max_us);
+           p->max_us, phase->late_ns / NS_PER_US);
     histogram_print_json(stdout, phase->latencies_us, phase->count);
     putchar('}');
 }
