@@ -30,6 +30,8 @@ static const struct {
     {PLANTED_FALLBACK_TWICE, "fallback-twice"},
     {PLANTED_HINT_EARLY, "hint-early"},
     {PLANTED_NOT_FOUND_INCOMPLETE, "not-found-incomplete"},
+    {PLANTED_REAP_EARLY, "reap-early"},
+    {PLANTED_TREE_SINGLY, "tree-singly"},
 };
 
 #ifdef DYNAMOFS_PLANTED

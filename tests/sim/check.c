@@ -270,21 +270,28 @@ static bool row_matches(const struct object *row, const struct object *object)
 }
 
 /*
- * A row may know more than its object, never less, where a write that was never acknowledged
- * left its row elsewhere before its own disk lost the object; and where truncation brought back
- * a false sibling of the object, for rows are not truncated.
+ * A row may know more than its object, never less: where truncation brought back a false
+ * sibling of the object, for rows are not truncated; where a disk kept the row and lost the
+ * object of a write that was nowhere else; and where so many disks failed that the W copies
+ * were lost that an object has before its row goes to others.
  */
+static bool may_be_ahead(const struct check *check, const struct object *row)
+{
+    const struct demand *demand = &check->demand;
+    bool has_failed = demand->power_failed || demand->disk_lost;
+    bool is_exceeded = check->w <= demand->victims || demand->power_anywhere;
+    return check->was_damaged || (has_failed && is_exceeded) ||
+           (row && row->clock.count >= CLOCK_PAIRS_KEPT);
+}
+
 static bool check_row(struct check *check, struct slice key, const struct object *object)
 {
     struct object *row = NULL;
     if (!collect(check, key, true, &row)) {
         return false;
     }
-    bool may_be_ahead = check->demand.disk_lost ||
-                        (check->demand.power_failed && check->nodes > 3) ||
-                        (row && row->clock.count >= CLOCK_PAIRS_KEPT);
     bool knows_all = !object || (row && clock_descends(&row->clock, &object->clock));
-    bool good = may_be_ahead ? knows_all : row_matches(row, object);
+    bool good = may_be_ahead(check, row) ? knows_all : row_matches(row, object);
     if (!good) {
         say(check, "its row is not the projection of its object", key);
     }

@@ -12,6 +12,8 @@ struct check {
     struct world *world;
     const struct history *history;
     int nodes, keys;
+    uint8_t w;        /* of all puts */
+    bool was_damaged; /* some disk lost a part of what it held */
     struct demand demand;
     char why[200]; /* when something is not as it must be */
 };

@@ -6,29 +6,26 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Waiting for the parts that bear them. */
-static const bool is_enabled_lost = true;
-static const bool is_enabled_damaged = false;
-
 /* When each is over; 0: it is. */
 struct node_faults {
     uint64_t down_us; /* killed or paused */
     uint64_t full_us;
     uint64_t slow_us;
+    bool is_refilling; /* or will be: its disk was lost or damaged */
 };
 
 struct faults {
     struct world *world;
     struct load *load;
-    int nodes;
-    bool enabled[FAULT_COUNT];
+    struct faults_options options;
+    enum fault kinds[FAULT_COUNT];
+    int kind_count;
     uint64_t mean_us; /* between faults */
     uint64_t next_us;
     struct node_faults node[WORLD_NODES_MAX];
     uint64_t links_us;
     uint64_t weather_us;
-    bool power_anywhere;
-    int victim;
+    int first_victim;
     uint64_t count[FAULT_COUNT];
 };
 
@@ -37,29 +34,39 @@ static uint64_t pick(struct faults *faults, uint64_t count)
     return world_random(faults->world) % count;
 }
 
-static bool is_possible(enum fault fault)
+static bool is_of_disks(enum fault fault)
 {
-    return (fault != FAULT_LOST || is_enabled_lost) &&
-           (fault != FAULT_DAMAGED || is_enabled_damaged);
+    return fault == FAULT_POWER || fault == FAULT_LOST || fault == FAULT_DAMAGED;
 }
 
-struct faults *faults_new(struct world *world, struct load *load, int nodes,
-                          bool power_anywhere)
+/* Few kinds in some runs, most in others; a quarter of those in which disks forget have nothing
+ * else. */
+static void draw_kinds(struct faults *faults)
+{
+    bool only_disks = faults->options.victims > 0 && pick(faults, 4) == 0;
+    uint64_t rarity = UINT64_C(2) << pick(faults, 3);
+    for (int i = 0; i < FAULT_COUNT; i++) {
+        enum fault fault = (enum fault)i;
+        bool is_chosen = pick(faults, is_of_disks(fault) ? 2 : rarity) == 0;
+        bool is_allowed =
+            is_of_disks(fault) ? faults->options.victims > 0 : !only_disks || i == FAULT_KILL;
+        if (is_chosen && is_allowed) {
+            faults->kinds[faults->kind_count++] = fault;
+        }
+    }
+}
+
+struct faults *faults_new(struct world *world, struct load *load,
+                          const struct faults_options *options)
 {
     struct faults *faults = calloc(1, sizeof *faults);
     assert(faults);
     faults->world = world;
     faults->load = load;
-    faults->nodes = nodes;
-    faults->power_anywhere = power_anywhere;
-    /* A quarter of the runs look at nothing but disks that forget. */
-    bool only_disks = pick(faults, 4) == 0;
-    for (int i = 0; i < FAULT_COUNT; i++) {
-        bool chosen = only_disks ? i >= FAULT_POWER : pick(faults, 2) == 0;
-        faults->enabled[i] = chosen && is_possible((enum fault)i);
-    }
-    faults->victim = (int)pick(faults, (uint64_t)nodes);
-    faults->mean_us = UINT64_C(50000) << pick(faults, 6);
+    faults->options = *options;
+    draw_kinds(faults);
+    faults->first_victim = (int)pick(faults, (uint64_t)options->nodes);
+    faults->mean_us = UINT64_C(50000) << pick(faults, 7);
     faults->next_us = world_now(world) + pick(faults, 2 * faults->mean_us);
     return faults;
 }
@@ -82,8 +89,8 @@ static void cut_both(struct faults *faults, int a, int b)
 
 static void cut_links(struct faults *faults, enum fault fault)
 {
-    int from = (int)pick(faults, (uint64_t)faults->nodes);
-    for (int to = 0; to < faults->nodes; to++) {
+    int from = (int)pick(faults, (uint64_t)faults->options.nodes);
+    for (int to = 0; to < faults->options.nodes; to++) {
         if (to != from && fault == FAULT_ISOLATE) {
             cut_both(faults, from, to);
         } else if (to != from && pick(faults, 2) == 0) {
@@ -95,8 +102,8 @@ static void cut_links(struct faults *faults, enum fault fault)
 
 static void split(struct faults *faults)
 {
-    uint64_t side = pick(faults, UINT64_C(1) << faults->nodes);
-    for (int a = 0; a < faults->nodes; a++) {
+    uint64_t side = pick(faults, UINT64_C(1) << faults->options.nodes);
+    for (int a = 0; a < faults->options.nodes; a++) {
         for (int b = 0; b < a; b++) {
             if ((side >> a & 1) != (side >> b & 1)) {
                 cut_both(faults, a, b);
@@ -121,11 +128,12 @@ static void change_weather(struct faults *faults, enum fault fault)
     } else {
         weather.slow = times[pick(faults, 5)];
     }
-    for (int from = 0; from <= faults->nodes; from++) {
-        for (int to = 0; to <= faults->nodes; to++) {
+    for (int from = 0; from <= faults->options.nodes; from++) {
+        for (int to = 0; to <= faults->options.nodes; to++) {
             if (pick(faults, 2) == 0) {
-                world_set_weather(faults->world, from < faults->nodes ? from : WORLD_CLIENTS,
-                                  to < faults->nodes ? to : WORLD_CLIENTS, &weather);
+                world_set_weather(faults->world,
+                                  from < faults->options.nodes ? from : WORLD_CLIENTS,
+                                  to < faults->options.nodes ? to : WORLD_CLIENTS, &weather);
             }
         }
     }
@@ -145,29 +153,59 @@ static void cut_power(struct faults *faults, int node)
     }
 }
 
+static int pick_victim(struct faults *faults)
+{
+    uint64_t number = pick(faults, (uint64_t)faults->options.victims);
+    return (faults->first_victim + (int)number) % faults->options.nodes;
+}
+
 static void lose_power(struct faults *faults, int node)
 {
     bool was_well = is_well(faults, node);
-    cut_power(faults, faults->power_anywhere ? node : faults->victim);
-    for (int i = 0; faults->power_anywhere && was_well && i < faults->nodes; i++) {
+    cut_power(faults, faults->options.power_anywhere ? node : pick_victim(faults));
+    for (int i = 0; faults->options.power_anywhere && was_well && i < faults->options.nodes;
+         i++) {
         cut_power(faults, i); /* the whole house is dark */
     }
 }
 
-/* The victim's disks. */
-static void lose_disk(struct faults *faults)
+/* True if some other node has not refilled yet. */
+static bool is_budget_spent(struct faults *faults, int victim)
 {
-    if (is_well(faults, faults->victim)) {
-        world_kill(faults->world, faults->victim);
-        world_wipe(faults->world, faults->victim);
-        faults->node[faults->victim].down_us = some_time(faults);
+    for (int node = 0; node < faults->options.nodes; node++) {
+        struct node_faults *at = &faults->node[node];
+        bool is_whole =
+            world_is_complete(faults->world, node) && world_damaged(faults->world, node) == 0;
+        at->is_refilling = at->is_refilling && !is_whole;
+        if (node != victim && at->is_refilling) {
+            return true;
+        }
     }
+    return false;
+}
+
+static void harm_disk(struct faults *faults, enum fault fault, int victim)
+{
+    bool may_be =
+        !is_budget_spent(faults, victim) && (fault == FAULT_DAMAGED || is_well(faults, victim));
+    if (!may_be) {
+        faults->count[fault]--;
+        return;
+    }
+    if (fault == FAULT_DAMAGED) {
+        (void)world_damage(faults->world, victim);
+    } else {
+        world_kill(faults->world, victim);
+        world_wipe(faults->world, victim);
+        faults->node[victim].down_us = some_time(faults);
+    }
+    faults->node[victim].is_refilling = true;
 }
 
 /* False for a fault of links. */
 static bool begin_at_node(struct faults *faults, enum fault fault)
 {
-    int node = (int)pick(faults, (uint64_t)faults->nodes);
+    int node = (int)pick(faults, (uint64_t)faults->options.nodes);
     struct node_faults *at = &faults->node[node];
     if ((fault == FAULT_KILL || fault == FAULT_PAUSE) && is_well(faults, node)) {
         at->down_us = some_time(faults);
@@ -187,10 +225,8 @@ static bool begin_at_node(struct faults *faults, enum fault fault)
                         (int64_t)pick(faults, 2000) - 1000);
     } else if (fault == FAULT_POWER) {
         lose_power(faults, node);
-    } else if (fault == FAULT_LOST) {
-        lose_disk(faults);
-    } else if (fault == FAULT_DAMAGED) {
-        (void)world_damage(faults->world, faults->victim);
+    } else if (fault == FAULT_LOST || fault == FAULT_DAMAGED) {
+        harm_disk(faults, fault, pick_victim(faults));
     } else {
         return fault == FAULT_KILL || fault == FAULT_PAUSE;
     }
@@ -241,8 +277,8 @@ static void mend_links(struct faults *faults)
 {
     world_trace(faults->world, -1, "links mended");
     faults->links_us = 0;
-    for (int from = 0; from < faults->nodes; from++) {
-        for (int to = 0; to < faults->nodes; to++) {
+    for (int from = 0; from < faults->options.nodes; from++) {
+        for (int to = 0; to < faults->options.nodes; to++) {
             world_cut(faults->world, from, to, false);
         }
     }
@@ -268,7 +304,7 @@ static bool is_due(uint64_t at_us, uint64_t now_us)
 void faults_step(struct faults *faults)
 {
     uint64_t now_us = world_now(faults->world);
-    for (int node = 0; node < faults->nodes; node++) {
+    for (int node = 0; node < faults->options.nodes; node++) {
         if (is_due(faults->node[node].down_us, now_us)) {
             mend_node(faults, node);
         }
@@ -286,9 +322,8 @@ void faults_step(struct faults *faults)
         mend_weather(faults);
     }
     if (faults->next_us <= now_us) {
-        enum fault fault = (enum fault)pick(faults, FAULT_COUNT);
-        if (faults->enabled[fault]) {
-            begin(faults, fault);
+        if (faults->kind_count > 0) {
+            begin(faults, faults->kinds[pick(faults, (uint64_t)faults->kind_count)]);
         }
         faults->next_us = now_us + 1 + pick(faults, 2 * faults->mean_us);
     }
@@ -296,7 +331,7 @@ void faults_step(struct faults *faults)
 
 void faults_heal(struct faults *faults)
 {
-    for (int node = 0; node < faults->nodes; node++) {
+    for (int node = 0; node < faults->options.nodes; node++) {
         mend_node(faults, node);
         mend_speed(faults, node);
         world_set_clock(faults->world, node, 0, 0);

@@ -1,8 +1,9 @@
 /*
  * faults.h - what goes wrong, drawn per seed: each run has its own mix (swarm testing).
  *
- * The budget: a run has one victim, the only node that loses data for good, be it by power
- * cuts, a lost disk or a damaged block. In some runs power cuts hit any node, and all at once.
+ * The budget: a run has one or two victims, the only nodes that lose data for good, be it by
+ * power cuts, a lost disk or a damaged block. In some runs power cuts hit any node, and all at
+ * once. A second disk is not lost or damaged before the first one's node has refilled.
  * Everything else may hit any node at any time.
  */
 #ifndef TESTS_SIM_FAULTS_H
@@ -33,10 +34,15 @@ enum fault {
 
 struct faults;
 
-/* Draws which faults this run has and how often, from the world's seed. `power_anywhere`: power
- * cuts hit any node, not just one. */
-struct faults *faults_new(struct world *world, struct load *load, int nodes,
-                          bool power_anywhere);
+struct faults_options {
+    int nodes;
+    int victims;         /* 0: no disk forgets anything */
+    bool power_anywhere; /* power cuts hit any node, not just victims */
+};
+
+/* Draws which faults this run has and how often, from the world's seed. */
+struct faults *faults_new(struct world *world, struct load *load,
+                          const struct faults_options *options);
 void faults_free(struct faults *faults);
 /* Begins and ends faults that are due; call it after each step of the world. */
 void faults_step(struct faults *faults);

@@ -51,12 +51,13 @@ uint32_t history_cover(struct history *history, int key, const struct object *se
     return first;
 }
 
-/* Budget: one node of a run may lose data; power cuts alone may hit all of them. */
+/* Budget: what more copies than victims acknowledged is safe; what was synced is safe from
+ * power cuts wherever. */
 static bool is_promised(const struct pledge *pledge, const struct demand *demand)
 {
     bool survives_power = !demand->power_failed || pledge->synced ||
-                          (pledge->copies > 1 && !demand->power_anywhere);
-    bool survives_loss = !demand->disk_lost || pledge->copies > 1;
+                          (pledge->copies > demand->victims && !demand->power_anywhere);
+    bool survives_loss = !demand->disk_lost || pledge->copies > demand->victims;
     return pledge->acknowledged && survives_power && survives_loss;
 }
 
@@ -84,6 +85,27 @@ static bool is_any_back(const struct history *history, int key, const struct obj
         }
     }
     return false;
+}
+
+bool history_check_read(const struct history *history, int key, const struct object *object,
+                        uint32_t before)
+{
+    bool shown[HISTORY_WRITES_MAX] = {false};
+    for (uint32_t i = 0; object && i < object->version_count; i++) {
+        uint32_t number = history_number(&object->versions[i]);
+        if (number < history->count) {
+            shown[number] = true;
+        }
+    }
+    for (uint32_t i = 0; i < history->count; i++) {
+        const struct written *write = &history->write[i];
+        bool is_due = write->key == key && write->pledge.acknowledged &&
+                      write->pledge.place <= before && !write->superseded;
+        if (is_due && !shown[i]) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool history_check(const struct history *history, int key, const struct object *state,

@@ -21,6 +21,7 @@ struct pledge {
     bool acknowledged;
     bool synced;    /* asked to survive a power cut */
     uint8_t copies; /* acknowledged by so many (W) */
+    uint32_t place; /* in the order of acknowledgements, from 1 on */
 };
 
 /* One put of one value; its content is its number, so that it can be told wherever it turns up.
@@ -43,14 +44,16 @@ struct history {
     struct written write[HISTORY_WRITES_MAX];
     uint32_t covered_count;
     struct covered covered[HISTORY_COVERED_MAX];
+    uint32_t acknowledged;            /* so far, puts and deletes */
     uint32_t pairs[HISTORY_KEYS_MAX]; /* the longest clock that a client was shown */
 };
 
 /* What the run did to the disks, and so what may be demanded. */
 struct demand {
-    bool power_failed;   /* one node lost what was not synced */
-    bool power_anywhere; /* ... each of them may have */
-    bool disk_lost;      /* one node lost everything, or some of what was synced */
+    uint8_t victims;     /* at most so many nodes lost data for good */
+    bool power_failed;   /* ... what was not synced */
+    bool power_anywhere; /* ... and each node of the cluster may have lost that */
+    bool disk_lost;      /* ... everything, or some of what was synced */
 };
 
 /* A new write to `key`; its number, which is also its content (4 bytes). */
@@ -64,6 +67,14 @@ void history_supersede(struct history *history, const struct version *version);
 /* All versions of `seen` are. The number of the first of the entries that were made in
  * `covered`, one for each version. */
 uint32_t history_cover(struct history *history, int key, const struct object *seen);
+
+/*
+ * A get that began when `before` puts and deletes had been acknowledged answered with `object`.
+ * True if that shows each write acknowledged by then that nothing superseded since: what R + W
+ * > N promises as long as no fallback ever stands in.
+ */
+bool history_check_read(const struct history *history, int key, const struct object *object,
+                        uint32_t before);
 
 /*
  * Compares the merged state of a key with what was promised. On a breach fills `why` and

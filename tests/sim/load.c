@@ -5,6 +5,7 @@
 #include "tests/sim/load.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,8 @@ struct load {
     struct world *world;
     struct history *history;
     struct load_options options;
-    uint32_t sent, acknowledged;
+    uint32_t sent;
+    char breach[80];
     struct user user[LOAD_CLIENTS_MAX];
 };
 
@@ -86,8 +88,8 @@ static void choose_put(struct load *load, const struct user *user, struct doing 
 
 static void on_acknowledged(struct load *load, struct doing *doing)
 {
-    load->acknowledged++;
     doing->pledge.acknowledged = true;
+    doing->pledge.place = ++load->history->acknowledged;
     if (doing->put.has_value) {
         load->history->write[doing->put.number].pledge = doing->pledge;
     }
@@ -117,6 +119,7 @@ static void run_put(struct load *load, struct user *user, int key)
 static void run_get(struct load *load, struct user *user, int key)
 {
     struct object *object = NULL;
+    uint32_t before = load->history->acknowledged;
     enum status status = client_get(&user->client, load_key(key), &object);
     world_trace(load->world, -1, "client %d got %s: %s, %u versions", user->index,
                 load_key(key), status_name(status), object ? object->version_count : 0);
@@ -124,6 +127,13 @@ static void run_get(struct load *load, struct user *user, int key)
         object_unref(user->seen[key]);
         user->seen[key] = object;
         history_see(load->history, key, object);
+        bool is_current = user->client.port.is_dead || !load->options.reads_are_current ||
+                          history_check_read(load->history, key, object, before);
+        if (!is_current && load->breach[0] == '\0') {
+            (void)snprintf(load->breach, sizeof load->breach,
+                           "a get of key %d missed an acknowledged write", key);
+            world_trace(load->world, -1, "%s", load->breach);
+        }
     }
 }
 
@@ -225,7 +235,12 @@ bool load_is_done(const struct load *load)
     return true;
 }
 
+const char *load_breach(const struct load *load)
+{
+    return load->breach[0] != '\0' ? load->breach : NULL;
+}
+
 uint32_t load_acknowledged(const struct load *load)
 {
-    return load->acknowledged;
+    return load->history->acknowledged;
 }

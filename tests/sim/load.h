@@ -16,6 +16,9 @@ struct load_options {
     uint32_t requests; /* in all */
     uint64_t think_us; /* at most so long between a client's requests */
     uint8_t r, w;
+    /* Gets show what was acknowledged before: R + W > N, no fallbacks, nothing lost that a read
+     * does not notice. */
+    bool reads_are_current;
 };
 
 struct load;
@@ -32,6 +35,8 @@ bool load_is_done(const struct load *load);
 void load_kill_client(struct load *load);
 /* The name of key number `key`, inside. */
 const char *load_key(int key);
+/* What a client saw that must not be, or NULL. */
+const char *load_breach(const struct load *load);
 uint32_t load_acknowledged(const struct load *load);
 
 #endif

@@ -9,10 +9,12 @@
  */
 #include <assert.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tests/sim/bugs.h"
 #include "tests/sim/check.h"
@@ -22,7 +24,7 @@
 enum { FORM_US = 3000000, ROUND_LIMIT_US = 600000000 };
 
 struct totals {
-    uint64_t steps, virtual_us, acknowledged, written;
+    uint64_t steps, virtual_us, acknowledged;
     uint64_t faults[FAULT_COUNT];
 };
 
@@ -33,47 +35,70 @@ struct arguments {
     bool trace;
 };
 
-static uint64_t pick(struct world *world, uint64_t count)
+/* What a run is, all drawn from its seed. */
+struct plan {
+    struct world_options world;
+    struct load_options load;
+    struct faults_options faults;
+};
+
+static uint64_t draw(uint64_t *state, uint64_t count)
 {
-    return world_random(world) % count;
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return (*state >> 11) % count;
 }
 
-static struct world *begin_world(uint64_t seed, struct world_options *options)
+static struct world_options draw_world(uint64_t *state, uint64_t seed)
 {
     static const uint16_t partitions[] = {8, 16, 64, 64};
-    uint64_t draw = seed * UINT64_C(0x9e3779b97f4a7c15);
-    *options = (struct world_options){
+    return (struct world_options){
         .seed = seed,
-        .nodes = 3 + 2 * (int)((draw >> 62) % 3),
+        .nodes = 3 + 2 * (int)draw(state, 3),
         .replica_count = 3,
-        .partition_count = partitions[draw >> 58 & 3],
+        .partition_count = partitions[draw(state, 4)],
         .latency_min_us = 50,
-        .latency_max_us = UINT64_C(200) << (draw >> 40 & 7),
+        .latency_max_us = UINT64_C(200) << draw(state, 8),
         .store_min_us = 5,
-        .store_max_us = UINT64_C(50) << (draw >> 50 & 7),
+        .store_max_us = UINT64_C(50) << draw(state, 8),
         .repair_interval_us = 5000000,
         .scrub_interval_us = 20000000,
         .confirm_after_us = 200000,
         /* Above every delay that faults.c and world_links.c can make; or by default. */
-        .grace_us = draw >> 32 & 1 ? 10000000 : 0,
+        .grace_us = draw(state, 2) == 0 ? 10000000 : 0,
     };
-    return world_new(options);
 }
 
-static struct load *begin_load(struct world *world, struct history *history, int nodes,
-                               int *ret_keys)
+static struct plan draw_plan(uint64_t seed)
 {
-    struct load_options options = {
-        .clients = 1 + (int)pick(world, 8),
-        .keys = 1 + (int)pick(world, 1 + pick(world, 8)),
-        .nodes = nodes,
-        .requests = 40 + (uint32_t)pick(world, 400),
-        .think_us = UINT64_C(20000) << pick(world, 6),
-        .r = (uint8_t)(1 + pick(world, 2)),
-        .w = (uint8_t)(1 + pick(world, 3)),
+    static const uint8_t victims[] = {0, 0, 0, 1, 1, 1, 1, 2};
+    struct plan plan;
+    uint64_t state = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    (void)draw(&state, 1);
+    plan.world = draw_world(&state, seed);
+    plan.load = (struct load_options){
+        .clients = 1 + (int)draw(&state, 8),
+        .keys = 1 + (int)draw(&state, 1 + draw(&state, 8)),
+        .nodes = plan.world.nodes,
+        .requests = 40 + (uint32_t)draw(&state, 400),
+        .think_us = UINT64_C(20000) << draw(&state, 6),
+        .r = (uint8_t)(1 + draw(&state, 2)),
+        .w = (uint8_t)(1 + draw(&state, 3)),
     };
-    *ret_keys = options.keys;
-    return load_new(world, history, &options);
+    /* Of three nodes none is ever a fallback. */
+    plan.load.reads_are_current =
+        plan.world.nodes == 3 && plan.load.r + plan.load.w > plan.world.replica_count;
+    plan.faults = (struct faults_options){
+        .nodes = plan.world.nodes,
+        .victims = victims[draw(&state, sizeof victims)],
+        .power_anywhere = draw(&state, 4) == 0,
+    };
+    if (plan.faults.victims == 0 && draw(&state, 2) == 0) {
+        /* Nothing but the intents pushes rows then. */
+        plan.world.scrub_interval_us = 0;
+    }
+    return plan;
 }
 
 static void add_up(struct totals *totals, const struct world *world, const struct load *load,
@@ -87,21 +112,48 @@ static void add_up(struct totals *totals, const struct world *world, const struc
     }
 }
 
+/* Power cuts take what was acknowledged without sync from a node that then answers again. */
+static bool check_reads(struct check *check, const struct load *load)
+{
+    bool is_promised = check->w > check->demand.victims && !check->demand.power_failed;
+    if (is_promised && load_breach(load)) {
+        (void)snprintf(check->why, sizeof check->why, "%s", load_breach(load));
+        return false;
+    }
+    return true;
+}
+
+static bool check_run(struct check *check, const struct plan *plan, const struct load *load,
+                      const struct faults *faults)
+{
+    bool was_lost = faults_count(faults, FAULT_LOST) > 0;
+    check->nodes = plan->world.nodes;
+    check->keys = plan->load.keys;
+    check->w = plan->load.w;
+    check->was_damaged = faults_count(faults, FAULT_DAMAGED) > 0;
+    check->demand = (struct demand){
+        .victims = (uint8_t)plan->faults.victims,
+        .power_failed = faults_count(faults, FAULT_POWER) > 0,
+        .power_anywhere = plan->faults.power_anywhere,
+        .disk_lost = was_lost || check->was_damaged,
+    };
+    return check_reads(check, load) && check_settles(check) && check_history(check);
+}
+
 static bool run(uint64_t seed, bool trace, struct totals *totals, char *why, size_t size)
 {
-    struct world_options options;
-    struct world *world = begin_world(seed, &options);
+    struct plan plan = draw_plan(seed);
+    struct world *world = world_new(&plan.world);
     world_trace_to(world, trace ? stdout : NULL);
     struct check *check = calloc(1, sizeof *check);
     struct history *history = calloc(1, sizeof *history);
     assert(check && history);
-    for (int i = 0; i < options.nodes; i++) {
+    for (int i = 0; i < plan.world.nodes; i++) {
         world_start(world, i);
     }
     world_run(world, FORM_US);
-    struct load *load = begin_load(world, history, options.nodes, &check->keys);
-    bool power_anywhere = pick(world, 4) == 0;
-    struct faults *faults = faults_new(world, load, options.nodes, power_anywhere);
+    struct load *load = load_new(world, history, &plan.load);
+    struct faults *faults = faults_new(world, load, &plan.faults);
     uint64_t end_us = world_now(world) + ROUND_LIMIT_US;
     while (!load_is_done(load) && world_now(world) < end_us) {
         world_run(world, 1000);
@@ -111,14 +163,7 @@ static bool run(uint64_t seed, bool trace, struct totals *totals, char *why, siz
     faults_heal(faults);
     check->world = world;
     check->history = history;
-    check->nodes = options.nodes;
-    check->demand = (struct demand){
-        .power_failed = faults_count(faults, FAULT_POWER) > 0,
-        .power_anywhere = power_anywhere,
-        .disk_lost =
-            faults_count(faults, FAULT_LOST) > 0 || faults_count(faults, FAULT_DAMAGED) > 0,
-    };
-    bool good = check_settles(check) && check_history(check);
+    bool good = check_run(check, &plan, load, faults);
     (void)snprintf(why, size, "%s", check->why);
     add_up(totals, world, load, faults);
     faults_free(faults);
@@ -174,20 +219,31 @@ static void print_totals(const struct totals *totals, uint64_t seeds, double rea
     (void)printf("\n");
 }
 
+/* The command that shows again what goes on now; also an assertion that fails leaves it. */
+static char again[400];
+
+static void on_abort(int signal)
+{
+    (void)signal;
+    (void)!write(STDOUT_FILENO, again, strlen(again));
+}
+
 static int run_all(const struct arguments *arguments)
 {
     struct totals totals = {0};
     struct timespec begin;
     struct timespec end;
     (void)clock_gettime(CLOCK_MONOTONIC, &begin);
+    (void)signal(SIGABRT, on_abort);
     for (uint64_t i = 0; i < arguments->seeds; i++) {
         uint64_t seed = arguments->seed + i;
         char why[200] = "";
+        const char *bug = arguments->bug ? arguments->bug : "";
+        (void)snprintf(again, sizeof again,
+                       "seed %" PRIu64 " failed\nagain: %s%s%s --seed %" PRIu64 " --trace\n",
+                       seed, arguments->program, arguments->bug ? " --bug " : "", bug, seed);
         if (!run(seed, arguments->trace, &totals, why, sizeof why)) {
-            (void)printf("seed %" PRIu64 " failed: %s\nagain: %s%s%s --seed %" PRIu64
-                         " --trace\n",
-                         seed, why, arguments->program, arguments->bug ? " --bug " : "",
-                         arguments->bug ? arguments->bug : "", seed);
+            (void)printf("%s\n%s", why, again);
             return 1;
         }
     }

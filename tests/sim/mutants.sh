@@ -11,12 +11,13 @@ missed=0
 
 for bug in $("$sim" --bugs); do
     if said=$("$sim" --bug "$bug" --seeds "$seeds" 2>&1); then
-        printf '%-16s not found in %s seeds\n' "$bug" "$seeds"
+        printf '%-20s not found in %s seeds\n' "$bug" "$seeds"
         missed=$((missed + 1))
         continue
     fi
-    seen=$(echo "$said" | sed -n 's/^seed \([0-9]*\) failed: /\1 /p')
-    [ -n "$seen" ] || seen="? $(echo "$said" | tail -n 1)"
-    printf '%-16s %6s  %s\n' "$bug" "${seen%% *}" "${seen#* }"
+    seed=$(echo "$said" | sed -n 's/^seed \([0-9]*\) failed$/\1/p')
+    # What the check says, or the assertion that failed.
+    seen=$(echo "$said" | head -n 1 | sed 's/.*Assertion/assertion/')
+    printf '%-20s %6s  %s\n' "$bug" "${seed:-?}" "$seen"
 done
 exit $((missed > 0))

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/core/internal.h"
+
 uint64_t world_random(struct world *world)
 {
     uint64_t z = world->random += UINT64_C(0x9e3779b97f4a7c15);
@@ -259,6 +261,12 @@ uint64_t world_now(const struct world *world)
 bool world_is_up(const struct world *world, int node)
 {
     return world->nodes[node].up;
+}
+
+bool world_is_complete(const struct world *world, int node)
+{
+    const struct core *core = world->nodes[node].core;
+    return world->nodes[node].up && core_ring(core) && core->is_complete;
 }
 
 const char *world_address(const struct world *world, int node)

@@ -75,6 +75,8 @@ void world_set_clock(struct world *world, int node, int64_t offset_us, int64_t d
 
 uint64_t world_now(const struct world *world);
 bool world_is_up(const struct world *world, int node);
+/* A member whose copies are complete. */
+bool world_is_complete(const struct world *world, int node);
 const char *world_address(const struct world *world, int node);
 /* The node that lives at the address, or -1. */
 int world_node_at(const struct world *world, const char *address);
