@@ -16,12 +16,13 @@ PAUSE_MOUNT_MAX_S = 5
 
 
 class Fault:
-    def __init__(self, kind, nodes, end, undo=None, pairs=()):
+    def __init__(self, kind, nodes, end, undo=None, pairs=(), mount=None):
         self.kind = kind
         self.nodes = set(nodes)
         self.end = end
         self.undo = undo
         self.pairs = set(pairs)
+        self.mount = mount
 
 
 class Faults:
@@ -32,6 +33,7 @@ class Faults:
         self.may_wipe = may_wipe  # false too while an earlier loss is not made good
         self.active = []
         self.count = collections.Counter()
+        self.history = []  # (time, names of what is bad), from then on
         self.limit = 2
         self.mode_end = 0
         self.next_at = 0
@@ -74,6 +76,8 @@ class Faults:
             self.finish(fault)
 
     def cut(self):
+        """Makes the cuts those of the active faults; notes what is bad from now on."""
+        self.history.append((time.monotonic(), self.bad() | self.other_ends()))
         self.cluster.network.cut(set().union(*(fault.pairs for fault in self.active)))
 
     def until(self, most=DURATION_MAX_S):
@@ -82,6 +86,21 @@ class Faults:
 
     def bad(self):
         return set().union(*(fault.nodes for fault in self.active))
+
+    def other_ends(self):
+        """Of cut links with a mount, and mounts to which something is done."""
+        ends = {name for fault in self.active for pair in fault.pairs for name in pair}
+        mounts = {fault.mount for fault in self.active if fault.mount is not None}
+        return mounts | {name for name in ends if name.startswith("m")}
+
+    def bad_before(self, when, seconds):
+        """What was bad at some time within the seconds before."""
+        bad = set()
+        for i, (begin, names) in enumerate(self.history):
+            end = self.history[i + 1][0] if i + 1 < len(self.history) else when
+            if begin <= when and end >= when - seconds:
+                bad |= names
+        return bad
 
     def room(self, nodes):
         return len(self.bad() | set(nodes)) <= self.limit
@@ -117,14 +136,15 @@ class Faults:
         mount = self.draw(self.cluster.mounts)
         if mount is not None and mount.mounted():
             mount.crash()
-            self.begin(Fault("mount kill -9", [], self.until(5), mount.start), mount.name)
+            self.begin(Fault("mount kill -9", [], self.until(5), mount.start, mount=mount.name),
+                       mount.name)
 
     def pause_mount(self):
         mount = self.draw(self.cluster.mounts)
         if mount is not None and mount.mounted():
             mount.pause()
             end = self.until(PAUSE_MOUNT_MAX_S)
-            self.begin(Fault("mount SIGSTOP", [], end, mount.go_on), mount.name)
+            self.begin(Fault("mount SIGSTOP", [], end, mount.go_on, mount=mount.name), mount.name)
 
     # --- links ---------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ SETTLE_S = 180  # for hints to be delivered and repairs to find nothing
 REPAIR_S = 60  # for one pass
 END_S = 150  # for the workers to end: what they do has deadlines
 WIPE_EVERY_S = 150
+BEFORE_S = 10  # the deadline of an operation: so long ago can be why it failed
 DIRECTORIES = ("sets", "over", "loose", "carts")
 HERE = os.path.dirname(os.path.abspath(__file__))
 CART = os.path.join(HERE, "..", "..", "examples", "cart.py")
@@ -272,11 +273,11 @@ class Torture:
     # --- the verdict ---------------------------------------------------------------------------
 
     def records(self):
-        records = []
-        for name in sorted(self.workers):
-            with open(self.file("journals", name), encoding="ascii") as journal:
-                records += [json.loads(line) for line in journal if line.endswith("\n")]
-        return records
+        return [record for name in sorted(self.workers) for record in self.journal(name)]
+
+    def journal(self, name):
+        with open(self.file("journals", name), encoding="ascii") as journal:
+            return [json.loads(line) for line in journal if line.endswith("\n")]
 
     def judge(self, state):
         records = self.records()
@@ -300,6 +301,7 @@ class Torture:
         table("operations", operations)
         table("errors", errors)
         table("faults", self.faults.count)
+        self.availability(records)
         print(f"writes      {len(writes)} tried, {sum(w.acked for w in writes)} acknowledged")
         print(f"conflicts   met {calls} times, at most "
               f"{max((r['siblings'] for r in records if 'siblings' in r), default=0)} siblings; "
@@ -308,6 +310,26 @@ class Torture:
         print(f"came back   {checker.came_back(records, state)} values that were superseded")
         print(f"duration    {time.monotonic() - self.begin:.0f} s, seed {self.options.seed}")
         print(flush=True)
+
+
+    def availability(self, records):
+        """How many operations failed while so many nodes were bad. All ends of a cut count that
+        are on its smaller side; a link cut between two nodes counts none."""
+        done = collections.Counter()
+        failed = collections.Counter()
+        for name in self.workers:
+            mount = name.partition("w")[0]
+            for record in self.journal(name):
+                if "operation" not in record or record["operation"] == "shop":
+                    continue
+                bad = self.faults.bad_before(record["time"], BEFORE_S)
+                nodes = sum(one.startswith("n") for one in bad)
+                where = f"{nodes} nodes bad" + (", and the mount" if mount in bad else "")
+                done[where] += 1
+                failed[where] += record["done"] == "failed" and record["operation"] != "remove"
+        for i, where in enumerate(sorted(done)):
+            print(f"{'' if i else 'failed':11} {failed[where]:7d}  of {done[where]} with {where} "
+                  f"in the {BEFORE_S} s before")
 
 
 def table(title, counter):

@@ -380,7 +380,7 @@ class Worker:
                     time.sleep(0.2)
             except NotShown:
                 done = "put off"
-            self.log(operation=function.__name__, done=done)
+            self.log(operation=function.__name__, done=done, time=time.monotonic())
             time.sleep(self.random.uniform(0.0, 1.5 if shops else 0.3))
         self.log(end=True)
 
