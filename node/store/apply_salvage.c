@@ -98,8 +98,9 @@ enum status store_salvage(struct store_state *state, uint64_t *ret_dropped, stru
     if (status == STATUS_OK) {
         status = drop_unreadable(state, ret_dropped);
     }
-    if (status == STATUS_OK && state->trees != NULL) {
-        status = tree_store_rebuild(state->trees, state->engine);
+    if (status == STATUS_OK) {
+        status = state->trees != NULL ? tree_store_rebuild(state->trees, state->engine)
+                                      : tree_store_forget(state->engine);
     }
     return status == STATUS_OK ? store_state_restore(state, false) : status;
 }

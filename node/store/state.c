@@ -245,11 +245,8 @@ static enum status mark_open(struct store_state *state, uint64_t wall_us, bool i
         settings_add(&settings, SETTING_COMPLETE, 0);
         settings_add(&settings, SETTING_SALVAGING, 1);
     }
-    enum status status = settings_write(&settings, state->engine);
-    if (status == STATUS_OK) {
-        atomic_store(&state->leased, lease);
-    }
-    return status;
+    atomic_store(&state->leased, lease);
+    return settings_write(&settings, state->engine);
 }
 
 static void state_init(struct store_state *state, struct engine *engine)
@@ -332,17 +329,55 @@ static void take_stored(struct store_state *state, const struct stored *stored,
 }
 
 /* With the settings read: marks the store as in use, and makes the trees. */
-static enum status begin(struct store_state *state, struct store_identity *identity,
-                         uint64_t wall_us, bool is_salvaging)
+static enum status begin(struct store_state *state, uint64_t wall_us, bool is_salvaging)
 {
     enum status status = mark_open(state, wall_us, is_salvaging);
 
-    if (status == STATUS_OK && identity->has_ring) {
-        state->ring = ring_copy(&identity->ring);
-        status = state->ring == NULL ? STATUS_NO_MEMORY
-                                     : begin_partitions(state, identity->ring.partition_count);
+    if (status == STATUS_OK && state->ring != NULL && state->trees == NULL) {
+        status = begin_partitions(state, state->ring->partition_count);
     }
     return status;
+}
+
+/* Begins, and salvages a database whose salvage was begun, or that is too damaged to be written
+ * to: LevelDB takes no write once a compaction has met a damaged block. */
+static enum status begin_or_salvage(struct store_state *state, struct store_identity *identity,
+                                    uint64_t wall_us, bool is_salvaging, struct error *error)
+{
+    uint64_t dropped = 0;
+
+    if (identity->has_ring) {
+        state->ring = ring_copy(&identity->ring);
+        if (state->ring == NULL) {
+            return STATUS_NO_MEMORY;
+        }
+    }
+    enum status status = begin(state, wall_us, is_salvaging);
+    if (status != STATUS_CORRUPT && (status != STATUS_OK || !is_salvaging)) {
+        return status;
+    }
+    identity->is_complete = false;
+    status = store_salvage(state, &dropped, error);
+    if (status == STATUS_OK && state->trees == NULL) {
+        status = begin(state, wall_us, false);
+    }
+    return status;
+}
+
+/* What went wrong, in which file if that is known. */
+static void explain(const struct store_state *state, enum status status, struct error *error)
+{
+    char text[DAMAGE_TEXT_SIZE / 2] = "";
+
+    error->code = status;
+    if (error->text[0] != '\0') {
+        return;
+    }
+    if (status == STATUS_CORRUPT) {
+        state->engine->operations->last_corruption(state->engine, text, sizeof text);
+    }
+    (void)snprintf(error->text, sizeof error->text, "the node's settings: %s",
+                   text[0] != '\0' ? text : status_text(status));
 }
 
 enum status store_state_open(struct store_state *state, struct engine *engine,
@@ -353,7 +388,6 @@ enum status store_state_open(struct store_state *state, struct engine *engine,
 
     struct stored stored = {0};
     struct store_identity identity = {0};
-    uint64_t dropped = 0;
 
     error->text[0] = '\0';
     state_init(state, engine);
@@ -364,19 +398,11 @@ enum status store_state_open(struct store_state *state, struct engine *engine,
     if (status == STATUS_OK) {
         bool is_salvaging = is_half_salvaged(&stored, engine);
         take_stored(state, &stored, random_id, &identity);
-        status = begin(state, &identity, wall_us, is_salvaging);
-        if (status == STATUS_OK && is_salvaging) {
-            identity.is_complete = false;
-            status = store_salvage(state, &dropped, error);
-        }
+        status = begin_or_salvage(state, &identity, wall_us, is_salvaging, error);
     }
     if (status != STATUS_OK) {
+        explain(state, status, error);
         store_state_release(state);
-        error->code = status;
-        if (error->text[0] == '\0') {
-            (void)snprintf(error->text, sizeof error->text, "the node's settings: %s",
-                           status_text(status));
-        }
         return status;
     }
     *ret_identity = identity;

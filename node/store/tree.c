@@ -294,6 +294,11 @@ enum status tree_store_rebuild(struct tree_store *trees, struct engine *engine)
     return status == STATUS_OK ? write_mark(engine, true) : status;
 }
 
+enum status tree_store_forget(struct engine *engine)
+{
+    return write_mark(engine, false);
+}
+
 enum status tree_store_open(struct tree_store *trees, struct engine *engine,
                             uint16_t partition_count)
 {

@@ -30,6 +30,9 @@ MUST_CHECK enum status tree_store_open(struct tree_store *trees, struct engine *
  * out. Drops what a scrub has built. */
 MUST_CHECK enum status tree_store_rebuild(struct tree_store *trees, struct engine *engine);
 
+/* Notes, synced, that the leaves in the engine are no trees: the next open builds them. */
+MUST_CHECK enum status tree_store_forget(struct engine *engine);
+
 /* The tree as it is in memory. */
 void tree_store_read(const struct tree_store *trees, uint16_t partition,
                      struct merkle_tree *ret_tree);

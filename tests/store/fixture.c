@@ -52,12 +52,13 @@ const struct ring *fixture_ring(uint16_t member_count)
 
 static void begin_state(struct fixture *fixture)
 {
-    struct error error;
+    struct error error = {0};
 
     spy_engine_init(&fixture->spy, fixture->disk);
-    assert_int_equal(store_state_open(&fixture->state, &fixture->spy.base, FIXTURE_NODE,
-                                      fixture->wall_us, &fixture->identity, &error),
-                     STATUS_OK);
+    if (store_state_open(&fixture->state, &fixture->spy.base, FIXTURE_NODE, fixture->wall_us,
+                         &fixture->identity, &error) != STATUS_OK) {
+        fail_msg("%s", error.text);
+    }
 }
 
 static void open_disk(struct fixture *fixture)

@@ -80,7 +80,9 @@ static bool spy_is_quick(struct engine *engine, size_t size)
 static enum status spy_salvage(struct engine *engine, struct error *error)
 {
     struct spy_engine *spy = spy_of(engine);
+    int damaged = STATUS_CORRUPT;
 
+    (void)atomic_compare_exchange_strong(&spy->write_failure, &damaged, STATUS_OK);
     return spy->inner->operations->salvage(spy->inner, error);
 }
 

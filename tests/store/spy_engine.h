@@ -15,7 +15,8 @@ struct spy_engine {
     atomic_size_t batches;
     atomic_size_t synced_batches;
     atomic_size_t scans;
-    atomic_int write_failure; /* enum status that writes return instead of writing */
+    atomic_int write_failure; /* enum status that writes return instead of writing; a salvage
+                                 takes STATUS_CORRUPT away */
     atomic_bool never_quick;
     atomic_int read_delay_us;
     const char *slow_suffix; /* a batch with a key that ends so is delayed; NULL: none is */

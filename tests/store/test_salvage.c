@@ -469,6 +469,32 @@ static void test_salvage__cannot_write__fails_and_is_finished_later(void **state
     assert_trees_true(fixture);
 }
 
+/* As LevelDB does when a compaction at the start meets a damaged block. */
+static void test_salvage__no_write_works_at_the_start__is_done_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error error = {0};
+
+    change_some(fixture, 40);
+    for (int round = 0; round < 2; round++) {
+        uint64_t issued = atomic_load(&fixture->state.issued);
+        assert_int_equal(store_state_close(&fixture->state), STATUS_OK);
+        atomic_store(&fixture->spy.write_failure, STATUS_CORRUPT);
+        assert_int_equal(store_state_open(&fixture->state, &fixture->spy.base, FIXTURE_NODE,
+                                          fixture->wall_us, &fixture->identity, &error),
+                         STATUS_OK);
+        assert_false(fixture->identity.is_complete);
+        assert_true(fixture->identity.has_ring);
+        assert_true(fixture->state.trusted_since > issued);
+        assert_trees_true(fixture);
+        change_some(fixture, 10);
+        assert_trees_true(fixture);
+    }
+    fixture_restart(fixture, false);
+    assert_false(fixture->identity.is_complete);
+    assert_trees_true(fixture);
+}
+
 /* Everything at once over the executor's lanes; for ThreadSanitizer too. */
 static void test_salvage__other_requests_under_way__none_is_lost(void **state)
 {
@@ -512,6 +538,7 @@ int main(void)
         ON_BOTH_ENGINES(test_salvage__unreadable_records__are_dropped_and_counted),
         ON_BOTH_ENGINES(test_salvage__own_pair_from_before__is_not_extended),
         ON_BOTH_ENGINES(test_salvage__cannot_write__fails_and_is_finished_later),
+        ON_BOTH_ENGINES(test_salvage__no_write_works_at_the_start__is_done_at_once),
         ON_BOTH_ENGINES(test_salvage__other_requests_under_way__none_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
