@@ -11,10 +11,10 @@
 
 enum { SETTLE_STEP_US = 5000000, SETTLE_LIMIT_US = 180000000, DIRECTORIES_MAX = 16 };
 
-static struct store_result look(struct check *check, int node, struct store_request *request)
+static struct store_result look(struct world *world, int node, struct store_request *request)
 {
     struct store_result result = {0};
-    store_apply(world_store(check->world, node), request, 1, &result);
+    store_apply(world_store(world, node), request, 1, &result);
     store_request_release(request);
     return result;
 }
@@ -24,7 +24,7 @@ static bool read_object(struct check *check, int node, struct slice key,
                         struct object **ret_object)
 {
     struct store_request request = {.operation = STORE_GET, .key = blob_new(key)};
-    struct store_result result = look(check, node, &request);
+    struct store_result result = look(check->world, node, &request);
     bool good = result.status == STATUS_OK;
     *ret_object = good ? object_ref(result.object) : NULL;
     store_result_release(&result);
@@ -40,7 +40,7 @@ static bool read_row(struct check *check, int node, struct slice key,
     request.list.start = blob_new(key_name(key));
     request.list.end = blob_new(key_name(key));
     request.list.limit = 4;
-    struct store_result result = look(check, node, &request);
+    struct store_result result = look(check->world, node, &request);
     bool good = result.status == STATUS_OK;
     *ret_object = NULL;
     for (uint16_t i = 0; good && i < result.list.row_count; i++) {
@@ -145,7 +145,7 @@ static bool are_replicas_equal(struct check *check)
 static bool is_node_done(struct check *check, int node)
 {
     struct store_request owners = {.operation = STORE_HINT_OWNERS};
-    struct store_result result = look(check, node, &owners);
+    struct store_result result = look(check->world, node, &owners);
     bool has_hints = result.status != STATUS_OK || result.hint_owner_count > 0;
     if (has_hints) {
         (void)snprintf(check->why, sizeof check->why, "node %d keeps hints for %d members: %s",
@@ -161,7 +161,7 @@ static bool is_node_done(struct check *check, int node)
                                         .intent_kind = kinds[i],
                                         .limit = 1,
                                         .stamp_max = UINT64_MAX};
-        result = look(check, node, &intents);
+        result = look(check->world, node, &intents);
         bool is_done = result.status == STATUS_OK && result.intent_count == 0;
         if (!is_done) {
             (void)snprintf(
@@ -189,7 +189,7 @@ static bool are_trees_equal(struct check *check, uint16_t partition)
         }
         struct store_request request = {
             .operation = STORE_TREE, .partition = partition, .bucket = MERKLE_BUCKETS};
-        struct store_result result = look(check, node, &request);
+        struct store_result result = look(check->world, node, &request);
         if (result.status != STATUS_OK) {
             good = false;
         } else if (is_first) {
@@ -312,4 +312,48 @@ bool check_history(struct check *check)
         object_unref(object);
     }
     return good;
+}
+
+static bool has_number(const struct object *object, uint32_t number)
+{
+    for (uint32_t i = 0; object && i < object->version_count; i++) {
+        if (history_number(&object->versions[i]) == number) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* As its own copy, or as a hint for one of the key's primaries. */
+static bool holds_number(struct world *world, int node, struct slice key, uint32_t number)
+{
+    const struct ring *ring = core_ring(world_core(world, node));
+    struct store_request own = {.operation = STORE_GET, .key = blob_new(key)};
+    struct store_result result = look(world, node, &own);
+    bool found = has_number(result.object, number);
+    store_result_release(&result);
+    if (found || !ring) {
+        return found;
+    }
+    struct preference_list list;
+    preference_list_build(ring, ring_partition(ring, key), &list);
+    struct store_request hints = {.operation = STORE_GET, .key = blob_new(key)};
+    for (uint16_t i = 0; i < list.primary; i++) {
+        hints.owners[hints.owner_count++] = ring->members[list.member[i]].id;
+    }
+    result = look(world, node, &hints);
+    found = has_number(result.object, number);
+    store_result_release(&result);
+    return found;
+}
+
+int check_copies(struct world *world, int nodes, int key, uint32_t number)
+{
+    int copies = 0;
+    for (int node = 0; node < nodes; node++) {
+        bool is_copy = !world_is_up(world, node) ||
+                       holds_number(world, node, slice_of_string(load_key(key)), number);
+        copies += is_copy ? 1 : 0;
+    }
+    return copies;
 }

@@ -24,6 +24,10 @@ struct check {
  * False if the time is over.
  */
 bool check_settles(struct check *check);
+/* On how many nodes the version of this number is now, be it as a hint; one that is down
+ * counts.
+ */
+int check_copies(struct world *world, int nodes, int key, uint32_t number);
 /* Compares what is stored then with the history, and rows with their objects. */
 bool check_history(struct check *check);
 

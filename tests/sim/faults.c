@@ -81,6 +81,13 @@ static uint64_t some_time(struct faults *faults)
     return world_now(faults->world) + 10000 + pick(faults, 3000000);
 }
 
+/* What holds messages up must be shorter than the grace time of tombstones; what drops them may
+ * be longer. */
+static uint64_t some_outage(struct faults *faults)
+{
+    return world_now(faults->world) + 10000 + pick(faults, faults->options.outage_us);
+}
+
 static void cut_both(struct faults *faults, int a, int b)
 {
     world_cut(faults->world, a, b, true);
@@ -97,7 +104,7 @@ static void cut_links(struct faults *faults, enum fault fault)
             world_cut(faults->world, from, to, true);
         }
     }
-    faults->links_us = some_time(faults);
+    faults->links_us = some_outage(faults);
 }
 
 static void split(struct faults *faults)
@@ -110,7 +117,7 @@ static void split(struct faults *faults)
             }
         }
     }
-    faults->links_us = some_time(faults);
+    faults->links_us = some_outage(faults);
 }
 
 /* On about half of the links, those of clients among them. */
@@ -149,7 +156,7 @@ static void cut_power(struct faults *faults, int node)
 {
     if (is_well(faults, node)) {
         world_power_cut(faults->world, node);
-        faults->node[node].down_us = some_time(faults);
+        faults->node[node].down_us = some_outage(faults);
     }
 }
 
@@ -197,7 +204,7 @@ static void harm_disk(struct faults *faults, enum fault fault, int victim)
     } else {
         world_kill(faults->world, victim);
         world_wipe(faults->world, victim);
-        faults->node[victim].down_us = some_time(faults);
+        faults->node[victim].down_us = some_outage(faults);
     }
     faults->node[victim].is_refilling = true;
 }
@@ -208,7 +215,7 @@ static bool begin_at_node(struct faults *faults, enum fault fault)
     int node = (int)pick(faults, (uint64_t)faults->options.nodes);
     struct node_faults *at = &faults->node[node];
     if ((fault == FAULT_KILL || fault == FAULT_PAUSE) && is_well(faults, node)) {
-        at->down_us = some_time(faults);
+        at->down_us = fault == FAULT_KILL ? some_outage(faults) : some_time(faults);
         if (fault == FAULT_KILL) {
             world_kill(faults->world, node);
         } else {

@@ -38,6 +38,7 @@ struct faults_options {
     int nodes;
     int victims;         /* 0: no disk forgets anything */
     bool power_anywhere; /* power cuts hit any node, not just victims */
+    uint64_t outage_us;  /* nodes are down and links are cut at most so long */
 };
 
 /* Draws which faults this run has and how often, from the world's seed. */

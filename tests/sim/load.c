@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/check.h"
 #include "tests/sim/client.h"
 
 struct user {
@@ -86,12 +87,27 @@ static void choose_put(struct load *load, const struct user *user, struct doing 
     }
 }
 
+static void note_breach(struct load *load, const char *what, int key)
+{
+    if (load->breach[0] == '\0') {
+        (void)snprintf(load->breach, sizeof load->breach, "key %d: %s", key, what);
+        world_trace(load->world, -1, "%s", load->breach);
+    }
+}
+
 static void on_acknowledged(struct load *load, struct doing *doing)
 {
     doing->pledge.acknowledged = true;
     doing->pledge.place = ++load->history->acknowledged;
     if (doing->put.has_value) {
-        load->history->write[doing->put.number].pledge = doing->pledge;
+        struct written *write = &load->history->write[doing->put.number];
+        write->pledge = doing->pledge;
+        bool has_copies = !load->options.copies_are_kept || write->superseded ||
+                          check_copies(load->world, load->options.nodes, doing->key,
+                                       doing->put.number) >= load->options.w;
+        if (!has_copies) {
+            note_breach(load, "acknowledged without W copies", doing->key);
+        }
     }
     for (uint32_t i = 0; i < doing->covered_count; i++) {
         load->history->covered[doing->covered_first + i].pledge = doing->pledge;
@@ -129,10 +145,8 @@ static void run_get(struct load *load, struct user *user, int key)
         history_see(load->history, key, object);
         bool is_current = user->client.port.is_dead || !load->options.reads_are_current ||
                           history_check_read(load->history, key, object, before);
-        if (!is_current && load->breach[0] == '\0') {
-            (void)snprintf(load->breach, sizeof load->breach,
-                           "a get of key %d missed an acknowledged write", key);
-            world_trace(load->world, -1, "%s", load->breach);
+        if (!is_current) {
+            note_breach(load, "a get missed an acknowledged write", key);
         }
     }
 }

@@ -19,6 +19,7 @@ struct load_options {
     /* Gets show what was acknowledged before: R + W > N, no fallbacks, nothing lost that a read
      * does not notice. */
     bool reads_are_current;
+    bool copies_are_kept; /* no disk forgets anything: W copies are there when a put returns */
 };
 
 struct load;

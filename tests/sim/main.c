@@ -93,7 +93,9 @@ static struct plan draw_plan(uint64_t seed)
         .nodes = plan.world.nodes,
         .victims = victims[draw(&state, sizeof victims)],
         .power_anywhere = draw(&state, 4) == 0,
+        .outage_us = draw(&state, 4) == 0 ? 30000000 : 3000000,
     };
+    plan.load.copies_are_kept = plan.faults.victims == 0;
     if (plan.faults.victims == 0 && draw(&state, 2) == 0) {
         /* Nothing but the intents pushes rows then. */
         plan.world.scrub_interval_us = 0;
@@ -112,8 +114,9 @@ static void add_up(struct totals *totals, const struct world *world, const struc
     }
 }
 
-/* Power cuts take what was acknowledged without sync from a node that then answers again. */
-static bool check_reads(struct check *check, const struct load *load)
+/* What clients saw. Power cuts take what was acknowledged without sync from a node that then
+ * answers again. */
+static bool check_load(struct check *check, const struct load *load)
 {
     bool is_promised = check->w > check->demand.victims && !check->demand.power_failed;
     if (is_promised && load_breach(load)) {
@@ -137,7 +140,7 @@ static bool check_run(struct check *check, const struct plan *plan, const struct
         .power_anywhere = plan->faults.power_anywhere,
         .disk_lost = was_lost || check->was_damaged,
     };
-    return check_reads(check, load) && check_settles(check) && check_history(check);
+    return check_load(check, load) && check_settles(check) && check_history(check);
 }
 
 static bool run(uint64_t seed, bool trace, struct totals *totals, char *why, size_t size)
