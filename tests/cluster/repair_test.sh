@@ -36,7 +36,7 @@ no_hints() {
     ctl hints --json | python3 -c '
 import json, sys
 told = json.load(sys.stdin)
-sys.exit(sum(one["count"] for holder in told["holders"] for one in holder["owners"]) > 0)'
+sys.exit(sum(one["count"] for one in told["hints"]) + len(told["unreachable"]) > 0)'
 }
 
 nobody_refills() {
