@@ -44,7 +44,10 @@ static enum status try_open(struct fixture *fixture, struct error *error)
     struct store_identity identity;
 
     memset(error, 0, sizeof *error);
-    return store_state_open(&other, fixture->disk, 1, fixture->wall_us, &identity, error);
+    enum status status =
+        store_state_open(&other, fixture->disk, 1, fixture->wall_us, &identity, error);
+    store_state_release(&other);
+    return status;
 }
 
 static void test_state__new_store__takes_the_random_id_and_counts_as_clean(void **state)
