@@ -9,6 +9,9 @@
  * The load is open: operation i is due at i / rate, whatever became of those before it, and its
  * latency counts from then. Halfway a process, which is to be a node, is stopped with SIGSTOP:
  * it still accepts connections, and never answers. Whoever began the process lets it go on.
+ *
+ * A thread that waits for an operation's moment tells what the machine itself costs: no promise
+ * can be judged where even that is woken too late.
  */
 #include "tests/bench/bench.h"
 #include "tests/bench/histogram.h"
@@ -37,12 +40,18 @@ enum {
     PROMISED_US = 300000,
     COMPLAINTS_MAX = 10,
     KEY_SIZE = 64,
+    /* A request passes through several threads; each of them may be woken so late. */
+    WOKEN_LATE_MAX_MS = 100,
+    EXIT_BROKEN = 1,
+    EXIT_INCONCLUSIVE = 77,
 };
 
 /* What became of one operation. */
 struct outcome {
     uint64_t due_ns;
-    uint64_t begun_ns; /* later than due if no thread was free, or the machine had no time */
+    uint64_t begun_ns;
+    bool has_slept; /* a thread was free and waited for the moment: it is woken on time, or the
+                     * machine is too busy */
     uint64_t done_ns;
     enum status status;
 };
@@ -69,7 +78,7 @@ struct phase {
     const char *name;
     size_t count;
     unsigned failures;
-    uint64_t late_ns; /* the latest start */
+    uint64_t woken_late_ns; /* the latest that a thread was woken that waited */
     struct percentiles percentiles;
     uint32_t *latencies_us; /* sorted */
 };
@@ -80,7 +89,7 @@ static void *allocate(size_t count, size_t size)
 
     if (!memory) {
         fputs("bench_sla: out of memory\n", stderr);
-        exit(1);
+        exit(EXIT_BROKEN);
     }
     return memory;
 }
@@ -176,6 +185,7 @@ static void *worker_run(void *argument)
     while ((index = atomic_fetch_add(&load->next, 1)) < load->operations) {
         uint64_t due = load->begin_ns + (uint64_t)index * NS_PER_S / load->rate;
         load->outcomes[index].due_ns = due;
+        load->outcomes[index].has_slept = bench_now_ns() < due;
         socket_pause_until(due);
         operate(load, index);
     }
@@ -191,7 +201,7 @@ static void *writer_run(void *argument)
         enum status status = put_number(load, number);
         if (status != STATUS_OK) {
             fprintf(stderr, "bench_sla: before the load: %s\n", status_text(status));
-            exit(1);
+            exit(EXIT_BROKEN);
         }
     }
     return NULL;
@@ -206,7 +216,7 @@ static void run_threads(struct load *load, void *(*function)(void *), pid_t vict
     for (unsigned i = 0; i < load->threads; i++) {
         if (pthread_create(&threads[i], NULL, function, load) != 0) {
             fputs("bench_sla: cannot start a thread\n", stderr);
-            exit(1);
+            exit(EXIT_BROKEN);
         }
     }
     if (victim > 0) {
@@ -214,7 +224,7 @@ static void run_threads(struct load *load, void *(*function)(void *), pid_t vict
         load->stop_ns = bench_now_ns();
         if (kill(victim, SIGSTOP) != 0) {
             perror("bench_sla: cannot stop the node");
-            exit(1);
+            exit(EXIT_BROKEN);
         }
     }
     for (unsigned i = 0; i < load->threads; i++) {
@@ -223,8 +233,8 @@ static void run_threads(struct load *load, void *(*function)(void *), pid_t vict
     free(threads);
 }
 
-/* Those that ended from `from_ns` on and were due before `before_ns`: what was under way when
- * the node was stopped belongs to what came after. */
+/* The operations that ended before the node was stopped, or those that ended after it and were
+ * due before `before_ns`: what was under way in that moment belongs to what came after. */
 static struct phase phase_of(const struct load *load, const char *name, bool is_stopped,
                              uint64_t before_ns)
 {
@@ -238,8 +248,10 @@ static struct phase phase_of(const struct load *load, const char *name, bool is_
             phase.latencies_us[phase.count++] =
                 (uint32_t)((outcome->done_ns - outcome->due_ns) / NS_PER_US);
             phase.failures += outcome->status != STATUS_OK;
-            uint64_t late_ns = outcome->begun_ns - outcome->due_ns;
-            phase.late_ns = late_ns > phase.late_ns ? late_ns : phase.late_ns;
+            uint64_t late_ns = outcome->has_slept ? outcome->begun_ns - outcome->due_ns : 0;
+            if (late_ns > phase.woken_late_ns) {
+                phase.woken_late_ns = late_ns;
+            }
         }
     }
     phase.percentiles = histogram_percentiles(phase.latencies_us, phase.count);
@@ -252,9 +264,9 @@ static void print_phase(const struct phase *phase)
 
     fprintf(stderr,
             "%s: %zu operations, %u failed; p50 %.2f ms, p99 %.2f ms, p99.9 %.2f ms, "
-            "max %.2f ms; begun at most %.2f ms late\n",
+            "max %.2f ms; threads woken up to %.2f ms late\n",
             phase->name, phase->count, phase->failures, p->p50_us / 1e3, p->p99_us / 1e3,
-            p->p999_us / 1e3, p->max_us / 1e3, (double)phase->late_ns / 1e6);
+            p->p999_us / 1e3, p->max_us / 1e3, (double)phase->woken_late_ns / 1e6);
     histogram_print(stderr, phase->latencies_us, phase->count);
 }
 
@@ -264,9 +276,9 @@ static void print_phase_json(const struct phase *phase)
 
     printf(",\n  \"%s\": {\"operations\": %zu, \"failed\": %u, \"p50_us\": %" PRIu32
            ", \"p99_us\": %" PRIu32 ", \"p999_us\": %" PRIu32 ", \"max_us\": %" PRIu32
-           ", \"late_us\": %" PRIu64 ", \"histogram\": ",
+           ", \"woken_late_us\": %" PRIu64 ", \"histogram\": ",
            phase->name, phase->count, phase->failures, p->p50_us, p->p99_us, p->p999_us,
-           p->max_us, phase->late_ns / NS_PER_US);
+           p->max_us, phase->woken_late_ns / NS_PER_US);
     histogram_print_json(stdout, phase->latencies_us, phase->count);
     putchar('}');
 }
@@ -286,8 +298,20 @@ static void print_seconds_json(const struct load *load)
     putchar(']');
 }
 
-/* True if the promise was kept. */
-static bool report(const struct load *load, uint64_t stolen_ns)
+/* Prints the verdict and returns the exit status. An operation that failed is never excused. */
+static int judge(unsigned failures, bool is_quick, uint64_t woken_late_ns)
+{
+    bool is_kept = failures == 0 && is_quick;
+    bool is_excused = failures == 0 && woken_late_ns >= WOKEN_LATE_MAX_MS * NS_PER_MS;
+
+    fprintf(stderr, "the promise (99.9 %% below %d ms, no failure) is %s\n", PROMISED_US / 1000,
+            is_kept      ? "kept"
+            : is_excused ? "broken, but the machine is too busy to tell"
+                         : "BROKEN");
+    return is_kept ? 0 : is_excused ? EXIT_INCONCLUSIVE : EXIT_BROKEN;
+}
+
+static int report(const struct load *load, uint64_t stolen_ns)
 {
     uint64_t total_ns = (load->healthy_s + load->stopped_s) * NS_PER_S;
     struct phase phases[] = {
@@ -295,7 +319,9 @@ static bool report(const struct load *load, uint64_t stolen_ns)
         phase_of(load, "first_second", true, load->stop_ns + NS_PER_S),
         phase_of(load, "stopped", true, UINT64_MAX),
     };
-    bool is_kept = true;
+    unsigned failures = 0;
+    bool is_quick = true;
+    uint64_t woken_late_ns = 0;
 
     printf("{\"program\": \"bench_sla\", \"per_second\": %u, \"size\": %zu, \"threads\": %u, "
            "\"stolen_cores\": %.3f",
@@ -303,15 +329,16 @@ static bool report(const struct load *load, uint64_t stolen_ns)
     for (size_t i = 0; i < sizeof(phases) / sizeof(*phases); i++) {
         print_phase(&phases[i]);
         print_phase_json(&phases[i]);
-        is_kept &= phases[i].failures == 0 && phases[i].count > 0 &&
-                   phases[i].percentiles.p999_us < PROMISED_US;
+        failures += phases[i].failures;
+        if (phases[i].woken_late_ns > woken_late_ns) {
+            woken_late_ns = phases[i].woken_late_ns;
+        }
+        is_quick &= phases[i].count > 0 && phases[i].percentiles.p999_us < PROMISED_US;
         free(phases[i].latencies_us);
     }
     print_seconds_json(load);
-    printf(",\n  \"kept\": %s}\n", is_kept ? "true" : "false");
-    fprintf(stderr, "the promise (99.9 %% below %d ms, no failure) is %s\n", PROMISED_US / 1000,
-            is_kept ? "kept" : "BROKEN");
-    return is_kept;
+    printf(",\n  \"kept\": %s}\n", failures == 0 && is_quick ? "true" : "false");
+    return judge(failures, is_quick, woken_late_ns);
 }
 
 static void usage(void)
@@ -321,7 +348,8 @@ static void usage(void)
         "                 [--stopped SECONDS] [--size BYTES] [--threads N]\n"
         "Puts and gets --rate values a second, half and half; after --healthy seconds stops\n"
         "PID with SIGSTOP and goes on for --stopped seconds. Histograms go to stderr, JSON\n"
-        "to stdout. Status 1 if an operation failed or 0.1 % took 300 ms or more.\n",
+        "to stdout. Status 1 if an operation failed or 0.1 % took 300 ms or more; 77 if the\n"
+        "latter and the machine itself paused for so long that this tells nothing.\n",
         stderr);
     exit(2);
 }
@@ -383,16 +411,16 @@ int main(int argc, char **argv)
     if (pthread_mutex_init(&load.lock, NULL) != 0 ||
         kv_open_cluster(cluster, NULL, &load.kv, &error) != STATUS_OK) {
         fprintf(stderr, "bench_sla: %s\n", error.text);
-        return 1;
+        return EXIT_BROKEN;
     }
     run_threads(&load, writer_run, 0);
     load.begin_ns = bench_now_ns() + NS_PER_S / 10;
     uint64_t stolen_ns = bench_stolen_ns();
     run_threads(&load, worker_run, victim);
-    bool is_kept = report(&load, bench_stolen_ns() - stolen_ns);
+    int status = report(&load, bench_stolen_ns() - stolen_ns);
     kv_close(load.kv);
     pthread_mutex_destroy(&load.lock);
     free(load.outcomes);
     free(load.written);
-    return is_kept ? 0 : 1;
+    return status;
 }

@@ -11,7 +11,8 @@
 #
 # Three dynamod (N=3, R=2, W=2) on loopback keep their data under $TMPDIR (/var/tmp). One is stopped
 # with SIGSTOP, which is worse than a crash: it still accepts connections. Prints a JSON object; the
-# histograms go to stderr. Status 1 if the promise is broken.
+# histograms go to stderr. Status 1 if the promise is broken; 77 if it is, but the machine was too
+# busy to tell.
 
 set -u
 
@@ -26,7 +27,7 @@ pids=()
 ports=()
 
 usage() {
-    sed -n '2,15s/^# \{0,1\}//p' "$0"
+    sed -n '2,16s/^# \{0,1\}//p' "$0"
     exit 2
 }
 
