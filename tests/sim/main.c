@@ -52,7 +52,7 @@ static uint64_t draw(uint64_t *state, uint64_t count)
 
 static struct world_options draw_world(uint64_t *state, uint64_t seed)
 {
-    static const uint16_t partitions[] = {8, 16, 64, 64};
+    static const uint16_t partitions[] = {8, 8, 16, 32};
     return (struct world_options){
         .seed = seed,
         .nodes = 3 + 2 * (int)draw(state, 3),

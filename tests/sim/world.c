@@ -65,15 +65,11 @@ void world_free(struct world *world)
         disk_free(world->nodes[i].hints);
         free(world->nodes[i].waiting);
     }
-    while (world->count > 0) {
-        struct item item = queue_pop(world);
-        item_release(&item);
-    }
     for (int i = 0; i < WORLD_CALLS_MAX; i++) {
         message_release(&world->calls[i].reply);
     }
     free(world->outbox);
-    free(world->heap);
+    queue_free(world);
     free(world);
 }
 

@@ -58,7 +58,8 @@ void world_forget(struct world *world, int call)
 bool world_wait(struct world *world, int call, uint64_t limit_us, struct message *ret_reply)
 {
     uint64_t end_us = world->now_us + limit_us;
-    while (!world_answered(world, call) && world->count > 0 && world->heap[0].at_us <= end_us) {
+    while (!world_answered(world, call) && world->count > 0 &&
+           world->heap[0]->at_us <= end_us) {
         (void)world_step(world);
     }
     if (!world_answered(world, call)) {

@@ -39,6 +39,7 @@ struct item {
     uint32_t uses;
     struct buffer bytes;
     struct store_request store;
+    struct item *next_free; /* of places that are not in use */
 };
 
 /* One node's connection to a peer. */
@@ -77,7 +78,8 @@ struct call {
 struct world {
     struct world_options options;
     uint64_t now_us, sequence, random, steps;
-    struct item *heap;
+    struct item **heap;
+    struct item *free_items;
     size_t count, capacity;
     struct world_node nodes[WORLD_NODES_MAX];
     bool cut[WORLD_NODES_MAX][WORLD_NODES_MAX];
@@ -97,6 +99,7 @@ uint64_t world_wall(const struct world *world, const struct world_node *node);
 /* world_queue.c */
 void queue_push(struct world *world, struct item item);
 struct item queue_pop(struct world *world);
+void queue_free(struct world *world);
 void item_release(struct item *item);
 /* A paused node's item waits until the node goes on. Takes it. */
 void queue_park(struct world_node *node, struct item item);

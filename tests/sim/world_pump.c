@@ -222,7 +222,7 @@ uint64_t world_steps(const struct world *world)
 void world_run(struct world *world, uint64_t us)
 {
     uint64_t end_us = world->now_us + us;
-    while (world->count > 0 && world->heap[0].at_us <= end_us) {
+    while (world->count > 0 && world->heap[0]->at_us <= end_us) {
         (void)world_step(world);
     }
     world->now_us = end_us;

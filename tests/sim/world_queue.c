@@ -12,6 +12,19 @@ static bool is_before(const struct item *a, const struct item *b)
     return a->at_us != b->at_us ? a->at_us < b->at_us : a->sequence < b->sequence;
 }
 
+/* A place for an item that is moved about no more. */
+static struct item *place_new(struct world *world)
+{
+    struct item *place = world->free_items;
+    if (place) {
+        world->free_items = place->next_free;
+        return place;
+    }
+    place = malloc(sizeof *place);
+    assert(place);
+    return place;
+}
+
 void queue_push(struct world *world, struct item item)
 {
     if (world->count == world->capacity) {
@@ -19,35 +32,53 @@ void queue_push(struct world *world, struct item item)
         world->heap = realloc(world->heap, world->capacity * sizeof *world->heap);
         assert(world->heap);
     }
-    item.sequence = world->sequence++;
+    struct item *place = place_new(world);
+    *place = item;
+    place->sequence = world->sequence++;
     size_t i = world->count++;
-    while (i > 0 && is_before(&item, &world->heap[(i - 1) / 2])) {
+    while (i > 0 && is_before(place, world->heap[(i - 1) / 2])) {
         world->heap[i] = world->heap[(i - 1) / 2];
         i = (i - 1) / 2;
     }
-    world->heap[i] = item;
+    world->heap[i] = place;
 }
 
 struct item queue_pop(struct world *world)
 {
     assert(world->count > 0);
-    struct item first = world->heap[0];
-    struct item last = world->heap[--world->count];
+    struct item *first = world->heap[0];
+    struct item *last = world->heap[--world->count];
     size_t i = 0;
     while (2 * i + 1 < world->count) {
         size_t child = 2 * i + 1;
-        if (child + 1 < world->count &&
-            is_before(&world->heap[child + 1], &world->heap[child])) {
+        if (child + 1 < world->count && is_before(world->heap[child + 1], world->heap[child])) {
             child++;
         }
-        if (!is_before(&world->heap[child], &last)) {
+        if (!is_before(world->heap[child], last)) {
             break;
         }
         world->heap[i] = world->heap[child];
         i = child;
     }
     world->heap[i] = last;
-    return first;
+    struct item item = *first;
+    first->next_free = world->free_items;
+    world->free_items = first;
+    return item;
+}
+
+void queue_free(struct world *world)
+{
+    while (world->count > 0) {
+        struct item item = queue_pop(world);
+        item_release(&item);
+    }
+    while (world->free_items) {
+        struct item *next = world->free_items->next_free;
+        free(world->free_items);
+        world->free_items = next;
+    }
+    free(world->heap);
 }
 
 void item_release(struct item *item)
