@@ -125,7 +125,9 @@ class Faults:
             self.begin(Fault("kill -9", [node.name], self.until(), node.start), node.name)
 
     def wipe(self):
-        node = self.draw(self.cluster.nodes)
+        """Rather of a node that is cut off: others have not heard of its latest writes."""
+        apart = [node for node in self.cluster.nodes if node.name in self.bad()]
+        node = self.draw(apart) or self.draw(self.cluster.nodes)
         if node is not None and self.may_wipe and self.room([node.name]):
             self.may_wipe = False
             node.kill()
