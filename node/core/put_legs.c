@@ -116,7 +116,8 @@ static uint16_t next_fallback(const struct core *core, struct request *request)
     uint16_t partition = ring_partition(core->ring, blob_slice(request->key));
     preference_list_build(core->ring, partition, &list);
     uint16_t *place = &request->put.next_fallback;
-    *place = *place < list.primary ? list.primary : *place;
+    bool is_new = *place < list.primary || planted(PLANTED_FALLBACK_TWICE);
+    *place = is_new ? list.primary : *place;
     while (*place < list.count) {
         uint16_t peer = core->member_peer[list.member[(*place)++]];
         bool is_free = planted(PLANTED_FALLBACK_TWICE) || !has_copy(request, peer);
