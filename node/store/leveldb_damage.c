@@ -11,8 +11,8 @@
 #include "node/store/leveldb_tables.h"
 
 enum {
-    /* Indexes of some ten GiB of tables; a fifth of a second. */
-    SEARCHED_BYTES_MAX = 64 << 20,
+    /* Indexes of some GiB of tables; a tenth of a second, once in a second. */
+    SEARCHED_BYTES_MAX = 32 << 20,
     SEARCH_PAUSE_MS = 1000,
 };
 

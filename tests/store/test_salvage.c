@@ -311,6 +311,50 @@ static void make_mark(const char *directory)
     close(file);
 }
 
+static void rename_file(const char *directory, const char *from, const char *to)
+{
+    char old_path[256];
+    char new_path[256];
+
+    (void)snprintf(old_path, sizeof old_path, "%s/db/%s", directory, from);
+    (void)snprintf(new_path, sizeof new_path, "%s/db/%s", directory, to);
+    assert_int_equal(rename(old_path, new_path), 0);
+}
+
+/* As compactions number them: a repaired database has all on one level, where LevelDB takes the
+ * value of the file with the greater number. */
+static void test_salvage__older_table_has_the_greater_number__newest_value_is_read(void **state)
+{
+    char directory[64];
+    char text[32];
+    char names[FILES_MAX][NAME_SIZE];
+    struct buffer value = {0};
+
+    (void)state;
+    make_directory(directory);
+    make_rounds(directory, 1, 3);
+    struct engine *engine = open_engine(directory);
+    engine->operations->close(engine);
+    assert_int_equal(list_tables(directory, names), 2);
+    rename_file(directory, names[0], "swapped");
+    rename_file(directory, names[1], names[0]);
+    rename_file(directory, "swapped", names[1]);
+    make_mark(directory);
+
+    engine = open_engine(directory);
+
+    for (int i = 0; i < KEYS; i++) {
+        key_text(i, text);
+        buffer_reset(&value);
+        assert_int_equal(engine->operations->get(engine, slice_of_string(text), &value),
+                         STATUS_OK);
+        assert_int_equal(value.data[0], 2);
+    }
+    engine->operations->close(engine);
+    buffer_release(&value);
+    remove_tree(directory);
+}
+
 /* The process ended within LevelDB's repair: there may be no manifest that is whole. */
 static void test_salvage__cut_short_in_the_engine__is_finished_at_the_next_start(void **state)
 {
@@ -451,6 +495,31 @@ static void test_salvage__own_pair_from_before__is_not_extended(void **state)
     store_result_release(&fourth);
 }
 
+/* Nothing is believed of the directory that was there. */
+static void test_salvage__directory_dropped__its_next_row_revives_it(void **state)
+{
+    struct fixture *fixture = *state;
+    struct buffer key = {0};
+
+    apply_expect(fixture, put_request("dir/", NULL, ""), STATUS_OK);
+    for (int i = 0; i < 2; i++) {
+        struct store_result result = apply(fixture, put_request("dir/a", NULL, "x"));
+        assert_int_equal(result.status, STATUS_OK);
+        assert_false(result.revive);
+        store_result_release(&result);
+    }
+    layout_object(&key, FIXTURE_PARTITIONS, slice_of_string("dir/"));
+    write_record(fixture, buffer_slice(&key), "no record");
+    buffer_release(&key);
+    struct store_result result = salvage(fixture);
+    store_result_release(&result);
+
+    result = apply(fixture, put_request("dir/b", NULL, "x"));
+    assert_int_equal(result.status, STATUS_OK);
+    assert_true(result.revive);
+    store_result_release(&result);
+}
+
 static void test_salvage__cannot_write__fails_and_is_finished_later(void **state)
 {
     struct fixture *fixture = *state;
@@ -533,10 +602,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_salvage__block_overwritten__keeps_the_rest_and_works),
         cmocka_unit_test(test_salvage__compaction_met_the_damage__writes_work_again),
+        cmocka_unit_test(
+            test_salvage__older_table_has_the_greater_number__newest_value_is_read),
         ON_LEVELDB(test_salvage__cut_short_in_the_engine__is_finished_at_the_next_start),
         ON_LEVELDB(test_salvage__killed_at_any_moment__is_finished_at_the_next_start),
         ON_BOTH_ENGINES(test_salvage__unreadable_records__are_dropped_and_counted),
         ON_BOTH_ENGINES(test_salvage__own_pair_from_before__is_not_extended),
+        ON_MEMORY(test_salvage__directory_dropped__its_next_row_revives_it),
         ON_BOTH_ENGINES(test_salvage__cannot_write__fails_and_is_finished_later),
         ON_BOTH_ENGINES(test_salvage__no_write_works_at_the_start__is_done_at_once),
         ON_BOTH_ENGINES(test_salvage__other_requests_under_way__none_is_lost),
