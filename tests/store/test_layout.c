@@ -125,9 +125,109 @@ static void test_layout__a_directory_and_its_rows__are_in_one_partition(void **s
     buffer_release(&row);
 }
 
+static void test_layout_parse_entry__any_object_or_row__gives_its_object(void **state)
+{
+    static const char *const keys[] = {"/", "a", "a/", "a/b", "a/b/", "d-/x.y", "d/e/f"};
+    struct buffer scratch = {0};
+
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof keys / sizeof keys[0]; i++) {
+        struct slice key = slice_of_string(keys[i / 2]);
+        enum merkle_part part = i % 2 == 0 ? MERKLE_OBJECT : MERKLE_ROW;
+        struct buffer stored = {0};
+        struct layout_entry entry;
+        if (part == MERKLE_ROW && key_is_root(key)) {
+            continue;
+        }
+        if (part == MERKLE_OBJECT) {
+            layout_object(&stored, 16, key);
+        } else {
+            layout_row_of(&stored, 16, key);
+        }
+        assert_int_equal(layout_parse_entry(buffer_slice(&stored), &scratch, &entry),
+                         STATUS_OK);
+        assert_int_equal(entry.part, part);
+        assert_int_equal(entry.partition, stored.data[1] << 8 | stored.data[2]);
+        assert_true(slice_equal(entry.object_key, key));
+        buffer_release(&stored);
+    }
+    buffer_release(&scratch);
+}
+
+static void test_layout_parse_entry__malformed__is_corrupt(void **state)
+{
+    static const struct slice malformed[] = {
+        {(const uint8_t *)"", 0},
+        {(const uint8_t *)"o", 1},
+        {(const uint8_t *)"o\0\1", 3},
+        {(const uint8_t *)"o\0\1//", 5},
+        {(const uint8_t *)"o\0\1a\0b", 6},
+        {(const uint8_t *)"x\0\1a", 4},
+        {(const uint8_t *)"r\0\1a/", 5},
+        {(const uint8_t *)"r\0\1a/\0b", 7},
+        {(const uint8_t *)"r\0\1a\0b\0f", 8},
+        {(const uint8_t *)"r\0\1a/\0b\0x", 9},
+        {(const uint8_t *)"r\0\1a/\0\0f", 8},
+        {(const uint8_t *)"r\0\1\0b\0f", 7},
+    };
+    struct buffer scratch = {0};
+    struct layout_entry entry;
+    char text[DAMAGE_TEXT_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof malformed / sizeof malformed[0]; i++) {
+        assert_int_equal(layout_parse_entry(malformed[i], &scratch, &entry), STATUS_CORRUPT);
+        layout_describe(malformed[i], "gone", text);
+        assert_non_null(strstr(text, "gone"));
+    }
+    buffer_release(&scratch);
+}
+
+static void test_layout_describe__longest_key__fits_and_shows_no_control_bytes(void **state)
+{
+    struct buffer key = {0};
+    char text[DAMAGE_TEXT_SIZE];
+
+    (void)state;
+    layout_partition(&key, MERKLE_OBJECT, 3);
+    for (int i = 0; i < 4000; i++) {
+        buffer_append_byte(&key, (uint8_t)(i % 200 == 199 ? '/' : 1 + i % 46));
+    }
+    buffer_append_byte(&key, 'x');
+    layout_describe(buffer_slice(&key), "unreadable record", text);
+    assert_int_equal(strncmp(text, "object ", 7), 0);
+    assert_non_null(strstr(text, "...: unreadable record"));
+    for (size_t i = 0; text[i] != '\0'; i++) {
+        assert_true(text[i] >= ' ');
+    }
+    buffer_release(&key);
+}
+
+static void test_layout_leaf__any__is_parsed_back(void **state)
+{
+    uint8_t key[LEAF_KEY_SIZE];
+    uint16_t partition = 0;
+    uint16_t leaf = 0;
+
+    (void)state;
+    for (uint16_t i = 0; i < MERKLE_LEAVES; i = (uint16_t)(i + 33)) {
+        layout_leaf((uint16_t)(1023 - i), i, key);
+        assert_true(layout_parse_leaf(slice_of(key, sizeof key), &partition, &leaf));
+        assert_int_equal(partition, 1023 - i);
+        assert_int_equal(leaf, i);
+    }
+    assert_false(layout_parse_leaf(slice_of(key, sizeof key - 1), &partition, &leaf));
+    key[3] = 4; /* leaf 1024 and above */
+    assert_false(layout_parse_leaf(slice_of(key, sizeof key), &partition, &leaf));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_layout_parse_entry__any_object_or_row__gives_its_object),
+        cmocka_unit_test(test_layout_parse_entry__malformed__is_corrupt),
+        cmocka_unit_test(test_layout_describe__longest_key__fits_and_shows_no_control_bytes),
+        cmocka_unit_test(test_layout_leaf__any__is_parsed_back),
         cmocka_unit_test(test_layout__rows_of_a_directory__sort_by_name_then_kind),
         cmocka_unit_test(test_layout__a_row__lies_under_its_directory_alone),
         cmocka_unit_test(test_layout__top_level_row__lies_under_the_root),
