@@ -108,7 +108,8 @@ static void put_store(struct core *core, struct request *request)
     }
     if (!key_is_root(key)) {
         uint16_t partition = ring_partition(core->ring, key_directory(key));
-        store->with_row = core_is_primary(core, partition);
+        /* A fallback's hint is in another database than the row, which follows later. */
+        store->with_row = !request->put.is_fallback && core_is_primary(core, partition);
         store->with_intent = !request->put.has_intent && !request->put.is_fallback &&
                              !planted(PLANTED_NO_INTENT);
     }
@@ -276,6 +277,20 @@ void put_on_stored(struct core *core, struct request *request, struct store_resu
     }
     request->state = STATE_REPLICATING;
     put_legs_start(core, request);
+    put_check(core, request);
+}
+
+void put_on_row_stored(struct core *core, struct request *request, uint8_t i,
+                       const struct store_result *result)
+{
+    struct leg *leg = &request->leg[i];
+    if (leg->state != LEG_SENT || leg->peer != PEER_SELF) {
+        return;
+    }
+    leg->state = result->status == STATUS_OK ? LEG_DONE : LEG_FAILED;
+    if (leg->state == LEG_DONE) {
+        put_count_acknowledged(request, leg);
+    }
     put_check(core, request);
 }
 

@@ -330,6 +330,8 @@ static void step_stored(struct core *core, struct event *event)
     case REQUEST_PUT:
         if (leg == LEG_OF_STORE) {
             put_on_stored(core, request, result);
+        } else if (leg < request->leg_count) {
+            put_on_row_stored(core, request, leg, result);
         }
         return;
     case REQUEST_GET:

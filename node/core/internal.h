@@ -388,6 +388,9 @@ void put_start_fallback(struct core *core, struct request *from, struct message 
 bool put_start_child(struct core *core, struct request *parent, struct message_put *put,
                      uint64_t intent_stamp);
 void put_on_stored(struct core *core, struct request *request, struct store_result *result);
+/* The own row, written by itself at a fallback. */
+void put_on_row_stored(struct core *core, struct request *request, uint8_t leg,
+                       const struct store_result *result);
 void put_on_reply(struct core *core, struct request *request, uint8_t leg,
                   struct message *message);
 void put_on_child(struct core *core, struct request *request, struct child_result *result);

@@ -487,6 +487,13 @@ static bool join_answer_now(struct core *core, struct event *event)
     return true;
 }
 
+/* Another identity answers at the member's address. */
+static bool is_seen_lost(const struct core *core, uint16_t peer, node_id id)
+{
+    return peer < core->peer_count && core->peers[peer].connected &&
+           core->peers[peer].node != id;
+}
+
 static void on_join(struct core *core, struct event *event)
 {
     if (join_answer_now(core, event)) {
@@ -509,8 +516,9 @@ static void on_join(struct core *core, struct event *event)
     core->holds_writes = lost < 0;
     for (uint16_t i = 0; i < core->ring->member_count; i++) {
         uint16_t peer = core->member_peer[i];
-        if (i == lost || (lost >= 0 && peer == PEER_SELF)) {
-            continue; /* a lost one is not asked; data may be there */
+        bool is_lost = i == lost || is_seen_lost(core, peer, core->ring->members[i].id);
+        if (lost >= 0 && (is_lost || peer == PEER_SELF)) {
+            continue; /* nor is another that lost its disk; and data may be here */
         }
         if (request->leg_count == LEGS_MAX) {
             join_end(

@@ -92,6 +92,20 @@ static void leg_send(struct core *core, struct request *request, uint8_t i)
     }
 }
 
+/* At a fallback that holds the directory: the row goes into the own database after all. */
+static void leg_store_row(struct core *core, struct request *request, uint8_t i)
+{
+    struct object *row = object_project(request->put.object);
+    request->leg[i].state = row ? LEG_SENT : LEG_FAILED;
+    if (row) {
+        struct store_request *store = request_store(core, request, i, STORE_MERGE);
+        store->key = blob_ref(request->key);
+        store->object = row;
+        store->parts = REPLICA_ROW;
+        store->sync = request->put.sync;
+    }
+}
+
 static bool is_well(const struct core *core, uint16_t peer)
 {
     return peer_is_usable(core, peer) && !peer_is_suspect(core, peer);
@@ -188,9 +202,12 @@ static void legs_take_own(struct core *core, struct request *request)
         }
     }
     for (uint8_t i = 0; i < request->leg_count; i++) {
-        if (request->leg[i].peer == PEER_SELF) {
-            request->leg[i].state = LEG_DONE;
-            put_count_acknowledged(request, &request->leg[i]);
+        struct leg *leg = &request->leg[i];
+        bool is_written = leg->peer == PEER_SELF &&
+                          (!request->put.is_fallback || (leg->parts & REPLICA_OBJECT));
+        if (is_written) {
+            leg->state = LEG_DONE;
+            put_count_acknowledged(request, leg);
         }
     }
 }
@@ -228,7 +245,9 @@ void put_legs_send_rows(struct core *core, struct request *request)
             continue;
         }
         any = true;
-        if (is_well(core, leg->peer)) {
+        if (leg->peer == PEER_SELF) {
+            leg_store_row(core, request, i);
+        } else if (is_well(core, leg->peer)) {
             leg_send(core, request, i);
         } else {
             leg->state = LEG_FAILED;

@@ -22,7 +22,7 @@ put_many() {
 have_all() {
     local i
     for ((i = 1; i <= $1; i++)); do
-        [ "$(ctl get "d/$i" | head -n 1)" = "$i" ] || fail "d/$i is lost or wrong"
+        [ "$(ctl get --raw "d/$i" | head -n 1)" = "$i" ] || fail "d/$i is lost or wrong"
     done
 }
 
