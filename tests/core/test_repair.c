@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "node/core/internal.h"
 #include "tests/core/ask.h"
 #include "tests/core/copies.h"
 
@@ -217,6 +218,41 @@ static void test_anti_entropy__peer_stopped_in_the_middle__the_pass_ends(void **
     world_free(world);
 }
 
+static void test_anti_entropy__pass_has_done_its_share__the_next_goes_on(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(3);
+    char key[16];
+    for (int i = 0; i < 40; i++) {
+        (void)snprintf(key, sizeof key, "k%d", i);
+        copy_write(world, 0, key, "1.1:5 | 1.1:5", BOTH);
+    }
+    uint64_t passes = ask_repair(world, 0, true).passes;
+    world_run(world, SECOND);
+    /* As if it had repaired nearly as much as a pass may. */
+    struct core *core = (struct core *)(uintptr_t)world_core(world, 0);
+    core->repair.keys_left = 10;
+
+    /* It is over, and does not count. */
+    while (!core->repair.is_resuming) {
+        world_run(world, 1000);
+    }
+    assert_true(ask_repair(world, 0, false).is_running);
+    assert_true(ask_repair(world, 0, false).passes == passes);
+    assert_true(ask_repair(world, 0, false).keys_repaired == 10);
+    for (int i = 0; i < 100 && ask_repair(world, 0, false).is_running; i++) {
+        world_run(world, SECOND);
+    }
+
+    assert_true(ask_repair(world, 0, false).passes == passes + 1);
+    for (int i = 0; i < 40; i++) {
+        (void)snprintf(key, sizeof key, "k%d", i);
+        assert_copy(world, 1, key, "1.1:5 | 1.1:5");
+        assert_copy(world, 2, key, "1.1:5 | 1.1:5");
+    }
+    world_free(world);
+}
+
 static void test_repair__asked_for_during_a_pass__another_one_follows(void **state)
 {
     (void)state;
@@ -317,6 +353,29 @@ static void test_refill__disk_was_lost__all_copies_come_back(void **state)
     world_kill(world, 0);
     world_run(world, SECOND);
     assert_filled(world, 2, 0, 300);
+    world_free(world);
+}
+
+static void test_refill__two_of_three_lost_their_disks__both_come_back(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(3);
+    fill(world, 0, 0, 60);
+    world_run(world, 5 * SECOND);
+    for (int node = 1; node < 3; node++) {
+        world_kill(world, node);
+        world_wipe(world, node);
+        world_start(world, node);
+        world_run(world, 10 * SECOND);
+    }
+
+    await_complete(world, 1, 120 * SECOND);
+    await_complete(world, 2, 120 * SECOND);
+
+    assert_true(trees_are_equal(world, 3));
+    world_kill(world, 0);
+    world_run(world, SECOND);
+    assert_filled(world, 2, 0, 60);
     world_free(world);
 }
 
@@ -451,11 +510,13 @@ int main(void)
         cmocka_unit_test(test_anti_entropy__peer_away__pairs_fail_and_are_told),
         cmocka_unit_test(test_anti_entropy__peer_stopped_in_the_middle__the_pass_ends),
         cmocka_unit_test(test_anti_entropy__node_was_away__catches_up_soon),
+        cmocka_unit_test(test_anti_entropy__pass_has_done_its_share__the_next_goes_on),
         cmocka_unit_test(test_repair__asked_for_during_a_pass__another_one_follows),
         cmocka_unit_test(test_repair__before_there_is_a_ring__is_not_ready),
         cmocka_unit_test(test_repair__lone_node__has_nothing_to_compare),
         cmocka_unit_test(test_tree__asked_by_a_client__is_refused),
         cmocka_unit_test(test_refill__disk_was_lost__all_copies_come_back),
+        cmocka_unit_test(test_refill__two_of_three_lost_their_disks__both_come_back),
         cmocka_unit_test(test_refill__restart_in_the_middle__goes_on),
         cmocka_unit_test(test_refill__until_it_is_over__nothing_is_told_as_not_found),
         cmocka_unit_test(test_corrupt__on_one_of_three__is_salvaged_and_fetched),
