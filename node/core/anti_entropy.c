@@ -274,13 +274,14 @@ void pass_on_tick(struct core *core)
     if (repair->is_completing || repair->due_us == 0) {
         return;
     }
-    if (!repair->is_running &&
+    bool is_held_up = repair->is_scrub_first && core->is_complete;
+    if (!repair->is_running && !is_held_up &&
         (repair->due_us <= core->now_us || repair->wake_us <= core->now_us)) {
         pass_begin(core);
     }
     if (repair->is_running) {
         pass_advance(core);
-    } else {
+    } else if (!is_held_up) {
         request_due(core, repair->due_us);
         request_due(core, repair->wake_us);
     }

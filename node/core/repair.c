@@ -76,6 +76,10 @@ static void on_repair(struct core *core, struct event *event)
     if (start) {
         repair->is_wanted = true;
         repair->due_us = core->now_us;
+        /* What cannot be read, and rows that lag, are found by reading the disk. */
+        repair->is_scrub_wanted = true;
+        repair->is_scrub_first = true;
+        repair->scrub_due_us = core->now_us;
         request_due(core, core->now_us);
     }
     /* Whoever starts a pass while another one runs waits for two to be finished. */

@@ -77,6 +77,8 @@ struct repair {
     bool is_scrubbing;
     uint16_t scrub_slot;
     uint64_t scrub_due_us;
+    bool is_scrub_wanted; /* someone asked for one, which has not begun */
+    bool is_scrub_first;  /* a pass that was asked for begins after it */
 };
 
 enum repair_task {

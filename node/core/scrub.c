@@ -69,9 +69,12 @@ static void scrub_end(struct core *core, struct request *request, bool has_faile
         pause_us = RETRY_AFTER_US;
     }
     repair->is_scrubbing = false;
+    repair->is_scrub_first = repair->is_scrub_first && repair->is_scrub_wanted;
+    pause_us = repair->is_scrub_wanted ? 1 : pause_us;
     repair->scrub_due_us = core->now_us + pause_us + core_random(core) % (pause_us / 8 + 1);
     core->stats.scrubs += has_failed ? 0 : 1;
     request_due(core, repair->scrub_due_us);
+    request_due(core, core->now_us); /* for a pass that waits for this */
     request_free(core, request);
 }
 
@@ -270,6 +273,7 @@ static struct request *scrub_start(struct core *core)
     }
     request->repair.scrub = scrub;
     core->repair.is_scrubbing = true;
+    core->repair.is_scrub_wanted = false;
     core->repair.scrub_slot = request->slot;
     return request;
 }
