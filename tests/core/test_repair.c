@@ -37,7 +37,8 @@ static struct world *cluster_of(int nodes)
                                     .latency_min_us = 100,
                                     .latency_max_us = 900,
                                     .store_min_us = 10,
-                                    .store_max_us = 200};
+                                    .store_max_us = 200,
+                                    .grace_us = UINT64_MAX / 2}; /* tombstones stay */
     struct world *world = world_new(&options);
     for (int i = 0; i < nodes; i++) {
         world_start(world, i);
