@@ -272,18 +272,16 @@ static bool row_matches(const struct object *row, const struct object *object)
 /*
  * A row may know more than its object, never less: where truncation brought back a false
  * sibling of the object, for rows are not truncated; where a disk kept the row and lost the
- * object of a write that was nowhere else; where so many disks failed that the W copies were
- * lost that an object has before its row goes to others; and where a fallback that coordinated
- * lost the hint with the object, in one database, and not the row, in the other.
+ * object of a write that was nowhere else; and where so many disks failed that the W copies
+ * were lost that an object has before its row goes to others.
  */
 static bool may_be_ahead(const struct check *check, const struct object *row)
 {
     const struct demand *demand = &check->demand;
     bool has_failed = demand->power_failed || demand->disk_lost;
     bool is_exceeded = check->w <= demand->victims || demand->power_anywhere;
-    bool has_fallbacks = check->nodes > 3;
-    return check->was_damaged || (demand->power_failed && has_fallbacks) ||
-           (has_failed && is_exceeded) || (row && row->clock.count >= CLOCK_PAIRS_KEPT);
+    return check->was_damaged || (has_failed && is_exceeded) ||
+           (row && row->clock.count >= CLOCK_PAIRS_KEPT);
 }
 
 static bool check_row(struct check *check, struct slice key, const struct object *object)

@@ -39,8 +39,8 @@ static bool is_of_disks(enum fault fault)
     return fault == FAULT_POWER || fault == FAULT_LOST || fault == FAULT_DAMAGED;
 }
 
-/* Few kinds in some runs, most in others; a quarter of those in which disks forget have nothing
- * else. */
+/* Few kinds in some runs, most in others; a quarter of those in which disks forget have
+ * little else. */
 static void draw_kinds(struct faults *faults)
 {
     bool only_disks = faults->options.victims > 0 && pick(faults, 4) == 0;
@@ -48,8 +48,9 @@ static void draw_kinds(struct faults *faults)
     for (int i = 0; i < FAULT_COUNT; i++) {
         enum fault fault = (enum fault)i;
         bool is_chosen = pick(faults, is_of_disks(fault) ? 2 : rarity) == 0;
-        bool is_allowed =
-            is_of_disks(fault) ? faults->options.victims > 0 : !only_disks || i == FAULT_KILL;
+        bool is_allowed = is_of_disks(fault)
+                              ? faults->options.victims > 0
+                              : !only_disks || i == FAULT_KILL || i == FAULT_CLOCK;
         if (is_chosen && is_allowed) {
             faults->kinds[faults->kind_count++] = fault;
         }
