@@ -14,7 +14,6 @@ import time
 
 PORT = 7450
 NODES = 5
-MOUNTS = 3
 START_S = 30
 
 
@@ -161,8 +160,9 @@ class Node(Program):
 
 
 class Mount(Program):
-    def __init__(self, network, name, directory, build, addresses):
+    def __init__(self, network, name, directory, build, addresses, options):
         super().__init__(network, name, directory)
+        self.options = options
         self.point = os.path.join(directory, name)
         self.program = os.path.join(build, "fs", "dynamofs")
         self.cluster = ",".join(addresses)
@@ -171,7 +171,7 @@ class Mount(Program):
 
     def start(self):
         self.was_mounted = False
-        self.spawn(self.program, "-f", "--cluster", self.cluster, self.point)
+        self.spawn(self.program, "-f", "--cluster", self.cluster, "-o", self.options, self.point)
 
     def is_mounted(self):
         with open("/proc/mounts", encoding="utf-8", errors="replace") as mounts:
@@ -203,21 +203,22 @@ class Mount(Program):
 
 
 class Cluster:
-    def __init__(self, prefix, directory, build):
+    def __init__(self, prefix, directory, build, mount_options):
         self.build = build
         self.directory = directory
         for name in ("logs", "pids"):
             os.makedirs(os.path.join(directory, name), exist_ok=True)
         self.network = Network(prefix)
         nodes = [f"n{i + 1}" for i in range(NODES)]
-        mounts = [f"m{i + 1}" for i in range(MOUNTS)]
+        mounts = [f"m{i + 1}" for i in range(len(mount_options))]
         for i, name in enumerate(nodes):
             self.network.join(name, f"10.77.0.{i + 1}")
         for i, name in enumerate(mounts):
             self.network.join(name, f"10.77.0.{i + 11}")
         self.addresses = [f"{self.network.addresses[name]}:{PORT}" for name in nodes]
         self.nodes = [Node(self.network, n, directory, build, self.addresses) for n in nodes]
-        self.mounts = [Mount(self.network, n, directory, build, self.addresses) for n in mounts]
+        self.mounts = [Mount(self.network, name, directory, build, self.addresses, options)
+                       for name, options in zip(mounts, mount_options)]
 
     def start(self):
         for node in self.nodes:

@@ -53,7 +53,7 @@ class Faults:
             self.mode_end = now + self.random.uniform(*MODE_S)
             self.log(f"mode {name}")
         if now >= self.next_at:
-            self.next_at = now + self.random.expovariate(1 / 2.5)
+            self.next_at = now + self.random.expovariate(1 / 1.5)
             if self.limit > 0:
                 kinds, weights = zip(*self.kinds)
                 self.random.choices(kinds, weights)[0]()

@@ -18,6 +18,10 @@ import checker
 from cluster import Cluster, Failed, wait_until
 from faults import Faults
 
+# With R=1 a minority goes on writing, so that both sides of a cut make versions. W=1 is one copy,
+# which may be lost with its disk.
+MOUNTS = ["r=2,w=2", "r=1,w=2", "r=1,w=2"]
+MOUNTS_WITHOUT_WIPE = ["r=2,w=2", "r=1,w=2", "r=1,w=1"]
 WORKERS_PER_MOUNT = 2
 HANG_S = 30
 GRACE_S = 10  # of calm at the end, with the load on
@@ -37,7 +41,8 @@ class Torture:
         self.options = options
         self.random = random.Random(options.seed)
         self.directory = options.directory
-        self.cluster = Cluster(options.prefix, options.directory, options.build)
+        mounts = MOUNTS if options.wipe else MOUNTS_WITHOUT_WIPE
+        self.cluster = Cluster(options.prefix, options.directory, options.build, mounts)
         self.event_log = open(self.file("logs", "events"), "w", buffering=1, encoding="utf-8")
         self.begin = time.monotonic()
         self.breaches = []
@@ -187,6 +192,7 @@ class Torture:
 
     def no_hints(self):
         told = self.cluster.json("hints")
+        self.event(f"hints: {told and told['total']['count']}")
         return told is not None and not told["unreachable"] and told["total"]["count"] == 0
 
     def repaired(self, is_idle):
