@@ -21,19 +21,19 @@ enum planted_bug {
     PLANTED_PRUNE_IN_MERGE, /* rule 5: merges truncate */
     PLANTED_PRUNE_LIVE,     /* rule 5: truncation takes a pair that a live version needs */
     /* Each breaks a rule of requests; for the simulator. */
-    PLANTED_SEND_SINGLY,   /* rule 4: a coordinator sends the newest version alone */
-    PLANTED_ACK_EARLY,     /* a put is answered before W copies are acknowledged */
-    PLANTED_UNSYNCED,      /* a put with sync counts copies that were not synced */
-    PLANTED_INTENT_EARLY,  /* a row intent is dropped before its row has a quorum */
-    PLANTED_NO_INTENT,     /* a coordinator leaves no row intent */
-    PLANTED_LATE_ANSWER,   /* a late answer is matched to a new request */
-    PLANTED_DIGEST_BLIND,  /* a get believes a digest that differs */
-    PLANTED_COUNTER_REUSE, /* counters begin anew at a restart, without their lease */
-    PLANTED_FALLBACK_TWICE, /* a fallback may take several places of one put */
-    PLANTED_HINT_EARLY,     /* a hint is dropped before its owner has acknowledged it */
+    PLANTED_SEND_SINGLY,          /* rule 4: a coordinator sends the newest version alone */
+    PLANTED_ACK_EARLY,            /* a put is answered before W copies are acknowledged */
+    PLANTED_UNSYNCED,             /* a put with sync counts copies that were not synced */
+    PLANTED_INTENT_EARLY,         /* a row intent is dropped before its row has a quorum */
+    PLANTED_NO_INTENT,            /* a coordinator leaves no row intent */
+    PLANTED_LATE_ANSWER,          /* a late answer is matched to a new request */
+    PLANTED_DIGEST_BLIND,         /* a get believes a digest that differs */
+    PLANTED_COUNTER_REUSE,        /* counters begin anew at a restart, without their lease */
+    PLANTED_FALLBACK_TWICE,       /* a fallback may take several places of one put */
+    PLANTED_HINT_EARLY,           /* a hint is dropped before its owner has acknowledged it */
     PLANTED_NOT_FOUND_INCOMPLETE, /* an incomplete copy's "not found" counts */
-    PLANTED_REAP_EARLY,  /* a tombstone goes though only its first primary was asked */
-    PLANTED_TREE_SINGLY, /* anti-entropy sends the newest version alone */
+    PLANTED_REAP_EARLY,           /* a tombstone goes though only its first primary was asked */
+    PLANTED_TREE_SINGLY,          /* anti-entropy sends the newest version alone */
     PLANTED_COUNT,
 };
 

@@ -84,8 +84,7 @@ static void get_ask_more(struct core *core, struct request *request, unsigned wa
 static void get_ask_fallbacks(struct core *core, struct request *request)
 {
     uint8_t first = request->leg_count;
-    request_add_fallbacks(core, request,
-                          ring_partition(core->ring, blob_slice(request->key)));
+    request_add_fallbacks(core, request, ring_partition(core->ring, blob_slice(request->key)));
     for (uint8_t i = first; i < request->leg_count; i++) {
         get_ask(core, request, i, false);
     }
