@@ -40,44 +40,9 @@ static void get_ask(struct core *core, struct request *request, uint8_t i, bool 
     message->replica_get.for_repair = request->get.for_repair;
 }
 
-static uint8_t legs_in(const struct request *request, enum leg_state state)
+static void get_ask_digest(struct core *core, struct request *request, uint8_t i)
 {
-    uint8_t count = 0;
-    for (uint8_t i = 0; i < request->leg_count; i++) {
-        count = (uint8_t)(count + (request->leg[i].state == state));
-    }
-    return count;
-}
-
-/* Fallbacks whose answer is awaited: they may hold nothing. */
-static uint8_t hints_awaited(const struct request *request)
-{
-    uint8_t count = 0;
-    for (uint8_t i = 0; i < request->leg_count; i++) {
-        const struct leg *leg = &request->leg[i];
-        count = (uint8_t)(count + (leg->is_hint && leg->state == LEG_SENT));
-    }
-    return count;
-}
-
-/* Answers that are in, or that a primary owes. */
-static unsigned answers_expected(const struct request *request)
-{
-    return legs_in(request, LEG_DONE) + (unsigned)legs_in(request, LEG_SENT) -
-           hints_awaited(request);
-}
-
-/* Asks replicas not asked yet until `wanted` answers are in or awaited. */
-static void get_ask_more(struct core *core, struct request *request, unsigned wanted)
-{
-    for (uint8_t i = 0; i < request->leg_count; i++) {
-        if (answers_expected(request) >= wanted) {
-            return;
-        }
-        if (request->leg[i].state == LEG_IDLE) {
-            get_ask(core, request, i, true);
-        }
-    }
+    get_ask(core, request, i, true);
 }
 
 /* Fallbacks may hold what primaries that are away or suspected were to get. */
@@ -98,7 +63,7 @@ static void get_begin(struct core *core, struct request *request, uint8_t r)
     get_ask_fallbacks(core, request);
     request_set_hedge(core, request, core->now_us + HEDGE_AFTER_US);
     detector_note_read(core);
-    get_ask_more(core, request, request->get.r);
+    read_ask_more(core, request, request->get.r, get_ask_digest);
     get_check(core, request);
 }
 
@@ -275,10 +240,10 @@ static void get_answer(struct core *core, struct request *request)
 
 void get_check(struct core *core, struct request *request)
 {
-    get_ask_more(core, request, request->get.r);
-    uint8_t done = legs_in(request, LEG_DONE);
-    uint8_t hints = hints_awaited(request);
-    if (hints == 0 && answers_expected(request) < request->get.r) {
+    read_ask_more(core, request, request->get.r, get_ask_digest);
+    uint8_t done = read_legs_in(request, LEG_DONE);
+    uint8_t hints = read_hints_awaited(request);
+    if (hints == 0 && read_answers_expected(request) < request->get.r) {
         get_end(core, request, STATUS_NO_QUORUM, NULL, done);
         return;
     }
@@ -290,7 +255,7 @@ void get_check(struct core *core, struct request *request)
     }
     if (get_fetch_unknown(core, request)) {
         get_answer(core, request);
-    } else if (answers_expected(request) < request->get.r) {
+    } else if (read_answers_expected(request) < request->get.r) {
         get_end(core, request, STATUS_NO_QUORUM, NULL, done);
     }
 }
@@ -341,16 +306,9 @@ void get_on_reply(struct core *core, struct request *request, uint8_t i,
 void get_on_due(struct core *core, struct request *request)
 {
     if (request->deadline_us <= core->now_us) {
-        get_end(core, request, STATUS_TIMEOUT, NULL, legs_in(request, LEG_DONE));
+        get_end(core, request, STATUS_TIMEOUT, NULL, read_legs_in(request, LEG_DONE));
         return;
     }
-    /* One replica more for each that is slow: the first R answers decide (DeCandia et al.,
-     * section 4.5). */
-    request_set_hedge(core, request, core->now_us + HEDGE_AFTER_US);
-    bool is_impatient = request_suspect_slow(core, request);
-    unsigned wanted = answers_expected(request) + 1;
-    if (wanted <= request->leg_count && (detector_take_hedge(core) || is_impatient)) {
-        get_ask_more(core, request, wanted);
-    }
+    read_hedge(core, request, get_ask_digest);
     get_check(core, request);
 }

@@ -39,27 +39,6 @@ static void list_ask(struct core *core, struct request *request, uint8_t i)
     to->live_only = false;
 }
 
-static uint8_t legs_in(const struct request *request, enum leg_state state)
-{
-    uint8_t count = 0;
-    for (uint8_t i = 0; i < request->leg_count; i++) {
-        count = (uint8_t)(count + (request->leg[i].state == state));
-    }
-    return count;
-}
-
-static void list_ask_more(struct core *core, struct request *request, unsigned wanted)
-{
-    for (uint8_t i = 0; i < request->leg_count; i++) {
-        if (legs_in(request, LEG_DONE) + (unsigned)legs_in(request, LEG_SENT) >= wanted) {
-            return;
-        }
-        if (request->leg[i].state == LEG_IDLE) {
-            list_ask(core, request, i);
-        }
-    }
-}
-
 static void list_begin(struct core *core, struct request *request)
 {
     request->state = STATE_ASKING;
@@ -67,7 +46,7 @@ static void list_begin(struct core *core, struct request *request)
     request_add_primaries(core, request, ring_partition(core->ring, blob_slice(request->key)));
     request_set_hedge(core, request, core->now_us + HEDGE_AFTER_US);
     detector_note_read(core);
-    list_ask_more(core, request, request->list.r);
+    read_ask_more(core, request, request->list.r, list_ask);
     list_check(core, request);
 }
 
@@ -408,9 +387,9 @@ static void list_answer(struct core *core, struct request *request)
 
 void list_check(struct core *core, struct request *request)
 {
-    list_ask_more(core, request, request->list.r);
-    uint8_t done = legs_in(request, LEG_DONE);
-    if (done + (unsigned)legs_in(request, LEG_SENT) < request->list.r) {
+    read_ask_more(core, request, request->list.r, list_ask);
+    uint8_t done = read_legs_in(request, LEG_DONE);
+    if (done + (unsigned)read_legs_in(request, LEG_SENT) < request->list.r) {
         list_end(core, request, STATUS_NO_QUORUM, NULL);
         return;
     }
@@ -456,11 +435,6 @@ void list_on_due(struct core *core, struct request *request)
         list_end(core, request, STATUS_TIMEOUT, NULL);
         return;
     }
-    request_set_hedge(core, request, core->now_us + HEDGE_AFTER_US);
-    bool is_impatient = request_suspect_slow(core, request);
-    unsigned wanted = legs_in(request, LEG_DONE) + (unsigned)legs_in(request, LEG_SENT) + 1;
-    if (wanted <= request->leg_count && (detector_take_hedge(core) || is_impatient)) {
-        list_ask_more(core, request, wanted);
-        list_check(core, request);
-    }
+    read_hedge(core, request, list_ask);
+    list_check(core, request);
 }

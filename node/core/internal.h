@@ -6,6 +6,7 @@
  *   coordinate_put.c   a put or delete at its coordinator
  *   put_legs.c         who gets which part of it: primaries, fallbacks
  *   coordinate_get.c   a get: digests, merge, read repair
+ *   read_legs.c        what gets and listings share
  *   coordinate_list.c  a listing: streams of rows merged
  *   forward.c          a request that another node must coordinate
  *   replica.c          what a coordinator asks of this node
@@ -409,6 +410,18 @@ bool put_leg_replace(struct core *core, struct request *request, uint8_t leg);
 void put_count_acknowledged(struct request *request, const struct leg *leg);
 /* What a planted bug sends instead of the whole object. Never called in the shipping build. */
 struct object *object_newest_alone(const struct object *object);
+
+/* read_legs.c ----------------------------------------------------------------------------- */
+typedef void read_ask(struct core *core, struct request *request, uint8_t leg);
+uint8_t read_legs_in(const struct request *request, enum leg_state state);
+/* Fallbacks whose answer is awaited: they may hold nothing. */
+uint8_t read_hints_awaited(const struct request *request);
+/* Answers that are in, or that a primary owes. */
+unsigned read_answers_expected(const struct request *request);
+/* Asks replicas not asked yet until `wanted` answers are in or awaited. */
+void read_ask_more(struct core *core, struct request *request, unsigned wanted, read_ask *ask);
+/* The moment has come to ask one more, and to suspect the slow. */
+void read_hedge(struct core *core, struct request *request, read_ask *ask);
 
 /* coordinate_get.c ------------------------------------------------------------------------ */
 void get_on_request(struct core *core, struct event *event);
