@@ -190,6 +190,8 @@ step "lint" 300 bash -c 'suites gcc 1 lint'
 step "real mounts" 900 tests/mount/run.sh "$builds/gcc"
 step "example: the cart of two shoppers" 300 tests/cluster/cart_test.sh "$builds/gcc"
 step "example: quickstart" 300 tests/cluster/quickstart_test.sh "$builds/gcc"
+step "replicas agree again" 500 tests/cluster/repair_test.sh "$builds/gcc"
+step "torture: two minutes" 500 tests/torture/run.sh "$builds/gcc" 2
 step "valgrind: fs" 600 bash -c under_valgrind
 step "clang: build" 600 bash -c 'build clang clang' &&
     step "clang: unit tests" 600 bash -c 'suites clang 1 unit'
