@@ -20,15 +20,15 @@ struct check {
 
 /*
  * Lets time pass, within bounds, until the replicas of every object and row are equal, as are
- * their trees, all hints were delivered, all intents carried out, and no node is incomplete.
- * False if the time is over.
+ * their trees, rows are the projections of their objects, all hints were delivered, all intents
+ * carried out, and no node is incomplete. False if the time is over.
  */
 bool check_settles(struct check *check);
 /* On how many nodes the version of this number is now, be it as a hint; one that is down
  * counts.
  */
 int check_copies(struct world *world, int nodes, int key, uint32_t number);
-/* Compares what is stored then with the history, and rows with their objects. */
+/* Compares what is stored then with the history. */
 bool check_history(struct check *check);
 
 #endif

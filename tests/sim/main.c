@@ -40,6 +40,7 @@ struct plan {
     struct world_options world;
     struct load_options load;
     struct faults_options faults;
+    bool reaps_after; /* looks again when tombstones have been reaped */
 };
 
 static uint64_t draw(uint64_t *state, uint64_t count)
@@ -95,6 +96,7 @@ static struct plan draw_plan(uint64_t seed)
         .power_anywhere = draw(&state, 4) == 0,
         .outage_us = draw(&state, 4) == 0 ? 30000000 : 3000000,
     };
+    plan.reaps_after = plan.world.grace_us > 0 && draw(&state, 3) == 0;
     plan.load.copies_are_kept = plan.faults.victims == 0;
     if (plan.faults.victims == 0 && draw(&state, 2) == 0) {
         /* Nothing but the intents pushes rows then. */
@@ -140,7 +142,13 @@ static bool check_run(struct check *check, const struct plan *plan, const struct
         .power_anywhere = plan->faults.power_anywhere,
         .disk_lost = was_lost || check->was_damaged,
     };
-    return check_load(check, load) && check_settles(check) && check_history(check);
+    bool good = check_load(check, load) && check_settles(check) && check_history(check);
+    if (good && plan->reaps_after) {
+        /* Once more when the last tombstones are gone. */
+        world_run(check->world, plan->world.grace_us + plan->world.repair_interval_us);
+        good = check_settles(check) && check_history(check);
+    }
+    return good;
 }
 
 static bool run(uint64_t seed, bool trace, struct totals *totals, char *why, size_t size)
