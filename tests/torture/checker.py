@@ -191,13 +191,12 @@ def breaches(records, state):
 
 
 def came_back(records, state):
-    """How many values are there although an acknowledged write superseded them: allowed (clocks
+    """The values that are there although an acknowledged write superseded them: allowed (clocks
     are truncated, a put that was sent again can arrive late), but to be told."""
     writes = writes_of(records)
     files = by_file(state)
-    count = 0
     for file, mine in group(writes, {"over", "sibling"}).items():
         live, _ = live_tokens(files, file)
-        superseded = {token for write in mine if write.acked for token in write.record["seen"]}
-        count += len(live & superseded)
-    return count
+        for write in mine:
+            for token in sorted(live.intersection(write.record["seen"] if write.acked else [])):
+                yield f"{writes[token]}, superseded by {write}"

@@ -5,6 +5,7 @@ is a set of source addresses that a namespace drops, which has a direction. Ever
 child of ours; its id is kept in a file, so that run.sh can end what a killed script left.
 """
 
+import glob
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ import time
 PORT = 7450
 NODES = 5
 START_S = 30
+NOISE_SIZE = 4096
 
 
 class Failed(Exception):
@@ -157,6 +159,21 @@ class Node(Program):
         """Only of one that is not running."""
         assert self.child is None
         shutil.rmtree(self.data)
+
+
+    def damage_disk(self, random):
+        """Noise over a block of one of its tables. Only of one that is not running; false if it
+        has no table yet."""
+        assert self.child is None
+        tables = sorted(glob.glob(os.path.join(self.data, "db", "*.ldb")))
+        if not tables:
+            return False
+        table = random.choice(tables)
+        with open(table, "r+b") as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(random.randrange(max(1, size - NOISE_SIZE)))
+            file.write(random.randbytes(min(NOISE_SIZE, size)))
+        return True
 
 
 class Mount(Program):

@@ -131,8 +131,11 @@ class Faults:
         if node is not None and self.may_wipe and self.room([node.name]):
             self.may_wipe = False
             node.kill()
-            node.lose_disk()
-            self.begin(Fault("disk lost", [node.name], self.until(5), node.start), node.name)
+            what = "disk damaged"
+            if self.random.random() < 0.6 or not node.damage_disk(self.random):
+                node.lose_disk()
+                what = "disk lost"
+            self.begin(Fault(what, [node.name], self.until(5), node.start), node.name)
 
     def crash_mount(self):
         mount = self.draw(self.cluster.mounts)

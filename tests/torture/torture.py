@@ -313,7 +313,10 @@ class Torture:
               f"{max((r['siblings'] for r in records if 'siblings' in r), default=0)} siblings; "
               f"{len(resolved)} resolved by a write, {sum(resolved)} siblings; "
               f"{sum('~v' in name for name in state)} siblings at the end")
-        print(f"came back   {checker.came_back(records, state)} values that were superseded")
+        back = list(checker.came_back(records, state))
+        print(f"came back   {len(back)} values that were superseded")
+        for text in back:
+            self.event(f"came back: {text}")
         print(f"duration    {time.monotonic() - self.begin:.0f} s, seed {self.options.seed}")
         print(flush=True)
 

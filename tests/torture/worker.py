@@ -42,6 +42,7 @@ EXPECTED = {
     errno.ECONNABORTED,
     errno.EDQUOT,
 }
+MOUNT_IS_GONE = {errno.ENOTCONN, errno.ECONNABORTED}
 GENERATION_S = 90  # then other files are used, and the old ones must stay as they are
 SLOTS = {"sets": 3, "over": 3, "loose": 4}
 LOOSE_REMOVED = 2  # loose files from this slot on are also removed
@@ -185,8 +186,8 @@ class Worker:
             while written < len(data):
                 written += self.call("write", os.pwrite, descriptor, data[written:], written)
         except OSError as error:
-            if error.errno != errno.ENOTCONN:
-                self.breach("a write to an open file failed: it is cut by our own close")
+            if error.errno not in MOUNT_IS_GONE:
+                self.breach(f"a write to an open file failed with {error}: close will cut it")
             return False
         return True
 
