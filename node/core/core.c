@@ -274,7 +274,7 @@ static void step_response(struct core *core, struct event *event)
         forward_on_reply(core, request, leg, message);
         return;
     case REQUEST_JOIN:
-        membership_on_reply(core, request, leg, message);
+        join_on_reply(core, request, leg, message);
         return;
     case REQUEST_HINTS:
         hints_on_reply(core, request, leg, message);

@@ -15,7 +15,8 @@
  *   detector.c         which peers are passed over, and when they are asked again
  *   hints.c            what is kept for members that were away is handed over
  *   repair.h           anti-entropy, scrubbing, reaping, and their share of the time
- *   membership.c       greeting, forming a cluster, joining an empty one
+ *   join.c             a node asks to be let in, or comes back without its disk
+ *   membership.c       greeting, forming a cluster, taking up new rings
  */
 #ifndef NODE_CORE_INTERNAL_H
 #define NODE_CORE_INTERNAL_H
@@ -499,11 +500,20 @@ void membership_on_request(struct core *core, struct event *event);
 void membership_on_response(struct core *core, struct event *event);
 void membership_on_stored(struct core *core, struct request *request,
                           struct store_result *result);
-void membership_on_reply(struct core *core, struct request *request, uint8_t leg,
-                         struct message *message);
 void membership_on_tick(struct core *core);
+/* The ring is on the disk: from now on keys are placed by it. */
+void membership_ring_in_force(struct core *core, const struct ring *ring);
+void membership_push_ring(struct core *core);
+
+/* join.c ---------------------------------------------------------------------------------- */
+void join_on_request(struct core *core, struct event *event);
+void join_on_reply(struct core *core, struct request *request, uint8_t leg,
+                   struct message *message);
+void join_on_stored(struct core *core, struct request *request, struct store_result *result);
 void join_check(struct core *core, struct request *request);
 void join_on_due(struct core *core, struct request *request);
+void prepare_on_request(struct core *core, struct event *event);
+void prepare_on_stored(struct core *core, struct request *request, struct store_result *result);
 /* A peer knows a newer ring: fetch it. */
 void membership_fetch(struct core *core, uint16_t peer);
 /* Fills in the HELLO payload that this node greets with. */
