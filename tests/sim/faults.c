@@ -44,7 +44,7 @@ static bool is_of_disks(enum fault fault)
 static void draw_kinds(struct faults *faults)
 {
     bool only_disks = faults->options.victims > 0 && pick(faults, 4) == 0;
-    uint64_t rarity = UINT64_C(2) << pick(faults, 3);
+    uint64_t rarity = only_disks ? 2 : UINT64_C(2) << pick(faults, 3);
     for (int i = 0; i < FAULT_COUNT; i++) {
         enum fault fault = (enum fault)i;
         bool is_chosen = pick(faults, is_of_disks(fault) ? 2 : rarity) == 0;
@@ -210,6 +210,14 @@ static void harm_disk(struct faults *faults, enum fault fault, int victim)
     faults->node[victim].is_refilling = true;
 }
 
+/* By a second or by minutes: what is over a minute ahead is treated in another way. */
+static void jump_clock(struct faults *faults, int node)
+{
+    uint64_t range_us = UINT64_C(2000000) << pick(faults, 10);
+    int64_t jump_us = (int64_t)pick(faults, range_us) - (int64_t)range_us / 2;
+    world_set_clock(faults->world, node, jump_us, (int64_t)pick(faults, 2000) - 1000);
+}
+
 /* False for a fault of links. */
 static bool begin_at_node(struct faults *faults, enum fault fault)
 {
@@ -229,8 +237,7 @@ static bool begin_at_node(struct faults *faults, enum fault fault)
         world_slow_disk(faults->world, node, 10 * (1 + (uint32_t)pick(faults, 100)));
         at->slow_us = some_time(faults);
     } else if (fault == FAULT_CLOCK) {
-        world_set_clock(faults->world, node, (int64_t)pick(faults, 1200000000) - 600000000,
-                        (int64_t)pick(faults, 2000) - 1000);
+        jump_clock(faults, node);
     } else if (fault == FAULT_POWER) {
         lose_power(faults, node);
     } else if (fault == FAULT_LOST || fault == FAULT_DAMAGED) {

@@ -66,9 +66,19 @@ static struct world_options draw_world(uint64_t *state, uint64_t seed)
         .repair_interval_us = 5000000,
         .scrub_interval_us = 20000000,
         .confirm_after_us = 200000,
-        /* Above every delay that faults.c and world_links.c can make; or by default. */
-        .grace_us = draw(state, 2) == 0 ? 10000000 : 0,
     };
+}
+
+/* Above every delay that faults.c and world_links.c can make, or the default. */
+static void draw_grace(uint64_t *state, struct world_options *world)
+{
+    uint64_t kind = draw(state, 3);
+    if (kind == 0) {
+        world->grace_us = 5000000;
+        world->scrub_interval_us = 1000000;
+    } else if (kind == 1) {
+        world->grace_us = 10000000;
+    }
 }
 
 static struct plan draw_plan(uint64_t seed)
@@ -78,6 +88,7 @@ static struct plan draw_plan(uint64_t seed)
     uint64_t state = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15);
     (void)draw(&state, 1);
     plan.world = draw_world(&state, seed);
+    draw_grace(&state, &plan.world);
     plan.load = (struct load_options){
         .clients = 1 + (int)draw(&state, 8),
         .keys = 1 + (int)draw(&state, 1 + draw(&state, 8)),
