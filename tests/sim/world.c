@@ -119,6 +119,14 @@ static void store_start(struct world *world, struct world_node *node,
     (void)status;
 }
 
+/* Connections are counted on through all lives: an answer to an earlier one finds none. */
+static void links_forget(struct world_node *node)
+{
+    for (int i = 0; i < PEER_SLOTS; i++) {
+        node->links[i] = (struct link){.connection = node->links[i].connection + 1};
+    }
+}
+
 void world_start(struct world *world, int index)
 {
     struct world_node *node = node_of(world, index);
@@ -157,7 +165,7 @@ void world_start(struct world *world, int index)
     node->life++;
     node->tick_at_us = UINT64_MAX;
     node->store_last_us = world->now_us;
-    memset(node->links, 0, sizeof node->links);
+    links_forget(node);
     struct event tick = {.type = EVENT_TICK};
     world_pump(world, index, &tick);
 }
