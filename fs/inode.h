@@ -43,6 +43,8 @@ struct node {
     int lost; /* errno of a put that no close could report; for the next fsync */
     struct attributes attributes; /* as last told to the kernel */
     struct dot told;              /* the version they are of */
+    int64_t told_ns;              /* monotonic; when another version was told, by a reply that
+                                     the kernel may not have taken in yet */
     int64_t fresh_until_ns;       /* monotonic; until then they are told again without asking */
     struct shown shown;
     uint8_t cached_hash[CONTENT_HASH_SIZE]; /* of the content in the kernel's pages */

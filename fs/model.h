@@ -65,6 +65,8 @@ void place_release(struct fs *fs, struct place *place);
 int place_key(const struct place *place, struct slice name, enum row_kind kind,
               struct buffer *key);
 
+/* A reply that tells of the version `dot` is about to be sent. The table's lock is held. */
+void node_tell(struct node *node, struct dot dot);
 /* The node of what was found at the place, told anew, with one more reference. The table's lock
  * is held. NULL when memory is short. */
 struct node *place_node_of_found(struct fs *fs, const struct place *place, struct found *found);

@@ -83,6 +83,19 @@ static int load_install(struct file *file, struct load *load)
     return 0;
 }
 
+/*
+ * True for a while after the node was told another version. Until the kernel has taken in the
+ * reply that told it, whoever opens the file a second time would read new content up to the old
+ * size, or old pages up to the new one: so that for so long each open invalidates both. The
+ * table's lock is held.
+ */
+static bool is_in_flux(const struct fs *fs, const struct node *node)
+{
+    int64_t slack_ns = INT64_C(1000000000);
+    int64_t while_ns = (int64_t)(fs->config.attribute_timeout * 1e9) + slack_ns;
+    return node->told_ns != 0 && fs_monotonic_ns() - node->told_ns < while_ns;
+}
+
 /* What the kernel may keep: pages if they hold this content, attributes if they are of this
  * version. */
 static void compare_with_told(struct file *file, const struct load *load,
@@ -93,10 +106,12 @@ static void compare_with_told(struct file *file, const struct load *load,
     const struct version *version = load->version;
 
     inodes_lock(&fs->inodes);
-    opened->keep_cache = node->is_cached && memcmp(node->cached_hash, version->content_hash,
-                                                   CONTENT_HASH_SIZE) == 0;
-    opened->has_changed = !dot_equal(node->told, version->dot);
-    node->told = version->dot;
+    bool is_settled = !is_in_flux(fs, node);
+    opened->keep_cache =
+        is_settled && node->is_cached &&
+        memcmp(node->cached_hash, version->content_hash, CONTENT_HASH_SIZE) == 0;
+    opened->has_changed = !is_settled || !dot_equal(node->told, version->dot);
+    node_tell(node, version->dot);
     memcpy(node->cached_hash, version->content_hash, CONTENT_HASH_SIZE);
     node->is_cached = true;
     inodes_unlock(&fs->inodes);
@@ -111,7 +126,12 @@ static int load_once(struct file *file, struct fs_opened *opened)
     if (failed == 0) {
         file_lock(file);
         if (is_current(file, &fetched)) {
-            opened->keep_cache = !file->is_dirty;
+            inodes_lock(&file->fs->inodes);
+            bool is_settled = !is_in_flux(file->fs, file->node);
+            inodes_unlock(&file->fs->inodes);
+            /* The kernel knows the size of what is being written here better than anyone. */
+            opened->keep_cache = is_settled && !file->is_dirty;
+            opened->has_changed = !is_settled && !file->is_dirty;
         } else {
             failed = load_install(file, &fetched);
             if (failed == 0) {

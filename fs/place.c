@@ -167,6 +167,14 @@ static bool is_older(const struct found *found, const struct node *node)
            !clock_equal(&row->clock, &found->shown.row->clock);
 }
 
+void node_tell(struct node *node, struct dot dot)
+{
+    if (!dot_equal(node->told, dot)) {
+        node->told_ns = node->told.counter != 0 ? fs_monotonic_ns() : 0;
+        node->told = dot;
+    }
+}
+
 struct node *place_node_of_found(struct fs *fs, const struct place *place, struct found *found)
 {
     struct node *node = node_by_name(&fs->inodes, place->directory, place->name);
@@ -199,7 +207,7 @@ struct node *place_node_of_found(struct fs *fs, const struct place *place, struc
     if (node->file == NULL) {
         node->attributes = found->version->attributes;
         node->attributes.type = type;
-        node->told = found->version->dot;
+        node_tell(node, found->version->dot);
         fs_node_is_fresh(fs, node);
     }
     shown_move(&node->shown, &found->shown);
