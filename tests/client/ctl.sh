@@ -31,6 +31,12 @@ await_node()
         sleep 0.1
     done
     address=$(sed -n 's/^dynamod: ready on //p' "$work/ready")
+    # It listens; its cluster of one may still be on its way to the disk.
+    until ctl ring >/dev/null 2>&1; do
+        tries=$((tries + 1))
+        test $tries -lt 200 || fail "dynamod has no ring after 20 s"
+        sleep 0.1
+    done
 }
 
 ctl()
