@@ -150,6 +150,7 @@ class Node(Program):
         self.program = os.path.join(build, "node", "dynamod")
         self.address = f"{network.addresses[name]}:{PORT}"
         self.others = ",".join(a for a in addresses if a != self.address)
+        self.damaged = False  # so that it may refuse its disk
 
     def start(self):
         self.spawn(self.program, "--data", self.data, "--listen", self.address, "--join",
@@ -159,6 +160,7 @@ class Node(Program):
         """Only of one that is not running."""
         assert self.child is None
         shutil.rmtree(self.data)
+        self.damaged = False
 
 
     def damage_disk(self, random):
@@ -173,6 +175,7 @@ class Node(Program):
             size = os.fstat(file.fileno()).st_size
             file.seek(random.randrange(max(1, size - NOISE_SIZE)))
             file.write(random.randbytes(min(NOISE_SIZE, size)))
+        self.damaged = True
         return True
 
 

@@ -116,6 +116,9 @@ class Torture:
                 program.child = None
                 program.start()  # it could not reach the cluster
                 continue
+            if program in self.cluster.nodes and program.damaged and program.child.returncode == 1:
+                self.replace_disk(program)
+                continue
             self.breach(f"{program.name} ended with {program.child.returncode}, see {program.log}")
             program.child = None
             raise Failed("a program broke")
@@ -126,6 +129,14 @@ class Torture:
                 raise Failed(f"worker {name} broke, see {self.file('logs', name)}")
             if child.poll() is None:
                 self.watch_call(name, child, state)
+
+    def replace_disk(self, node):
+        """It found the damage where it cannot do without, said so and ended."""
+        self.event(f"{node.name} refuses its damaged disk")
+        self.faults.count["disk damaged, and replaced"] += 1
+        node.kill()
+        node.lose_disk()
+        node.start()
 
     def watch_call(self, name, child, state):
         try:
@@ -188,6 +199,8 @@ class Torture:
             raise Failed(f"there are hints {SETTLE_S} s after all was mended")
         if "repair" in self.has and not self.until(SETTLE_S, lambda: self.repaired(is_idle)):
             raise Failed(f"there is something to repair {SETTLE_S} s after all was mended")
+        for node in self.cluster.nodes:
+            node.damaged = False
         self.say(f"settled in {time.monotonic() - begin:.1f} s")
 
     def no_hints(self):
