@@ -33,7 +33,12 @@ declare -A known=(
     [fallback-twice]=45
     [hint-early]=118
     [tree-singly]=6
+    [not-found-incomplete]=7182
+    [reap-early]=9205
 )
+
+# Too rare for these seeds: not searched for without --all. tests/store/test_state.c finds it.
+rare=counter-reuse
 
 # try SEED COUNT - true if one of the seeds finds the bug.
 try() {
@@ -45,6 +50,10 @@ try() {
 }
 
 for bug in $("$sim" --bugs); do
+    if [ "$all" = no ] && [ "$bug" = "$rare" ]; then
+        printf '%-20s left to --all\n' "$bug"
+        continue
+    fi
     if [ "$all" = no ] && [ -n "${known[$bug]-}" ] && try "${known[$bug]}" 1; then
         continue
     fi
