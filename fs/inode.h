@@ -45,6 +45,8 @@ struct node {
     struct dot told;              /* the version they are of */
     int64_t told_ns;              /* monotonic; when another version was told, by a reply that
                                      the kernel may not have taken in yet */
+    bool is_told_unsure;          /* ... and may drop, for another one that began later; until
+                                     an open invalidates what it took in */
     int64_t fresh_until_ns;       /* monotonic; until then they are told again without asking */
     struct shown shown;
     uint8_t cached_hash[CONTENT_HASH_SIZE]; /* of the content in the kernel's pages */

@@ -110,8 +110,10 @@ static void compare_with_told(struct file *file, const struct load *load,
     opened->keep_cache =
         is_settled && node->is_cached &&
         memcmp(node->cached_hash, version->content_hash, CONTENT_HASH_SIZE) == 0;
-    opened->has_changed = !is_settled || !dot_equal(node->told, version->dot);
+    opened->has_changed =
+        !is_settled || node->is_told_unsure || !dot_equal(node->told, version->dot);
     node_tell(node, version->dot);
+    node->is_told_unsure = false;
     memcpy(node->cached_hash, version->content_hash, CONTENT_HASH_SIZE);
     node->is_cached = true;
     inodes_unlock(&fs->inodes);

@@ -170,6 +170,7 @@ static bool is_older(const struct found *found, const struct node *node)
 void node_tell(struct node *node, struct dot dot)
 {
     if (!dot_equal(node->told, dot)) {
+        node->is_told_unsure |= node->told.counter != 0;
         node->told_ns = node->told.counter != 0 ? fs_monotonic_ns() : 0;
         node->told = dot;
     }
