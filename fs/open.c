@@ -93,7 +93,8 @@ static bool is_in_flux(const struct fs *fs, const struct node *node)
 {
     int64_t slack_ns = INT64_C(1000000000);
     int64_t while_ns = (int64_t)(fs->config.attribute_timeout * 1e9) + slack_ns;
-    return node->told_ns != 0 && fs_monotonic_ns() - node->told_ns < while_ns;
+    bool is_recent = node->told_ns != 0 && fs_monotonic_ns() - node->told_ns < while_ns;
+    return node->is_told_unsure || is_recent;
 }
 
 /* What the kernel may keep: pages if they hold this content, attributes if they are of this
@@ -110,8 +111,7 @@ static void compare_with_told(struct file *file, const struct load *load,
     opened->keep_cache =
         is_settled && node->is_cached &&
         memcmp(node->cached_hash, version->content_hash, CONTENT_HASH_SIZE) == 0;
-    opened->has_changed =
-        !is_settled || node->is_told_unsure || !dot_equal(node->told, version->dot);
+    opened->has_changed = !is_settled || !dot_equal(node->told, version->dot);
     node_tell(node, version->dot);
     node->is_told_unsure = false;
     memcpy(node->cached_hash, version->content_hash, CONTENT_HASH_SIZE);

@@ -376,8 +376,11 @@ static void explain(const struct store_state *state, enum status status, struct 
     if (status == STATUS_CORRUPT) {
         state->engine->operations->last_corruption(state->engine, text, sizeof text);
     }
-    (void)snprintf(error->text, sizeof error->text, "the node's settings: %s",
-                   text[0] != '\0' ? text : status_text(status));
+    (void)snprintf(error->text, sizeof error->text, "the node's settings: %.150s%s",
+                   text[0] != '\0' ? text : status_text(status),
+                   status == STATUS_CORRUPT
+                       ? "; with an empty data directory it refills from the others"
+                       : "");
 }
 
 enum status store_state_open(struct store_state *state, struct engine *engine,
