@@ -153,6 +153,8 @@ class Node(Program):
         self.damaged = False  # so that it may refuse its disk
 
     def start(self):
+        if self.runs():
+            return  # after another fault of the same time
         self.spawn(self.program, "--data", self.data, "--listen", self.address, "--join",
                    self.others, "--insecure")
 

@@ -125,17 +125,34 @@ class Faults:
             self.begin(Fault("kill -9", [node.name], self.until(), node.start), node.name)
 
     def wipe(self):
-        """Rather of a node that is cut off: others have not heard of its latest writes."""
-        apart = [node for node in self.cluster.nodes if node.name in self.bad()]
-        node = self.draw(apart) or self.draw(self.cluster.nodes)
-        if node is not None and self.may_wipe and self.room([node.name]):
-            self.may_wipe = False
+        """At once, or after it was alone with some mounts for a while: then nobody else has what
+        it may have acknowledged wrongly."""
+        node = self.draw(self.cluster.nodes)
+        if node is None or not self.may_wipe or not self.room([node.name]):
+            return
+        self.may_wipe = False
+        if self.random.random() < 0.5:
             node.kill()
-            what = "disk damaged"
-            if self.random.random() < 0.6 or not node.damage_disk(self.random):
-                node.lose_disk()
-                what = "disk lost"
+            what = self.spoil(node)
             self.begin(Fault(what, [node.name], self.until(5), node.start), node.name)
+            return
+        some = {node.name, *(m.name for m in self.cluster.mounts if self.random.random() < 0.5)}
+        pairs = {(a, b) for a in some for b in self.everybody() - some}
+        pairs |= {(b, a) for a, b in pairs}
+
+        def undo():
+            node.kill()
+            self.count[self.spoil(node)] += 1
+            node.start()
+
+        fault = Fault("alone, then disk gone", [node.name], self.until(), undo, pairs)
+        self.begin(fault, " ".join(sorted(some)))
+
+    def spoil(self, node):
+        if self.random.random() < 0.4 and node.damage_disk(self.random):
+            return "disk damaged"
+        node.lose_disk()
+        return "disk lost"
 
     def crash_mount(self):
         mount = self.draw(self.cluster.mounts)
