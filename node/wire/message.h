@@ -17,7 +17,7 @@
 #include "ring/row.h"
 
 enum {
-    PROTOCOL_VERSION = 2,
+    PROTOCOL_VERSION = 3,
     ROWS_MAX = 1024,         /* rows in one list reply */
     DOTS_MAX = VERSIONS_MAX, /* dots named by one put */
     TEXT_SIZE_MAX = 1024,    /* human text in a reply */
