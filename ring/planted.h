@@ -34,6 +34,34 @@ enum planted_bug {
     PLANTED_NOT_FOUND_INCOMPLETE, /* an incomplete copy's "not found" counts */
     PLANTED_REAP_EARLY,           /* a tombstone goes though only its first primary was asked */
     PLANTED_TREE_SINGLY,          /* anti-entropy sends the newest version alone */
+    PLANTED_ALWAYS_NO_QUORUM,     /* a put is answered NO_QUORUM whatever became of it */
+    PLANTED_FALLBACK_UNUSED,      /* no fallback ever takes the place of a primary */
+    PLANTED_FORWARD_LOOPS,        /* what was forwarded is forwarded again */
+    PLANTED_STALE_RING,           /* requests placed by another ring are taken */
+    PLANTED_LIST_DROPS_LAST,      /* a listing leaves out its last row */
+    PLANTED_LIST_ONE_ANSWER,      /* a listing believes the first answer */
+    PLANTED_LIST_INCOMPLETE,      /* a listing counts a copy that is not complete */
+    PLANTED_HINT_UNSYNCED,        /* hints that count for a sync are not synced */
+    PLANTED_LEASE_UNPERSISTED,    /* a renewed lease of counters is not written */
+    PLANTED_SALVAGE_TRUSTS,       /* rule 2: pairs are trusted after a salvage */
+    PLANTED_SYNC_NEWEST_LOG,    /* a sync does not cover older log files (the simulated disk) */
+    PLANTED_SCRUB_NO_ROWS,      /* a scrub never brings rows up to their objects */
+    PLANTED_COMPLETE_EARLY,     /* a refill counts as done though pairs failed */
+    PLANTED_LEAF_MISSES_DELETE, /* a tombstone does not change its leaf */
+    PLANTED_NO_MARKER,          /* who was missed by a put gets no marker */
+    PLANTED_EMPTY_COUNTS,       /* a fallback that holds nothing counts as an answer */
+    PLANTED_REAP_BESIDE_HINT,   /* a tombstone goes though a hint is kept for its key */
+    PLANTED_REAP_PRIMARIES,     /* only primaries are asked before a tombstone goes */
+    PLANTED_REAP_ROW_FIRST,     /* a row's tombstone goes before its object's */
+    PLANTED_REVIVE_ALONE,       /* a directory is revived without a quorum read of the row */
+    PLANTED_REVIVE_UNASKED,     /* a directory deleted over a live row leaves no intent */
+    PLANTED_SOME_WITHOUT_READ,  /* named siblings are dropped without a read before */
+    PLANTED_INTENT_UNSTAMPED,   /* an intent is cleared though it was left anew */
+    PLANTED_HINT_UNSTAMPED,     /* a hint is dropped though it was written anew */
+    PLANTED_OWN_TRAVELS,        /* rule 2: a received copy brings its own pair along */
+    PLANTED_OWN_KEPT,           /* rule 2: an own pair that was truncated is extended */
+    PLANTED_ROW_EARLY,          /* a row alone is sent before its object has W copies */
+    PLANTED_NEVER_PROBED,       /* a suspected peer is never asked again */
     PLANTED_COUNT,
 };
 

@@ -266,7 +266,8 @@ static enum status assemble(struct draft *draft, struct object **ret_object)
     memcpy(parts.pairs, draft->pairs, pair_count * sizeof(struct dot));
     parts.object->clock.count = pair_count;
     /* An own pair that was truncated may have been far ahead, and may come back with less. */
-    bool has_own = clock_counter(&parts.object->clock, draft->own) != 0;
+    bool has_own =
+        clock_counter(&parts.object->clock, draft->own) != 0 || planted(PLANTED_OWN_KEPT);
     parts.object->own = has_own ? draft->own : (struct actor){0};
     *ret_object = parts.object;
     return STATUS_OK;

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "node/core/repair_tasks.h"
+#include "ring/planted.h"
 #include "ring/preference_list.h"
 
 #define INTERVAL_DEFAULT_US UINT64_C(600000000)
@@ -185,7 +186,8 @@ static void pass_end(struct core *core)
     repair->is_spoiled |= repair->epoch != core->ring->epoch;
     repair->is_running = false;
     repair->is_resuming = repair->is_cut || repair->is_spoiled;
-    bool is_good = !repair->is_resuming && repair->pairs_failed == 0;
+    bool is_good =
+        !repair->is_resuming && (repair->pairs_failed == 0 || planted(PLANTED_COMPLETE_EARLY));
     if (!repair->is_resuming) {
         repair->passes++;
         core->stats.repair_passes++;

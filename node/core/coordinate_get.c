@@ -288,7 +288,8 @@ void get_on_reply(struct core *core, struct request *request, uint8_t i,
     struct message_replica_get_reply *reply = &message->replica_get_reply;
     bool is_reply = message->type == MESSAGE_REPLICA_GET_REPLY;
     if (is_reply && leg->is_hint && message->status == STATUS_NOT_FOUND) {
-        leg->state = LEG_EMPTY;
+        leg->state = planted(PLANTED_EMPTY_COUNTS) ? LEG_DONE : LEG_EMPTY;
+        leg->has_object = planted(PLANTED_EMPTY_COUNTS);
     } else if (!is_reply || message->status != STATUS_OK) {
         leg->state = LEG_FAILED;
     } else if (reply->has_digest) {

@@ -35,6 +35,7 @@ static void put_explain(const struct request *request, struct message *message)
 
 static void put_reply(struct core *core, struct request *request, enum status status)
 {
+    status = planted(PLANTED_ALWAYS_NO_QUORUM) ? STATUS_NO_QUORUM : status;
     struct message *message = request_reply(core, request, MESSAGE_PUT_REPLY, status);
     if (status == STATUS_OK) {
         message->put_reply.row = object_project(request->put.object);
@@ -121,7 +122,7 @@ static void put_begin(struct core *core, struct request *request)
     request->put.sync = request->put.put->sync;
     request->put.w = core_quorum(core, request->put.put->w);
     request->put.w_row = key_is_root(blob_slice(request->key)) ? 0 : request->put.w;
-    if (request->put.put->mode != UPDATE_SOME) {
+    if (request->put.put->mode != UPDATE_SOME || planted(PLANTED_SOME_WITHOUT_READ)) {
         put_store(core, request);
         return;
     }
@@ -142,7 +143,8 @@ void put_on_request(struct core *core, struct event *event)
         return;
     }
     uint16_t partition = ring_partition(core->ring, blob_slice(message->put.key));
-    if (!core_is_primary(core, partition)) {
+    bool is_looped = planted(PLANTED_FORWARD_LOOPS) && message->put.hops > 0;
+    if (!core_is_primary(core, partition) || is_looped) {
         forward_start(core, event, partition, MESSAGE_PUT_REPLY);
         return;
     }
@@ -365,7 +367,7 @@ static void put_finish(struct core *core, struct request *request, enum status s
     }
     node_id missed[REPLICAS_MAX];
     uint8_t count = put_missed(request, missed);
-    if (count == 0 || planted(PLANTED_INTENT_EARLY)) {
+    if (count == 0 || planted(PLANTED_INTENT_EARLY) || planted(PLANTED_NO_MARKER)) {
         if (put->has_intent) {
             intents_clear(core, INTENT_ROW, request->key, put->intent_stamp);
         }
@@ -403,7 +405,7 @@ void put_check(struct core *core, struct request *request)
     }
     struct put_state *put = &request->put;
     bool object_met = put->object_acks >= put->w || planted(PLANTED_ACK_EARLY);
-    if (object_met) {
+    if (object_met || planted(PLANTED_ROW_EARLY)) {
         put_legs_send_rows(core, request);
     }
     struct pending pending = put_pending(core, request);

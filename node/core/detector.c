@@ -8,6 +8,7 @@
  * long as it lasts.
  */
 #include "node/core/internal.h"
+#include "ring/planted.h"
 
 enum {
     /* Smoothing as in TCP's round-trip estimate: an eighth and a quarter of what is new. */
@@ -115,7 +116,7 @@ void detector_on_tick(struct core *core)
 {
     for (uint16_t i = 0; i < core->peer_count; i++) {
         struct peer *peer = &core->peers[i];
-        if (!peer->is_suspect || !peer->connected) {
+        if (!peer->is_suspect || !peer->connected || planted(PLANTED_NEVER_PROBED)) {
             continue;
         }
         if (peer->probe_us <= core->now_us) {

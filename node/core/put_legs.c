@@ -132,7 +132,7 @@ static uint16_t next_fallback(const struct core *core, struct request *request)
     uint16_t *place = &request->put.next_fallback;
     bool is_new = *place < list.primary || planted(PLANTED_FALLBACK_TWICE);
     *place = is_new ? list.primary : *place;
-    while (*place < list.count) {
+    while (*place < list.count && !planted(PLANTED_FALLBACK_UNUSED)) {
         uint16_t peer = core->member_peer[list.member[(*place)++]];
         bool is_free = planted(PLANTED_FALLBACK_TWICE) || !has_copy(request, peer);
         if (peer != PEER_SELF && is_well(core, peer) && is_free) {

@@ -72,7 +72,7 @@ void reap_ask_store(struct core *core, struct request *request,
 static bool is_gone(const struct request *request, const struct store_result *result)
 {
     if (result->operation == STORE_GET) {
-        return result->object == NULL;
+        return result->object == NULL || planted(PLANTED_REAP_ROW_FIRST);
     }
     enum row_kind kind = key_row_kind(blob_slice(request->key));
     for (uint16_t i = 0; i < result->list.row_count; i++) {
@@ -167,7 +167,10 @@ static bool reap_ask_members(struct core *core, struct request *request)
     while (reap->next_member < core->ring->member_count && request->leg_count < LEGS_MAX &&
            !planted(PLANTED_REAP_EARLY)) {
         uint16_t peer = core->member_peer[reap->next_member++];
-        if (peer != PEER_SELF) {
+        bool is_skipped =
+            planted(PLANTED_REAP_PRIMARIES) &&
+            !repair_holds(core, peer, reap->question.part, blob_slice(request->key));
+        if (peer != PEER_SELF && !is_skipped) {
             reap_ask(core, request, peer);
         }
     }

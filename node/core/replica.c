@@ -101,7 +101,8 @@ static bool is_withheld(const struct core *core, const struct message *message)
     if (message->type == MESSAGE_REPLICA_GET) {
         return !message->replica_get.for_repair && !message->replica_get.from_hints;
     }
-    return message->type == MESSAGE_REPLICA_LIST && !message->list.for_repair;
+    return message->type == MESSAGE_REPLICA_LIST && !message->list.for_repair &&
+           !planted(PLANTED_LIST_INCOMPLETE);
 }
 
 /* A fallback is none of the key's primaries: their copies must not be counted twice. */
@@ -124,7 +125,7 @@ static enum status replica_judge(struct core *core, const struct event *event)
     if (!core->ring) {
         return STATUS_NOT_READY;
     }
-    if (message->ring_epoch != core->ring->epoch) {
+    if (message->ring_epoch != core->ring->epoch && !planted(PLANTED_STALE_RING)) {
         core->stats.stale_ring++;
         return STATUS_STALE_RING;
     }

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "node/core/internal.h"
+#include "ring/planted.h"
 
 enum { REVIVED_MODE = 0755 };
 
@@ -68,8 +69,11 @@ void revive_on_stored(struct core *core, struct request *request, struct store_r
     row->name = blob_ref(result->list.rows[0].name);
     row->kind = result->list.rows[0].kind;
     row->object = object_ref(result->object);
-    request->state = STATE_CHECKING_ROW;
-    if (!list_start_child(core, request, request->key, row->name)) {
+    bool is_alone = planted(PLANTED_REVIVE_ALONE);
+    request->state = is_alone ? STATE_CHECKING_DIRECTORY : STATE_CHECKING_ROW;
+    bool is_asked = is_alone ? get_start_child(core, request, request->key)
+                             : list_start_child(core, request, request->key, row->name);
+    if (!is_asked) {
         revive_finish(core, request, false);
     }
 }

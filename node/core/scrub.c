@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "node/core/repair_tasks.h"
+#include "ring/planted.h"
 #include "ring/preference_list.h"
 
 #define INTERVAL_DEFAULT_US UINT64_C(86400000000)
@@ -123,7 +124,7 @@ static bool look_at_row(struct core *core, struct request *request,
 {
     struct scrub *scrub = request->repair.scrub;
     struct slice key = blob_slice(entry->key);
-    if (entry->part != MERKLE_OBJECT || key_is_root(key)) {
+    if (entry->part != MERKLE_OBJECT || key_is_root(key) || planted(PLANTED_SCRUB_NO_ROWS)) {
         return true;
     }
     bool is_own = repair_holds(core, PEER_SELF, MERKLE_ROW, key);

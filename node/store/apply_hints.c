@@ -11,6 +11,7 @@
 #include "node/store/hints.h"
 #include "node/store/layout.h"
 #include "node/wire/record.h"
+#include "ring/planted.h"
 
 enum { LISTED_BYTES_MAX = 1 << 20 };
 
@@ -116,7 +117,8 @@ enum status apply_hint(struct store_state *state, const struct store_request *re
         status = hint_set_add(&set, 0, object);
     }
     if (status == STATUS_OK) {
-        status = hint_set_write(&set, request->wall_us, request->sync);
+        bool sync = request->sync && !planted(PLANTED_HINT_UNSYNCED);
+        status = hint_set_write(&set, request->wall_us, sync);
     }
     hint_set_release(&set);
     return status;
@@ -304,7 +306,8 @@ enum status apply_clear_hints(struct store_state *state, const struct store_requ
             status = STATUS_OK;
         }
         if (status == STATUS_OK && change.before.size > 0 &&
-            change.before.stamp == hint->stamp && !has_stamp(changes, count, hint->stamp)) {
+            (change.before.stamp == hint->stamp || planted(PLANTED_HINT_UNSTAMPED)) &&
+            !has_stamp(changes, count, hint->stamp)) {
             changes[count++] = change;
         }
     }

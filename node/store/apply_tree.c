@@ -12,6 +12,7 @@
 #include "node/store/apply_internal.h"
 #include "node/store/layout.h"
 #include "node/wire/record.h"
+#include "ring/planted.h"
 
 enum {
     /* A call of TREE_KEYS looks at no more, once it has found something. */
@@ -370,6 +371,7 @@ enum status apply_reap(struct store_state *state, struct batch *batch,
         return STATUS_BAD_MESSAGE;
     }
     enum status status = hints_any_for_key(state, key, &has_hint);
+    has_hint = has_hint && !planted(PLANTED_REAP_BESIDE_HINT);
     if (status != STATUS_OK || has_hint || request->part == 0) {
         return status == STATUS_OK && has_hint ? STATUS_REFUSED : status;
     }

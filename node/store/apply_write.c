@@ -10,6 +10,7 @@
 #include "node/store/apply_internal.h"
 #include "node/store/layout.h"
 #include "node/wire/record.h"
+#include "ring/planted.h"
 
 /* What a COORDINATE or MERGE is about to write. */
 struct plan {
@@ -205,7 +206,7 @@ static enum status plan_revival(struct plan *plan)
     }
     if (status == STATUS_OK && plan->has_object && plan->object != NULL &&
         key_is_directory(plan->key) && !object_is_live(plan->object)) {
-        plan->revives_self = true;
+        plan->revives_self = !planted(PLANTED_REVIVE_UNASKED);
         status = touch_intent(plan->batch, INTENT_REVIVE, plan->key, &plan->self_index);
     }
     if (status == STATUS_OK && (plan->revives_parent || plan->revives_self)) {
@@ -492,7 +493,8 @@ enum status apply_clear_intents(struct batch *batch, const struct store_request 
         const struct intent *intent = &request->intents[i];
         /* It was loaded above; what can still fail is memory for its key. The intent stays. */
         if (load_intent(batch, intent, &index) == STATUS_OK &&
-            batch_stamp(batch, index, &stamp) && stamp == intent->stamp) {
+            batch_stamp(batch, index, &stamp) &&
+            (stamp == intent->stamp || planted(PLANTED_INTENT_UNSTAMPED))) {
             batch_delete(batch, index);
         }
     }

@@ -436,7 +436,8 @@ static enum status renew_lease(struct store_state *state, uint64_t counter, uint
     pthread_mutex_lock(&state->leasing);
     if (lease > atomic_load(&state->leased)) {
         settings_add(&settings, SETTING_LEASE, lease);
-        status = settings_write(&settings, state->engine);
+        status = planted(PLANTED_LEASE_UNPERSISTED) ? STATUS_OK
+                                                    : settings_write(&settings, state->engine);
         if (status == STATUS_OK) {
             atomic_store(&state->leased, lease);
         }

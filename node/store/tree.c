@@ -14,6 +14,7 @@
 #include "node/store/batch.h"
 #include "node/store/sweep.h"
 #include "node/wire/record.h"
+#include "ring/planted.h"
 
 /* Set to 1 once leaves are kept; 0 while they are built anew. */
 #define SETTING_TREES "trees"
@@ -384,7 +385,8 @@ enum status tree_changes_add(struct tree_changes *changes, const struct tree_sto
 {
     struct layout_entry entry;
 
-    if (before == after) {
+    bool is_missed = planted(PLANTED_LEAF_MISSES_DELETE) && !object_is_live(after);
+    if (before == after || is_missed) {
         return STATUS_OK;
     }
     enum status status = layout_parse_entry(key, &changes->key, &entry);
