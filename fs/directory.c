@@ -1,5 +1,12 @@
 /*
  * directory.c - listing a directory: rows in batches, siblings shown, positions kept.
+ *
+ * Shape:    a table of every name that this handle has listed; a position is an index into it,
+ *           so that it stays that of its name whatever is made or removed meanwhile. Only the
+ *           last two batches (the *window*) have their rows in memory. Going back further asks
+ *           for the rows of those very names again: what is gone is passed over, what is new
+ *           in between is left to the next rewind.
+ * Memory:   a name and 48 bytes for each name listed, and the rows of two batches.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -7,44 +14,25 @@
 
 #include "fs/attributes.h"
 #include "fs/file.h"
-#include "fs/names.h"
+#include "fs/listing.h"
 
 enum { BATCH_ROWS = 512, DOTS = 2 };
-
-struct entry {
-    size_t name; /* offset in `names`, NUL at its end */
-    size_t name_size;
-    size_t base_size;
-    uint32_t number;    /* of a sibling */
-    struct node *node;  /* of a pending file, referenced; otherwise NULL */
-    struct object *row; /* counted; NULL for dots and pending files */
-    enum row_kind kind;
-    struct dot dot; /* of the version shown */
-};
-
-/* Where a batch began, so that a seek back can ask for it again. */
-struct batch_start {
-    uint64_t first; /* index of its first entry */
-    struct blob *after;
-};
 
 struct directory {
     struct fs *fs;
     struct node *node; /* referenced */
     pthread_mutex_t lock;
-    struct buffer names;
-    struct entry *entries;
-    size_t count;
-    size_t capacity;
-    uint64_t first;    /* index of entries[0] */
-    bool is_loaded;    /* there is a batch */
-    uint64_t removals; /* as counted when the batch was asked for */
-    bool more;
-    struct blob *after; /* of the next batch */
-    struct batch_start *starts;
-    size_t start_count;
-    size_t start_capacity;
-    struct blob **pending; /* names of the pending files that the first batch shows */
+    struct listing listed; /* by position; rows only within the window */
+    bool is_loaded;        /* the first batch is there */
+    bool more;             /* ... and there are further ones, */
+    struct blob *after;    /* after this name */
+    size_t first;          /* the window: from here ... */
+    size_t latest;         /* ... its latest batch from here ... */
+    size_t end;            /* ... to here */
+    /* As counted when the batches of the window were asked for. */
+    uint64_t removals_first;
+    uint64_t removals_latest;
+    struct node **pending; /* files that only this mount shows, behind the dots; referenced */
     size_t pending_count;
 };
 
@@ -71,47 +59,34 @@ int fs_opendir(struct fs *fs, uint64_t id, struct directory **ret_directory)
     return 0;
 }
 
-static void clear_batch(struct directory *directory)
+/* Drops the rows of the window; the names stay. */
+static void clear_window(struct directory *directory)
 {
-    struct fs *fs = directory->fs;
-
-    for (size_t i = 0; i < directory->count; i++) {
-        object_unref(directory->entries[i].row);
-        if (directory->entries[i].node != NULL) {
-            fs_put_node(fs, directory->entries[i].node);
-        }
-    }
-    directory->count = 0;
-    directory->is_loaded = false;
-    buffer_reset(&directory->names);
+    listing_drop_rows(&directory->listed, directory->first, directory->end);
+    directory->first = directory->latest = directory->end = 0;
 }
 
 /* Forgets everything: the next read starts from the beginning. */
 static void rewind_all(struct directory *directory)
 {
-    clear_batch(directory);
-    for (size_t i = 0; i < directory->start_count; i++) {
-        blob_unref(directory->starts[i].after);
-    }
+    listing_reset(&directory->listed);
     for (size_t i = 0; i < directory->pending_count; i++) {
-        blob_unref(directory->pending[i]);
+        fs_put_node(directory->fs, directory->pending[i]);
     }
     free(directory->pending);
     directory->pending = NULL;
     directory->pending_count = 0;
-    directory->start_count = 0;
     blob_unref(directory->after);
     directory->after = NULL;
-    directory->first = 0;
+    directory->first = directory->latest = directory->end = 0;
+    directory->is_loaded = false;
     directory->more = true;
 }
 
 void fs_releasedir(struct fs *fs, struct directory *directory)
 {
     rewind_all(directory);
-    free(directory->entries);
-    free(directory->starts);
-    buffer_release(&directory->names);
+    listing_release(&directory->listed);
     pthread_mutex_destroy(&directory->lock);
     fs_put_node(fs, directory->node);
     free(directory);
@@ -127,291 +102,211 @@ void directory_unlock(struct directory *directory)
     pthread_mutex_unlock(&directory->lock);
 }
 
-/* Appends an entry called `name`; its other fields are for the caller. NULL when memory is
- * short. */
-static struct entry *add_entry(struct directory *directory, struct slice name)
-{
-    if (directory->count == directory->capacity) {
-        size_t capacity = directory->capacity == 0 ? BATCH_ROWS : directory->capacity * 2;
-        struct entry *entries = realloc(directory->entries, capacity * sizeof *entries);
-        if (entries == NULL) {
-            return NULL;
-        }
-        directory->entries = entries;
-        directory->capacity = capacity;
-    }
-    size_t start = directory->names.size;
-    buffer_append_slice(&directory->names, name);
-    buffer_append_byte(&directory->names, 0);
-    if (directory->names.failed) {
-        return NULL;
-    }
-    struct entry *entry = &directory->entries[directory->count++];
-    *entry = (struct entry){.name = start, .name_size = name.size, .base_size = name.size};
-    return entry;
-}
-
-static int add_row(struct directory *directory, const struct row *row)
-{
-    struct entry *entry = add_entry(directory, blob_slice(row->name));
-    if (entry == NULL) {
-        return ENOMEM;
-    }
-    entry->row = object_ref(row->object);
-    entry->kind = row->kind;
-    entry->dot = object_newest(row->object)->dot;
-    return 0;
-}
-
-static bool is_pending(const struct directory *directory, struct slice name)
-{
-    for (size_t i = 0; i < directory->pending_count; i++) {
-        if (slice_equal(blob_slice(directory->pending[i]), name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Adds `name~v1` and so on. */
-static int add_siblings(struct directory *directory, struct slice key, const struct row *row,
-                        const struct view *view)
-{
-    struct slice base = blob_slice(row->name);
-    char name[SHOWN_NAME_MAX + 1];
-    struct siblings siblings = {
-        .directory_key = key, .base = base, .row = row->object, .view = view};
-    uint32_t *numbers = malloc(view->count * sizeof *numbers);
-    if (numbers == NULL) {
-        return ENOMEM;
-    }
-    int failed = resolve_numbers(directory->fs, &siblings, true, numbers);
-    for (uint32_t group = 0; failed == 0 && group < view->count; group++) {
-        size_t size = names_format_sibling(base, numbers[group], name);
-        struct entry *entry = add_entry(directory, slice_of(name, size));
-        if (entry == NULL) {
-            failed = ENOMEM;
-            break;
-        }
-        entry->base_size = base.size;
-        entry->number = numbers[group];
-        entry->row = object_ref(row->object);
-        entry->kind = ROW_FILE;
-        entry->dot = view->groups[group].newest->dot;
-    }
-    free(numbers);
-    return failed;
-}
-
-/* Adds what one file row shows. */
-static int add_file(struct directory *directory, struct slice key, const struct row *row,
-                    bool has_directory)
-{
-    struct view view = {0};
-    bool is_single = row->object->version_count == 1 && !has_directory;
-    int failed = 0;
-
-    if (!has_directory && !is_pending(directory, blob_slice(row->name))) {
-        failed = add_row(directory, row);
-    }
-    if (failed == 0 && !is_single) {
-        failed = errno_of_status(view_build(row->object, &view));
-    }
-    if (failed == 0 && resolve_is_conflict(&view, has_directory)) {
-        failed = add_siblings(directory, key, row, &view);
-    } else if (failed == 0) {
-        resolve_no_conflict(directory->fs, key, blob_slice(row->name));
-    }
-    view_release(&view);
-    return failed;
-}
-
-static int add_rows(struct directory *directory, struct slice key, const struct kv_rows *rows)
-{
-    int failed = 0;
-
-    for (size_t i = 0; i < rows->count && failed == 0; i++) {
-        const struct row *row = &rows->rows[i];
-        if (row->kind == ROW_DIRECTORY) {
-            failed = add_row(directory, row);
-            continue;
-        }
-        const struct row *before = i > 0 ? &rows->rows[i - 1] : NULL;
-        bool has_directory = before != NULL && before->kind == ROW_DIRECTORY &&
-                             slice_equal(blob_slice(before->name), blob_slice(row->name));
-        failed = add_file(directory, key, row, has_directory);
-    }
-    return failed;
-}
-
 /* The dots, and the files that only this mount shows. These come first, so that one which is
  * put while the listing goes on is neither left out nor shown twice. */
 static int add_local(struct directory *directory)
 {
     struct fs *fs = directory->fs;
+    struct listing *listed = &directory->listed;
     size_t count = 0;
     int failed = 0;
 
-    if (add_entry(directory, slice_of_string(".")) == NULL ||
-        add_entry(directory, slice_of_string("..")) == NULL) {
+    if (listing_add(listed, slice_of_string(".")) == NULL ||
+        listing_add(listed, slice_of_string("..")) == NULL) {
         return ENOMEM;
     }
     inodes_lock(&fs->inodes);
     for (struct node *node = fs->inodes.pending; node != NULL; node = node->next_pending) {
         count += node->parent == directory->node;
     }
-    directory->pending = count > 0 ? calloc(count, sizeof(struct blob *)) : NULL;
+    directory->pending = count > 0 ? calloc(count, sizeof(struct node *)) : NULL;
     failed = count > 0 && directory->pending == NULL ? ENOMEM : 0;
     for (struct node *node = fs->inodes.pending; failed == 0 && node != NULL;
          node = node->next_pending) {
         if (node->parent != directory->node) {
             continue;
         }
-        struct blob *name = blob_new(node_name(node));
-        struct entry *entry = name == NULL ? NULL : add_entry(directory, blob_slice(name));
-        if (entry == NULL) {
-            blob_unref(name);
-            failed = ENOMEM;
-            break;
+        failed = listing_add(listed, node_name(node)) == NULL ? ENOMEM : 0;
+        if (failed == 0) {
+            directory->pending[directory->pending_count++] = node_ref(node);
         }
-        entry->node = node_ref(node);
-        directory->pending[directory->pending_count++] = name;
     }
     inodes_unlock(&fs->inodes);
+    listed->local_count = listed->count;
     return failed;
 }
 
-static int remember_start(struct directory *directory)
-{
-    struct batch_start *last =
-        directory->start_count > 0 ? &directory->starts[directory->start_count - 1] : NULL;
-
-    if (last != NULL && last->first >= directory->first) {
-        return 0; /* read again after a seek back, or after an empty batch */
-    }
-    if (directory->start_count == directory->start_capacity) {
-        size_t capacity = directory->start_capacity == 0 ? 16 : directory->start_capacity * 2;
-        struct batch_start *starts = realloc(directory->starts, capacity * sizeof *starts);
-        if (starts == NULL) {
-            return ENOMEM;
-        }
-        directory->starts = starts;
-        directory->start_capacity = capacity;
-    }
-    directory->starts[directory->start_count++] =
-        (struct batch_start){.first = directory->first, .after = blob_ref(directory->after)};
-    return 0;
-}
-
-/* Reads the batch that begins at index directory->first, after directory->after. On failure
- * there is no batch, and the next call tries again. */
-static int load_batch(struct directory *directory)
+/* Asks for the rows from the name `start` on, or after it, and appends what they show to
+ * `to`. */
+static int ask(struct directory *directory, struct slice start, bool after_start,
+               struct listing *to, struct kv_rows *ret_rows)
 {
     struct fs *fs = directory->fs;
     struct buffer key = {0};
     struct kv_rows rows = {0};
+    struct kv_list list = {.start = start, .after_start = after_start, .limit = BATCH_ROWS};
     int failed = fs_node_key(fs, directory->node, &key);
 
-    clear_batch(directory);
-    inodes_lock(&fs->inodes);
-    directory->removals = fs->inodes.removals;
-    inodes_unlock(&fs->inodes);
-    struct kv_list list = {.directory = buffer_slice(&key),
-                           .start = blob_slice(directory->after),
-                           .after_start = directory->after != NULL,
-                           .limit = BATCH_ROWS};
     if (failed == 0) {
-        failed = remember_start(directory);
-    }
-    if (failed == 0 && directory->first == 0) {
-        failed = add_local(directory);
-    }
-    if (failed == 0) {
+        list.directory = buffer_slice(&key);
         failed = errno_of_status(kv_list(fs->config.kv, &list, &fs->options, &rows));
     }
     if (failed == 0) {
-        failed = add_rows(directory, buffer_slice(&key), &rows);
+        failed = listing_add_rows(to, fs, buffer_slice(&key), &rows);
     }
     if (failed == 0) {
-        directory->more = rows.more;
-        blob_unref(directory->after);
-        directory->after = blob_ref(rows.resume);
-        directory->is_loaded = true;
-    } else if (directory->first == 0) {
-        rewind_all(directory);
+        *ret_rows = rows;
     } else {
-        clear_batch(directory);
+        kv_rows_release(&rows);
     }
-    kv_rows_release(&rows);
     buffer_release(&key);
     return failed;
 }
 
-/* Goes back to the last batch that begins at or before `offset`. */
-static void go_back(struct directory *directory, uint64_t offset)
+static uint64_t count_removals(struct fs *fs)
 {
-    size_t i = directory->start_count;
+    inodes_lock(&fs->inodes);
+    uint64_t removals = fs->inodes.removals;
+    inodes_unlock(&fs->inodes);
+    return removals;
+}
 
-    do {
-        assert(i > 0);
-        i--;
-    } while (directory->starts[i].first > offset);
-    if (directory->starts[i].first == 0) {
+/* The window ends at the end of the table, and a batch is about to be appended there: of what
+ * is in it the latest batch stays, since the kernel reads ahead and comes back. */
+static void move_window(struct directory *directory, uint64_t removals)
+{
+    if (directory->end != directory->listed.count) {
+        clear_window(directory);
+        directory->first = directory->latest = directory->end = directory->listed.count;
+        directory->removals_first = removals;
+    } else if (directory->latest < directory->end) {
+        listing_drop_rows(&directory->listed, directory->first, directory->latest);
+        directory->first = directory->latest;
+        directory->latest = directory->end;
+        directory->removals_first = directory->removals_latest;
+    }
+    directory->removals_latest = removals;
+}
+
+/* Lists the next names. On failure the table is as before, and the next call tries again. */
+static int load_next(struct directory *directory)
+{
+    struct listing *listed = &directory->listed;
+    struct kv_rows rows = {0};
+    int failed = 0;
+
+    move_window(directory, count_removals(directory->fs));
+    if (!directory->is_loaded) {
+        failed = add_local(directory);
+        directory->end = directory->latest = directory->first = listed->count;
+    }
+    size_t count = listed->count;
+    if (failed == 0) {
+        failed = ask(directory, blob_slice(directory->after), directory->after != NULL, listed,
+                     &rows);
+    }
+    if (failed != 0 && !directory->is_loaded) {
         rewind_all(directory);
-        return;
+    } else if (failed != 0) {
+        listing_truncate(listed, count);
+    } else {
+        directory->is_loaded = true;
+        directory->end = listed->count;
+        directory->more = rows.more;
+        blob_unref(directory->after);
+        directory->after = blob_ref(rows.resume);
+        kv_rows_release(&rows);
     }
-    clear_batch(directory);
-    directory->first = directory->starts[i].first;
-    blob_unref(directory->after);
-    directory->after = blob_ref(directory->starts[i].after);
-    directory->more = true;
+    return failed;
 }
 
-/* Makes the entry `offset` one of the batch in memory; *ret_entry is NULL past the end. */
-static int seek(struct directory *directory, uint64_t offset, struct entry **ret_entry)
+/* Makes a window of the names from `position` on, which were listed before. */
+static int load_again(struct directory *directory, size_t position)
 {
-    if (offset == 0 && directory->is_loaded) {
-        rewind_all(directory); /* a rewind reads the directory anew */
-    } else if (offset < directory->first) {
-        go_back(directory, offset);
+    struct listing *listed = &directory->listed;
+    struct listing again = {0};
+    struct blob *after = NULL;
+    uint64_t removals = count_removals(directory->fs);
+    int failed = 0;
+
+    clear_window(directory);
+    directory->first = directory->latest = directory->end = position;
+    directory->removals_first = directory->removals_latest = removals;
+    while (failed == 0 && directory->end == position) {
+        struct kv_rows rows = {0};
+        struct slice start = after != NULL ? blob_slice(after) : listing_base(listed, position);
+        failed = ask(directory, start, after != NULL, &again, &rows);
+        if (failed == 0) {
+            directory->end =
+                listing_fill(listed, position, &again,
+                             rows.more ? blob_slice(rows.resume) : (struct slice){0});
+            blob_unref(after);
+            after = blob_ref(rows.resume);
+        }
+        kv_rows_release(&rows);
     }
-    for (;;) {
-        if (!directory->is_loaded) {
-            int failed = load_batch(directory);
-            if (failed != 0) {
-                return failed;
-            }
-        }
-        uint64_t end = directory->first + directory->count;
-        if (offset < end) {
-            *ret_entry = &directory->entries[offset - directory->first];
-            return 0;
-        }
-        if (!directory->more) {
-            *ret_entry = NULL;
-            return 0;
-        }
-        clear_batch(directory);
-        directory->first = end;
-    }
+    blob_unref(after);
+    listing_release(&again);
+    return failed;
 }
 
-static void fill_entry(struct directory *directory, const struct entry *entry, uint64_t offset,
-                       struct fs_directory_entry *ret_entry)
+/* True if nothing has to be asked to show the name at `position`. */
+static bool is_at_hand(const struct directory *directory, uint64_t position)
+{
+    return position < directory->listed.local_count ||
+           (position >= directory->first && position < directory->end);
+}
+
+/* Finds the first name at or behind `position`, that is there; *ret_entry is NULL past the end.
+ */
+static int seek(struct directory *directory, uint64_t *position, struct entry **ret_entry)
+{
+    struct listing *listed = &directory->listed;
+    int failed = 0;
+
+    if (*position == 0 && directory->is_loaded) {
+        rewind_all(directory); /* a rewind reads the directory anew */
+    }
+    *ret_entry = NULL;
+    while (failed == 0) {
+        if (directory->is_loaded && *position < listed->count) {
+            if (!is_at_hand(directory, *position)) {
+                failed = load_again(directory, *position);
+                continue;
+            }
+            struct entry *entry = &listed->entries[*position];
+            if (*position < listed->local_count || entry->row != NULL) {
+                *ret_entry = entry;
+                return 0;
+            }
+            ++*position; /* it was there once */
+            continue;
+        }
+        if (directory->is_loaded && !directory->more) {
+            return 0;
+        }
+        failed = load_next(directory);
+    }
+    return failed;
+}
+
+static void fill_entry(struct directory *directory, const struct entry *entry,
+                       uint64_t position, struct fs_directory_entry *ret_entry)
 {
     struct fs *fs = directory->fs;
     struct fs_entry shown;
 
-    ret_entry->name = (const char *)directory->names.data + entry->name;
-    if (entry->node != NULL) {
-        fs_entry_of_node(fs, entry->node, &shown);
+    ret_entry->name = listing_name(&directory->listed, entry);
+    ret_entry->position = position;
+    if (position >= DOTS && position < directory->listed.local_count) {
+        fs_entry_of_node(fs, directory->pending[position - DOTS], &shown);
         ret_entry->attributes = shown.attributes;
         return;
     }
-    if (entry->row == NULL) {
+    if (position < DOTS) {
         inodes_lock(&fs->inodes);
         struct node *above = directory->node->parent;
-        struct node *node = offset == 0 || above == NULL ? directory->node : above;
+        struct node *node = position == 0 || above == NULL ? directory->node : above;
         node_ref(node);
         inodes_unlock(&fs->inodes);
         fs_entry_of_node(fs, node, &shown);
@@ -437,18 +332,18 @@ static void fill_entry(struct directory *directory, const struct entry *entry, u
     buffer_release(&key);
 }
 
-int directory_at(struct directory *directory, uint64_t offset,
+int directory_at(struct directory *directory, uint64_t position,
                  struct fs_directory_entry *ret_entry, bool *ret_is_end)
 {
     struct entry *entry = NULL;
-    int failed = seek(directory, offset, &entry);
+    int failed = seek(directory, &position, &entry);
 
     if (failed != 0) {
         return failed;
     }
     *ret_is_end = entry == NULL;
     if (entry != NULL) {
-        fill_entry(directory, entry, offset, ret_entry);
+        fill_entry(directory, entry, position, ret_entry);
     }
     return 0;
 }
@@ -473,22 +368,24 @@ static int found_of_entry(const struct entry *entry, struct found *ret_found)
     return failed;
 }
 
-int directory_enter(struct directory *directory, uint64_t offset, struct fs_entry *ret_entry)
+int directory_enter(struct directory *directory, uint64_t position, struct fs_entry *ret_entry)
 {
     struct fs *fs = directory->fs;
+    struct listing *listed = &directory->listed;
     struct found found = {0};
 
-    assert(directory->is_loaded && offset >= directory->first &&
-           offset - directory->first < directory->count && offset >= DOTS);
-    struct entry *entry = &directory->entries[offset - directory->first];
+    assert(position >= DOTS && position < listed->count && is_at_hand(directory, position));
+    struct entry *entry = &listed->entries[position];
+    bool is_pending = position < listed->local_count;
     struct place place = {.directory = directory->node,
-                          .name =
-                              slice_of(directory->names.data + entry->name, entry->name_size)};
-    struct node *node = entry->node;
-    int failed = node != NULL ? 0 : found_of_entry(entry, &found);
+                          .name = slice_of(listing_name(listed, entry), entry->name_size)};
+    struct node *node = is_pending ? directory->pending[position - DOTS] : NULL;
+    uint64_t removals =
+        position < directory->latest ? directory->removals_first : directory->removals_latest;
+    int failed = is_pending ? 0 : found_of_entry(entry, &found);
 
     inodes_lock(&fs->inodes);
-    if (inodes_was_removed(&fs->inodes, place.directory, place.name, directory->removals)) {
+    if (inodes_was_removed(&fs->inodes, place.directory, place.name, removals)) {
         failed = ENOENT;
     } else if (failed == 0 && node == NULL) {
         node = place_node_of_found(fs, &place, &found);

@@ -11,8 +11,6 @@
 
 static const char user_prefix[] = "user.";
 static const char own_prefix[] = "user.dynamofs.";
-static const char own_names[] = "user.dynamofs.clock\0user.dynamofs.context\0"
-                                "user.dynamofs.replicas\0user.dynamofs.siblings";
 
 static bool has_prefix(const char *name, const char *prefix)
 {
@@ -191,9 +189,8 @@ int fs_listxattr(struct fs *fs, uint64_t id, struct buffer *ret_names)
         }
     }
     failed = failed == ENODATA ? 0 : failed;
-    if (failed == 0) {
-        buffer_append(ret_names, own_names, sizeof own_names);
-        failed = ret_names->failed ? ENOMEM : 0;
+    if (failed == 0 && ret_names->failed) {
+        failed = ENOMEM;
     }
     blob_unref(encoded);
     buffer_release(&key);

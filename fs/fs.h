@@ -145,16 +145,23 @@ int fs_fsyncdir(struct fs *fs, uint64_t node);
 struct fs_directory_entry {
     const char *name;
     struct stat attributes;
+    uint64_t position;
 };
 
-/* One reader at a time. directory_at gives the entry with index `offset` (0 and 1 are the dots;
- * *ret_is_end past the last); directory_enter hands out its node as fs_lookup would (the dots
- * have none). */
+/*
+ * One reader at a time. A position is that of a name as long as the handle is not rewound: 0
+ * (which rewinds) and 1 are the dots, and reading on from any position gives each name behind
+ * it that stays exactly once, whatever is made or removed meanwhile.
+ *
+ * directory_at gives the name at `position`, or the next one that is still there (*ret_is_end
+ * past the last); directory_enter hands out the node of the one given last as fs_lookup would
+ * (the dots have none), ENOENT if this mount has removed it since.
+ */
 void directory_lock(struct directory *directory);
 void directory_unlock(struct directory *directory);
-int directory_at(struct directory *directory, uint64_t offset,
+int directory_at(struct directory *directory, uint64_t position,
                  struct fs_directory_entry *ret_entry, bool *ret_is_end);
-int directory_enter(struct directory *directory, uint64_t offset, struct fs_entry *ret_entry);
+int directory_enter(struct directory *directory, uint64_t position, struct fs_entry *ret_entry);
 
 /* `user.*` attributes and the read-only `user.dynamofs.*`. ENODATA, ENOTSUP, ERANGE is the
  * caller's. Values are appended. */

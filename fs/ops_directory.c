@@ -45,7 +45,7 @@ void ops_fsyncdir(fuse_req_t request, fuse_ino_t node, int data_only,
 }
 
 /* A reply under construction. */
-struct listing {
+struct reply {
     fuse_req_t request;
     struct directory *directory;
     char *bytes;
@@ -55,50 +55,50 @@ struct listing {
 
 /* Adds one entry with its node. *ret_fits is false if there is no room: then no node is handed
  * out. */
-static int add_plus(struct listing *listing, uint64_t offset,
-                    const struct fs_directory_entry *entry, bool *ret_fits)
+static int add_plus(struct reply *reply, const struct fs_directory_entry *entry, bool *ret_fits)
 {
-    struct fs *fs = ops_fs(listing->request);
-    char *place = listing->bytes + listing->used;
-    size_t room = listing->size - listing->used;
+    struct fs *fs = ops_fs(reply->request);
+    char *place = reply->bytes + reply->used;
+    size_t room = reply->size - reply->used;
     struct fs_entry node = {.attributes = entry->attributes};
     struct fuse_entry_param param = ops_entry(fs, &node);
-    off_t next = (off_t)offset + 1;
+    off_t next = (off_t)entry->position + 1;
 
-    size_t need = fuse_add_direntry_plus(listing->request, NULL, 0, entry->name, &param, next);
+    size_t need = fuse_add_direntry_plus(reply->request, NULL, 0, entry->name, &param, next);
     *ret_fits = need <= room;
     if (need > room) {
         return 0;
     }
-    if (offset >= DOTS) {
-        int failed = directory_enter(listing->directory, offset, &node);
+    if (entry->position >= DOTS) {
+        int failed = directory_enter(reply->directory, entry->position, &node);
         if (failed != 0 && failed != ENOENT) {
             return failed;
         }
         /* Removed since it was listed: without a node the kernel makes nothing of it. */
         param = ops_entry(fs, &node);
     }
-    listing->used +=
-        fuse_add_direntry_plus(listing->request, place, room, entry->name, &param, next);
+    reply->used +=
+        fuse_add_direntry_plus(reply->request, place, room, entry->name, &param, next);
     return 0;
 }
 
-static bool add_plain(struct listing *listing, uint64_t offset,
-                      const struct fs_directory_entry *entry)
+static bool add_plain(struct reply *reply, const struct fs_directory_entry *entry)
 {
-    size_t room = listing->size - listing->used;
-    size_t need = fuse_add_direntry(listing->request, listing->bytes + listing->used, room,
-                                    entry->name, &entry->attributes, (off_t)offset + 1);
+    size_t room = reply->size - reply->used;
+    size_t need =
+        fuse_add_direntry(reply->request, reply->bytes + reply->used, room, entry->name,
+                          &entry->attributes, (off_t)entry->position + 1);
 
     if (need > room) {
         return false;
     }
-    listing->used += need;
+    reply->used += need;
     return true;
 }
 
-/* Fills the reply from `offset` on. An error after the first entry is told by the next read. */
-static int fill(struct listing *listing, uint64_t offset, bool plus)
+/* Fills the reply from `position` on. An error after the first entry is told by the next read.
+ */
+static int fill(struct reply *reply, uint64_t position, bool plus)
 {
     bool is_end = false;
     bool fits = true;
@@ -106,40 +106,40 @@ static int fill(struct listing *listing, uint64_t offset, bool plus)
 
     while (failed == 0 && fits) {
         struct fs_directory_entry entry;
-        failed = directory_at(listing->directory, offset, &entry, &is_end);
+        failed = directory_at(reply->directory, position, &entry, &is_end);
         if (failed != 0 || is_end) {
             break;
         }
         if (plus) {
-            failed = add_plus(listing, offset, &entry, &fits);
+            failed = add_plus(reply, &entry, &fits);
         } else {
-            fits = add_plain(listing, offset, &entry);
+            fits = add_plain(reply, &entry);
         }
-        offset++;
+        position = entry.position + 1;
     }
-    return listing->used > 0 ? 0 : failed;
+    return reply->used > 0 ? 0 : failed;
 }
 
 static void list(fuse_req_t request, size_t size, off_t offset, struct fuse_file_info *info,
                  bool plus)
 {
-    struct listing listing = {.request = request,
-                              .directory = directory_of(info),
-                              .bytes = malloc(size),
-                              .size = size};
-    if (listing.bytes == NULL) {
+    struct reply reply = {.request = request,
+                          .directory = directory_of(info),
+                          .bytes = malloc(size),
+                          .size = size};
+    if (reply.bytes == NULL) {
         fuse_reply_err(request, ENOMEM);
         return;
     }
-    directory_lock(listing.directory);
-    int failed = fill(&listing, (uint64_t)offset, plus);
-    directory_unlock(listing.directory);
+    directory_lock(reply.directory);
+    int failed = fill(&reply, (uint64_t)offset, plus);
+    directory_unlock(reply.directory);
     if (failed == 0) {
-        fuse_reply_buf(request, listing.bytes, listing.used);
+        fuse_reply_buf(request, reply.bytes, reply.used);
     } else {
         fuse_reply_err(request, failed);
     }
-    free(listing.bytes);
+    free(reply.bytes);
 }
 
 void ops_readdir(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,

@@ -2,7 +2,8 @@
  * test_listing.c - listings and directories:
  *
  *   every name once, in batches, however few rows a call returns
- *   an offset of a listing can be gone back to; offset 0 reads anew
+ *   a position of a listing can be gone back to, whatever was removed or made meanwhile, and
+ *   reading on gives each name that stays exactly once; position 0 reads anew
  *   a listing that lacks its quorum is an error, never a shorter list
  *   files that only this mount shows are listed once, also when they are put meanwhile
  *   what was removed after it was listed is not handed out
@@ -102,6 +103,131 @@ static void test_listing__seek_back_and_forth__same_names(void **state)
     assert_at(directory, 514, "file0512");
     assert_at(directory, 100000, "");
     assert_at(directory, 2, "file0000");
+    fs_releasedir(mounts->here, directory);
+}
+
+enum { READ_AHEAD = 40 };
+
+/* Reads as the kernel does for a program with a small buffer: more than the program takes, and
+ * then again from where the program is. Each name that the program takes is removed by
+ * `remover`; returns how many there were. */
+static unsigned remove_while_listing(struct fs *fs, struct fs *remover, unsigned taken_max)
+{
+    struct directory *directory = open_directory(fs, look(fs, ROOT, "d"));
+    uint64_t removed_in = look(remover, ROOT, "d");
+    struct fs_directory_entry entry;
+    uint64_t position = 0;
+    unsigned removed = 0;
+    bool is_end = false;
+
+    while (!is_end) {
+        char names[READ_AHEAD][16];
+        uint64_t next[READ_AHEAD];
+        unsigned count = 0;
+        uint64_t ahead = position;
+        for (; count < READ_AHEAD && !is_end; count++) {
+            assert_int_equal(directory_at(directory, ahead, &entry, &is_end), 0);
+            if (is_end) {
+                break;
+            }
+            snprintf(names[count], sizeof names[count], "%s", entry.name);
+            ahead = next[count] = entry.position + 1;
+        }
+        is_end = is_end && count == 0;
+        for (unsigned i = 0; i < count && i < taken_max; i++) {
+            position = next[i];
+            if (names[i][0] != '.') {
+                assert_int_equal(unlink_error(remover, removed_in, names[i]), 0);
+                removed++;
+            }
+        }
+    }
+    fs_releasedir(fs, directory);
+    return removed;
+}
+
+static void test_listing__each_name_removed_as_it_is_read__nothing_is_left(void **state)
+{
+    static const unsigned taken[] = {1, 3, 17, READ_AHEAD};
+    struct mounts *mounts = *state;
+
+    make_many(mounts);
+    for (unsigned i = 0; i < sizeof taken / sizeof *taken; i++) {
+        struct fs *remover = i % 2 == 0 ? mounts->here : mounts->there;
+        char key[32];
+        for (unsigned name = 0; name < MANY; name++) {
+            snprintf(key, sizeof key, "d/file%04u", name);
+            put_beside(mounts->kv, key, "");
+        }
+        assert_int_equal(remove_while_listing(mounts->here, remover, taken[i]), MANY);
+        assert_lists(mounts->there, look(mounts->there, ROOT, "d"), "");
+    }
+}
+
+static void test_listing__removed_behind_the_position__no_name_is_passed_over(void **state)
+{
+    struct mounts *mounts = *state;
+    char name[32];
+    struct directory *directory = open_directory(mounts->here, make_many(mounts));
+    uint64_t there = look(mounts->there, ROOT, "d");
+    assert_at(directory, 1202, "file1200"); /* what telldir remembers */
+    assert_at(directory, MANY + 1, "file1299");
+
+    for (unsigned i = 0; i < 700; i++) {
+        snprintf(name, sizeof name, "file%04u", i);
+        assert_int_equal(unlink_error(mounts->there, there, name), 0);
+    }
+    write_file(mounts->there, there, "file1000new", "");
+
+    assert_at(directory, 1202, "file1200");
+    assert_at(directory, 702, "file0700");
+    assert_at(directory, 5, "file0700"); /* what stood there is gone: the next one that stays */
+    assert_at(directory, 1002, "file1000");
+    assert_at(directory, 1003, "file1001"); /* what is new has no position yet */
+    assert_at(directory, MANY + 1, "file1299");
+    assert_at(directory, MANY + 2, "");
+    assert_at(directory, 0, ".");
+    assert_at(directory, 2, "file0700");
+    fs_releasedir(mounts->here, directory);
+}
+
+static void test_listing__siblings_gone_and_come__positions_stay(void **state)
+{
+    struct mounts *mounts = *state;
+    uint64_t node = make_many(mounts);
+    put_beside(mounts->kv, "d/file0001", "one");
+    put_beside(mounts->kv, "d/file0003", "three");
+    struct directory *directory = open_directory(mounts->here, node);
+    assert_at(directory, 4, "file0001~v1");
+    assert_at(directory, 8, "file0003~v1");
+    assert_at(directory, MANY + 5, "file1299");
+
+    uint64_t there = look(mounts->there, ROOT, "d");
+    write_file(mounts->there, there, "file0001", "resolved");
+    put_beside(mounts->kv, "d/file0002", "two");
+
+    assert_at(directory, 3, "file0001");
+    assert_at(directory, 4, "file0002");
+    assert_at(directory, 7, "file0003");
+    assert_at(directory, 9, "file0003~v2");
+    assert_at(directory, 10, "file0004");
+    fs_releasedir(mounts->here, directory);
+}
+
+static void test_listing__going_back_fails__error_then_goes_on(void **state)
+{
+    struct mounts *mounts = *state;
+    struct fs_directory_entry entry;
+    bool is_end;
+    struct directory *directory = open_directory(mounts->here, make_many(mounts));
+    assert_at(directory, MANY + 1, "file1299");
+
+    kv_memory_fail(mounts->kv, 1, STATUS_NO_QUORUM);
+    assert_int_equal(directory_at(directory, 10, &entry, &is_end), EIO);
+
+    assert_at(directory, 10, "file0008");
+    assert_at(directory, MANY + 1, "file1299");
+    assert_at(directory, MANY + 2, "");
     fs_releasedir(mounts->here, directory);
 }
 
@@ -331,6 +457,10 @@ int main(void)
         TEST(test_listing__many_names__each_once_in_order),
         TEST(test_listing__few_rows_a_call__each_once_in_order),
         TEST(test_listing__seek_back_and_forth__same_names),
+        TEST(test_listing__each_name_removed_as_it_is_read__nothing_is_left),
+        TEST(test_listing__removed_behind_the_position__no_name_is_passed_over),
+        TEST(test_listing__siblings_gone_and_come__positions_stay),
+        TEST(test_listing__going_back_fails__error_then_goes_on),
         TEST(test_listing__rewind__sees_what_is_new),
         TEST(test_listing__quorum_fails_half_way__error_then_goes_on),
         TEST(test_listing__quorum_fails_at_the_start__error),
