@@ -28,6 +28,8 @@ int errno_of_status(enum status status)
         return EACCES;
     case STATUS_TOO_MANY_VERSIONS:
         return EDQUOT;
+    case STATUS_UNKNOWN_VERSION:
+        return ESTALE;
     /* Tools know what EIO means; EHOSTDOWN and its like surprise them. */
     case STATUS_NO_QUORUM:
     case STATUS_CORRUPT:

@@ -98,7 +98,8 @@ struct object *object_project(const struct object *object);
 
 enum update_mode {
     UPDATE_ALL = 1,  /* supersedes all that the context covers */
-    UPDATE_SOME = 2, /* supersedes just the named dots; the context adds nothing */
+    UPDATE_SOME = 2, /* supersedes just the named dots; the context adds nothing. The copy must
+                        know them all: else the drop would be told and forgotten */
     UPDATE_NONE = 3, /* changes nothing: stores and sends the copy again */
 };
 
@@ -137,7 +138,8 @@ uint64_t object_counter_floor(const struct object *current, const struct clock *
  * ret_object  a new reference, untouched on failure
  * Returns STATUS_OK; STATUS_TOO_MANY_VERSIONS when the key would hold more than
  * VERSIONS_PUT_MAX versions or SIBLINGS_SIZE_PUT_MAX bytes and this put adds one without
- * superseding any; STATUS_NO_MEMORY.
+ * superseding any; STATUS_UNKNOWN_VERSION when a named dot is not covered by the copy's clock;
+ * STATUS_NO_MEMORY.
  */
 MUST_CHECK enum status object_update(struct object *current, const struct update *update,
                                      const struct coordinator *coordinator,

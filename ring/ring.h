@@ -23,8 +23,7 @@ enum {
     MEMBERS_MAX = 128,
     REPLICAS_MAX = 8, /* greatest N */
     REPLICAS_DEFAULT = 3,
-    QUORUM_DEFAULT = 2, /* R and W */
-    ADDRESS_SIZE = 64,  /* HOST:PORT with its terminating NUL */
+    ADDRESS_SIZE = 64, /* HOST:PORT with its terminating NUL */
 };
 
 struct member {

@@ -25,6 +25,8 @@ static const struct {
     [STATUS_REFUSED] = {"refused", "refused"},
     [STATUS_TOO_MANY_VERSIONS] = {"too_many_versions", "too many siblings: resolve them first"},
     [STATUS_BAD_VERSION] = {"bad_version", "another protocol or format version"},
+    [STATUS_UNKNOWN_VERSION] = {"unknown_version",
+                                "a version that is named is not known: list it again"},
     [STATUS_NOT_READY] = {"not_ready", "the node is not a member of a ring yet"},
 };
 

@@ -298,6 +298,18 @@ static enum status apply(struct draft *draft, const struct clock *context,
     return assemble(draft, ret_object);
 }
 
+/* A dot that the copy has not heard of would come back with the next merge. */
+static bool knows_named(const struct object *current, const struct update *update)
+{
+    const struct clock *clock = current == NULL ? &empty_clock : &current->clock;
+    for (uint32_t i = 0; i < update->dot_count; i++) {
+        if (!clock_covers(clock, update->dots[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 enum status object_update(struct object *current, const struct update *update,
                           const struct coordinator *coordinator, struct object **ret_object)
 {
@@ -314,6 +326,9 @@ enum status object_update(struct object *current, const struct update *update,
         return STATUS_OK;
     }
     assert(update->mode == UPDATE_ALL || update->mode == UPDATE_SOME);
+    if (update->mode == UPDATE_SOME && !knows_named(current, update)) {
+        return STATUS_UNKNOWN_VERSION;
+    }
     bool with_context = update->mode == UPDATE_ALL || planted(PLANTED_NAME_DOTS);
     const struct clock *context = with_context ? &update->context : &empty_clock;
     uint32_t room = (current == NULL ? 0 : current->clock.count) + context->count + 1;

@@ -147,6 +147,7 @@ static enum verdict judge_failure(struct course *course, node_id node, enum stat
     case STATUS_BAD_KEY:
     case STATUS_REFUSED:
     case STATUS_TOO_MANY_VERSIONS:
+    case STATUS_UNKNOWN_VERSION:
     case STATUS_BAD_VERSION:
     case STATUS_COUNT:
         break;

@@ -45,7 +45,8 @@ static void get_ask_digest(struct core *core, struct request *request, uint8_t i
     get_ask(core, request, i, true);
 }
 
-/* Fallbacks may hold what primaries that are away or suspected were to get. */
+/* Fallbacks may hold what primaries that are away or suspected were to get. Asks those that
+ * were not asked yet. */
 static void get_ask_fallbacks(struct core *core, struct request *request)
 {
     uint8_t first = request->leg_count;
@@ -115,6 +116,22 @@ bool get_start_child(struct core *core, struct request *parent, struct blob *key
     request->parent_generation = parent->generation;
     request->key = blob_ref(key);
     get_begin(core, request, 0);
+    return true;
+}
+
+bool get_start_for_dots(struct core *core, struct request *put, uint8_t r)
+{
+    struct request *request =
+        request_new(core, REQUEST_GET, core->now_us + JOIN_DEADLINE_US, false);
+    if (!request) {
+        return false;
+    }
+    request->is_child = true;
+    request->parent = put->slot;
+    request->parent_generation = put->generation;
+    request->key = blob_ref(put->key);
+    request->get.for_dots = true;
+    get_begin(core, request, r);
     return true;
 }
 
@@ -238,12 +255,49 @@ static void get_answer(struct core *core, struct request *request)
     object_unref(merged);
 }
 
+static bool dot_is_known(const struct request *request, struct dot dot)
+{
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        const struct leg *leg = &request->leg[i];
+        if (leg->state == LEG_DONE && leg->has_object && leg->object &&
+            clock_covers(&leg->object->clock, dot)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* True if all versions that the waiting put names are known from what is at hand: a copy that
+ * knows them can drop them for good, whatever else it has not heard of. */
+static bool dots_are_known(struct core *core, const struct request *request)
+{
+    const struct request *parent = request_parent(core, request);
+    const struct message_put *put =
+        parent && parent->kind == REQUEST_PUT ? parent->put.put : NULL;
+    for (uint32_t i = 0; put && i < put->dot_count; i++) {
+        if (!dot_is_known(request, put->dots[i])) {
+            return false;
+        }
+    }
+    return put != NULL;
+}
+
 void get_check(struct core *core, struct request *request)
 {
+    if (request->get.for_dots && dots_are_known(core, request)) {
+        get_answer(core, request);
+        return;
+    }
     read_ask_more(core, request, request->get.r, get_ask_digest);
+    if (read_answers_expected(request) < request->get.r) {
+        /* A primary that was there when the read began may be gone by now. */
+        get_ask_fallbacks(core, request);
+    }
     uint8_t done = read_legs_in(request, LEG_DONE);
     uint8_t hints = read_hints_awaited(request);
-    if (hints == 0 && read_answers_expected(request) < request->get.r) {
+    bool may_still_do =
+        hints > 0 || (request->get.for_dots && read_legs_in(request, LEG_SENT) > 0);
+    if (!may_still_do && read_answers_expected(request) < request->get.r) {
         get_end(core, request, STATUS_NO_QUORUM, NULL, done);
         return;
     }

@@ -126,10 +126,13 @@ static void put_begin(struct core *core, struct request *request)
         put_store(core, request);
         return;
     }
-    /* Rule 3 and design.md section 3: named siblings are dropped from a copy that holds all
-     * that a quorum does. */
+    /* Rule 3 and design.md section 3: named siblings are dropped from a copy that knows them.
+     * A read that overlaps with every put of this W finds them; what it does not find is
+     * refused by object_update. */
     request->state = STATE_READING;
-    if (!get_start_child(core, request, request->key)) {
+    uint8_t others = (uint8_t)(ring_replicas(core->ring) - request->put.w + 1);
+    uint8_t r = others > request->put.w ? others : request->put.w;
+    if (!get_start_for_dots(core, request, r)) {
         put_end(core, request, STATUS_NO_QUORUM);
     }
 }
@@ -305,9 +308,17 @@ void put_on_reply(struct core *core, struct request *request, uint8_t i,
         put_count_acknowledged(request, leg);
     } else {
         leg->state = LEG_FAILED;
-        put_leg_replace(core, request, i);
+        put_legs_replace_failed(core, request);
     }
     put_check(core, request);
+}
+
+void put_on_legs_lost(struct core *core, struct request *request)
+{
+    if (request->state == STATE_REPLICATING || request->state == STATE_DRAINING) {
+        put_legs_replace_failed(core, request);
+        put_check(core, request);
+    }
 }
 
 struct pending {

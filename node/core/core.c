@@ -488,7 +488,7 @@ static void step_peer_down(struct core *core, struct event *event)
          * slot alone, so begin again. */
         slot = core->active_head;
         if (request->kind == REQUEST_PUT) {
-            put_check(core, request);
+            put_on_legs_lost(core, request);
         } else if (request->kind == REQUEST_GET) {
             get_check(core, request);
         } else if (request->kind == REQUEST_LIST) {

@@ -154,6 +154,7 @@ struct put_state {
 struct get_state {
     uint8_t r;
     bool for_repair; /* copies of nodes that refill are wanted too */
+    bool for_dots;   /* a put waits to know the versions it names: whoever knows them will do */
 };
 
 struct list_state {
@@ -345,8 +346,8 @@ bool peer_is_usable(const struct core *core, uint16_t peer);
 void request_add_primaries(struct core *core, struct request *request, uint16_t partition);
 /* Places of the partition's primaries in the ring, and whether this node is one. */
 void core_fill_owners(const struct core *core, struct slice key, struct store_request *store);
-/* Legs for fallbacks that may hold hints: two for each primary that is away or suspected, and
- * this node if it is no primary. */
+/* Legs for fallbacks that may hold hints, in all two for each primary that is away or
+ * suspected, and this node if it is no primary. Those that have one already get no second. */
 void request_add_fallbacks(struct core *core, struct request *request, uint16_t partition);
 /* Suspects the peers that left a leg unanswered for longer than their patience. True if there
  * was one. */
@@ -398,6 +399,8 @@ void put_on_reply(struct core *core, struct request *request, uint8_t leg,
 void put_on_child(struct core *core, struct request *request, struct child_result *result);
 void put_on_due(struct core *core, struct request *request);
 void put_check(struct core *core, struct request *request);
+/* A connection broke: legs that waited for it have failed. */
+void put_on_legs_lost(struct core *core, struct request *request);
 
 /* put_legs.c ------------------------------------------------------------------------------ */
 /* Sets up all legs of a put whose own copy is written, and sends the objects. */
@@ -406,6 +409,8 @@ void put_legs_start(struct core *core, struct request *request);
 void put_legs_send_rows(struct core *core, struct request *request);
 /* Legs whose peer was waited for long enough are given to fallbacks. */
 void put_legs_on_due(struct core *core, struct request *request);
+/* Gives the legs that have failed to fallbacks, and asks suspects if it must be. */
+void put_legs_replace_failed(struct core *core, struct request *request);
 /* Gives the leg to the next fallback. False if there is none: the leg stays as it is. */
 bool put_leg_replace(struct core *core, struct request *request, uint8_t leg);
 void put_count_acknowledged(struct request *request, const struct leg *leg);
@@ -431,6 +436,9 @@ void get_start_fallback(struct core *core, struct request *from, struct message 
 /* Reads the key with all replicas, for the sake of the read repair alone. */
 void get_start_repair(struct core *core, struct blob *key);
 bool get_start_child(struct core *core, struct request *parent, struct blob *key);
+/* The read before a put that names versions: done as soon as all of them are known, or when
+ * `r` replicas have answered. */
+bool get_start_for_dots(struct core *core, struct request *put, uint8_t r);
 void get_on_stored(struct core *core, struct request *request, struct store_result *result);
 void get_on_reply(struct core *core, struct request *request, uint8_t leg,
                   struct message *message);

@@ -161,7 +161,7 @@ bool put_leg_replace(struct core *core, struct request *request, uint8_t i)
     return true;
 }
 
-/* Sends to suspects what the quorum cannot do without. */
+/* Sends to suspects what the quorum cannot do without, once. */
 static void ask_suspects(struct core *core, struct request *request)
 {
     unsigned objects = 0;
@@ -177,8 +177,8 @@ static void ask_suspects(struct core *core, struct request *request)
         struct leg *leg = &request->leg[i];
         bool gives_object = (leg->parts & REPLICA_OBJECT) && objects < request->put.w;
         bool gives_row = (leg->parts & REPLICA_ROW) && rows < request->put.w_row;
-        bool is_asked = leg->state == LEG_FAILED && peer_is_usable(core, leg->peer);
-        if (is_asked && (gives_object || gives_row)) {
+        bool is_left = leg->state == LEG_FAILED && leg->sent_us == 0;
+        if (is_left && peer_is_usable(core, leg->peer) && (gives_object || gives_row)) {
             leg_send(core, request, i);
             objects += (leg->parts & REPLICA_OBJECT) ? 1 : 0;
             rows += (leg->parts & REPLICA_ROW) ? 1 : 0;
@@ -228,6 +228,11 @@ void put_legs_start(struct core *core, struct request *request)
             leg->state = LEG_FAILED;
         }
     }
+    put_legs_replace_failed(core, request);
+}
+
+void put_legs_replace_failed(struct core *core, struct request *request)
+{
     for (uint8_t i = 0; i < request->leg_count; i++) {
         if (request->leg[i].state == LEG_FAILED) {
             (void)put_leg_replace(core, request, i);

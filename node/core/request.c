@@ -328,6 +328,16 @@ void request_add_primaries(struct core *core, struct request *request, uint16_t 
     }
 }
 
+static bool has_leg(const struct request *request, uint16_t peer)
+{
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        if (request->leg[i].peer == peer) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void request_add_fallbacks(struct core *core, struct request *request, uint16_t partition)
 {
     struct preference_list list;
@@ -339,10 +349,13 @@ void request_add_fallbacks(struct core *core, struct request *request, uint16_t 
             peer == PEER_SELF || (peer_is_usable(core, peer) && !peer_is_suspect(core, peer));
         wanted += is_well ? 0 : 2;
     }
+    for (uint8_t i = 0; i < request->leg_count && wanted > 0; i++) {
+        wanted -= request->leg[i].is_hint && request->leg[i].peer != PEER_SELF ? 1 : 0;
+    }
     for (uint16_t i = list.primary; i < list.count && request->leg_count < LEGS_MAX; i++) {
         uint16_t peer = core->member_peer[list.member[i]];
         bool is_well = peer_is_usable(core, peer) && !peer_is_suspect(core, peer);
-        if (peer == PEER_SELF || (wanted > 0 && is_well)) {
+        if (!has_leg(request, peer) && (peer == PEER_SELF || (wanted > 0 && is_well))) {
             wanted -= wanted > 0 && peer != PEER_SELF ? 1 : 0;
             request->leg[request->leg_count++] = (struct leg){.peer = peer, .is_hint = true};
         }
@@ -378,7 +391,8 @@ bool request_fail_legs(struct request *request, uint16_t peer)
 uint8_t core_quorum(const struct core *core, uint8_t wanted)
 {
     uint8_t replicas = (uint8_t)ring_replicas(core->ring);
-    uint8_t quorum = wanted == 0 ? QUORUM_DEFAULT : wanted;
+    /* A majority, so that reads and writes that ask for nothing else overlap whatever N is. */
+    uint8_t quorum = wanted == 0 ? (uint8_t)(replicas / 2 + 1) : wanted;
     return quorum < replicas ? quorum : replicas;
 }
 

@@ -147,9 +147,9 @@ static void test_get__no_quorum__one_other_coordinator_is_believed(void **state)
 
 static void test_put__answers_by_a_rule__reported_as_they_are_at_once(void **state)
 {
-    static const enum status rules[] = {STATUS_TOO_LARGE,         STATUS_BAD_KEY,
-                                        STATUS_TOO_MANY_VERSIONS, STATUS_REFUSED,
-                                        STATUS_BAD_MESSAGE,       STATUS_BAD_VERSION};
+    static const enum status rules[] = {
+        STATUS_TOO_LARGE, STATUS_BAD_KEY,     STATUS_TOO_MANY_VERSIONS, STATUS_UNKNOWN_VERSION,
+        STATUS_REFUSED,   STATUS_BAD_MESSAGE, STATUS_BAD_VERSION};
     struct fixture *fixture = *state;
     for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++) {
         once(fixture->nodes[0], STEP_STATUS, rules[i]);

@@ -254,7 +254,7 @@ static struct record *coordinate(struct model *model, struct node *node,
     }
     struct object *after = NULL;
     if (object_update(node->copy, &update, &coordinator, &after) != STATUS_OK) {
-        /* The limit of siblings: refused, so nothing was promised. */
+        /* The limit of siblings, or a dot not heard of: refused, so nothing was promised. */
         model->is_exact = false;
         if (record != NULL) {
             model->record_count--;

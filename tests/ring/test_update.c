@@ -175,9 +175,6 @@ static void test_object_update__some_dots__drops_them_and_keeps_the_clock(void *
                "1.10:20 2.5:9 3.1:7 | 3.1:7 1.10:20", own);
     assert_put((struct put){.copy = copy, .own = "1.10:0", .dots = "1.10:20 3.1:7"},
                "1.10:50 2.5:9 3.1:7 | 2.5:9 1.10:50", own);
-    /* A dot that this copy does not hold is not there to be dropped, and is not covered. */
-    assert_put((struct put){.copy = copy, .own = "1.10:0", .dots = "4.1:8", .is_delete = true},
-               "1.10:20 2.5:9 3.1:7 | 3.1:7 2.5:9 1.10:20", own);
     /* Rule 3: the context adds nothing. */
     assert_put((struct put){.copy = copy,
                             .own = "1.10:0",
@@ -185,8 +182,32 @@ static void test_object_update__some_dots__drops_them_and_keeps_the_clock(void *
                             .context = "3.1:7 4.1:8",
                             .is_delete = true},
                "1.10:20 2.5:9 3.1:7 | 3.1:7 1.10:20", own);
-    assert_put((struct put){.copy = NULL, .dots = "2.5:9", .is_delete = true}, "|",
-               (struct actor){0});
+    /* One that was dropped before is dropped. */
+    assert_put((struct put){.copy = copy, .own = "1.10:0", .dots = "2.5:8", .is_delete = true},
+               "1.10:20 2.5:9 3.1:7 | 3.1:7 2.5:9 1.10:20", own);
+}
+
+static void assert_unknown(struct put put)
+{
+    struct object *object = NULL;
+    put.counter = 50;
+    assert_int_equal(run_put(&put, &object), STATUS_UNKNOWN_VERSION);
+    assert_null(object);
+}
+
+/* Its drop would be told, and the version would be back with the next merge. */
+static void test_object_update__dot_that_the_copy_has_not_heard_of__is_refused(void **state)
+{
+    (void)state;
+    const char *copy = "1.10:20 2.5:9 | 2.5:9 1.10:20";
+
+    assert_unknown((struct put){.copy = copy, .dots = "4.1:8", .is_delete = true});
+    assert_unknown((struct put){.copy = copy, .dots = "2.5:9 4.1:8", .is_delete = true});
+    assert_unknown((struct put){.copy = copy, .dots = "2.5:10"});
+    assert_unknown((struct put){.copy = NULL, .dots = "2.5:9", .is_delete = true});
+    /* The context is no proof: it adds nothing. */
+    assert_unknown(
+        (struct put){.copy = copy, .dots = "4.1:8", .context = "4.1:8", .is_delete = true});
 }
 
 static void test_object_update__none__is_the_copy_itself(void **state)
@@ -460,6 +481,7 @@ int main(void)
         cmocka_unit_test(test_object_update__context__supersedes_what_it_covers),
         cmocka_unit_test(test_object_update__delete__leaves_a_tombstone_over_the_context),
         cmocka_unit_test(test_object_update__some_dots__drops_them_and_keeps_the_clock),
+        cmocka_unit_test(test_object_update__dot_that_the_copy_has_not_heard_of__is_refused),
         cmocka_unit_test(test_object_update__none__is_the_copy_itself),
         cmocka_unit_test(test_object_update__untrusted_pair__is_not_extended),
         cmocka_unit_test(test_object_update__pair_ahead_of_the_counter__opens_a_new_one),

@@ -437,6 +437,7 @@ static void test_errno_map__every_status__has_an_errno(void **state)
     assert_int_equal(errno_of_status(STATUS_NO_SPACE), ENOSPC);
     assert_int_equal(errno_of_status(STATUS_TOO_LARGE), EFBIG);
     assert_int_equal(errno_of_status(STATUS_TOO_MANY_VERSIONS), EDQUOT);
+    assert_int_equal(errno_of_status(STATUS_UNKNOWN_VERSION), ESTALE);
 }
 
 int main(void)

@@ -1,0 +1,293 @@
+/*
+ * test_puts.c - puts and what they rest upon, on whole clusters under virtual time.
+ *
+ * - a version dropped by name is gone from every replica, or the put is refused
+ * - the default quorum is a majority of N
+ * - a connection that breaks in the middle of a put or a get costs no quorum that fallbacks
+ *   could make up
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "node/core/internal.h"
+#include "tests/core/ask.h"
+#include "tests/core/copies.h"
+#include "tests/ring/make.h"
+
+enum { BOTH = REPLICA_OBJECT | REPLICA_ROW };
+
+static const uint64_t SECOND = 1000000;
+
+/* Nothing repairs anything within the time of a test. */
+static struct world *cluster_of(int nodes, uint16_t replicas)
+{
+    struct world_options options = {.seed = 12,
+                                    .nodes = nodes,
+                                    .replica_count = replicas,
+                                    .partition_count = 64,
+                                    .latency_min_us = 100,
+                                    .latency_max_us = 900,
+                                    .store_min_us = 10,
+                                    .store_max_us = 200,
+                                    .repair_interval_us = 36000 * SECOND,
+                                    .scrub_interval_us = 36000 * SECOND};
+    struct world *world = world_new(&options);
+    for (int i = 0; i < nodes; i++) {
+        world_start(world, i);
+    }
+    world_run(world, 5 * SECOND);
+    return world;
+}
+
+static struct blob *blob_of(const char *text)
+{
+    return blob_new(slice_of_string(text));
+}
+
+/* A delete of the version under `dot`. */
+static int drop_later(struct world *world, int node, const char *key, const char *dot,
+                      uint8_t w)
+{
+    struct message message = {.type = MESSAGE_PUT, .request_id = 1};
+    message.put.key = blob_of(key);
+    message.put.mode = UPDATE_SOME;
+    message.put.w = w;
+    message.put.deadline_ms = 5000;
+    message.put.dots = calloc(1, sizeof *message.put.dots);
+    assert_non_null(message.put.dots);
+    message.put.dots[0] = make_dot(dot);
+    message.put.dot_count = 1;
+    return world_ask(world, node, &message);
+}
+
+static int put_later(struct world *world, int node, const char *key, uint8_t w)
+{
+    struct message message = {.type = MESSAGE_PUT, .request_id = 1};
+    message.put.key = blob_of(key);
+    message.put.mode = UPDATE_ALL;
+    message.put.w = w;
+    message.put.deadline_ms = 5000;
+    message.put.has_value = true;
+    message.put.value.content = blob_of("text");
+    message.put.value.attributes =
+        (struct attributes){.type = VERSION_FILE, .mode = 0644, .size = 4};
+    message.put.value.write_id[0] = 1;
+    return world_ask(world, node, &message);
+}
+
+static enum status outcome(struct world *world, int call)
+{
+    struct message reply = {0};
+    bool answered = world_wait(world, call, ASK_LIMIT_US, &reply);
+    enum status status = answered ? reply.status : STATUS_TIMEOUT;
+    message_release(&reply);
+    return status;
+}
+
+/* Named versions ------------------------------------------------------------------------- */
+
+static const char ONE[] = "50.1:5 | 50.1:5";
+static const char BOTH_VERSIONS[] = "50.1:5 60.1:6 | 50.1:5 60.1:6";
+
+/* A put of W = 3 reached three of five: the coordinator and its neighbour are not among them.
+ */
+static void test_put_some__sibling_on_the_far_replicas__is_dropped_everywhere(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(5, 5);
+    int nodes[WORLD_NODES_MAX];
+    assert_int_equal(nodes_of_key(world, "a", nodes), 5);
+    for (int i = 0; i < 5; i++) {
+        copy_write(world, nodes[i], "a", i < 2 ? ONE : BOTH_VERSIONS, BOTH);
+    }
+
+    assert_int_equal(outcome(world, drop_later(world, nodes[0], "a", "60.1:6", 3)), STATUS_OK);
+
+    world_run(world, 2 * SECOND);
+    for (int i = 0; i < 5; i++) {
+        assert_copy(world, nodes[i], "a", "50.1:5 60.1:6 | 50.1:5");
+    }
+    world_free(world);
+}
+
+static void test_put_some__w_is_1_and_one_replica_knows_it__is_dropped(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(3, 3);
+    int nodes[WORLD_NODES_MAX];
+    (void)nodes_of_key(world, "a", nodes);
+    for (int i = 0; i < 3; i++) {
+        copy_write(world, nodes[i], "a", i < 2 ? ONE : BOTH_VERSIONS, BOTH);
+    }
+
+    assert_int_equal(outcome(world, drop_later(world, nodes[0], "a", "60.1:6", 1)), STATUS_OK);
+
+    world_run(world, 2 * SECOND);
+    for (int i = 0; i < 3; i++) {
+        assert_copy(world, nodes[i], "a", "50.1:5 60.1:6 | 50.1:5");
+    }
+    world_free(world);
+}
+
+static void test_put_some__the_one_that_knows_it_is_cut_off__is_not_acknowledged(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(3, 3);
+    int nodes[WORLD_NODES_MAX];
+    (void)nodes_of_key(world, "a", nodes);
+    for (int i = 0; i < 3; i++) {
+        copy_write(world, nodes[i], "a", i < 2 ? ONE : BOTH_VERSIONS, BOTH);
+    }
+    for (int i = 0; i < 2; i++) {
+        world_cut(world, nodes[i], nodes[2], true);
+        world_cut(world, nodes[2], nodes[i], true);
+    }
+    world_run(world, SECOND);
+
+    enum status status = outcome(world, drop_later(world, nodes[0], "a", "60.1:6", 1));
+    assert_true(status == STATUS_NO_QUORUM || status == STATUS_TIMEOUT);
+    /* Where it is known, one node is enough. */
+    status = outcome(world, drop_later(world, nodes[2], "a", "60.1:6", 1));
+    assert_int_equal(status, STATUS_OK);
+    world_free(world);
+}
+
+static void test_put_some__nobody_knows_it__is_refused(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(3, 3);
+    for (int i = 0; i < 3; i++) {
+        copy_write(world, i, "a", ONE, BOTH);
+    }
+
+    assert_int_equal(outcome(world, drop_later(world, 0, "a", "60.1:6", 2)),
+                     STATUS_UNKNOWN_VERSION);
+    assert_int_equal(outcome(world, drop_later(world, 1, "nothing", "60.1:6", 2)),
+                     STATUS_UNKNOWN_VERSION);
+
+    for (int i = 0; i < 3; i++) {
+        assert_copy(world, i, "a", ONE);
+        assert_copy(world, i, "nothing", "none");
+    }
+    world_free(world);
+}
+
+/* Quorums -------------------------------------------------------------------------------- */
+
+/* Three of five must have heard of it: with three away it is not acknowledged. */
+static void test_quorum__not_asked_for__is_a_majority(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t replicas;
+        int dead;
+        enum status expected;
+    } cases[] = {{5, 2, STATUS_OK},        {5, 3, STATUS_NO_QUORUM}, {4, 1, STATUS_OK},
+                 {4, 2, STATUS_NO_QUORUM}, {3, 1, STATUS_OK},        {3, 2, STATUS_NO_QUORUM},
+                 {1, 0, STATUS_OK}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int nodes = cases[i].replicas;
+        struct object *object = NULL;
+        struct world *world = cluster_of(nodes, cases[i].replicas);
+        assert_int_equal(outcome(world, put_later(world, 0, "a", 0)), STATUS_OK);
+        world_run(world, SECOND);
+        for (int j = 0; j < cases[i].dead; j++) {
+            world_kill(world, nodes - 1 - j);
+        }
+        world_run(world, SECOND);
+        assert_int_equal(outcome(world, put_later(world, 0, "b", 0)), cases[i].expected);
+        assert_int_equal(ask_get(world, 0, "a", &object), cases[i].expected);
+        object_unref(object);
+        world_free(world);
+    }
+}
+
+/* Broken connections --------------------------------------------------------------------- */
+
+static void test_put__primaries_killed_in_the_middle__fallbacks_take_over(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(5, 3);
+    int nodes[WORLD_NODES_MAX];
+    (void)nodes_of_key(world, "a", nodes);
+    /* What is sent to a stopped node waits, until the connection breaks. */
+    world_pause(world, nodes[1], true);
+    world_pause(world, nodes[2], true);
+    uint64_t before_us = world_now(world);
+    int call = put_later(world, nodes[0], "a", 3);
+    world_run(world, 10000);
+    world_kill(world, nodes[1]);
+    world_kill(world, nodes[2]);
+
+    assert_int_equal(outcome(world, call), STATUS_OK);
+
+    /* At once: nobody's patience is waited for. */
+    assert_true(world_now(world) - before_us < PATIENCE_MIN_US);
+    world_free(world);
+}
+
+/* The fallback goes as well: the next one takes its place. */
+static void test_put__fallback_killed_in_the_middle__the_next_takes_over(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(6, 3);
+    int nodes[WORLD_NODES_MAX];
+    (void)nodes_of_key(world, "a", nodes);
+    world_kill(world, nodes[1]);
+    world_run(world, SECOND);
+    world_pause(world, nodes[3], true);
+    int call = put_later(world, nodes[0], "a", 3);
+    world_run(world, 10000);
+    world_kill(world, nodes[3]);
+
+    assert_int_equal(outcome(world, call), STATUS_OK);
+    world_free(world);
+}
+
+static void test_get__primaries_killed_in_the_middle__fallbacks_are_asked(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(5, 3);
+    int nodes[WORLD_NODES_MAX];
+    (void)nodes_of_key(world, "a", nodes);
+    copy_write(world, nodes[0], "a", ONE, BOTH);
+    copy_keep_hint(world, nodes[3], nodes[1], "a", BOTH_VERSIONS);
+    world_pause(world, nodes[1], true);
+    world_pause(world, nodes[2], true);
+    struct message message = {.type = MESSAGE_GET, .request_id = 2};
+    message.get.key = blob_of("a");
+    message.get.deadline_ms = 5000;
+    int call = world_ask(world, nodes[0], &message);
+    world_run(world, 10000);
+    world_kill(world, nodes[1]);
+    world_kill(world, nodes[2]);
+
+    struct message reply = {0};
+    assert_true(world_wait(world, call, ASK_LIMIT_US, &reply));
+    assert_int_equal(reply.status, STATUS_OK);
+    assert_int_equal(reply.get_reply.object->version_count, 2);
+    message_release(&reply);
+    world_free(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_put_some__sibling_on_the_far_replicas__is_dropped_everywhere),
+        cmocka_unit_test(test_put_some__w_is_1_and_one_replica_knows_it__is_dropped),
+        cmocka_unit_test(test_put_some__the_one_that_knows_it_is_cut_off__is_not_acknowledged),
+        cmocka_unit_test(test_put_some__nobody_knows_it__is_refused),
+        cmocka_unit_test(test_quorum__not_asked_for__is_a_majority),
+        cmocka_unit_test(test_put__primaries_killed_in_the_middle__fallbacks_take_over),
+        cmocka_unit_test(test_put__fallback_killed_in_the_middle__the_next_takes_over),
+        cmocka_unit_test(test_get__primaries_killed_in_the_middle__fallbacks_are_asked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
