@@ -28,6 +28,7 @@ bool object_parts_new(uint32_t version_room, uint32_t pair_room, struct object_p
     atomic_init(&object->references, 1);
     object->own = (struct actor){0};
     object->clock = (struct clock){.count = 0, .pair = pairs};
+    object->deleted_us = 0;
     object->version_count = 0;
     object->versions = versions;
     *ret_parts = (struct object_parts){.object = object, .versions = versions, .pairs = pairs};
@@ -123,6 +124,14 @@ enum status object_new(const struct clock *clock, const struct version *versions
     return STATUS_OK;
 }
 
+void object_set_deleted(struct object *object, uint64_t deleted_us)
+{
+    assert(object != NULL);
+    assert(atomic_load_explicit(&object->references, memory_order_relaxed) == 1);
+
+    object->deleted_us = deleted_us;
+}
+
 bool object_is_live(const struct object *object)
 {
     return object != NULL && object->version_count > 0;
@@ -155,7 +164,8 @@ bool object_equal(const struct object *a, const struct object *b)
         const struct object *other = a == NULL ? b : a;
         return other->clock.count == 0 && other->version_count == 0;
     }
-    return clock_equal(&a->clock, &b->clock) && same_dots(a, b);
+    return clock_equal(&a->clock, &b->clock) && same_dots(a, b) &&
+           a->deleted_us == b->deleted_us;
 }
 
 /*
@@ -201,6 +211,7 @@ void object_digest(const struct object *object, uint8_t ret_digest[DIGEST_SIZE])
     for (uint32_t i = 0; i < version_count; i++) {
         digest_add_dot(&input, object->versions[i].dot);
     }
+    digest_add_word(&input, object == NULL ? 0 : object->deleted_us);
     digest_of(slice_of(input.bytes, input.size), ret_digest);
 }
 
@@ -275,8 +286,8 @@ static struct merge_outcome merge_preview(const struct object *x, const struct o
     struct merge_walk walk = {.x = x, .y = y};
     struct merge_outcome outcome = {
         .version_count = 0,
-        .is_x = clock_descends(&x->clock, &y->clock),
-        .is_y = clock_descends(&y->clock, &x->clock),
+        .is_x = clock_descends(&x->clock, &y->clock) && x->deleted_us >= y->deleted_us,
+        .is_y = clock_descends(&y->clock, &x->clock) && y->deleted_us >= x->deleted_us,
     };
     while (merge_walk_next(&walk) != NULL) {
         outcome.version_count++;
@@ -302,6 +313,7 @@ static struct object *without_own(struct object *object)
         object_parts_append(&parts, &object->versions[i]);
     }
     parts.object->clock.count = clock_merge(&object->clock, NULL, parts.pairs);
+    parts.object->deleted_us = object->deleted_us;
     return parts.object;
 }
 
@@ -350,6 +362,7 @@ struct object *object_merge(struct object *x, struct object *y)
     }
     parts.object->clock.count =
         clock_merge(outcome.is_y ? NULL : &x->clock, &y->clock, parts.pairs);
+    parts.object->deleted_us = x->deleted_us > y->deleted_us ? x->deleted_us : y->deleted_us;
     parts.object->own = x->own;
     bound_clock(&parts);
     return parts.object;
@@ -370,5 +383,6 @@ struct object *object_project(const struct object *object)
         object_parts_append(&parts, &version);
     }
     parts.object->clock.count = clock_merge(&object->clock, NULL, parts.pairs);
+    parts.object->deleted_us = object->deleted_us;
     return parts.object;
 }

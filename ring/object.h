@@ -1,8 +1,9 @@
 /*
  * object.h - the state of a key on a replica, and every rule of causality.
  *
- * Shape:    clock, versions (each under its dot), and `own`, the actor under which this copy's
- *           node writes to it. An empty version set under a clock is a tombstone.
+ * Shape:    clock, versions (each under its dot), the time of the last delete, and `own`, the
+ *           actor under which this copy's node writes to it. An empty version set under a clock
+ *           is a tombstone.
  * Threads:  an object is immutable once made; its count is atomic.
  * Source:   design.md section 3 and its six rules; DeCandia et al., section 4.4.
  * Never:    a version whose actor has no pair in the clock, or whose counter is above it;
@@ -55,6 +56,10 @@ struct object {
     atomic_uint_fast32_t references;
     struct actor own;   /* node 0: none. Local to this copy, never sent */
     struct clock clock; /* owned */
+    /* When this key was deleted last, as far as this copy knows: the counter of the delete's
+     * coordinator, microseconds; 0: never. The age of a tombstone is that of its delete, not of
+     * what was written before. Also known to live versions: a merge takes the greater one. */
+    uint64_t deleted_us;
     uint32_t version_count;
     struct version *versions; /* owned; ascending by dot_compare, so the newest is last */
 };
@@ -71,20 +76,25 @@ MUST_CHECK enum status object_new(const struct clock *clock, const struct versio
                                   uint32_t version_count, struct actor own,
                                   struct object **ret_object);
 
+/* For decoders: completes an object that was just made and is known to nobody else. */
+void object_set_deleted(struct object *object, uint64_t deleted_us);
+
 bool object_is_live(const struct object *object); /* false for NULL and tombstones */
 /* The newest version (greatest dot), or NULL. Inside the object. */
 const struct version *object_newest(const struct object *object);
-/* Same clock and same dots, which is all that replicas compare. NULL equals an object with an
- * empty clock. */
+/* Same clock, same dots and same time of delete, which is all that replicas compare. NULL
+ * equals an object with an empty clock. */
 bool object_equal(const struct object *a, const struct object *b);
-/* Digest of clock and dots (not of bytes, not of own); that of NULL is fixed. */
+/* Digest of clock, dots and time of delete (not of bytes, not of own); that of NULL is fixed.
+ */
 void object_digest(const struct object *object, uint8_t ret_digest[DIGEST_SIZE]);
 /* Bytes of content and xattrs of all versions. */
 size_t object_content_size(const struct object *object);
 
 /*
  * merge(x, y): what both know. Versions in both, those of x that y's clock does not cover,
- * those of y that x's clock does not cover; pairwise maximum of the clocks; own is x's. NULL is
+ * those of y that x's clock does not cover; pairwise maximum of the clocks; the later delete;
+ * own is x's. NULL is
  * the copy that knows nothing. Commutative (but for own), associative, idempotent. Returns a
  * new reference (x itself, referenced, when y adds nothing), or NULL when memory is short or
  * both are NULL. A version that one side holds with content and the other as a row keeps the

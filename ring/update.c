@@ -111,6 +111,7 @@ struct draft {
     uint32_t pair_count;
     struct actor own;
     struct dot dot; /* of the new version */
+    uint64_t deleted_us;
 };
 
 static bool is_superseded(const struct draft *draft, const struct version *version)
@@ -265,6 +266,7 @@ static enum status assemble(struct draft *draft, struct object **ret_object)
     assert(pair_count <= pair_room);
     memcpy(parts.pairs, draft->pairs, pair_count * sizeof(struct dot));
     parts.object->clock.count = pair_count;
+    parts.object->deleted_us = draft->deleted_us;
     /* An own pair that was truncated may have been far ahead, and may come back with less. */
     bool has_own =
         clock_counter(&parts.object->clock, draft->own) != 0 || planted(PLANTED_OWN_KEPT);
@@ -282,6 +284,16 @@ static bool value_is_storable(const struct version *value)
            blob_slice(value->xattrs).size <= XATTRS_SIZE_MAX;
 }
 
+/* True if the update deletes something, or learns that something was superseded. */
+static bool deletes(const struct draft *draft)
+{
+    struct clock clock = {.count = draft->pair_count, .pair = draft->pairs};
+    const struct object *current = draft->current;
+    bool drops = current != NULL && draft->kept_count < current->version_count;
+    return draft->update->value == NULL &&
+           (drops || !clock_equal(&clock, current == NULL ? &empty_clock : &current->clock));
+}
+
 static enum status apply(struct draft *draft, const struct clock *context,
                          const struct coordinator *coordinator, struct object **ret_object)
 {
@@ -294,6 +306,9 @@ static enum status apply(struct draft *draft, const struct clock *context,
     count_kept(draft);
     if (!has_room(draft)) {
         return STATUS_TOO_MANY_VERSIONS;
+    }
+    if (deletes(draft) && coordinator->counter > draft->deleted_us) {
+        draft->deleted_us = coordinator->counter;
     }
     return assemble(draft, ret_object);
 }
@@ -345,6 +360,7 @@ enum status object_update(struct object *current, const struct update *update,
         .update = update,
         .pairs = on_heap == NULL ? on_stack : on_heap,
         .own = current == NULL ? (struct actor){0} : current->own,
+        .deleted_us = current == NULL ? 0 : current->deleted_us,
     };
     enum status status = apply(&draft, context, coordinator, ret_object);
     free(on_heap);

@@ -51,8 +51,8 @@ enum {
     /* A lease reaches this far ahead; a restart after a crash may begin this much ahead of the
        clock. */
     COUNTER_LEASE_US = 10000000,
-    /* The store's own format. */
-    STORE_FORMAT = 1,
+    /* The store's own format, and that of the records in it. */
+    STORE_FORMAT = 2,
 };
 
 /* What is known when a store is opened. */

@@ -71,7 +71,7 @@ static bool append_entry(struct entry_scan *scan, const struct layout_entry *ent
     }
     object_digest(object, scrubbed->entry.digest);
     if (!object_is_live(object)) {
-        scrubbed->tombstone_us = clock_greatest_counter(&object->clock, UINT64_MAX);
+        scrubbed->tombstone_us = object->deleted_us;
     }
     scan->count++;
     return true;

@@ -163,10 +163,10 @@ static enum status read_stored(struct engine *engine, struct stored *ret_stored,
         *ret_stored = stored;
         return check_empty(engine, error);
     }
-    if (status == STATUS_OK && stored.format > STORE_FORMAT) {
+    if (status == STATUS_OK && stored.format != STORE_FORMAT) {
         error->code = STATUS_BAD_VERSION;
         (void)snprintf(error->text, sizeof error->text,
-                       "the data has format %llu, this program knows formats up to %d",
+                       "the data has format %llu, this program knows format %d alone",
                        (unsigned long long)stored.format, STORE_FORMAT);
         return STATUS_BAD_VERSION;
     }

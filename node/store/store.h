@@ -138,7 +138,7 @@ struct store_request {
 /* One object or row, as TREE_KEYS and SCRUB find it. */
 struct scrubbed_entry {
     struct tree_entry entry;
-    uint64_t tombstone_us; /* greatest counter of the clock, if no version is live; else 0 */
+    uint64_t tombstone_us; /* when it was deleted, if no version is live; else 0 */
 };
 
 struct store_result {

@@ -12,7 +12,7 @@
 #include "node/wire/writer.h"
 
 enum {
-    RECORD_FIELDS = 5,
+    RECORD_FIELDS = 6,
     /* Pair, counter, write id; attributes; content hash, content, user attributes. */
     VERSION_FIELDS = 3 + ATTRIBUTES_FIELDS + 3,
     /* What nearly every object needs, so that decoding it allocates nothing but the object. */
@@ -72,6 +72,7 @@ void record_encode(const struct object *object, bool with_own, struct buffer *bu
     for (uint32_t i = 0; i < object->version_count; i++) {
         encode_version(&writer, &object->clock, &object->versions[i]);
     }
+    writer_uint(&writer, object->deleted_us);
     writer_uint(&writer, own.node);
     writer_uint(&writer, own.birth);
 }
@@ -107,18 +108,22 @@ static void decode_object(struct reader *array, struct reader *fields,
                           struct object **ret_object)
 {
     uint32_t count = array->left;
+    uint64_t deleted_us;
     struct actor own;
     enum status status;
 
     for (uint32_t i = 0; i < count && !reader_failed(array); i++) {
         decode_version(array, clock, &versions[i]);
     }
+    deleted_us = reader_uint(fields, 0, UINT64_MAX);
     own.node = reader_uint(fields, 0, UINT64_MAX);
     own.birth = reader_uint(fields, 0, own.node != 0 ? UINT64_MAX : 0);
     if (!reader_failed(fields)) {
         status = object_new(clock, versions, count, own, ret_object);
         if (status != STATUS_OK) {
             reader_fail(fields, status);
+        } else {
+            object_set_deleted(*ret_object, deleted_us);
         }
     }
     for (uint32_t i = 0; i < count; i++) {

@@ -2,7 +2,8 @@
  * record.h - an object as bytes: on disk, and inside messages.
  *
  * Canonical: equal objects have equal bytes. msgpack, one array:
- *   [format, [[node, birth, counter]...], [version...], own node, own birth]
+ *   [format, [[node, birth, counter]...], [version...], deleted, own node, own
+ *    birth]
  * A version names its actor by its index in the clock. See docs/protocol.md.
  */
 #ifndef NODE_WIRE_RECORD_H
@@ -12,7 +13,7 @@
 #include "ring/row.h"
 
 enum {
-    RECORD_FORMAT = 1,
+    RECORD_FORMAT = 2,
     /* Above a row with every pair and every version there may be. */
     RECORD_ROW_SIZE_MAX = 512 << 10,
 };

@@ -87,7 +87,11 @@ struct object *make_object(const char *text, const char *own)
     make_clock(clock_text, &clock);
     make_clock(bar[1] == ' ' ? bar + 2 : bar + 1, &dots);
     struct actor actor = own == NULL ? (struct actor){0} : make_dot(own).actor;
-    return make_from_dots(&clock.clock, &dots.clock, actor);
+    struct object *object = make_from_dots(&clock.clock, &dots.clock, actor);
+    if (!object_is_live(object)) {
+        object_set_deleted(object, clock_greatest_counter(&clock.clock, UINT64_MAX));
+    }
+    return object;
 }
 
 static size_t print_dot(struct dot dot, const char *after, char *ret_text, size_t size)

@@ -27,7 +27,8 @@ struct dot make_dot(const char *text);
 struct version make_version(struct dot dot, const char *content);
 void version_drop(struct version *version);
 
-/* The object that `text` describes; the caller drops it. `own` is node.birth:0, or NULL. */
+/* The object that `text` describes; the caller drops it. `own` is node.birth:0, or NULL. A
+ * tombstone was deleted at the greatest counter of its clock. */
 struct object *make_object(const char *text, const char *own);
 
 /* The object as text; "none" for NULL. */

@@ -35,6 +35,7 @@ static uint64_t failing_seed; /* of the run that is going on; 0: none */
 struct table {
     uint64_t counter[ACTORS];
     bool live[ACTORS][COUNTERS + 1];
+    uint64_t deleted_us;
 };
 
 static struct actor actor_at(uint32_t index)
@@ -69,6 +70,7 @@ static struct object *object_of(const struct table *table, uint32_t bare, struct
     }
     struct object *object = NULL;
     assert_int_equal(object_new(&clock, versions, count, own, &object), STATUS_OK);
+    object_set_deleted(object, table->deleted_us);
     for (uint32_t i = 0; i < count; i++) {
         version_drop(&versions[i]);
     }
@@ -79,6 +81,7 @@ static struct object *object_of(const struct table *table, uint32_t bare, struct
 static struct table merge_by_definition(const struct table *x, const struct table *y)
 {
     struct table merged;
+    merged.deleted_us = x->deleted_us > y->deleted_us ? x->deleted_us : y->deleted_us;
     for (uint32_t i = 0; i < ACTORS; i++) {
         merged.counter[i] = x->counter[i] > y->counter[i] ? x->counter[i] : y->counter[i];
         for (uint64_t counter = 0; counter <= COUNTERS; counter++) {
@@ -193,6 +196,7 @@ static void test_object_merge__all_small_states__keeps_the_laws(void **state)
     for (uint32_t i = 0; i < SMALL_STATES; i++) {
         set_small(&tables[i], 1, i % SMALL_STATES_OF_ACTOR);
         set_small(&tables[i], 2, i / SMALL_STATES_OF_ACTOR);
+        tables[i].deleted_us = i % 3;
         objects[i] = object_of(&tables[i], 0, (struct actor){i + 1, 0});
     }
 
@@ -219,6 +223,7 @@ static struct table random_table(struct random *random)
             table.live[i][counter] = random_percent(random, 35);
         }
     }
+    table.deleted_us = random_below(random, 3);
     return table;
 }
 

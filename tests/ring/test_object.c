@@ -192,6 +192,31 @@ static void test_object_equal__objects_that_differ__have_other_digests(void **st
     }
 }
 
+static void test_object_equal__times_of_delete__are_compared_and_merged(void **state)
+{
+    (void)state;
+    struct object *early = make_object("1.1:5 |", NULL);
+    struct object *late = make_object("1.1:5 |", NULL);
+    uint8_t of_early[DIGEST_SIZE];
+    uint8_t of_late[DIGEST_SIZE];
+    object_set_deleted(early, 70);
+    object_set_deleted(late, 71);
+
+    object_digest(early, of_early);
+    object_digest(late, of_late);
+    struct object *merged = object_merge(early, late);
+    struct object *row = object_project(late);
+
+    assert_false(object_equal(early, late));
+    assert_memory_not_equal(of_early, of_late, DIGEST_SIZE);
+    assert_int_equal(merged->deleted_us, 71);
+    assert_int_equal(row->deleted_us, 71);
+    object_unref(early);
+    object_unref(late);
+    object_unref(merged);
+    object_unref(row);
+}
+
 static void test_object_equal__same_dots__ignores_own_and_contents(void **state)
 {
     (void)state;
@@ -525,6 +550,7 @@ int main(void)
         cmocka_unit_test(test_object_new__counts__end_at_the_limits),
         cmocka_unit_test(test_object_newest__versions__last_by_counter),
         cmocka_unit_test(test_object_equal__objects_that_differ__have_other_digests),
+        cmocka_unit_test(test_object_equal__times_of_delete__are_compared_and_merged),
         cmocka_unit_test(test_object_equal__same_dots__ignores_own_and_contents),
         cmocka_unit_test(test_object_digest__null__is_that_of_the_empty_clock),
         cmocka_unit_test(test_object_digest__large_clock__sees_every_pair),

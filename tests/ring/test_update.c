@@ -450,6 +450,40 @@ static void test_object_update__copy__is_not_changed(void **state)
     version_drop(&value);
 }
 
+static uint64_t deleted_by(struct put put)
+{
+    struct object *object = NULL;
+    assert_int_equal(run_put(&put, &object), STATUS_OK);
+    uint64_t deleted_us = object->deleted_us;
+    object_unref(object);
+    return deleted_us;
+}
+
+/* The age of a tombstone is that of the delete, not of the last write. */
+static void test_object_update__delete__carries_its_time(void **state)
+{
+    (void)state;
+    const char *copy = "1.10:20 2.5:9 | 2.5:9 1.10:20";
+
+    assert_int_equal(
+        deleted_by((struct put){
+            .copy = copy, .context = "1.10:20 2.5:9", .is_delete = true, .counter = 900}),
+        900);
+    assert_int_equal(deleted_by((struct put){
+                         .copy = copy, .dots = "2.5:9", .is_delete = true, .counter = 901}),
+                     901);
+    assert_int_equal(deleted_by((struct put){
+                         .copy = NULL, .context = "2.5:9", .is_delete = true, .counter = 902}),
+                     902);
+    /* Nothing goes, nothing is learnt. */
+    assert_int_equal(
+        deleted_by((struct put){
+            .copy = "1.10:20 |", .context = "1.10:20", .is_delete = true, .counter = 903}),
+        20);
+    assert_int_equal(
+        deleted_by((struct put){.copy = copy, .context = "1.10:20 2.5:9", .counter = 904}), 0);
+}
+
 static void test_object_counter_floor__readings__up_to_a_minute_ahead(void **state)
 {
     (void)state;
@@ -493,6 +527,7 @@ int main(void)
         cmocka_unit_test(test_object_update__too_many_siblings__takes_only_what_resolves),
         cmocka_unit_test(test_object_update__too_many_bytes__takes_only_what_resolves),
         cmocka_unit_test(test_object_update__copy__is_not_changed),
+        cmocka_unit_test(test_object_update__delete__carries_its_time),
         cmocka_unit_test(test_object_counter_floor__readings__up_to_a_minute_ahead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,12 +83,13 @@ static void test_scrub__tombstones__are_given_with_their_time(void **state)
 {
     struct fixture *fixture = *state;
     uint16_t partition = partition_of(MERKLE_OBJECT, "a");
+    struct object *tombstone = object_of(20, 777, NULL);
 
-    apply_expect(fixture, merge_request("a", object_of(20, 777, NULL), REPLICA_OBJECT),
-                 STATUS_OK);
+    object_set_deleted(tombstone, 999);
+    apply_expect(fixture, merge_request("a", tombstone, REPLICA_OBJECT), STATUS_OK);
     struct store_result result = apply(fixture, scrub_request(partition, 10));
     assert_int_equal(result.entry_count, 1);
-    assert_int_equal(result.entries[0].tombstone_us, 777);
+    assert_int_equal(result.entries[0].tombstone_us, 999);
     assert_int_equal(result.entries[0].entry.part, MERKLE_OBJECT);
     store_result_release(&result);
 

@@ -220,7 +220,7 @@ static void test_state__pair_opened_since_the_crash__is_extended(void **state)
     store_result_release(&second);
 }
 
-static void test_state__newer_format__is_refused_in_one_line(void **state)
+static void test_state__another_format__is_refused_in_one_line(void **state)
 {
     struct fixture *fixture = *state;
     uint64_t format = STORE_FORMAT + 1;
@@ -230,7 +230,7 @@ static void test_state__newer_format__is_refused_in_one_line(void **state)
 
     assert_int_equal(try_open(fixture, &error), STATUS_BAD_VERSION);
     assert_int_equal(error.code, STATUS_BAD_VERSION);
-    assert_non_null(strstr(error.text, "format 2"));
+    assert_non_null(strstr(error.text, "format 3"));
     assert_null(strchr(error.text, '\n'));
 }
 
@@ -318,7 +318,7 @@ int main(void)
         ON_BOTH_ENGINES(test_state__clean_stop__own_pair_is_extended),
         ON_BOTH_ENGINES(test_state__unclean_then_clean_stops__old_pair_stays_distrusted),
         ON_BOTH_ENGINES(test_state__pair_opened_since_the_crash__is_extended),
-        ON_BOTH_ENGINES(test_state__newer_format__is_refused_in_one_line),
+        ON_BOTH_ENGINES(test_state__another_format__is_refused_in_one_line),
         ON_BOTH_ENGINES(test_state__settings_damaged__are_corrupt),
         ON_BOTH_ENGINES(test_state__ring_damaged__is_corrupt),
         ON_BOTH_ENGINES(test_state_save_ring__grown_ring__replaces_it),

@@ -34,7 +34,7 @@ bool sample_same_object(const struct object *a, const struct object *b)
         return a == b;
     }
     if (!clock_equal(&a->clock, &b->clock) || a->version_count != b->version_count ||
-        !actor_equal(a->own, b->own)) {
+        !actor_equal(a->own, b->own) || a->deleted_us != b->deleted_us) {
         return false;
     }
     for (uint32_t i = 0; i < a->version_count; i++) {

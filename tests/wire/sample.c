@@ -273,6 +273,8 @@ struct object *sample_object(struct sample *sample, uint32_t pair_max, bool is_r
     qsort(versions, count, sizeof(versions[0]), compare_versions);
     status = object_new(&clock, versions, count, (struct actor){0}, &object);
     assert(status == STATUS_OK);
+    object_set_deleted(object,
+                       sample_below(sample, 2) == 0 ? 0 : sample_below(sample, UINT64_MAX));
     for (uint32_t i = 0; i < count; i++) {
         blob_unref(versions[i].content);
         blob_unref(versions[i].xattrs);
