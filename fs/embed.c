@@ -189,6 +189,7 @@ enum status embed_start(const struct embed_options *options, struct embed **ret_
         .data_directory = options->data,
         .listen = options->listen != NULL ? options->listen : DEFAULT_LISTEN,
         .join = options->join,
+        .secret_file = options->secret_file,
         .insecure = options->insecure,
     };
     embed->on_failed = options->on_failed;

@@ -25,6 +25,7 @@ int errno_of_status(enum status status)
     case STATUS_NO_SPACE:
         return ENOSPC;
     case STATUS_REFUSED:
+    case STATUS_DENIED:
         return EACCES;
     case STATUS_TOO_MANY_VERSIONS:
         return EDQUOT;

@@ -3,6 +3,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -91,10 +92,25 @@ static void prefix_error(struct error *error, const char *prefix)
     memcpy(error->text, text, sizeof(text));
 }
 
+/* What the own node keeps beside its data, unless a secret was named; NULL: to be looked for.
+ */
+static const char *secret_file_of(const struct mount *mount, char *path, size_t size)
+{
+    const struct options *options = mount->options;
+
+    if (options->secret_file != NULL || mount->embed == NULL) {
+        return options->secret_file;
+    }
+    int length = snprintf(path, size, "%s/secret", options->data);
+    return length > 0 && (size_t)length < size ? path : NULL;
+}
+
 /* A client of the node or cluster at `address`. An embedded node is given time to get ready. */
 static enum status open_client(struct mount *mount, const char *address, struct error *error)
 {
+    char path[PATH_MAX];
     struct kv_options defaults = {
+        .secret_file = secret_file_of(mount, path, sizeof(path)),
         .deadline_ms = mount->options->timeout_ms,
         .r = mount->options->r,
         .w = mount->options->w,
@@ -124,6 +140,7 @@ static enum status open_node(struct mount *mount, struct error *error)
         .data = options->data,
         .listen = options->listen,
         .join = options->join,
+        .secret_file = options->secret_file,
         .insecure = options->insecure,
         .on_failed = on_node_failed,
     };

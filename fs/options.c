@@ -27,6 +27,9 @@ static const char *const HELP =
     "      --data DIR                 data of the own node; default\n"
     "                                 $XDG_DATA_HOME/dynamofs, as root /var/lib/dynamofs\n"
     "      --listen HOST:PORT         address of the own node; default 127.0.0.1:7450\n"
+    "      --secret-file FILE         the cluster's secret; default: the one that\n"
+    "                                 DYNAMOFS_SECRET_FILE names, DIR/secret, or that of a\n"
+    "                                 node of this user on this machine\n"
     "      --insecure                 allow --listen beyond this machine without TLS\n"
     "  -o OPTION[,...]                mount options, see below\n"
     "  -f                             stay in the foreground\n"
@@ -83,13 +86,14 @@ static const char *const FSTAB_WORDS[] = {
 
 static const char *const FSTAB_PREFIXES[] = {"x-", "X-", "comment="};
 
-enum { LONG_CLUSTER = 256, LONG_JOIN, LONG_DATA, LONG_LISTEN, LONG_INSECURE };
+enum { LONG_CLUSTER = 256, LONG_JOIN, LONG_DATA, LONG_LISTEN, LONG_INSECURE, LONG_SECRET_FILE };
 
 static const struct option LONG_OPTIONS[] = {
     {"cluster", required_argument, NULL, LONG_CLUSTER},
     {"join", required_argument, NULL, LONG_JOIN},
     {"data", required_argument, NULL, LONG_DATA},
     {"listen", required_argument, NULL, LONG_LISTEN},
+    {"secret-file", required_argument, NULL, LONG_SECRET_FILE},
     {"insecure", no_argument, NULL, LONG_INSECURE},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -333,6 +337,8 @@ static enum status apply_option(struct options *options, struct buffer *fuse, in
         return set_text(&options->data, "--data", optarg, error);
     case LONG_LISTEN:
         return set_text(&options->listen, "--listen", optarg, error);
+    case LONG_SECRET_FILE:
+        return set_text(&options->secret_file, "--secret-file", optarg, error);
     case LONG_INSECURE:
         options->insecure = true;
         return STATUS_OK;
@@ -504,11 +510,42 @@ static char *default_data(void)
     return size < 0 ? NULL : path;
 }
 
-static enum status resolve_data(struct options *options, struct error *error)
+/* The working directory changes before the path is used. */
+static enum status make_absolute(char **path, struct error *error)
 {
     char working[PATH_MAX];
     char *absolute = NULL;
 
+    if ((*path)[0] == '/') {
+        return STATUS_OK;
+    }
+    if (getcwd(working, sizeof(working)) == NULL) {
+        return fail(error, STATUS_IO, "working directory: %s", strerror(errno));
+    }
+    if (asprintf(&absolute, "%s/%s", working, *path) < 0) {
+        return no_memory(error);
+    }
+    free(*path);
+    *path = absolute;
+    return STATUS_OK;
+}
+
+static enum status resolve_secret_file(struct options *options, struct error *error)
+{
+    const char *named = getenv("DYNAMOFS_SECRET_FILE");
+
+    if (options->secret_file == NULL && named != NULL && named[0] != '\0') {
+        options->secret_file = strdup(named);
+        if (options->secret_file == NULL) {
+            return no_memory(error);
+        }
+    }
+    return options->secret_file != NULL ? make_absolute(&options->secret_file, error)
+                                        : STATUS_OK;
+}
+
+static enum status resolve_data(struct options *options, struct error *error)
+{
     if (options->data == NULL) {
         options->data = default_data();
     }
@@ -519,18 +556,7 @@ static enum status resolve_data(struct options *options, struct error *error)
         return fail(error, STATUS_BAD_MESSAGE,
                     "no data directory: HOME is not set; give one with --data");
     }
-    if (options->data[0] == '/') {
-        return STATUS_OK;
-    }
-    if (getcwd(working, sizeof(working)) == NULL) {
-        return fail(error, STATUS_IO, "working directory: %s", strerror(errno));
-    }
-    if (asprintf(&absolute, "%s/%s", working, options->data) < 0) {
-        return no_memory(error);
-    }
-    free(options->data);
-    options->data = absolute;
-    return STATUS_OK;
+    return make_absolute(&options->data, error);
 }
 
 static enum status resolve_mountpoint(struct options *options, struct error *error)
@@ -572,6 +598,9 @@ enum status options_resolve(struct options *options, struct error *error)
     assert(options != NULL && options->mountpoint != NULL);
     assert(error != NULL);
     status = resolve_mountpoint(options, error);
+    if (status == STATUS_OK) {
+        status = resolve_secret_file(options, error);
+    }
     if (status != STATUS_OK || options->cluster != NULL) {
         return status;
     }
@@ -592,6 +621,7 @@ void options_release(struct options *options)
     free(options->join);
     free(options->data);
     free(options->listen);
+    free(options->secret_file);
     free(options->fuse);
     *options = (struct options){0};
 }

@@ -20,11 +20,12 @@ enum {
 };
 
 struct options {
-    char *mountpoint; /* absolute after options_resolve */
-    char *cluster;    /* HOST:PORT[,...]: a client only; NULL: embed a node */
-    char *join;       /* HOST:PORT[,...], or NULL */
-    char *data;       /* of the embedded node; absolute after options_resolve */
-    char *listen;     /* HOST:PORT of the embedded node */
+    char *mountpoint;  /* absolute after options_resolve */
+    char *cluster;     /* HOST:PORT[,...]: a client only; NULL: embed a node */
+    char *join;        /* HOST:PORT[,...], or NULL */
+    char *data;        /* of the embedded node; absolute after options_resolve */
+    char *listen;      /* HOST:PORT of the embedded node */
+    char *secret_file; /* the cluster's secret, or NULL; absolute after options_resolve */
     bool insecure;
     bool foreground;
     bool debug;

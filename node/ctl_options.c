@@ -19,6 +19,8 @@ struct option_rule {
 static const struct option_rule rules[] = {
     {"cluster", "HOST:PORT[,...]", "nodes to ask, tried in turn (127.0.0.1:7450)", NULL},
     {"json", NULL, "print JSON", NULL},
+    {"secret-file", "FILE", "the cluster's secret, if this user's nodes here do not leave it",
+     NULL},
     {"timeout", "MS", "give up after so many milliseconds (10000)", NULL},
     {"raw", NULL, "print the newest version's content and nothing else", NULL},
     {"version", "N", "only the version of that number", NULL},
@@ -41,6 +43,9 @@ static void print_usage(FILE *out)
     }
     fputs("\noptions of every verb:\n"
           "  --cluster HOST:PORT[,...]  nodes to ask, tried in turn (127.0.0.1:7450)\n"
+          "  --secret-file FILE         the cluster's secret; default: the one that\n"
+          "                             DYNAMOFS_SECRET_FILE names, or the one that a node of\n"
+          "                             this user on this machine left\n"
           "  --json                     print JSON\n"
           "  --timeout MS               give up after so many milliseconds (10000)\n"
           "  --help, --version\n\n"
@@ -52,6 +57,9 @@ static void print_usage(FILE *out)
 
 static bool verb_takes(const struct ctl_verb *verb, const char *name)
 {
+    if (strcmp(name, "secret-file") == 0) {
+        return true;
+    }
     char word[16];
     snprintf(word, sizeof word, "%s ", name);
     const char *at = verb->options;
@@ -119,6 +127,9 @@ static bool set_option(struct ctl *ctl, const char *name, const char *value)
         ctl->cluster = value;
     } else if (strcmp(name, "json") == 0) {
         ctl->json = true;
+    } else if (strcmp(name, "secret-file") == 0) {
+        /* Every connection of this process looks there. */
+        return value[0] != '\0' && setenv("DYNAMOFS_SECRET_FILE", value, 1) == 0;
     } else if (strcmp(name, "raw") == 0) {
         ctl->raw = true;
     } else if (strcmp(name, "all") == 0) {
@@ -147,7 +158,7 @@ static const struct option_rule *find_rule(const struct ctl *ctl, const char *na
 {
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         /* Before the verb only what every verb takes. */
-        bool is_known = ctl->verb ? verb_takes(ctl->verb, key_of(&rules[i])) : i < 3;
+        bool is_known = ctl->verb ? verb_takes(ctl->verb, key_of(&rules[i])) : i < 4;
         if (is_known && strlen(rules[i].name) == size &&
             strncmp(rules[i].name, name, size) == 0) {
             return &rules[i];

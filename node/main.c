@@ -24,21 +24,20 @@ static const char USAGE[] =
     "      --replicas N               copies of every key in a new cluster; default 3\n"
     "      --partitions Q             partitions of a new cluster, a power of two;\n"
     "                                 default 256\n"
+    "      --secret-file FILE         the cluster's secret; default: the one that\n"
+    "                                 DYNAMOFS_SECRET_FILE names, DIR/secret, or that of a\n"
+    "                                 node of this user on this machine\n"
     "      --insecure                 allow --listen beyond this machine, without\n"
-    "                                 encryption or authentication\n"
+    "                                 encryption\n"
     "      --help                     print this and exit\n"
     "      --version                  print the version and exit\n";
 
 static const struct option LONG_OPTIONS[] = {
-    {"data", required_argument, NULL, 'd'},
-    {"listen", required_argument, NULL, 'l'},
-    {"join", required_argument, NULL, 'j'},
-    {"replicas", required_argument, NULL, 'n'},
-    {"partitions", required_argument, NULL, 'q'},
-    {"insecure", no_argument, NULL, 'i'},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},
-    {NULL, 0, NULL, 0},
+    {"data", required_argument, NULL, 'd'},       {"listen", required_argument, NULL, 'l'},
+    {"join", required_argument, NULL, 'j'},       {"replicas", required_argument, NULL, 'n'},
+    {"partitions", required_argument, NULL, 'q'}, {"secret-file", required_argument, NULL, 's'},
+    {"insecure", no_argument, NULL, 'i'},         {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},          {NULL, 0, NULL, 0},
 };
 
 /* For the signal handler alone; set once before it is installed. */
@@ -97,6 +96,9 @@ static bool take_option(int option, struct server_options *options, int *ret_exi
     case 'q':
         status =
             options_parse_count(optarg, 1, PARTITIONS_MAX, &options->partition_count, &error);
+        break;
+    case 's':
+        options->secret_file = optarg;
         break;
     case 'i':
         options->insecure = true;

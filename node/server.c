@@ -149,6 +149,7 @@ static enum status open_listener(struct server *server, const struct server_opti
         .flush_list = &server->flush_list,
         .context = server,
         .on_request = server_on_request,
+        .secret = server_secret_current,
         .on_misbehaviour = server_on_misbehaviour,
     };
 
@@ -166,6 +167,7 @@ static enum status open_listener(struct server *server, const struct server_opti
         return status;
     }
     address.port = listener_port(server->listener);
+    server_secret_note_socket(server, &socket_address);
     if (!address_format(&address, server->address)) {
         return fail(error, STATUS_REFUSED, "listen on", options->listen);
     }
@@ -301,6 +303,9 @@ static enum status open_all(struct server *server, const struct server_options *
         status = open_executor(server, options, error);
     }
     if (status == STATUS_OK) {
+        status = server_secret_open(server, options, error);
+    }
+    if (status == STATUS_OK) {
         status = server_data_publish(&server->data, server->address, error);
     }
     return status;
@@ -384,6 +389,7 @@ static enum status close_all(struct server *server, struct error *error)
         close_network(server);
     }
     free_unsent(server);
+    server_secret_close(server);
     core_free(server->core);
     server->core = NULL;
     free(server->outbox);
@@ -414,6 +420,7 @@ enum status server_run(struct server *server, struct error *error)
                          SERVER_DISK_INTERVAL_MS);
     log_write(&server->log, LOG_LEVEL_INFO, "started", "data", server->data.directory,
               "clean_stop_before", server->data.identity.was_clean ? "yes" : "no", NULL);
+    server_secret_report(server);
     server_pump(server, &first);
     (void)uv_run(&server->loop, UV_RUN_DEFAULT);
     enum status status = close_all(server, error);

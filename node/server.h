@@ -16,6 +16,7 @@ struct server_options {
     const char *data_directory; /* created if missing */
     const char *listen;         /* HOST:PORT; port 0 lets the kernel choose */
     const char *join;           /* HOST:PORT[,...], or NULL */
+    const char *secret_file;    /* the cluster's secret; NULL: see server_secret.h */
     bool insecure;              /* listening beyond loopback is allowed */
     uint16_t partition_count;   /* 0: the default; only for a new cluster */
     uint16_t replica_count;     /* 0: the default; only for a new cluster */

@@ -17,8 +17,6 @@
 
 #include "node/options.h"
 
-enum { PATH_SIZE = 4096 };
-
 __attribute__((format(printf, 3, 4))) static enum status
 fail(struct error *error, enum status code, const char *format, ...)
 {
@@ -53,11 +51,12 @@ enum status server_data_random(uint64_t *ret_random, struct error *error)
     return STATUS_OK;
 }
 
-static bool make_path(const struct server_data *data, const char *name, char path[PATH_SIZE])
+static bool make_path(const struct server_data *data, const char *name,
+                      char path[SERVER_PATH_SIZE])
 {
-    int size = snprintf(path, PATH_SIZE, "%s/%s", data->directory, name);
+    int size = snprintf(path, SERVER_PATH_SIZE, "%s/%s", data->directory, name);
 
-    return size > 0 && size < PATH_SIZE;
+    return size > 0 && size < SERVER_PATH_SIZE;
 }
 
 static enum status open_engine(const char *directory, struct engine **ret_engine,
@@ -92,7 +91,7 @@ enum status server_data_open(struct server_data *data, const char *directory,
     if (status != STATUS_OK) {
         return status;
     }
-    char path[PATH_SIZE];
+    char path[SERVER_PATH_SIZE];
     if (!make_path(data, "hints", path)) {
         return fail(error, STATUS_IO, "data directory: %.100s: path too long", directory);
     }
@@ -192,8 +191,8 @@ static bool write_file(const char *path, const char *text)
 enum status server_data_publish(struct server_data *data, const char *address,
                                 struct error *error)
 {
-    char path[PATH_SIZE];
-    char new_path[PATH_SIZE];
+    char path[SERVER_PATH_SIZE];
+    char new_path[SERVER_PATH_SIZE];
     char text[ADDRESS_SIZE + 1];
 
     if (!make_path(data, "address", path) || !make_path(data, "address.new", new_path)) {
@@ -211,7 +210,7 @@ enum status server_data_publish(struct server_data *data, const char *address,
 
 enum status server_data_close(struct server_data *data, struct error *error)
 {
-    char path[PATH_SIZE];
+    char path[SERVER_PATH_SIZE];
     enum status status = STATUS_OK;
 
     if (data->is_published && make_path(data, "address", path)) {
@@ -233,6 +232,11 @@ enum status server_data_close(struct server_data *data, struct error *error)
     free(data->directory);
     memset(data, 0, sizeof(*data));
     return status;
+}
+
+bool server_data_secret_path(const struct server_data *data, char ret_path[SERVER_PATH_SIZE])
+{
+    return make_path(data, "secret", ret_path);
 }
 
 bool server_data_space(const struct server_data *data, uint64_t *ret_total, uint64_t *ret_free)

@@ -3,6 +3,7 @@
  *
  *   DIR/db        LevelDB; its lock is the lock of the directory
  *   DIR/hints/db  LevelDB, what is kept for members that were away
+ *   DIR/secret    the cluster's secret (server_secret.h)
  *   DIR/address   HOST:PORT and a newline, while a node runs on the directory
  */
 #ifndef NODE_SERVER_DATA_H
@@ -38,6 +39,10 @@ MUST_CHECK enum status server_data_publish(struct server_data *data, const char 
 /* Marks the store as closed properly and lets go of everything. Zeroed data are allowed. */
 MUST_CHECK enum status server_data_close(struct server_data *data, struct error *error);
 
+/* Where the directory keeps the cluster's secret; false if the path is too long. */
+enum { SERVER_PATH_SIZE = 4096 };
+MUST_CHECK bool server_data_secret_path(const struct server_data *data,
+                                        char ret_path[SERVER_PATH_SIZE]);
 /* Bytes of the file system under the directory; false if it cannot tell. */
 bool server_data_space(const struct server_data *data, uint64_t *ret_total, uint64_t *ret_free);
 /* A random number that is not 0, from the kernel. STATUS_IO. */

@@ -4,6 +4,7 @@
  *   server.c        made, run, stopped
  *   server_pump.c   events into the core, actions out of it
  *   server_data.c   the data directory
+ *   server_secret.c the cluster's secret, and the greetings of peers
  */
 #ifndef NODE_SERVER_INTERNAL_H
 #define NODE_SERVER_INTERNAL_H
@@ -15,6 +16,7 @@
 #include "node/options.h"
 #include "node/server.h"
 #include "node/server_data.h"
+#include "node/server_secret.h"
 #include "node/store/executor.h"
 
 enum {
@@ -50,6 +52,7 @@ struct server {
     char address[ADDRESS_SIZE];
     struct address_list seeds; /* the own address among them, sorted */
     struct server_data data;
+    struct server_secret secret;
     struct log log;
 
     struct core *core;

@@ -48,6 +48,7 @@ static void on_peer_up(void *context, uint16_t number, struct message *hello_rep
     struct server *server = context;
     struct event event = {.type = EVENT_PEER_UP, .peer = number, .message = hello_reply};
 
+    server->secret.denials = 0;
     log_write(&server->log, LOG_LEVEL_INFO, "peer_up", "peer",
               peer_address(server->peers[number]), NULL);
     server_pump(server, &event);
@@ -70,6 +71,14 @@ static void on_peer_down(void *context, uint16_t number, const char *text)
     server_pump(server, &event);
 }
 
+static void end_refused(struct server *server, const char *address, const char *text,
+                        const char *more)
+{
+    server->is_refused = true;
+    snprintf(server->refusal, sizeof(server->refusal), "%s: %.100s%s", address, text, more);
+    server_begin_stop(server);
+}
+
 /* A node that was to be joined is of another cluster: going on alone would pretend that it was
  * joined. A member of our own ring is none of that; its address may have found another use. */
 static void judge_refusal(struct server *server, const char *address, const char *text)
@@ -79,10 +88,16 @@ static void judge_refusal(struct server *server, const char *address, const char
     if (ring == NULL || ring_find_address(ring, address) >= 0 || server->is_refused) {
         return;
     }
-    server->is_refused = true;
-    snprintf(server->refusal, sizeof(server->refusal),
-             "%s: %s; the data directory holds a cluster of its own", address, text);
-    server_begin_stop(server);
+    end_refused(server, address, text, "; the data directory holds a cluster of its own");
+}
+
+/* Without the secret nothing can be joined or formed, and waiting does not bring it. */
+static void judge_denial(struct server *server, const char *address, const char *text)
+{
+    if (core_ring(server->core) == NULL && !server->is_refused &&
+        ++server->secret.denials >= SERVER_DENIALS_MAX) {
+        end_refused(server, address, text, "");
+    }
 }
 
 static void on_peer_failed(void *context, uint16_t number, enum status status, const char *text)
@@ -93,6 +108,10 @@ static void on_peer_failed(void *context, uint16_t number, enum status status, c
     log_write(&server->log, LOG_LEVEL_WARNING, "peer_failed", "peer",
               peer_address(server->peers[number]), "status", status_name(status), "reason",
               text, NULL);
+    if (status == STATUS_DENIED) {
+        core_count(server->core, "peers_denied", 1);
+        judge_denial(server, peer_address(server->peers[number]), text);
+    }
     if (status == STATUS_REFUSED) {
         judge_refusal(server, peer_address(server->peers[number]), text);
     }
@@ -133,6 +152,8 @@ void server_on_misbehaviour(void *context, const char *remote, enum status statu
         counter = "connections_overflowed";
     } else if (status == STATUS_TIMEOUT) {
         counter = "connections_not_greeted";
+    } else if (status == STATUS_DENIED) {
+        counter = "connections_denied";
     }
     core_count(server->core, counter, 1);
     log_write(&server->log, LOG_LEVEL_WARNING, counter, "remote", remote, "status",
@@ -157,6 +178,7 @@ static void carry_out_connect(struct server *server, const struct action *action
         .random_seed = server->random + action->peer,
         .context = server,
         .fill_hello = on_hello_wanted,
+        .prove = server_secret_prove,
         .on_up = on_peer_up,
         .on_reply = on_peer_reply,
         .on_down = on_peer_down,

@@ -28,6 +28,7 @@ static const struct {
     [STATUS_UNKNOWN_VERSION] = {"unknown_version",
                                 "a version that is named is not known: list it again"},
     [STATUS_NOT_READY] = {"not_ready", "the node is not a member of a ring yet"},
+    [STATUS_DENIED] = {"denied", "not of this cluster: name its secret with --secret-file"},
 };
 
 const char *status_name(enum status status)

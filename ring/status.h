@@ -32,6 +32,7 @@ enum status {
     STATUS_BAD_VERSION = 17,       /* another protocol version, or a newer on-disk format */
     STATUS_NOT_READY = 18,         /* the node is not a member of a ring yet */
     STATUS_UNKNOWN_VERSION = 19,   /* a put names a version that no copy at hand knows */
+    STATUS_DENIED = 20,            /* the other side did not prove that it knows the secret */
     STATUS_COUNT
 };
 

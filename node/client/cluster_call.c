@@ -68,10 +68,10 @@ struct course {
 static unsigned telling_rank(enum status status)
 {
     static const enum status order[] = {
-        STATUS_OK,       STATUS_UNREACHABLE, STATUS_CLOSED,      STATUS_NO_MEMORY,
-        STATUS_REFUSED,  STATUS_BAD_VERSION, STATUS_STALE_RING,  STATUS_NOT_READY,
-        STATUS_BUSY,     STATUS_TIMEOUT,     STATUS_BAD_MESSAGE, STATUS_IO,
-        STATUS_NO_SPACE, STATUS_CORRUPT,     STATUS_NO_QUORUM,
+        STATUS_OK,        STATUS_UNREACHABLE, STATUS_CLOSED,      STATUS_NO_MEMORY,
+        STATUS_DENIED,    STATUS_REFUSED,     STATUS_BAD_VERSION, STATUS_STALE_RING,
+        STATUS_NOT_READY, STATUS_BUSY,        STATUS_TIMEOUT,     STATUS_BAD_MESSAGE,
+        STATUS_IO,        STATUS_NO_SPACE,    STATUS_CORRUPT,     STATUS_NO_QUORUM,
     };
     for (unsigned i = 0; i < sizeof order / sizeof *order; i++) {
         if (order[i] == status) {
@@ -101,7 +101,7 @@ static enum verdict judge_silence(struct course *course, node_id node, enum stat
     course->silent_count += status == STATUS_TIMEOUT;
     cluster_node_failed(course->cluster, node);
     return status == STATUS_BAD_MESSAGE || status == STATUS_BAD_VERSION ||
-                   status == STATUS_REFUSED
+                   status == STATUS_REFUSED || status == STATUS_DENIED
                ? VERDICT_NO_MORE
                : VERDICT_LATER;
 }
@@ -146,6 +146,7 @@ static enum verdict judge_failure(struct course *course, node_id node, enum stat
     case STATUS_BAD_MESSAGE:
     case STATUS_BAD_KEY:
     case STATUS_REFUSED:
+    case STATUS_DENIED:
     case STATUS_TOO_MANY_VERSIONS:
     case STATUS_UNKNOWN_VERSION:
     case STATUS_BAD_VERSION:

@@ -20,6 +20,9 @@ struct kv_options {
     uint32_t deadline_ms; /* 0: KV_DEADLINE_DEFAULT_MS */
     uint8_t r;            /* 0: the default quorum */
     uint8_t w;
+    /* The file with the cluster's secret; NULL: see pool_use_secret_file. Looked at by
+     * kv_open_cluster alone, which copies it. */
+    const char *secret_file;
 };
 
 enum { KV_DEADLINE_DEFAULT_MS = 10000, KV_ROWS_MAX = 1024 };

@@ -382,7 +382,10 @@ enum status kv_open_cluster(const char *addresses, const struct kv_options *defa
     if (defaults) {
         cluster->defaults = *defaults;
     }
-    if (pool_new(&cluster->pool) != STATUS_OK) {
+    const char *secret_file = cluster->defaults.secret_file;
+    cluster->defaults.secret_file = NULL; /* it is borrowed */
+    if (pool_new(&cluster->pool) != STATUS_OK ||
+        pool_use_secret_file(cluster->pool, secret_file) != STATUS_OK) {
         cluster_close(&cluster->kv);
         goto no_memory;
     }

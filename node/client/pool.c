@@ -3,9 +3,12 @@
  */
 #include "node/client/pool.h"
 
+#include "node/base/numeric.h"
+#include "node/base/registry.h"
 #include "node/client/socket.h"
 #include "node/wire/codec.h"
 #include "node/wire/frame.h"
+#include "node/wire/greeting.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -42,6 +45,7 @@ struct pool_node {
 
 struct pool {
     atomic_uint_fast64_t cluster_id;
+    char *secret_file;    /* NULL: none was named */
     pthread_mutex_t lock; /* around all below; never held over a system call that may wait */
     unsigned node_count;
     unsigned next_victim;
@@ -156,7 +160,7 @@ static void drop_idle(struct pool *pool, const char *address)
 static enum status fail(struct pool_call *call, enum status status, const char *what)
 {
     call->error.code = status;
-    snprintf(call->error.text, sizeof call->error.text, "%s: %s", call->address, what);
+    snprintf(call->error.text, sizeof call->error.text, "%s: %.180s", call->address, what);
     return status;
 }
 
@@ -186,6 +190,36 @@ static enum status receive_message(struct connection *connection, uint64_t deadl
     return status == STATUS_OK ? codec_decode(payload, ret_message) : status;
 }
 
+/* What a node may answer to a greeting that it does not accept; anything else is no node of
+ * ours. */
+static enum status refusal_status(enum status status)
+{
+    bool is_known = status == STATUS_BAD_VERSION || status == STATUS_BUSY ||
+                    status == STATUS_NOT_READY || status == STATUS_CLOSED ||
+                    status == STATUS_DENIED;
+    return is_known ? status : STATUS_REFUSED;
+}
+
+/* Why the node will not have us, in its own words. */
+static enum status fail_as_told(struct pool_call *call, const struct message *reply)
+{
+    char text[160];
+    struct slice words = blob_slice(reply->text);
+    if (words.size == 0) {
+        words = slice_of_string(status_text(reply->status));
+    }
+    int length = words.size < sizeof text ? (int)words.size : (int)sizeof text - 1;
+    snprintf(text, sizeof text, "%.*s", length, (const char *)words.data);
+    return fail(call, refusal_status(reply->status), text);
+}
+
+/* What a node says at any time of a connection that it is about to close. */
+static bool is_last_word(const struct message *reply)
+{
+    return reply->type == MESSAGE_HELLO_REPLY && reply->request_id == 0 &&
+           reply->status != STATUS_OK;
+}
+
 /*
  * Sends the request and receives its reply. After a failure the connection is to be freed.
  * `ret_silent`: no byte came back.
@@ -213,6 +247,11 @@ static enum status exchange(struct connection *connection, struct pool_call *cal
         return fail(call, status,
                     status == STATUS_CLOSED ? "the connection broke" : status_text(status));
     }
+    if (is_last_word(&reply)) {
+        status = fail_as_told(call, &reply);
+        message_release(&reply);
+        return status;
+    }
     struct slice excess;
     if (reply.type != request->type + 1 || reply.request_id != request->request_id ||
         frame_splitter_next(&connection->input, &excess) != STATUS_NOT_FOUND) {
@@ -223,28 +262,12 @@ static enum status exchange(struct connection *connection, struct pool_call *cal
     return STATUS_OK;
 }
 
-/* What a node may answer to a greeting that it does not accept; anything else is no node of
- * ours. */
-static enum status refusal_status(enum status status)
-{
-    bool is_known = status == STATUS_BAD_VERSION || status == STATUS_BUSY ||
-                    status == STATUS_NOT_READY || status == STATUS_CLOSED;
-    return is_known ? status : STATUS_REFUSED;
-}
-
 /* Is the other side a node that speaks our protocol, of the cluster that is expected? */
 static enum status check_greeting(struct pool_call *call, const struct message *reply,
                                   uint64_t cluster_id)
 {
     if (reply->status != STATUS_OK) {
-        char text[160];
-        struct slice words = blob_slice(reply->text);
-        if (words.size == 0) {
-            words = slice_of_string(status_text(reply->status));
-        }
-        int length = words.size < sizeof text ? (int)words.size : (int)sizeof text - 1;
-        snprintf(text, sizeof text, "%.*s", length, (const char *)words.data);
-        return fail(call, refusal_status(reply->status), text);
+        return fail_as_told(call, reply);
     }
     if (reply->hello.protocol != PROTOCOL_VERSION) {
         return fail(call, STATUS_BAD_VERSION, "speaks another protocol version");
@@ -264,23 +287,93 @@ static enum status check_greeting(struct pool_call *call, const struct message *
     return STATUS_OK;
 }
 
-static enum status greet(struct pool *pool, struct connection *connection,
-                         struct pool_call *call)
+/* The secret for the node at the other end. */
+static enum status find_secret(const struct pool *pool, const struct connection *connection,
+                               struct pool_call *call, struct secret *ret_secret)
+{
+    const char *named = secret_file_named(pool->secret_file);
+    if (named) {
+        struct error why;
+        enum status status = secret_read_file(named, ret_secret, &why);
+        return status == STATUS_OK ? STATUS_OK : fail(call, STATUS_DENIED, why.text);
+    }
+    if (registry_find_connected(call->address, connection->fd, false, ret_secret) !=
+        STATUS_OK) {
+        return fail(call, STATUS_DENIED,
+                    "its cluster's secret is not known here: name it with --secret-file");
+    }
+    return STATUS_OK;
+}
+
+/* Has the node that answered proved that it knows the secret? Then ours is its due. */
+static enum status prove(const struct pool *pool, struct connection *connection,
+                         struct pool_call *call, struct greeting *said,
+                         const struct message *reply)
+{
+    if (!reply->hello.has_proof || numeric_differ(reply->hello.address, call->address)) {
+        return fail(call, STATUS_DENIED,
+                    reply->hello.has_proof ? "answers as a node at another address"
+                                           : "does not prove that it knows the secret");
+    }
+    struct secret secret;
+    enum status status = find_secret(pool, connection, call, &secret);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (greeting_note_reply(said, reply) != STATUS_OK) {
+        return fail(call, STATUS_NO_MEMORY, status_text(STATUS_NO_MEMORY));
+    }
+    if (!greeting_is_proved(said, &secret, GREETING_OTHER_END, reply->hello.proof)) {
+        return fail(call, STATUS_DENIED, status_text(STATUS_DENIED));
+    }
+    struct message proof = {.type = MESSAGE_PROOF};
+    struct message answer;
+    bool silent;
+    greeting_prove(said, &secret, GREETING_OPENER, proof.proof.proof);
+    call->request = &proof;
+    status = exchange(connection, call, &silent, &answer);
+    if (status == STATUS_OK) {
+        message_release(&answer);
+    }
+    return status;
+}
+
+static enum status say_hello(struct pool *pool, struct connection *connection,
+                             struct pool_call *call)
 {
     uint64_t cluster_id = atomic_load(&pool->cluster_id);
     struct message hello = {
         .type = MESSAGE_HELLO,
+        .request_id = connection->last_request_id + 1, /* that exchange will give it */
         .hello = {.protocol = PROTOCOL_VERSION, .role = ROLE_CLIENT, .cluster_id = cluster_id},
     };
-    struct pool_call greeting = {
-        .address = call->address, .request = &hello, .deadline_ns = call->deadline_ns};
+    struct greeting said;
     struct message reply;
     bool silent;
-    enum status status = exchange(connection, &greeting, &silent, &reply);
-    if (status == STATUS_OK) {
-        status = check_greeting(&greeting, &reply, cluster_id);
-        message_release(&reply);
+    if (secret_random(hello.hello.nonce, NONCE_SIZE, &call->error) != STATUS_OK) {
+        return call->error.code;
     }
+    if (greeting_note_hello(&said, &hello) != STATUS_OK) {
+        return fail(call, STATUS_NO_MEMORY, status_text(STATUS_NO_MEMORY));
+    }
+    call->request = &hello;
+    enum status status = exchange(connection, call, &silent, &reply);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = check_greeting(call, &reply, cluster_id);
+    if (status == STATUS_OK) {
+        status = prove(pool, connection, call, &said, &reply);
+    }
+    message_release(&reply);
+    return status;
+}
+
+static enum status greet(struct pool *pool, struct connection *connection,
+                         struct pool_call *call)
+{
+    struct pool_call greeting = {.address = call->address, .deadline_ns = call->deadline_ns};
+    enum status status = say_hello(pool, connection, &greeting);
     if (status != STATUS_OK) {
         call->error = greeting.error;
         return status;
@@ -345,6 +438,13 @@ enum status pool_call(struct pool *pool, struct pool_call *call, struct message 
     return STATUS_OK;
 }
 
+enum status pool_use_secret_file(struct pool *pool, const char *path)
+{
+    free(pool->secret_file);
+    pool->secret_file = path ? strdup(path) : NULL;
+    return path && !pool->secret_file ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
 void pool_expect_cluster(struct pool *pool, uint64_t cluster_id)
 {
     atomic_store(&pool->cluster_id, cluster_id);
@@ -374,5 +474,6 @@ void pool_free(struct pool *pool)
         connections_free(pool->nodes[i].idle);
     }
     pthread_mutex_destroy(&pool->lock);
+    free(pool->secret_file);
     free(pool);
 }

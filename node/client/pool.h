@@ -33,6 +33,12 @@ struct pool_call {
 MUST_CHECK enum status pool_new(struct pool **ret_pool);
 void pool_free(struct pool *pool); /* no call may be under way; NULL is allowed */
 
+/*
+ * The file that holds the cluster's secret; copied. NULL, or never called: the one that
+ * DYNAMOFS_SECRET_FILE names, or what the node left for this user (node/base/registry.h). It is
+ * read for each new connection. STATUS_NO_MEMORY. Before any call.
+ */
+MUST_CHECK enum status pool_use_secret_file(struct pool *pool, const char *path);
 /* Nodes of another cluster are refused from now on; 0: any will do. */
 void pool_expect_cluster(struct pool *pool, uint64_t cluster_id);
 
@@ -40,7 +46,8 @@ void pool_expect_cluster(struct pool *pool, uint64_t cluster_id);
  * Asks the node at call->address. STATUS_OK: *ret_reply is a reply of the type that belongs to
  * the request, whatever its own status; the caller releases it. Else it is untouched:
  * UNREACHABLE (no connection), TIMEOUT, CLOSED (the connection broke), BAD_MESSAGE,
- * BAD_VERSION, REFUSED (no node of the cluster that is expected), BUSY, TOO_LARGE, NO_MEMORY.
+ * BAD_VERSION, REFUSED (no node of the cluster that is expected), DENIED (one of the two sides
+ * does not know the other's secret), BUSY, TOO_LARGE, NO_MEMORY.
  *
  * An idle connection that turns out to be closed, as after a restart of the node, is replaced
  * and the request sent once more: so a request that is sent must be safe to be sent twice.

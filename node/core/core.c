@@ -212,7 +212,9 @@ static void step_request(struct core *core, struct event *event)
     case MESSAGE_RING_PUSH:
         membership_on_request(core, event);
         return;
+    case MESSAGE_PROOF: /* the driver's own: it tells of roles that were proved */
     case MESSAGE_HELLO_REPLY:
+    case MESSAGE_PROOF_REPLY:
     case MESSAGE_GET_REPLY:
     case MESSAGE_PUT_REPLY:
     case MESSAGE_LIST_REPLY:

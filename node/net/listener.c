@@ -15,12 +15,21 @@ enum {
 /*
  * One inbound connection; a slot of the table.
  *
- *   FREE --accept--> GREETING --HELLO_REPLY ok--> GREETED
- *                        |                          |
- *                        +-----> FINISHING <--------+     last word sent, bounded by deadline
+ *   FREE --accept--> GREETING --HELLO_REPLY ok--> PROVING --PROOF--> GREETED
+ *                        |                           |                  |
+ *                        +------> FINISHING <--------+------------------+
+ *
+ *   FINISHING: the last word is sent; bounded by a deadline. Without a secret from GREETING
+ *   straight to GREETED;
  *   and from each of them back to FREE when the connection has closed.
  */
-enum inbound_state { INBOUND_FREE, INBOUND_GREETING, INBOUND_GREETED, INBOUND_FINISHING };
+enum inbound_state {
+    INBOUND_FREE,
+    INBOUND_GREETING,
+    INBOUND_PROVING,
+    INBOUND_GREETED,
+    INBOUND_FINISHING,
+};
 
 struct inbound {
     struct listener *listener;
@@ -29,8 +38,9 @@ struct inbound {
     uint32_t index;
     uint32_t generation; /* tells a handle's connection from a later one in the same slot */
     enum role role;      /* from its HELLO; 0 before */
+    struct greeting greeting;
     uint32_t in_flight;
-    uint64_t deadline_ms; /* loop time; of GREETING and FINISHING */
+    uint64_t deadline_ms; /* loop time; of GREETING, PROVING and FINISHING */
     char remote[ADDRESS_SIZE];
 };
 
@@ -125,23 +135,74 @@ static bool is_over_limit(const struct inbound *inbound)
     return inbound->role == ROLE_CLIENT && inbound->in_flight >= LISTENER_IN_FLIGHT_MAX;
 }
 
+static const struct secret *current_secret(const struct listener *listener)
+{
+    const struct listener_options *options = &listener->options;
+
+    return options->secret != NULL ? options->secret(options->context) : NULL;
+}
+
+static void let_in(struct inbound *inbound)
+{
+    inbound->state = INBOUND_GREETED;
+    connection_trust(inbound->connection);
+}
+
+/* Nothing that it says of itself is believed before this. */
+static void on_proof(struct inbound *inbound, const struct message *message)
+{
+    const struct secret *secret = current_secret(inbound->listener);
+    struct message reply = {.type = MESSAGE_PROOF_REPLY, .request_id = message->request_id};
+
+    if (secret == NULL || !greeting_is_proved(&inbound->greeting, secret, GREETING_OPENER,
+                                              message->proof.proof)) {
+        misbehaved(inbound, STATUS_DENIED, "the proof of the secret is wrong");
+        return;
+    }
+    let_in(inbound);
+    if (connection_send(inbound->connection, &reply) == STATUS_NO_MEMORY) {
+        connection_close(inbound->connection, STATUS_NO_MEMORY, "no memory for a reply");
+    }
+}
+
+/* Why a request of this type does not belong here; NULL if it does. */
+static const char *is_out_of_turn(const struct inbound *inbound, enum message_type type)
+{
+    if (!message_type_is_request(type)) {
+        return "a reply where a request is expected";
+    }
+    if (type == MESSAGE_HELLO) {
+        return inbound->state == INBOUND_GREETING ? NULL : "a second hello";
+    }
+    if (inbound->state == INBOUND_GREETING) {
+        return "a request before hello";
+    }
+    if (type == MESSAGE_PROOF) {
+        return inbound->state == INBOUND_PROVING ? NULL : "a second proof";
+    }
+    return inbound->state == INBOUND_PROVING ? "a request before the proof" : NULL;
+}
+
 static void on_message(void *context, struct message *message)
 {
     struct inbound *inbound = context;
     struct listener_options *options = &inbound->listener->options;
-    bool is_hello = message->type == MESSAGE_HELLO;
+    const char *why = is_out_of_turn(inbound, message->type);
 
-    if (!message_type_is_request(message->type)) {
-        misbehaved(inbound, STATUS_BAD_MESSAGE, "a reply where a request is expected");
+    if (why != NULL) {
+        misbehaved(inbound, STATUS_BAD_MESSAGE, why);
         return;
     }
-    if (is_hello != (inbound->state == INBOUND_GREETING)) {
-        misbehaved(inbound, STATUS_BAD_MESSAGE,
-                   is_hello ? "a second hello" : "a request before hello");
+    if (message->type == MESSAGE_PROOF) {
+        on_proof(inbound, message);
         return;
     }
-    if (is_hello) {
+    if (message->type == MESSAGE_HELLO) {
         inbound->role = message->hello.role;
+        if (greeting_note_hello(&inbound->greeting, message) != STATUS_OK) {
+            connection_close(inbound->connection, STATUS_NO_MEMORY, "no memory for a hello");
+            return;
+        }
     }
     inbound->in_flight++;
     if (is_over_limit(inbound)) {
@@ -155,6 +216,11 @@ static void on_closed(void *context, enum status status, const char *text)
     struct inbound *inbound = context;
     struct listener *listener = inbound->listener;
 
+    if (inbound->state == INBOUND_PROVING && !listener->is_closing) {
+        /* It could not prove the secret, or found that this node could not. */
+        status = STATUS_DENIED;
+        text = "left without a proof of the secret";
+    }
     if (status != STATUS_CLOSED && inbound->state != INBOUND_FINISHING) {
         listener->options.on_misbehaviour(listener->options.context, inbound->remote, status,
                                           text);
@@ -274,7 +340,7 @@ static void on_sweep(uv_timer_t *timer)
     for (uint32_t i = 0; i < LISTENER_CONNECTIONS_MAX; i++) {
         struct inbound *inbound = &listener->inbound[i];
 
-        if (inbound->state != INBOUND_GREETING && inbound->state != INBOUND_FINISHING) {
+        if (inbound->state == INBOUND_FREE || inbound->state == INBOUND_GREETED) {
             continue;
         }
         waiting++;
@@ -283,6 +349,8 @@ static void on_sweep(uv_timer_t *timer)
         }
         if (inbound->state == INBOUND_GREETING) {
             misbehaved(inbound, STATUS_TIMEOUT, "no complete hello in time");
+        } else if (inbound->state == INBOUND_PROVING) {
+            misbehaved(inbound, STATUS_DENIED, "no proof of the secret in time");
         } else {
             connection_close(inbound->connection, STATUS_TIMEOUT, "last word not read in time");
         }
@@ -370,6 +438,34 @@ static enum status send_status_instead(struct inbound *inbound, const struct mes
     return connection_send(inbound->connection, &instead);
 }
 
+/* Answers a HELLO that the node accepts: with this node's proof, and asking for the other's. */
+static void greet(struct inbound *inbound, const struct message *message)
+{
+    const struct secret *secret = current_secret(inbound->listener);
+    struct message reply = *message; /* what it refers to stays the caller's */
+    struct error error = {.code = STATUS_OK};
+    enum status status = STATUS_OK;
+
+    if (secret != NULL) {
+        status = secret_random(reply.hello.nonce, NONCE_SIZE, &error);
+        if (status == STATUS_OK) {
+            status = greeting_note_reply(&inbound->greeting, &reply);
+        }
+        greeting_prove(&inbound->greeting, secret, GREETING_OTHER_END, reply.hello.proof);
+        reply.hello.has_proof = true;
+    }
+    if (status == STATUS_OK) {
+        status = connection_send(inbound->connection, &reply);
+    }
+    if (status != STATUS_OK) {
+        connection_close(inbound->connection, status, "no greeting could be sent");
+    } else if (secret != NULL) {
+        inbound->state = INBOUND_PROVING;
+    } else {
+        let_in(inbound);
+    }
+}
+
 void listener_reply(struct listener *listener, uint64_t handle, const struct message *message,
                     bool close)
 {
@@ -380,6 +476,12 @@ void listener_reply(struct listener *listener, uint64_t handle, const struct mes
     }
     assert(inbound->in_flight > 0);
     inbound->in_flight--;
+    bool is_greeting = message->type == MESSAGE_HELLO_REPLY && message->status == STATUS_OK;
+    if (is_greeting) {
+        greet(inbound, message);
+        connection_resume(inbound->connection);
+        return;
+    }
     enum status status = connection_send(inbound->connection, message);
     if (status == STATUS_TOO_LARGE || status == STATUS_NO_MEMORY) {
         status = send_status_instead(inbound, message, status);
@@ -390,10 +492,6 @@ void listener_reply(struct listener *listener, uint64_t handle, const struct mes
     if (close) {
         finish(inbound, STATUS_REFUSED, status_text(message->status));
         return;
-    }
-    if (message->type == MESSAGE_HELLO_REPLY && message->status == STATUS_OK) {
-        inbound->state = INBOUND_GREETED;
-        connection_trust(inbound->connection);
     }
     if (!is_over_limit(inbound)) {
         connection_resume(inbound->connection);
@@ -410,6 +508,17 @@ static void close_handle(uv_handle_t *handle)
 void listener_stop(struct listener *listener)
 {
     close_handle((uv_handle_t *)&listener->tcp);
+}
+
+void listener_disconnect(struct listener *listener, const char *why)
+{
+    for (uint32_t i = 0; i < LISTENER_CONNECTIONS_MAX; i++) {
+        struct inbound *inbound = &listener->inbound[i];
+        if (inbound->state != INBOUND_FREE) {
+            inbound->state = INBOUND_FINISHING;
+            connection_close(inbound->connection, STATUS_CLOSED, why);
+        }
+    }
 }
 
 bool listener_is_flushed(const struct listener *listener)

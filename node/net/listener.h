@@ -2,7 +2,9 @@
  * listener.h - the inbound connections of a node.
  *
  * Protocol: the first message on a connection is a HELLO, answered by a HELLO_REPLY; until one
- *           with STATUS_OK went out nothing else is believed and frames are small. A
+ *           with STATUS_OK went out nothing else is believed and frames are small.
+ *           With a secret the reply carries this node's proof, and a PROOF must follow
+ *           (greeting.h) before anything else is believed. A
  *           HELLO_REPLY with a failure and request id 0 may come at any time: the node's last
  *           word on a connection that it closes, with the reason.
  * Threads:  the loop's.
@@ -15,6 +17,7 @@
 
 #include "node/net/address.h"
 #include "node/net/connection.h"
+#include "node/wire/greeting.h"
 
 struct listener;
 
@@ -33,6 +36,9 @@ struct listener_options {
     void *context;
     /* A request, to be answered with listener_reply, once. The callee may move parts out. */
     void (*on_request)(void *context, uint64_t handle, enum role role, struct message *message);
+    /* The secret that must be proved; inside. The callback may be NULL, or return it: then
+     * nothing need be proved. */
+    const struct secret *(*secret)(void *context);
     /* A connection was refused or closed for what the other side did (not for its end). */
     void (*on_misbehaviour)(void *context, const char *remote, enum status status,
                             const char *text);
@@ -54,6 +60,8 @@ uint16_t listener_port(const struct listener *listener);
 void listener_reply(struct listener *listener, uint64_t handle, const struct message *message,
                     bool close);
 
+/* Closes every connection there is: the secret has changed, under which they were let in. */
+void listener_disconnect(struct listener *listener, const char *why);
 /* No further connections; those that exist stay. */
 void listener_stop(struct listener *listener);
 /* True if every reply was handed to the kernel. */

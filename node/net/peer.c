@@ -8,18 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/base/numeric.h"
 #include "node/net/address.h"
 
 /*
- *   WAITING --backoff over--> RESOLVING --> CONNECTING --> GREETING --HELLO_REPLY ok--> UP
- *      ^                          |             |              |                         |
- *      +------ failed ------------+----- connection closed------+-------------------------+
+ *   WAITING --backoff over--> RESOLVING --> CONNECTING --> GREETING --HELLO_REPLY ok-->
+ *      ^                          |             |              |
+ *      +------ failed ------------+---- connection closed -----+--------------- ...
+ *   ... --> PROVING --PROOF_REPLY--> UP; without a secret straight to UP.
  */
 enum peer_state {
     PEER_WAITING,
     PEER_RESOLVING, /* no deadline of ours: the name service has its own */
     PEER_CONNECTING,
     PEER_GREETING,
+    PEER_PROVING,
     PEER_UP,
 };
 
@@ -32,6 +35,8 @@ struct peer {
     bool timer_is_closed;
     uv_getaddrinfo_t resolve;
     uv_connect_t connect;
+    struct greeting said;
+    struct message hello_reply;    /* while PROVING */
     struct connection *connection; /* NULL while WAITING and RESOLVING */
     uint32_t backoff_ms;
     uint64_t random;
@@ -106,6 +111,7 @@ static void on_closed(void *context, enum status status, const char *text)
     bool was_up = peer->state == PEER_UP;
 
     peer->connection = NULL;
+    message_release(&peer->hello_reply);
     report(peer, was_up, status, text);
     wait_for_next_attempt(peer);
 }
@@ -125,13 +131,70 @@ static void drop_with_text_of(struct peer *peer, const struct message *message)
     } else {
         snprintf(text, sizeof(text), "%s", status_text(message->status));
     }
-    drop(peer, STATUS_REFUSED, text);
+    drop(peer, message->status == STATUS_DENIED ? STATUS_DENIED : STATUS_REFUSED, text);
+}
+
+static void come_up(struct peer *peer, struct message *hello_reply)
+{
+    (void)uv_timer_stop(&peer->timer);
+    connection_trust(peer->connection);
+    peer->state = PEER_UP;
+    peer->backoff_ms = PEER_BACKOFF_MIN_MS;
+    peer->options.on_up(peer->options.context, peer->options.number, hello_reply);
+}
+
+/* True if the other end knows the secret; ret_proof is this node's proof for it. */
+static bool take_proof(struct peer *peer, const struct message *reply,
+                       uint8_t ret_proof[PROOF_SIZE])
+{
+    const struct peer_options *options = &peer->options;
+    struct peer_greeting greeting = {.said = &peer->said, .reply = reply, .descriptor = -1};
+
+    if (!reply->hello.has_proof || greeting_note_reply(&peer->said, reply) != STATUS_OK) {
+        return false;
+    }
+    (void)uv_fileno((const uv_handle_t *)connection_tcp(peer->connection),
+                    &greeting.descriptor);
+    return options->prove(options->context, options->number, &greeting, ret_proof);
+}
+
+static void exchange_proofs(struct peer *peer, struct message *reply)
+{
+    struct message proof = {.type = MESSAGE_PROOF, .request_id = 2};
+
+    if (numeric_differ(reply->hello.address, peer->text)) {
+        /* Someone passes our greeting on to another node. */
+        drop(peer, STATUS_DENIED, "it answers as a node at another address");
+        return;
+    }
+    if (!take_proof(peer, reply, proof.proof.proof)) {
+        drop(peer, STATUS_DENIED, status_text(STATUS_DENIED));
+        return;
+    }
+    enum status status = connection_send(peer->connection, &proof);
+    if (status != STATUS_OK) {
+        drop(peer, status, status_text(status));
+        return;
+    }
+    peer->state = PEER_PROVING;
+    peer->hello_reply = *reply;
+    memset(reply, 0, sizeof(*reply));
+}
+
+static void on_proved(struct peer *peer, const struct message *message)
+{
+    if (message->type == MESSAGE_HELLO_REPLY) {
+        drop_with_text_of(peer, message);
+    } else if (message->type != MESSAGE_PROOF_REPLY || message->status != STATUS_OK) {
+        drop(peer, STATUS_BAD_MESSAGE, "something else than a reply to the proof");
+    } else {
+        come_up(peer, &peer->hello_reply);
+        message_release(&peer->hello_reply);
+    }
 }
 
 static void on_greeting(struct peer *peer, struct message *message)
 {
-    const struct peer_options *options = &peer->options;
-
     if (message->type != MESSAGE_HELLO_REPLY) {
         drop(peer, STATUS_BAD_MESSAGE, "something else than a reply to hello");
         return;
@@ -140,11 +203,11 @@ static void on_greeting(struct peer *peer, struct message *message)
         drop_with_text_of(peer, message);
         return;
     }
-    (void)uv_timer_stop(&peer->timer);
-    connection_trust(peer->connection);
-    peer->state = PEER_UP;
-    peer->backoff_ms = PEER_BACKOFF_MIN_MS;
-    options->on_up(options->context, options->number, message);
+    if (peer->options.prove != NULL) {
+        exchange_proofs(peer, message);
+    } else {
+        come_up(peer, message);
+    }
 }
 
 static void on_message(void *context, struct message *message)
@@ -157,6 +220,8 @@ static void on_message(void *context, struct message *message)
     }
     if (peer->state == PEER_GREETING) {
         on_greeting(peer, message);
+    } else if (peer->state == PEER_PROVING) {
+        on_proved(peer, message);
     } else if (message->type == MESSAGE_HELLO_REPLY) {
         drop_with_text_of(peer, message);
     } else if (message_type_is_request(message->type)) {
@@ -171,7 +236,14 @@ static void greet(struct peer *peer)
     struct message hello = {.type = MESSAGE_HELLO, .request_id = 1};
 
     peer->options.fill_hello(peer->options.context, &hello);
-    enum status status = connection_send(peer->connection, &hello);
+    struct error error;
+    enum status status = secret_random(hello.hello.nonce, NONCE_SIZE, &error);
+    if (status == STATUS_OK) {
+        status = greeting_note_hello(&peer->said, &hello);
+    }
+    if (status == STATUS_OK) {
+        status = connection_send(peer->connection, &hello);
+    }
     message_release(&hello);
     if (status != STATUS_OK) {
         drop(peer, status, status_text(status));
@@ -274,6 +346,7 @@ static void on_timer(uv_timer_t *timer)
         break;
     case PEER_CONNECTING:
     case PEER_GREETING:
+    case PEER_PROVING:
         drop(peer, STATUS_TIMEOUT, "no answer in time");
         break;
     case PEER_RESOLVING:

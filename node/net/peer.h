@@ -8,14 +8,22 @@
 #define NODE_NET_PEER_H
 
 #include "node/net/connection.h"
+#include "node/wire/greeting.h"
 
 struct peer;
 
 enum {
     PEER_BACKOFF_MIN_MS = 50,
     PEER_BACKOFF_MAX_MS = 2000,
-    PEER_GREETING_MS = 2000, /* from connect to HELLO_REPLY */
+    PEER_GREETING_MS = 2000, /* from connect to HELLO_REPLY, or PROOF_REPLY */
     PEER_STALL_MS = 10000,
+};
+
+/* What was said in a greeting so far. */
+struct peer_greeting {
+    const struct greeting *said;
+    const struct message *reply; /* the HELLO_REPLY, with a proof */
+    int descriptor;              /* of the connection */
 };
 
 struct peer_options {
@@ -28,7 +36,11 @@ struct peer_options {
     void *context;
     /* Fills a zeroed HELLO; the peer releases it. */
     void (*fill_hello)(void *context, struct message *ret_hello);
-    /* Greeted: the HELLO_REPLY, with STATUS_OK. */
+    /* May be NULL: nothing is proved. Else: whether the other end has proved that it knows the
+     * secret; and this node's proof for it. */
+    bool (*prove)(void *context, uint16_t number, const struct peer_greeting *greeting,
+                  uint8_t ret_proof[PROOF_SIZE]);
+    /* Greeted, and proved: the HELLO_REPLY, with STATUS_OK. */
     void (*on_up)(void *context, uint16_t number, struct message *hello_reply);
     /* A reply. The callee may move parts out. */
     void (*on_reply)(void *context, uint16_t number, struct message *reply);

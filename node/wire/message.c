@@ -120,6 +120,8 @@ static void release_payload(struct message *message)
     case MESSAGE_JOIN:
     case MESSAGE_PREPARE:
     case MESSAGE_PREPARE_REPLY:
+    case MESSAGE_PROOF:
+    case MESSAGE_PROOF_REPLY:
     case MESSAGE_RING_PUSH_REPLY:
         break;
     }
@@ -147,6 +149,8 @@ static const struct {
 } names[] = {
     {MESSAGE_HELLO, "hello"},
     {MESSAGE_HELLO_REPLY, "hello_reply"},
+    {MESSAGE_PROOF, "proof"},
+    {MESSAGE_PROOF_REPLY, "proof_reply"},
     {MESSAGE_GET, "get"},
     {MESSAGE_GET_REPLY, "get_reply"},
     {MESSAGE_PUT, "put"},
@@ -197,6 +201,7 @@ bool message_type_is_request(enum message_type type)
 {
     switch (type) {
     case MESSAGE_HELLO:
+    case MESSAGE_PROOF:
     case MESSAGE_GET:
     case MESSAGE_PUT:
     case MESSAGE_LIST:
@@ -216,6 +221,7 @@ bool message_type_is_request(enum message_type type)
     case MESSAGE_RING_PUSH:
         return true;
     case MESSAGE_HELLO_REPLY:
+    case MESSAGE_PROOF_REPLY:
     case MESSAGE_GET_REPLY:
     case MESSAGE_PUT_REPLY:
     case MESSAGE_LIST_REPLY:

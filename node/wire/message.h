@@ -32,6 +32,8 @@ enum role { ROLE_CLIENT = 1, ROLE_NODE = 2 };
 enum message_type {
     MESSAGE_HELLO = 1, /* first on every connection */
     MESSAGE_HELLO_REPLY = 2,
+    MESSAGE_PROOF = 3, /* second: whoever connected knows the cluster's secret (greeting.h) */
+    MESSAGE_PROOF_REPLY = 4,
     /* What clients ask of any node. */
     MESSAGE_GET = 10,
     MESSAGE_GET_REPLY = 11,
@@ -72,6 +74,8 @@ enum message_type {
     MESSAGE_RING_PUSH_REPLY = 55,
 };
 
+enum { NONCE_SIZE = 32, PROOF_SIZE = 32 };
+
 struct message_hello { /* HELLO and HELLO_REPLY */
     uint32_t protocol;
     enum role role;
@@ -83,6 +87,13 @@ struct message_hello { /* HELLO and HELLO_REPLY */
      * sorted. */
     uint16_t seed_count;
     char (*seeds)[ADDRESS_SIZE]; /* owned array, at most MEMBERS_MAX */
+    uint8_t nonce[NONCE_SIZE];   /* random, fresh for each connection */
+    bool has_proof;              /* HELLO_REPLY: the sender proves itself and wants a PROOF */
+    uint8_t proof[PROOF_SIZE];
+};
+
+struct message_proof {
+    uint8_t proof[PROOF_SIZE];
 };
 
 struct message_get {
@@ -286,6 +297,7 @@ struct message {
     struct blob *text;   /* replies: a sentence for people, or NULL */
     union {
         struct message_hello hello;
+        struct message_proof proof;
         struct message_get get;
         struct message_get_reply get_reply;
         struct message_put put;

@@ -7,7 +7,8 @@
 
 #include "node/wire/payload.h"
 
-/* HELLO, HELLO_REPLY: protocol, role, cluster_id, node, address, forming, seeds */
+/* HELLO, HELLO_REPLY: protocol, role, cluster_id, node, address, forming, seeds, nonce, proof
+ * or nil */
 static void encode_hello(const struct message *message, struct writer *writer)
 {
     const struct message_hello *hello = &message->hello;
@@ -22,6 +23,12 @@ static void encode_hello(const struct message *message, struct writer *writer)
     writer_array(writer, hello->seed_count);
     for (uint16_t i = 0; i < hello->seed_count; i++) {
         payload_write_text(writer, hello->seeds[i], ADDRESS_SIZE);
+    }
+    writer_bytes(writer, slice_of(hello->nonce, NONCE_SIZE));
+    if (hello->has_proof) {
+        writer_bytes(writer, slice_of(hello->proof, PROOF_SIZE));
+    } else {
+        writer_nil(writer);
     }
 }
 
@@ -50,6 +57,10 @@ static bool hello_is_valid(const struct message *message)
 {
     const struct message_hello *hello = &message->hello;
 
+    /* Whoever connects proves itself after the other side, which must not be told more. */
+    if (hello->has_proof && (message->type == MESSAGE_HELLO || message->status != STATUS_OK)) {
+        return false;
+    }
     if (hello->role == ROLE_NODE) {
         return hello->node != 0 && hello->address[0] != '\0';
     }
@@ -70,7 +81,23 @@ static void decode_hello(struct reader *reader, struct message *message)
     reader_address(reader, true, hello->address);
     hello->forming = reader_bool(reader);
     read_seeds(reader, hello);
+    reader_copy(reader, hello->nonce, NONCE_SIZE);
+    hello->has_proof = !reader_skip_nil(reader);
+    if (hello->has_proof) {
+        reader_copy(reader, hello->proof, PROOF_SIZE);
+    }
     reader_require(reader, hello_is_valid(message));
+}
+
+/* PROOF: proof */
+static void encode_proof(const struct message *message, struct writer *writer)
+{
+    writer_bytes(writer, slice_of(message->proof.proof, PROOF_SIZE));
+}
+
+static void decode_proof(struct reader *reader, struct message *message)
+{
+    reader_copy(reader, message->proof.proof, PROOF_SIZE);
 }
 
 /* REPLICA_GET: key, digest_only, from_hints, for_repair */
@@ -218,8 +245,10 @@ static void decode_ring_push(struct reader *reader, struct message *message)
 }
 
 const struct payload payload_node[PAYLOAD_NODE_COUNT] = {
-    {MESSAGE_HELLO, 7, encode_hello, decode_hello},
-    {MESSAGE_HELLO_REPLY, 7, encode_hello, decode_hello},
+    {MESSAGE_HELLO, 9, encode_hello, decode_hello},
+    {MESSAGE_HELLO_REPLY, 9, encode_hello, decode_hello},
+    {MESSAGE_PROOF, 1, encode_proof, decode_proof},
+    {MESSAGE_PROOF_REPLY, 0, NULL, NULL},
     {MESSAGE_REPLICA_GET, 4, encode_replica_get, decode_replica_get},
     {MESSAGE_REPLICA_GET_REPLY, 2, encode_replica_get_reply, decode_replica_get_reply},
     {MESSAGE_REPLICA_PUT, 6, encode_replica_put, decode_replica_put},

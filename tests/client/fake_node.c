@@ -3,9 +3,11 @@
  */
 #include "tests/client/fake_node.h"
 
+#include "node/base/registry.h"
 #include "node/client/socket.h"
 #include "node/wire/codec.h"
 #include "node/wire/frame.h"
+#include "node/wire/greeting.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -21,6 +23,7 @@ enum { SCRIPT_MAX = 64, CONNECTIONS_MAX = 1024, HINT_OWNERS_MAX = 4 };
 struct fake_connection {
     struct fake_node *node;
     pthread_t thread;
+    struct greeting said;
     int fd; /* closed by fake_node_free, so that its number is not used again before */
 };
 
@@ -28,7 +31,10 @@ struct fake_node {
     struct kv *store;
     int listener;
     char address[ADDRESS_SIZE];
+    char told_address[ADDRESS_SIZE];
     pthread_t acceptor;
+    struct secret secret;
+    struct registry registry;
 
     pthread_mutex_t lock; /* around all below */
     bool is_stopped;
@@ -51,6 +57,8 @@ struct fake_node {
     unsigned repair_count;
     unsigned repair_next;
     enum status greeting_status;
+    enum fake_proof proof;
+    unsigned proofs;
     struct fake_connection connections[CONNECTIONS_MAX];
     unsigned connection_count;
     unsigned ring_requests;
@@ -316,6 +324,39 @@ static struct step note(struct fake_node *node, const struct message *request)
     return (struct step){.kind = STEP_SERVE};
 }
 
+/* Greets back; the lock is held. */
+static void greet(struct fake_connection *connection, const struct message *hello,
+                  struct message *reply)
+{
+    struct fake_node *node = connection->node;
+    struct secret secret = node->secret;
+    reply->status = node->greeting_status;
+    reply->hello = (struct message_hello){.protocol = PROTOCOL_VERSION,
+                                          .role = ROLE_NODE,
+                                          .cluster_id = node->cluster_id,
+                                          .node = node->id};
+    memcpy(reply->hello.address, node->told_address, sizeof node->told_address);
+    if (reply->status != STATUS_OK || node->proof == FAKE_PROOF_NONE) {
+        return;
+    }
+    enum status status = greeting_note_hello(&connection->said, hello);
+    assert(status == STATUS_OK);
+    status = greeting_note_reply(&connection->said, reply);
+    assert(status == STATUS_OK);
+    (void)status;
+    secret.bytes[0] ^= node->proof == FAKE_PROOF_WRONG;
+    greeting_prove(&connection->said, &secret, GREETING_OTHER_END, reply->hello.proof);
+    reply->hello.has_proof = true;
+}
+
+/* Takes the opener's proof; the lock is held. */
+static void take_proof(struct fake_connection *connection, const struct message *proof)
+{
+    struct fake_node *node = connection->node;
+    node->proofs += greeting_is_proved(&connection->said, &node->secret, GREETING_OPENER,
+                                       proof->proof.proof);
+}
+
 static bool handle(struct fake_connection *connection, const struct message *request)
 {
     struct fake_node *node = connection->node;
@@ -328,12 +369,9 @@ static bool handle(struct fake_connection *connection, const struct message *req
     }
     reply.ring_epoch = node->has_ring ? node->ring.epoch : 0;
     if (request->type == MESSAGE_HELLO) {
-        reply.status = node->greeting_status;
-        reply.hello = (struct message_hello){.protocol = PROTOCOL_VERSION,
-                                             .role = ROLE_NODE,
-                                             .cluster_id = node->cluster_id,
-                                             .node = node->id};
-        memcpy(reply.hello.address, node->address, sizeof node->address);
+        greet(connection, request, &reply);
+    } else if (request->type == MESSAGE_PROOF) {
+        take_proof(connection, request);
     } else if (request->type == MESSAGE_RING) {
         node->ring_requests++;
         reply.ring = node->has_ring ? malloc(sizeof *reply.ring) : NULL;
@@ -385,6 +423,20 @@ static void *acceptor_run(void *argument)
     return NULL;
 }
 
+static void leave_secret(struct fake_node *node)
+{
+    struct error error = {.text = ""};
+    bool is_left =
+        secret_make(&node->secret, &error) == STATUS_OK &&
+        registry_lock(&node->registry, 10000, &error) == STATUS_OK &&
+        registry_enter(&node->registry, node->address, &node->secret, &error) == STATUS_OK;
+    if (!is_left) {
+        fprintf(stderr, "fake node: %s\n", error.text);
+    }
+    assert(is_left);
+    registry_unlock(&node->registry);
+}
+
 struct fake_node *fake_node_new(struct kv *shared)
 {
     struct fake_node *node = calloc(1, sizeof *node);
@@ -400,6 +452,8 @@ struct fake_node *fake_node_new(struct kv *shared)
     failure |= getsockname(node->listener, (struct sockaddr *)&name, &size);
     snprintf(node->address, sizeof node->address, "127.0.0.1:%u",
              (unsigned)ntohs(name.sin_port));
+    memcpy(node->told_address, node->address, sizeof node->address);
+    leave_secret(node);
     failure |= pthread_mutex_init(&node->lock, NULL);
     failure |= pthread_cond_init(&node->thawed, NULL);
     failure |= pthread_create(&node->acceptor, NULL, acceptor_run, node);
@@ -436,10 +490,33 @@ void fake_node_stop(struct fake_node *node)
     }
 }
 
+void fake_node_set_proof(struct fake_node *node, enum fake_proof proof)
+{
+    pthread_mutex_lock(&node->lock);
+    node->proof = proof;
+    pthread_mutex_unlock(&node->lock);
+}
+
+unsigned fake_node_proofs(struct fake_node *node)
+{
+    pthread_mutex_lock(&node->lock);
+    unsigned proofs = node->proofs;
+    pthread_mutex_unlock(&node->lock);
+    return proofs;
+}
+
+void fake_node_set_told_address(struct fake_node *node, const char *address)
+{
+    pthread_mutex_lock(&node->lock);
+    snprintf(node->told_address, sizeof node->told_address, "%s", address);
+    pthread_mutex_unlock(&node->lock);
+}
+
 void fake_node_free(struct fake_node *node)
 {
     if (node) {
         fake_node_stop(node);
+        registry_leave(&node->registry);
         pthread_cond_destroy(&node->thawed);
         pthread_mutex_destroy(&node->lock);
         free(node);

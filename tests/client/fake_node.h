@@ -64,6 +64,12 @@ void fake_node_set_hints(struct fake_node *node, const struct hint_owner *owners
                          uint16_t count);
 void fake_node_set_repair(struct fake_node *node, const struct message_repair_reply *replies,
                           unsigned count);
+/* How it proves in its greeting that it knows the secret, which it leaves in the registry. */
+enum fake_proof { FAKE_PROOF_RIGHT, FAKE_PROOF_WRONG, FAKE_PROOF_NONE };
+void fake_node_set_proof(struct fake_node *node, enum fake_proof proof);
+unsigned fake_node_proofs(struct fake_node *node); /* right ones that it got */
+/* Where it says that it listens. */
+void fake_node_set_told_address(struct fake_node *node, const char *address);
 /* What it answers to a greeting; 0 and STATUS_OK from the start. */
 void fake_node_set_greeting(struct fake_node *node, uint64_t cluster_id, enum status status);
 

@@ -70,6 +70,63 @@ static enum status ask(struct fixture *fixture, uint32_t deadline_ms,
     return status;
 }
 
+/* Nobody else is asked anything by one who has not proved that it is of the cluster. */
+static void assert_denied(struct fixture *fixture, const char *why)
+{
+    struct pool_call call;
+    assert_int_equal(ask(fixture, LONG_MS, &call), STATUS_DENIED);
+    assert_false(call.is_open);
+    assert_non_null(strstr(call.error.text, fake_node_address(fixture->node)));
+    assert_non_null(strstr(call.error.text, why));
+    assert_int_equal(fake_node_requests(fixture->node), 0);
+    assert_int_equal(fake_node_proofs(fixture->node), 0);
+}
+
+static void test_call__node_proves_the_secret__gets_our_proof(void **state)
+{
+    struct fixture *fixture = *state;
+    struct pool_call call;
+    assert_int_equal(ask(fixture, LONG_MS, &call), STATUS_OK);
+    assert_int_equal(fake_node_proofs(fixture->node), 1);
+}
+
+static void test_call__node_with_another_secret__told_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    fake_node_set_proof(fixture->node, FAKE_PROOF_WRONG);
+    assert_denied(fixture, "--secret-file");
+}
+
+static void test_call__node_that_proves_nothing__told_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    fake_node_set_proof(fixture->node, FAKE_PROOF_NONE);
+    assert_denied(fixture, "does not prove");
+}
+
+/* As where someone at this address passes the greeting on to a true node. */
+static void test_call__node_at_another_address__told_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    fake_node_set_told_address(fixture->node, "127.0.0.1:1");
+    assert_denied(fixture, "another address");
+}
+
+static void test_call__address_told_by_name__may_be_the_same(void **state)
+{
+    struct fixture *fixture = *state;
+    struct pool_call call;
+    fake_node_set_told_address(fixture->node, "localhost:1");
+    assert_int_equal(ask(fixture, LONG_MS, &call), STATUS_OK);
+}
+
+static void test_call__named_secret_file_is_missing__says_which(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(pool_use_secret_file(fixture->pool, "/nowhere/secret"), STATUS_OK);
+    assert_denied(fixture, "/nowhere/secret");
+}
+
 static void script(struct fixture *fixture, enum step_kind first, enum step_kind second)
 {
     struct step steps[] = {{.kind = first}, {.kind = second}};
@@ -351,6 +408,12 @@ static void test_call__many_threads__all_answered_on_a_connection_each(void **st
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        POOL_TEST(test_call__node_proves_the_secret__gets_our_proof),
+        POOL_TEST(test_call__node_with_another_secret__told_nothing),
+        POOL_TEST(test_call__node_that_proves_nothing__told_nothing),
+        POOL_TEST(test_call__node_at_another_address__told_nothing),
+        POOL_TEST(test_call__address_told_by_name__may_be_the_same),
+        POOL_TEST(test_call__named_secret_file_is_missing__says_which),
         POOL_TEST(test_call__twice__same_connection),
         POOL_TEST(test_call__idle_connection_closed_by_a_restart__answered_on_a_fresh_one),
         POOL_TEST(test_call__reused_connection_breaks_before_the_reply__sent_once_more),

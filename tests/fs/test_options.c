@@ -93,12 +93,14 @@ static void test_options__everything_of_a_node__is_taken(void **state)
     struct options options;
 
     (void)state;
-    parse_well("dynamofs --join a:1,b:2 --data /d --listen 0.0.0.0:7450 --insecure -f /mnt",
+    parse_well("dynamofs --join a:1,b:2 --data /d --listen 0.0.0.0:7450 --insecure "
+               "--secret-file s -f /mnt",
                &options);
 
     assert_string_equal(options.join, "a:1,b:2");
     assert_string_equal(options.data, "/d");
     assert_string_equal(options.listen, "0.0.0.0:7450");
+    assert_string_equal(options.secret_file, "s");
     assert_true(options.insecure);
     assert_true(options.foreground);
     options_release(&options);
@@ -295,15 +297,36 @@ static void test_options_resolve__relative_paths__become_absolute(void **state)
     char expected[PATH_MAX + 8];
     assert_int_equal(chdir("/usr"), 0);
     assert_non_null(getcwd(working, sizeof(working)));
-    assert_int_equal(resolve("dynamofs --data some/where bin/..//bin", &options, &error),
-                     STATUS_OK);
+    assert_int_equal(
+        resolve("dynamofs --data some/where --secret-file a/key bin/..//bin", &options, &error),
+        STATUS_OK);
 
     (void)snprintf(expected, sizeof(expected), "%s/bin", working);
     char *real = realpath(expected, NULL);
     assert_string_equal(options.mountpoint, real);
     assert_string_equal(options.data, "/usr/some/where");
+    assert_string_equal(options.secret_file, "/usr/a/key");
     free(real);
     options_release(&options);
+}
+
+/* Also a client names it so; what the option says comes first. */
+static void test_options_resolve__secret_file_in_the_environment__is_taken(void **state)
+{
+    struct options options;
+    struct error error;
+
+    (void)state;
+    assert_int_equal(chdir("/usr"), 0);
+    assert_int_equal(setenv("DYNAMOFS_SECRET_FILE", "their/key", 1), 0);
+    assert_int_equal(resolve("dynamofs --cluster a:1 bin", &options, &error), STATUS_OK);
+    assert_string_equal(options.secret_file, "/usr/their/key");
+    options_release(&options);
+    assert_int_equal(resolve("dynamofs --cluster a:1 --secret-file /k bin", &options, &error),
+                     STATUS_OK);
+    assert_string_equal(options.secret_file, "/k");
+    options_release(&options);
+    assert_int_equal(unsetenv("DYNAMOFS_SECRET_FILE"), 0);
 }
 
 static void test_options_resolve__no_directory__says_so(void **state)
@@ -374,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_options__mountpoints__exactly_one),
         cmocka_unit_test(test_options__node_options_with_cluster__are_refused),
         cmocka_unit_test(test_options_resolve__relative_paths__become_absolute),
+        cmocka_unit_test(test_options_resolve__secret_file_in_the_environment__is_taken),
         cmocka_unit_test(test_options_resolve__no_directory__says_so),
         cmocka_unit_test(test_options_resolve__data_under_the_mount__is_refused),
         cmocka_unit_test(test_options_resolve__no_data_given__is_the_users_or_the_systems),

@@ -34,10 +34,11 @@ LAYERS = (
         "node/core/*",
         ("ring/*", "node/wire/message.h", "node/store/store.h", "node/core/*"),
     ),
-    ("node/wire/*", ("ring/*", "node/wire/*")),
+    ("node/base/*", ("ring/*", "node/base/*")),
+    ("node/wire/*", ("ring/*", "node/base/*", "node/wire/*")),
     ("node/store/*", ("ring/*", "node/wire/*", "node/store/*")),
-    ("node/net/*", ("ring/*", "node/wire/*", "node/net/*")),
-    ("node/client/*", ("ring/*", "node/wire/*", "node/client/*")),
+    ("node/net/*", ("ring/*", "node/base/*", "node/wire/*", "node/net/*")),
+    ("node/client/*", ("ring/*", "node/base/*", "node/wire/*", "node/client/*")),
     ("node/ctl*", ("ring/*", "node/wire/*", "node/client/*", "node/ctl*")),
     (
         "node/main.c",
@@ -49,6 +50,7 @@ LAYERS = (
         "node/*",
         (
             "ring/*",
+            "node/base/*",
             "node/wire/*",
             "node/core/*",
             "node/store/*",
@@ -79,7 +81,7 @@ FOREIGN = (
     ("leveldb/*", ("node/store/engine_leveldb.c",)),
     ("uv.h", ("node/net/*", "node/server*.c", "node/server_*.h")),
     ("fuse*", FUSE_SIDE),
-    ("openssl/*", ("ring/hash.c", "node/net/tls*")),
+    ("openssl/*", ("ring/hash.c", "node/base/secret.c", "node/net/tls*")),
 )
 
 BANNED = (

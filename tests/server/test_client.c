@@ -17,7 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "node/base/registry.h"
 #include "node/net/address.h"
+#include "node/wire/greeting.h"
 #include "tests/server/test_client.h"
 
 uint64_t test_now_ms(void)
@@ -36,6 +38,7 @@ bool client_connect(struct test_client *client, const char *address)
 
     memset(client, 0, sizeof(*client));
     client->splitter.size_max = FRAME_SIZE_MAX;
+    snprintf(client->address, sizeof(client->address), "%s", address);
     assert_int_equal(address_parse(address, &parsed, &error), STATUS_OK);
     assert_true(address_is_numeric(&parsed, &socket_address));
     client->descriptor = socket(socket_address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -133,10 +136,34 @@ bool client_wait_closed(struct test_client *client)
     return status == STATUS_CLOSED;
 }
 
+/* Proves the secret that the node left for this user. */
+static enum status prove(struct test_client *client, struct greeting *said,
+                         const struct message *hello_reply)
+{
+    struct secret secret;
+    struct message proof = {.type = MESSAGE_PROOF};
+    struct message reply = {.type = 0};
+
+    assert_int_equal(greeting_note_reply(said, hello_reply), STATUS_OK);
+    if (registry_find(client->address, true, &secret) != STATUS_OK ||
+        !greeting_is_proved(said, &secret, GREETING_OTHER_END, hello_reply->hello.proof)) {
+        return STATUS_DENIED; /* or it has just taken up another one */
+    }
+    greeting_prove(said, &secret, GREETING_OPENER, proof.proof.proof);
+    proof.proof.proof[0] ^= client->lies;
+    enum status status = client_call(client, &proof, &reply);
+    if (status == STATUS_OK) {
+        status = reply.status;
+    }
+    message_release(&reply);
+    return status;
+}
+
 enum status client_greet(struct test_client *client, enum role role)
 {
-    struct message hello = {.type = MESSAGE_HELLO};
+    struct message hello = {.type = MESSAGE_HELLO, .request_id = client->last_id + 1};
     struct message reply = {.type = 0};
+    struct greeting said;
 
     hello.hello.protocol = PROTOCOL_VERSION;
     hello.hello.role = role;
@@ -144,10 +171,14 @@ enum status client_greet(struct test_client *client, enum role role)
         hello.hello.node = 4713;
         memcpy(hello.hello.address, "127.0.0.1:4713", 15);
     }
+    assert_int_equal(greeting_note_hello(&said, &hello), STATUS_OK);
     enum status status = client_call(client, &hello, &reply);
     if (status == STATUS_OK) {
         assert_int_equal(reply.type, MESSAGE_HELLO_REPLY);
         status = reply.status;
+    }
+    if (status == STATUS_OK && reply.hello.has_proof) {
+        status = prove(client, &said, &reply);
     }
     message_release(&reply);
     return status;
@@ -169,7 +200,7 @@ enum status client_call(struct test_client *client, struct message *request,
         return STATUS_CLOSED;
     }
     enum status status = client_receive(client, ret_reply);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && ret_reply->request_id != 0) { /* 0: the node's last word */
         assert_int_equal(ret_reply->request_id, client->last_id);
     }
     return status;

@@ -15,6 +15,8 @@ struct test_client {
     int descriptor;
     struct frame_splitter splitter;
     uint64_t last_id;
+    char address[ADDRESS_SIZE];
+    bool lies; /* its proof of the secret will be wrong */
 };
 
 /* Connects to HOST:PORT (an IPv4 number); false if nobody listens. */
@@ -30,7 +32,8 @@ enum status client_receive(struct test_client *client, struct message *ret_messa
 /* Reads on until the end of the stream; false if it does not come. */
 bool client_wait_closed(struct test_client *client);
 
-/* HELLO as `role` with the right version. The status of the reply. */
+/* HELLO as `role` with the right version, and the proof that is asked for. The status of the
+ * reply; STATUS_DENIED if the secret that the node left here is none or not its own. */
 enum status client_greet(struct test_client *client, enum role role);
 /* Connects and greets as a client; fails the test if it cannot. */
 void client_open(struct test_client *client, const char *address);

@@ -58,7 +58,8 @@ static bool same_hello(const struct message_hello *a, const struct message_hello
 {
     if (a->protocol != b->protocol || a->role != b->role || a->cluster_id != b->cluster_id ||
         a->node != b->node || strcmp(a->address, b->address) != 0 || a->forming != b->forming ||
-        a->seed_count != b->seed_count) {
+        a->seed_count != b->seed_count || memcmp(a->nonce, b->nonce, NONCE_SIZE) != 0 ||
+        a->has_proof != b->has_proof || memcmp(a->proof, b->proof, PROOF_SIZE) != 0) {
         return false;
     }
     for (uint16_t i = 0; i < a->seed_count; i++) {
@@ -248,6 +249,8 @@ static bool same_payload(const struct message *a, const struct message *b)
     case MESSAGE_HELLO:
     case MESSAGE_HELLO_REPLY:
         return same_hello(&a->hello, &b->hello);
+    case MESSAGE_PROOF:
+        return memcmp(a->proof.proof, b->proof.proof, PROOF_SIZE) == 0;
     case MESSAGE_GET:
         return same_blob(a->get.key, b->get.key) && a->get.r == b->get.r &&
                a->get.hops == b->get.hops && a->get.deadline_ms == b->get.deadline_ms;
@@ -303,6 +306,7 @@ static bool same_payload(const struct message *a, const struct message *b)
     case MESSAGE_REAP_REPLY:
     case MESSAGE_REPLICA_PUT_REPLY:
     case MESSAGE_PREPARE_REPLY:
+    case MESSAGE_PROOF_REPLY:
     case MESSAGE_RING_PUSH_REPLY:
         return true;
     }

@@ -19,6 +19,8 @@ enum {
 const enum message_type sample_types[SAMPLE_TYPES] = {
     MESSAGE_HELLO,
     MESSAGE_HELLO_REPLY,
+    MESSAGE_PROOF,
+    MESSAGE_PROOF_REPLY,
     MESSAGE_GET,
     MESSAGE_GET_REPLY,
     MESSAGE_PUT,
@@ -308,8 +310,23 @@ static struct ring *sample_ring(struct sample *sample)
     return ring;
 }
 
-static void sample_hello(struct sample *sample, struct message_hello *hello)
+/* A nonce or a proof. */
+static void sample_fill(struct sample *sample, uint8_t *ret_bytes, size_t size)
 {
+    for (size_t i = 0; i < size; i++) {
+        ret_bytes[i] = (uint8_t)sample_bits(sample);
+    }
+}
+
+static void sample_hello(struct sample *sample, struct message *message)
+{
+    struct message_hello *hello = &message->hello;
+
+    sample_fill(sample, hello->nonce, NONCE_SIZE);
+    if (message->type == MESSAGE_HELLO_REPLY && message->status == STATUS_OK) {
+        hello->has_proof = true;
+        sample_fill(sample, hello->proof, PROOF_SIZE);
+    }
     hello->protocol = PROTOCOL_VERSION;
     hello->cluster_id = sample_number(sample);
     hello->role = ROLE_CLIENT;
@@ -527,6 +544,9 @@ static void sample_reap(struct sample *sample, struct message_reap *reap)
 static void sample_replica_payload(struct sample *sample, struct message *message)
 {
     switch ((int)message->type) {
+    case MESSAGE_PROOF:
+        sample_fill(sample, message->proof.proof, PROOF_SIZE);
+        break;
     case MESSAGE_REPLICA_GET:
         sample_replica_get(sample, &message->replica_get);
         break;
@@ -594,7 +614,7 @@ static void sample_payload(struct sample *sample, struct message *message)
     switch (message->type) {
     case MESSAGE_HELLO:
     case MESSAGE_HELLO_REPLY:
-        sample_hello(sample, &message->hello);
+        sample_hello(sample, message);
         break;
     case MESSAGE_GET:
         sample_get(sample, &message->get);
@@ -634,6 +654,7 @@ static void sample_payload(struct sample *sample, struct message *message)
     case MESSAGE_PREPARE:
         sample_prepare(sample, &message->prepare);
         break;
+    case MESSAGE_PROOF:
     case MESSAGE_REPLICA_GET:
     case MESSAGE_REPLICA_GET_REPLY:
     case MESSAGE_REPLICA_PUT:
@@ -655,6 +676,7 @@ static void sample_payload(struct sample *sample, struct message *message)
     case MESSAGE_REAP_REPLY:
     case MESSAGE_REPLICA_PUT_REPLY:
     case MESSAGE_PREPARE_REPLY:
+    case MESSAGE_PROOF_REPLY:
     case MESSAGE_RING_PUSH_REPLY:
         break;
     }

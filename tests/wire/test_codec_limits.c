@@ -454,6 +454,32 @@ static void test_codec_hello__who_and_where__fit_the_role(void **state)
     assert_true(with_more(hello(ROLE_NODE, MEMBERS_MAX - 1), "9", string_of("a:1")));
 }
 
+/* Only the reply to a greeting that was accepted proves anything. */
+static void test_codec_hello__nonce_and_proof__where_they_belong(void **state)
+{
+    struct message reply = {.type = MESSAGE_HELLO_REPLY, .hello = {.role = ROLE_CLIENT}};
+
+    (void)state;
+    assert_false(with(hello(ROLE_CLIENT, 0), "10", filler(NONCE_SIZE - 1, false)));
+    assert_true(with(hello(ROLE_CLIENT, 0), "10", filler(NONCE_SIZE, false)));
+    assert_false(with(hello(ROLE_CLIENT, 0), "10", nil()));
+    assert_false(with(hello(ROLE_CLIENT, 0), "11", filler(PROOF_SIZE, false)));
+    assert_true(with(reply, "13", filler(PROOF_SIZE, false)));
+    assert_false(with(reply, "13", filler(PROOF_SIZE + 1, false)));
+    reply.status = STATUS_REFUSED;
+    assert_false(with(reply, "13", filler(PROOF_SIZE, false)));
+}
+
+static void test_codec_proof__is_of_its_size(void **state)
+{
+    struct message proof = {.type = MESSAGE_PROOF};
+
+    (void)state;
+    assert_true(plain(proof));
+    assert_false(with(proof, "3", filler(PROOF_SIZE - 1, false)));
+    assert_false(with(proof, "3", nil()));
+}
+
 static void test_codec_hello_reply__only_a_refusal__may_say_nothing(void **state)
 {
     struct message message = {.type = MESSAGE_HELLO_REPLY};
@@ -636,6 +662,8 @@ int main(void)
         cmocka_unit_test(test_codec_list_reply__counts_and_resume__are_checked),
         cmocka_unit_test(test_codec_status_reply__fields__are_checked),
         cmocka_unit_test(test_codec_hello__who_and_where__fit_the_role),
+        cmocka_unit_test(test_codec_hello__nonce_and_proof__where_they_belong),
+        cmocka_unit_test(test_codec_proof__is_of_its_size),
         cmocka_unit_test(test_codec_hello_reply__only_a_refusal__may_say_nothing),
         cmocka_unit_test(test_codec_join__addresses__are_host_and_port),
         cmocka_unit_test(test_codec_prepare__proposer__is_a_node),
