@@ -256,6 +256,9 @@ static void carry_out_note(struct server *server, const struct action *action)
     case NOTE_CORRUPT:
         log_write(log, LOG_LEVEL_ERROR, "corrupt", "key", text, NULL);
         break;
+    case NOTE_COPY_REFUSED:
+        log_write(log, LOG_LEVEL_ERROR, "copy_refused", "key", text, NULL);
+        break;
     case NOTE_SALVAGED:
         log_write(log, LOG_LEVEL_WARNING, "salvaged", "done", text, NULL);
         break;

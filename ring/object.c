@@ -215,6 +215,24 @@ void object_digest(const struct object *object, uint8_t ret_digest[DIGEST_SIZE])
     digest_of(slice_of(input.bytes, input.size), ret_digest);
 }
 
+bool object_is_sound(const struct object *object)
+{
+    uint8_t hash[CONTENT_HASH_SIZE];
+
+    assert(object != NULL);
+    for (uint32_t i = 0; i < object->version_count; i++) {
+        const struct version *version = &object->versions[i];
+        if (version->content == NULL) {
+            continue;
+        }
+        content_hash(blob_slice(version->content), hash);
+        if (memcmp(hash, version->content_hash, sizeof hash) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 size_t object_content_size(const struct object *object)
 {
     size_t size = 0;

@@ -88,6 +88,8 @@ bool object_equal(const struct object *a, const struct object *b);
 /* Digest of clock, dots and time of delete (not of bytes, not of own); that of NULL is fixed.
  */
 void object_digest(const struct object *object, uint8_t ret_digest[DIGEST_SIZE]);
+/* True if every content that is there matches its content_hash. Hashes them all. */
+bool object_is_sound(const struct object *object);
 /* Bytes of content and xattrs of all versions. */
 size_t object_content_size(const struct object *object);
 

@@ -150,6 +150,33 @@ void get_start_repair(struct core *core, struct blob *key)
     get_begin(core, request, REPLICAS_MAX);
 }
 
+void get_start_heal(struct core *core, struct blob *key)
+{
+    struct request *request =
+        request_new(core, REQUEST_GET, core->now_us + JOIN_DEADLINE_US, false);
+    if (!request) {
+        return; /* The next read finds it again. */
+    }
+    request->is_child = true; /* of nobody, as above */
+    request->parent = request->slot;
+    request->parent_generation = request->generation - 1;
+    request->key = blob_ref(key);
+    request->get.heals = true;
+    request->state = STATE_ASKING;
+    request_add_primaries(core, request, ring_partition(core->ring, blob_slice(key)));
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        uint16_t peer = request->leg[i].peer;
+        bool is_asked = peer_is_usable(core, peer) && !peer_is_suspect(core, peer);
+        request->leg[i].state = is_asked ? LEG_IDLE : LEG_FAILED;
+        request->get.r = (uint8_t)(request->get.r + is_asked);
+    }
+    if (request->get.r == 0) {
+        request_free(core, request); /* Nobody else has it. */
+        return;
+    }
+    get_check(core, request);
+}
+
 static void get_end(struct core *core, struct request *request, enum status status,
                     struct object *object, uint8_t answers)
 {
@@ -248,6 +275,9 @@ static void get_answer(struct core *core, struct request *request)
             return;
         }
         merged = next;
+    }
+    if (request->get.heals) {
+        heal_finish(core, request, merged);
     }
     get_repair(core, request, merged);
     get_end(core, request, object_is_live(merged) ? STATUS_OK : STATUS_NOT_FOUND, merged,
@@ -349,6 +379,8 @@ void get_on_reply(struct core *core, struct request *request, uint8_t i,
     } else if (reply->has_digest) {
         leg->state = LEG_DONE;
         memcpy(leg->digest, reply->digest, DIGEST_SIZE);
+    } else if (!copy_is_sound(core, blob_slice(request->key), reply->object)) {
+        leg->state = LEG_FAILED;
     } else {
         leg->state = LEG_DONE;
         leg->has_object = true;

@@ -308,6 +308,9 @@ void put_on_reply(struct core *core, struct request *request, uint8_t i,
         put_count_acknowledged(request, leg);
     } else {
         leg->state = LEG_FAILED;
+        if (message->status == STATUS_BAD_MESSAGE && !object_is_sound(request->put.object)) {
+            heal_start(core, request->key); /* a sibling on the own disk, not what was put */
+        }
         put_legs_replace_failed(core, request);
     }
     put_check(core, request);

@@ -321,7 +321,10 @@ static void step_stored(struct core *core, struct event *event)
     }
     uint8_t leg = 0;
     struct request *request = request_of_token(core, result->token, &leg);
-    if (result->status == STATUS_CORRUPT) {
+    if (result->status == STATUS_CORRUPT && result->is_bad_copy && request) {
+        core->stats.corrupt++;
+        heal_start(core, request->key);
+    } else if (result->status == STATUS_CORRUPT && !result->is_bad_copy) {
         note_corrupt(core, request, result);
         repair_on_corrupt(core);
     }

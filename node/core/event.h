@@ -50,6 +50,7 @@ enum note {
     NOTE_PEER_REFUSED, /* a peer of another cluster, version or identity; text */
     NOTE_CLOCK_AHEAD,  /* a clock over a minute ahead was received; text: the node */
     NOTE_CORRUPT,      /* a stored copy fails its checksum; text: the key */
+    NOTE_COPY_REFUSED, /* a copy came whose content does not match its hash; text: the key */
     NOTE_SALVAGED, /* what can be read of a damaged database was kept; text: what was done */
     NOTE_REFILLED, /* the copies are complete again after a lost disk or a salvage */
 };

@@ -7,6 +7,7 @@
  *   put_legs.c         who gets which part of it: primaries, fallbacks
  *   coordinate_get.c   a get: digests, merge, read repair
  *   read_legs.c        what gets and listings share
+ *   heal.c             copies whose content does not match its hash
  *   coordinate_list.c  a listing: streams of rows merged
  *   forward.c          a request that another node must coordinate
  *   replica.c          what a coordinator asks of this node
@@ -154,6 +155,7 @@ struct put_state {
 struct get_state {
     uint8_t r;
     bool for_repair; /* copies of nodes that refill are wanted too */
+    bool heals;      /* the own copy is bad: what the others hold takes its place */
     bool for_dots;   /* a put waits to know the versions it names: whoever knows them will do */
 };
 
@@ -435,6 +437,8 @@ void get_on_request(struct core *core, struct event *event);
 void get_start_fallback(struct core *core, struct request *from, struct message *message);
 /* Reads the key with all replicas, for the sake of the read repair alone. */
 void get_start_repair(struct core *core, struct blob *key);
+/* Reads the key with the other primaries that are well, to replace a bad own copy. */
+void get_start_heal(struct core *core, struct blob *key);
 bool get_start_child(struct core *core, struct request *parent, struct blob *key);
 /* The read before a put that names versions: done as soon as all of them are known, or when
  * `r` replicas have answered. */
@@ -444,6 +448,16 @@ void get_on_reply(struct core *core, struct request *request, uint8_t leg,
                   struct message *message);
 void get_on_due(struct core *core, struct request *request);
 void get_check(struct core *core, struct request *request);
+
+/* heal.c ---------------------------------------------------------------------------------- */
+/* A copy of the key came whose content does not match its hash: counted and told. */
+void copy_refused(struct core *core, struct slice key);
+/* True if the received copy's contents match their hashes; else it was counted as refused. */
+bool copy_is_sound(struct core *core, struct slice key, const struct object *object);
+/* The own copy of the key has a content that does not match its hash. */
+void heal_start(struct core *core, struct blob *key);
+/* The others' copies, merged, take its place. */
+void heal_finish(struct core *core, const struct request *request, struct object *merged);
 
 /* coordinate_list.c ----------------------------------------------------------------------- */
 void list_on_request(struct core *core, struct event *event);

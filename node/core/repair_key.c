@@ -327,8 +327,10 @@ void key_on_reply(struct core *core, struct request *request, uint8_t i,
     bool is_good = message->type == (is_asking ? read : MESSAGE_REPLICA_PUT_REPLY) &&
                    message->status == STATUS_OK;
     if (is_good && is_asking && is_object) {
-        is_good = !message->replica_get_reply.has_digest;
-        leg->object = object_ref(message->replica_get_reply.object);
+        struct object *object = message->replica_get_reply.object;
+        is_good = !message->replica_get_reply.has_digest &&
+                  copy_is_sound(core, blob_slice(request->key), object);
+        leg->object = is_good ? object_ref(object) : NULL;
     } else if (is_good && is_asking) {
         is_good = row_of(request, &message->list_reply, &leg->object) == STATUS_OK;
     }

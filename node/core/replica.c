@@ -162,6 +162,10 @@ void replica_on_stored(struct core *core, struct request *request, struct store_
         status = STATUS_NOT_FOUND;
     }
     struct message *message = request_reply(core, request, request->replica.type, status);
+    if (request->replica.type == MESSAGE_REPLICA_PUT_REPLY && status == STATUS_BAD_MESSAGE) {
+        message_set_text(message, "the content does not match its hash");
+        copy_refused(core, blob_slice(request->key));
+    }
     switch ((int)request->replica.type) {
     case MESSAGE_REPLICA_GET_REPLY:
         if (request->replica.digest_only) {

@@ -223,6 +223,12 @@ static void scrub_take(struct core *core, struct scrub *scrub, struct store_resu
     scrub->at = 0;
     result->entries = NULL;
     result->entry_count = 0;
+    for (uint16_t i = 0; i < scrub->count; i++) {
+        if (scrub->entries[i].is_bad_copy) {
+            core->stats.corrupt++;
+            heal_start(core, scrub->entries[i].entry.key);
+        }
+    }
     core->stats.trees_corrected += result->tree_differed ? 1 : 0;
     blob_unref(scrub->after);
     scrub->after = NULL;

@@ -28,6 +28,8 @@
     X(late_answers)    /* replies that no request waited for any more */                       \
     X(stale_ring)      /* requests placed by another ring epoch */                             \
     X(corrupt)         /* copies that failed their checksum */                                 \
+    X(copies_refused)  /* copies received whose content does not match its hash */             \
+    X(copies_healed)   /* own copies with such a content, fetched anew from others */          \
     X(clocks_ahead)    /* objects received with a clock over a minute ahead */                 \
     X(complete)        /* 1; 0 while the node refills after a lost disk or a salvage */        \
     X(repair_passes)   /* passes of anti-entropy that were finished */                         \

@@ -189,12 +189,14 @@ static void fail_result(struct store_result *result, enum status status)
     enum store_operation operation = result->operation;
     uint64_t token = result->token;
     struct blob *text = blob_ref(result->text);
+    bool is_bad_copy = result->is_bad_copy;
 
     store_result_release(result);
     result->operation = operation;
     result->token = token;
     result->status = status;
     result->text = text;
+    result->is_bad_copy = is_bad_copy;
 }
 
 /* Where it was corrupt: a record, or a file of the engine. */

@@ -106,7 +106,8 @@ MUST_CHECK enum status store_state_set_complete(struct store_state *state, bool 
  * left as they are (the caller releases them).
  *
  * STATUS_NOT_READY for a key before there is a ring; STATUS_NOT_FOUND for an UPDATE_NONE of a
- * key without a copy; STATUS_BAD_MESSAGE for a MERGE of an object whose contents are left out.
+ * key without a copy; STATUS_BAD_MESSAGE for a MERGE or HINT of an object whose contents are
+ * left out or do not match their hash.
  */
 void store_apply(struct store_state *state, const struct store_request *requests, size_t count,
                  struct store_result *ret_results);

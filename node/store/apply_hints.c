@@ -105,11 +105,11 @@ enum status apply_hint(struct store_state *state, const struct store_request *re
     struct hint_set set;
     struct object *object = request->object;
 
-    if (object != NULL && !object_has_contents(object)) {
-        return STATUS_BAD_MESSAGE;
+    enum status status = object != NULL ? object_is_acceptable(object) : STATUS_OK;
+    if (status != STATUS_OK) {
+        return status;
     }
-    enum status status =
-        hint_set_load(&set, state, request, object != NULL ? HINT_OBJECT : HINT_MARKER);
+    status = hint_set_load(&set, state, request, object != NULL ? HINT_OBJECT : HINT_MARKER);
     if (status != STATUS_OK) {
         return status;
     }

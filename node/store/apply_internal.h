@@ -30,6 +30,9 @@ MUST_CHECK enum status apply_project(struct store_state *state, struct batch *ba
 /* True unless it is a row: versions that came without their contents. Stored as an object it
  * would pass for a copy. */
 bool object_has_contents(const struct object *object);
+/* An object that came from elsewhere may be stored: STATUS_BAD_MESSAGE if contents are left out
+ * or do not match their hash. */
+MUST_CHECK enum status object_is_acceptable(const struct object *object);
 
 /* The hints of one kind for the owners of a request, and what they are to become. */
 struct hint_set {

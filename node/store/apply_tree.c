@@ -103,11 +103,10 @@ static bool on_entry(void *context, struct slice key, struct slice value)
         return status == STATUS_NO_MEMORY ? stop(scan, status)
                                           : stop_damaged(scan, key, "unreadable record");
     }
-    bool goes_on = true;
-    if (scan->is_scrub && record_verify(object) != STATUS_OK) {
-        goes_on = stop_damaged(scan, key, "content checksum mismatch");
-    } else {
-        goes_on = append_entry(scan, &entry, object);
+    bool is_bad_copy = scan->is_scrub && record_verify(object) != STATUS_OK;
+    bool goes_on = append_entry(scan, &entry, object);
+    if (goes_on) {
+        scan->entries[scan->count - 1].is_bad_copy = is_bad_copy;
     }
     object_unref(object);
     return goes_on;

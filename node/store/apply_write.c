@@ -5,6 +5,7 @@
  * and the intents will be. Only a plan that is whole is set in the batch.
  */
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "node/store/apply_internal.h"
@@ -366,18 +367,72 @@ bool object_has_contents(const struct object *object)
     return true;
 }
 
-static enum status plan_merge(struct plan *plan, struct object *incoming)
+enum status object_is_acceptable(const struct object *object)
 {
-    if (!object_has_contents(incoming)) {
-        return STATUS_BAD_MESSAGE;
+    bool is_good = object_has_contents(object) && object_is_sound(object);
+    return is_good ? STATUS_OK : STATUS_BAD_MESSAGE;
+}
+
+/* The object without contents that do not match their hash, a new reference. NULL when memory
+ * is short. */
+static struct object *without_bad_contents(const struct object *object)
+{
+    struct version *versions = calloc(object->version_count + 1, sizeof *versions);
+    struct object *sound = NULL;
+    uint8_t hash[CONTENT_HASH_SIZE];
+
+    for (uint32_t i = 0; versions != NULL && i < object->version_count; i++) {
+        versions[i] = object->versions[i];
+        content_hash(blob_slice(versions[i].content), hash);
+        if (memcmp(hash, versions[i].content_hash, sizeof hash) != 0) {
+            versions[i].content = NULL;
+            versions[i].xattrs = NULL;
+        }
     }
-    enum status status = load_object(plan->state, plan->batch, plan->key, &plan->object_index);
+    if (versions != NULL && object_new(&object->clock, versions, object->version_count,
+                                       object->own, &sound) != STATUS_OK) {
+        sound = NULL;
+    }
+    free(versions);
+    return sound;
+}
+
+/* What the own copy is merged with: as it is, or what of it is sound. A new reference. */
+static enum status own_copy(const struct plan *plan, bool heals, struct object **ret_copy)
+{
+    struct object *current = batch_object(plan->batch, plan->object_index);
+
+    if (!heals || current == NULL) {
+        *ret_copy = object_ref(current);
+        return STATUS_OK;
+    }
+    *ret_copy = without_bad_contents(current);
+    return *ret_copy == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+/* Verified here and not by the core: hashing takes a while, and this is another thread where it
+ * does. */
+static enum status plan_merge(struct plan *plan, const struct store_request *request)
+{
+    struct object *copy = NULL;
+    enum status status = object_is_acceptable(request->object);
+
+    if (status == STATUS_OK) {
+        status = load_object(plan->state, plan->batch, plan->key, &plan->object_index);
+    }
+    if (status == STATUS_OK) {
+        status = own_copy(plan, request->heals, &copy);
+    }
     if (status != STATUS_OK) {
         return status;
     }
-    plan->object = object_merge(batch_object(plan->batch, plan->object_index), incoming);
+    plan->object = object_merge(copy, request->object);
+    object_unref(copy);
+    if (plan->object == NULL) {
+        return STATUS_NO_MEMORY;
+    }
     plan->has_object = true;
-    return plan->object == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+    return object_has_contents(plan->object) ? STATUS_OK : STATUS_CORRUPT;
 }
 
 enum status apply_merge(struct store_state *state, struct batch *batch,
@@ -394,7 +449,7 @@ enum status apply_merge(struct store_state *state, struct batch *batch,
 
     assert(request->object != NULL && request->parts != 0);
     if ((request->parts & REPLICA_OBJECT) != 0) {
-        status = plan_merge(&plan, request->object);
+        status = plan_merge(&plan, request);
     }
     if (status == STATUS_OK && (request->parts & REPLICA_ROW) != 0 && !key_is_root(plan.key)) {
         status = plan_row(&plan, request->object);
@@ -456,6 +511,7 @@ enum status apply_get(struct store_state *state, struct batch *batch,
         status = record_verify(object);
         if (status != STATUS_OK) {
             batch_note_damage(batch, index, "content checksum mismatch");
+            ret_result->is_bad_copy = true;
         }
     }
     if (status == STATUS_OK) {

@@ -83,6 +83,8 @@ struct store_request {
     struct object *object;
     uint8_t parts; /* REPLICA_OBJECT | REPLICA_ROW */
                    /* with_intent: a handed-off object, the row is this node's duty now */
+    bool heals; /* contents of the own copy that do not match their hash are replaced by those
+                   of `object`; STATUS_CORRUPT if it lacks one of them */
 
     bool sync; /* COORDINATE, MERGE: survive a power cut, not just a crash: written with a sync
                   even if nothing changes */
@@ -138,6 +140,7 @@ struct store_request {
 /* One object or row, as TREE_KEYS and SCRUB find it. */
 struct scrubbed_entry {
     struct tree_entry entry;
+    bool is_bad_copy;      /* SCRUB: a content does not match its hash */
     uint64_t tombstone_us; /* when it was deleted, if no version is live; else 0 */
 };
 
@@ -149,6 +152,8 @@ struct store_result {
     struct object *object; /* GET (NULL: none), COORDINATE and MERGE: the copy after it;
                               FIND_LIVE_ROW: the row */
     uint64_t intent_stamp; /* COORDINATE with_intent: the stamp it left */
+    bool is_bad_copy;      /* CORRUPT: a content does not match its hash. It concerns this key's
+                              copy alone: the database is sound */
     bool revive;           /* COORDINATE, MERGE: a revival intent was left */
     struct message_list_reply list; /* LIST; FIND_LIVE_ROW: one row, or none */
     struct intent *intents;         /* LIST_INTENTS: owned array */

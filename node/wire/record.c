@@ -212,21 +212,7 @@ enum status record_decode(struct slice bytes, struct object **ret_object)
 
 enum status record_verify(const struct object *object)
 {
-    uint8_t hash[CONTENT_HASH_SIZE];
-
-    assert(object != NULL);
-    for (uint32_t i = 0; i < object->version_count; i++) {
-        const struct version *version = &object->versions[i];
-
-        if (version->content == NULL) {
-            continue;
-        }
-        content_hash(blob_slice(version->content), hash);
-        if (memcmp(hash, version->content_hash, sizeof(hash)) != 0) {
-            return STATUS_CORRUPT;
-        }
-    }
-    return STATUS_OK;
+    return object_is_sound(object) ? STATUS_OK : STATUS_CORRUPT;
 }
 
 bool record_is_live(struct slice bytes)

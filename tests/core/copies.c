@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "node/store/layout.h"
+#include "node/wire/record.h"
 #include "ring/preference_list.h"
 #include "tests/core/ask.h"
 #include "tests/ring/make.h"
@@ -41,6 +43,27 @@ void copy_write(struct world *world, int node, const char *key, const char *text
     struct store_result result = {0};
     apply(world, node, &request, &result);
     assert_int_equal(result.status, STATUS_OK);
+    store_result_release(&result);
+}
+
+void copy_spoil(struct world *world, int node, const char *key)
+{
+    struct store_state *store = world_store(world, node);
+    struct store_request request = {.operation = STORE_GET, .key = blob_of(key)};
+    struct store_result result = {0};
+    struct buffer place = {0};
+    struct buffer record = {0};
+    apply(world, node, &request, &result);
+    assert_int_equal(result.status, STATUS_OK);
+    struct object *object = result.object;
+    object->versions[object->version_count - 1].content_hash[0] ^= 1;
+    layout_object(&place, store->partition_count, slice_of_string(key));
+    record_encode(object, true, &record);
+    struct engine_write write = {.key = buffer_slice(&place), .value = buffer_slice(&record)};
+    assert_int_equal(store->engine->operations->write(store->engine, &write, 1, true),
+                     STATUS_OK);
+    buffer_release(&place);
+    buffer_release(&record);
     store_result_release(&result);
 }
 

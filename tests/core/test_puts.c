@@ -5,6 +5,8 @@
  * - the default quorum is a majority of N
  * - a connection that breaks in the middle of a put or a get costs no quorum that fallbacks
  *   could make up
+ * - a copy whose content does not match its hash is refused; one that is there already takes
+ *   nothing else out of reads, and is fetched anew
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -277,6 +279,79 @@ static void test_get__primaries_killed_in_the_middle__fallbacks_are_asked(void *
     world_free(world);
 }
 
+/* Bad copies ----------------------------------------------------------------------------- */
+
+/* Nobody's copies but this key's are doubted. */
+static void assert_sound(struct world *world, int nodes)
+{
+    for (int i = 0; i < nodes; i++) {
+        assert_int_equal(node_figure(world, i, "complete"), 1);
+        assert_int_equal(node_figure(world, i, "salvages"), 0);
+    }
+}
+
+static void test_replica_put__content_differs_from_its_hash__is_refused(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(3, 3);
+    struct object *object = NULL;
+    assert_int_equal(outcome(world, put_later(world, 1, "other", 3)), STATUS_OK);
+    copy_write(world, 0, "a", ONE, BOTH);
+    copy_spoil(world, 0, "a");
+
+    /* A sibling comes beside it, and the whole object goes to the others. */
+    assert_int_equal(outcome(world, put_later(world, 0, "a", 2)), STATUS_NO_QUORUM);
+
+    world_run(world, 5 * SECOND);
+    assert_true(node_figure(world, 1, "copies_refused") > 0);
+    assert_true(node_figure(world, 2, "copies_refused") > 0);
+    assert_copy(world, 1, "a", "none");
+    assert_copy(world, 2, "a", "none");
+    assert_sound(world, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(ask_get(world, i, "other", &object), STATUS_OK);
+        object_unref(object);
+        object = NULL;
+    }
+    world_free(world);
+}
+
+static enum status get_with(struct world *world, int node, const char *key, uint8_t r)
+{
+    struct message message = {.type = MESSAGE_GET, .request_id = 2};
+    message.get.key = blob_of(key);
+    message.get.r = r;
+    message.get.deadline_ms = 5000;
+    return outcome(world, world_ask(world, node, &message));
+}
+
+static void assert_healed(struct world *world, int node)
+{
+    world_run(world, 5 * SECOND);
+    assert_sound(world, 3);
+    assert_int_equal(node_figure(world, node, "copies_healed"), 1);
+    char text[256];
+    copy_read(world, node, "a", text, sizeof text);
+    assert_string_not_equal(text, "none");
+}
+
+static void test_get__bad_copy__others_answer_and_it_is_healed(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(3, 3);
+    assert_int_equal(outcome(world, put_later(world, 0, "a", 3)), STATUS_OK);
+
+    copy_spoil(world, 0, "a");
+    assert_int_equal(get_with(world, 0, "a", 2), STATUS_OK);
+    assert_healed(world, 0);
+    /* A replica finds it too, and tells that it cannot answer. */
+    copy_spoil(world, 1, "a");
+    assert_int_equal(get_with(world, 0, "a", 3), STATUS_NO_QUORUM);
+    assert_healed(world, 1);
+    assert_int_equal(get_with(world, 0, "a", 3), STATUS_OK);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +363,8 @@ int main(void)
         cmocka_unit_test(test_put__primaries_killed_in_the_middle__fallbacks_take_over),
         cmocka_unit_test(test_put__fallback_killed_in_the_middle__the_next_takes_over),
         cmocka_unit_test(test_get__primaries_killed_in_the_middle__fallbacks_are_asked),
+        cmocka_unit_test(test_replica_put__content_differs_from_its_hash__is_refused),
+        cmocka_unit_test(test_get__bad_copy__others_answer_and_it_is_healed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
