@@ -27,14 +27,14 @@ await_node()
     until grep -q '^dynamod: ready on ' "$work/ready"; do
         tries=$((tries + 1))
         kill -0 "$node" 2>/dev/null || fail "dynamod ended: $(cat "$work/log")"
-        test $tries -lt 200 || fail "dynamod is not ready after 20 s"
+        test $tries -lt 3000 || fail "dynamod is not ready after 300 s"
         sleep 0.1
     done
     address=$(sed -n 's/^dynamod: ready on //p' "$work/ready")
     # It listens; its cluster of one may still be on its way to the disk.
     until ctl ring >/dev/null 2>&1; do
         tries=$((tries + 1))
-        test $tries -lt 200 || fail "dynamod has no ring after 20 s"
+        test $tries -lt 3000 || fail "dynamod has no ring after 300 s"
         sleep 0.1
     done
 }
@@ -92,7 +92,7 @@ expect 0 hints --json
 json 'it["hints"] == [] and it["total"]["count"] == 0 and it["unreachable"] == []'
 expect 0 repair
 grep -q '^repair began on 1 of 1 members$' "$work/out" || fail "repair does not begin"
-expect 0 repair --wait --timeout 60
+expect 0 repair --wait --timeout 600
 grep -q '^1 of 1 members through: ' "$work/out" || fail "repair does not end"
 expect 0 repair --wait --json
 json 'it["finished"] and it["complete"] and it["pairs_failed"] == 0 and it["members"][0]["passes"] > 0'

@@ -50,6 +50,11 @@ wait_for() {
     done
 }
 
+# have_added COUNT - or the shoppers are through.
+have_added() {
+    [ "$(cat "$directory"/acked.mount* 2> /dev/null | wc -l)" -ge "$1" ]
+}
+
 has_one_version() {
     [ "$(ls "$directory/mount$1/carts")" = alice ]
 }
@@ -64,7 +69,7 @@ cluster up -n 3 -m 2 --port 17701 || fail "the cluster does not start"
 mkdir "$directory/mount1/carts" || fail "mkdir"
 
 # A conflict for sure: two first writes that know nothing of each other.
-wait_for 5 test -d "$directory/mount2/carts" || fail "the second mount does not see carts/"
+wait_for 300 test -d "$directory/mount2/carts" || fail "the second mount does not see carts/"
 exec 3> "$directory/mount1/carts/alice" 4> "$directory/mount2/carts/alice"
 echo "first-1 first tea" >&3
 echo "first-2 first milk" >&4
@@ -82,9 +87,9 @@ for ((shopper = 1; shopper <= shoppers; shopper++)); do
         shopping="$shopping $!"
     done
 done
-sleep 1
+wait_for 300 have_added 10 || fail "the shoppers stand still"
 cluster stop 3
-sleep 2
+wait_for 300 have_added 30 || fail "the shoppers stand still without node 3"
 cluster start 3 || fail "node 3 does not come back"
 for shopper in $shopping; do
     wait "$shopper" || fail "an add failed for good"
@@ -96,11 +101,11 @@ sort "$directory"/acked.* > "$directory/acked"
 count=$(wc -l < "$directory/acked")
 [ "$count" -eq $((2 * shoppers * adds + 3)) ] || fail "$count adds were acknowledged, not all"
 for mount in 1 2; do
-    if ! wait_for 10 has_all $mount; then
+    if ! wait_for 300 has_all $mount; then
         cat "$directory/lost"
         fail "acknowledged adds are lost on mount $mount"
     fi
-    if ! wait_for 10 has_one_version $mount; then
+    if ! wait_for 300 has_one_version $mount; then
         ls -l "$directory/mount$mount/carts"
         fail "the carts did not become one on mount $mount"
     fi

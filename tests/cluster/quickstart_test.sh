@@ -12,7 +12,7 @@ point=$directory/mount
 
 finish() {
     fusermount3 -u "$point" 2> /dev/null
-    for ((i = 0; i < 100; i++)); do
+    for ((i = 0; i < 3000; i++)); do
         mountpoint -q "$point" || break
         sleep 0.1
     done
@@ -49,7 +49,7 @@ done
 
 # What was written is there again after unmounting.
 fusermount3 -u "$point" || fail "cannot unmount"
-for ((i = 0; i < 100; i++)); do
+for ((i = 0; i < 3000; i++)); do
     "$build/fs/dynamofs" --data "$directory/data" --listen "$listen" "$point" 2> /dev/null && break
     sleep 0.1
 done

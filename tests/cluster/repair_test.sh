@@ -40,7 +40,7 @@ sys.exit(sum(one["count"] for one in told["hints"]) + len(told["unreachable"]) >
 }
 
 nobody_refills() {
-    ctl repair --wait --timeout 60 --json > "$work/repair.json"
+    ctl repair --wait --timeout 600 --json > "$work/repair.json"
 }
 
 test_node_that_was_killed_catches_up_by_hints() {
@@ -48,7 +48,7 @@ test_node_that_was_killed_catches_up_by_hints() {
     node_kill 3
     put_many 51 150
     node_start 3
-    wait_until 60 no_hints || fail "hints are left: $(ctl hints)"
+    wait_until "$deadline" no_hints || fail "hints are left: $(ctl hints)"
     good nobody_refills
     equal 0 "$(figure keys_repaired)" "what was left to repair after the hints"
     have_all 150
@@ -58,7 +58,7 @@ test_node_that_was_stopped_catches_up_by_hints() {
     kill -STOP "$(pid_of node2)"
     put_many 151 250
     kill -CONT "$(pid_of node2)"
-    wait_until 60 no_hints || fail "hints are left: $(ctl hints)"
+    wait_until "$deadline" no_hints || fail "hints are left: $(ctl hints)"
     good nobody_refills
     equal 0 "$(figure keys_repaired)" "what was left to repair after the hints"
     have_all 250
@@ -69,12 +69,12 @@ test_node_whose_directory_was_deleted_refills() {
     rm -rf "$work/node2"
     put_many 251 300
     node_start 2
-    wait_until 90 nobody_refills || fail "node 2 does not refill: $(ctl repair --wait 2>&1)"
+    wait_until "$deadline" nobody_refills || fail "node 2 does not refill: $(ctl repair --wait 2>&1)"
     # It counts as a full replica now: with another one gone the two must have everything.
     node_kill 1
     have_all 300
     node_start 1
-    wait_until 60 no_hints || fail "hints are left: $(ctl hints)"
+    wait_until "$deadline" no_hints || fail "hints are left: $(ctl hints)"
 }
 
 test_block_of_noise_is_found_named_and_repaired() {
@@ -88,7 +88,7 @@ test_block_of_noise_is_found_named_and_repaired() {
     dd if=/dev/urandom of="$table" bs=1024 seek=64 count=4 conv=notrunc status=none
     node_start 3
     wait_until "$deadline" node_answers 3
-    wait_until 120 nobody_refills || fail "node 3 is not repaired: $(ctl repair --wait 2>&1)"
+    wait_until "$deadline" nobody_refills || fail "node 3 is not repaired: $(ctl repair --wait 2>&1)"
     grep -q "${table##*/}" "$work/logs/node3" || fail "the log does not name ${table##*/}"
     node_kill 1
     have_all 300

@@ -8,12 +8,13 @@ writers=$(dirname "$0")/writers.py
 timeout=5
 cluster_start 3
 
-# writers_start MOUNT SECONDS - four of them, each with its own record.
+# writers_start MOUNT - four of them, each with its own record.
 writers_start() {
     local i
+    rm -f "$work/stop"
     for i in 1 2 3 4; do
-        start "writer$i" python3 "$writers" write "$work/$1" "$work/record-$1-$i" "w$i" "$2" \
-            "$((timeout + 2))"
+        start "writer$i" python3 "$writers" write "$work/$1" "$work/record-$1-$i" "w$i" \
+            "$work/stop" "$((timeout + deadline))"
     done
 }
 
@@ -24,10 +25,11 @@ writers_are_done() {
     done
 }
 
-# writers_await SECONDS - until all are done; fails if one says that something was wrong.
-writers_await() {
+# writers_stop - and waits until all are done; fails if one says that something was wrong.
+writers_stop() {
     local i
-    wait_until "$1" writers_are_done || fail "a writer hangs"
+    touch "$work/stop"
+    wait_until "$deadline" writers_are_done || fail "a writer hangs"
     for i in 1 2 3 4; do
         tail -n 1 "$work/logs/writer$i" | grep -q closed ||
             fail "writer $i: $(tail -n 1 "$work/logs/writer$i")"
@@ -43,13 +45,13 @@ records_have_grown() {
 await_closes() {
     local have
     have=$(cat "$work"/record-"$1"-* 2> /dev/null | wc -l)
-    wait_until 30 records_have_grown "$1" $((have + $2)) || fail "the writers stand still"
+    wait_until "$deadline" records_have_grown "$1" $((have + $2)) || fail "the writers stand still"
 }
 
 test_nodes_are_killed_in_turn__no_acknowledged_close_is_lost() {
     local i
     mount_start nodes --cluster "$cluster" -o timeout=$timeout
-    writers_start nodes 20
+    writers_start nodes
     for i in 1 2 3 1 2 3; do
         await_closes nodes 300
         node_kill "$i"
@@ -57,7 +59,7 @@ test_nodes_are_killed_in_turn__no_acknowledged_close_is_lost() {
         node_start "$i"
         wait_until "$deadline" node_answers "$i" || fail "node $i does not come back"
     done
-    writers_await 90
+    writers_stop
     # Through a mount that has seen nothing of it.
     mount_start witness --cluster "$cluster"
     good python3 "$writers" check "$work/witness" "$work"/record-nodes-*
@@ -68,10 +70,10 @@ test_nodes_are_killed_in_turn__no_acknowledged_close_is_lost() {
 
 test_mount_is_killed__no_acknowledged_close_is_lost() {
     mount_start victim --cluster "$cluster" -o timeout=$timeout
-    writers_start victim 60
+    writers_start victim
     await_closes victim 200
     end victim KILL
-    writers_await 30
+    writers_stop
     good fusermount3 -u -z "$work/victim"
     mount_start victim --cluster "$cluster"
     good python3 "$writers" check "$work/victim" "$work"/record-victim-*
@@ -81,7 +83,7 @@ test_mount_is_killed__no_acknowledged_close_is_lost() {
 test_all_nodes_are_killed_at_once__no_acknowledged_close_is_lost() {
     local i
     mount_start power --cluster "$cluster" -o timeout=$timeout
-    writers_start power 12
+    writers_start power
     await_closes power 200
     for i in 1 2 3; do
         kill -KILL "$(pid_of "node$i")"
@@ -93,17 +95,18 @@ test_all_nodes_are_killed_at_once__no_acknowledged_close_is_lost() {
     for i in 1 2 3; do
         wait_until "$deadline" node_answers "$i" || fail "node $i does not come back"
     done
-    writers_await 60
+    await_closes power 200
+    writers_stop
     good python3 "$writers" check "$work/power" "$work"/record-power-*
     mount_stop power
 }
 
 test_embedded_mount_is_killed__no_acknowledged_close_is_lost() {
     mount_start alone --data "$work/alone.data" --listen 127.0.0.1:0
-    writers_start alone 60
+    writers_start alone
     await_closes alone 300
     end alone KILL
-    writers_await 30
+    writers_stop
     good fusermount3 -u -z "$work/alone"
     mount_start alone --data "$work/alone.data" --listen 127.0.0.1:0
     good python3 "$writers" check "$work/alone" "$work"/record-alone-*

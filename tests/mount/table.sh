@@ -169,7 +169,7 @@ test_rm_rf__drops_the_siblings_too() {
     both_show gone f f~v1 f~v2
     rm -rf "$b/gone"
     [ ! -e "$b/gone" ] || fail "it is still on b"
-    wait_until 5 test ! -e "$a/gone" || fail "it is still on a"
+    wait_until "$deadline" test ! -e "$a/gone" || fail "it is still on a"
 }
 
 test_delete_against_write__the_write_stays() {
@@ -193,7 +193,7 @@ test_file_against_directory__the_directory_keeps_the_name() {
     both_show kinds x x~v1
     both_hold kinds/x~v1 "a file"
     echo inside > "$b/kinds/x/inside"
-    wait_until 5 test -d "$a/kinds/x" || fail "it is no directory on a"
+    wait_until "$deadline" test -d "$a/kinds/x" || fail "it is no directory on a"
     both_hold kinds/x/inside inside
     rm "$b/kinds/x~v1"
     both_show kinds x
@@ -224,7 +224,7 @@ test_rmdir_against_create__the_file_stays() {
     rmdir "$a/keep/d"
     echo kept >&3
     exec 3>&-
-    wait_until 10 test -d "$a/keep/d" || fail "the directory did not come back"
+    wait_until "$deadline" test -d "$a/keep/d" || fail "the directory did not come back"
     both_show keep/d f
     both_hold keep/d/f kept
 }

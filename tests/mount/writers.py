@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """writers.py - writes files and keeps a record of every close that succeeded.
 
-usage: writers.py write DIRECTORY RECORD NAME SECONDS DEADLINE
+usage: writers.py write DIRECTORY RECORD NAME STOP DEADLINE
        writers.py check DIRECTORY RECORD...
 
-write: rewrites its own five files and creates new ones, for SECONDS. After a close that returned
-success, appends "FILE ROUND" to RECORD and syncs it; what an error leaves open it records as
-"FILE ?ROUND". Exits with 1 if an operation took longer than DEADLINE seconds.
+write: rewrites its own five files and creates new ones, until the file STOP is there or the mount
+is gone. After a close that returned success, appends "FILE ROUND" to RECORD and syncs it; what an
+error leaves open it records as "FILE ?ROUND". Exits with 1 if an operation took longer than DEADLINE
+seconds: a hang, for a busy machine may need many times what a quiet one does.
 check: each file holds the last acknowledged round, or one after it whose outcome was open.
 """
 
@@ -23,13 +24,12 @@ def content(name, number):
     return line * (1 + number * 37 % 400)
 
 
-def write(directory, record, name, seconds, deadline):
-    end = time.monotonic() + seconds
+def write(directory, record, name, stop, deadline):
     number = 0
     acknowledged = failed = 0
     slowest = 0.0
     with open(record, "a") as log:
-        while time.monotonic() < end:
+        while not os.path.exists(stop):
             number += 1
             file = f"{name}-{number % 5}" if number % 25 else f"{name}-new-{number}"
             begin = time.monotonic()
@@ -115,8 +115,8 @@ def check(directory, records):
 
 def main(arguments):
     if len(arguments) == 6 and arguments[0] == "write":
-        _, directory, record, name, seconds, deadline = arguments
-        return write(directory, record, name, float(seconds), float(deadline))
+        _, directory, record, name, stop, deadline = arguments
+        return write(directory, record, name, stop, float(deadline))
     if len(arguments) >= 3 and arguments[0] == "check":
         return check(arguments[1], arguments[2:])
     print(__doc__, file=sys.stderr)
