@@ -14,6 +14,8 @@ int errno_of_status(enum status status)
         return ENOENT;
     case STATUS_TIMEOUT:
         return ETIMEDOUT;
+    case STATUS_INTERRUPTED:
+        return EINTR;
     case STATUS_BUSY:
         return EBUSY;
     case STATUS_TOO_LARGE:

@@ -8,7 +8,9 @@
 #include <string.h>
 #include <time.h>
 
-enum { BUCKETS_FIRST = 1024 };
+enum { BUCKETS_FIRST = 1024, LONG_WAIT_MS = 60 * 1000 };
+
+#define NANOSECONDS UINT64_C(1000000000)
 
 static uint32_t bucket_of_id(const struct inodes *inodes, uint64_t id)
 {
@@ -91,20 +93,27 @@ void inodes_unlock(struct inodes *inodes)
     pthread_mutex_unlock(&inodes->lock);
 }
 
-bool node_take_token(struct inodes *inodes, struct node *node, uint32_t deadline_ms)
+static uint64_t now_ns(void)
 {
-    struct timespec until;
-    int failed = 0;
+    struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += deadline_ms / 1000;
-    until.tv_nsec += (long)(deadline_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    while (node->is_token_taken && failed == 0) {
-        failed = pthread_cond_timedwait(&inodes->token_returned, &inodes->lock, &until);
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * NANOSECONDS + (uint64_t)now.tv_nsec;
+}
+
+bool node_take_token(struct inodes *inodes, struct node *node, uint64_t deadline_ns)
+{
+    uint64_t now;
+
+    while (node->is_token_taken && !kv_limits_is_interrupted() &&
+           (now = now_ns()) < deadline_ns) {
+        uint64_t until_ns = now + kv_limits_wait_ms(LONG_WAIT_MS) * (NANOSECONDS / 1000);
+        if (until_ns > deadline_ns) {
+            until_ns = deadline_ns;
+        }
+        struct timespec until = {.tv_sec = (time_t)(until_ns / NANOSECONDS),
+                                 .tv_nsec = (long)(until_ns % NANOSECONDS)};
+        (void)pthread_cond_timedwait(&inodes->token_returned, &inodes->lock, &until);
     }
     if (node->is_token_taken) {
         return false;

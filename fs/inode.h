@@ -85,10 +85,11 @@ void inodes_unlock(struct inodes *inodes);
 
 /*
  * A node's token serialises whatever puts it, moves it, removes it, or loads it first; who has
- * it may make kv calls. False if it was not returned in time. Of several nodes take that with
+ * it may make kv calls. False if it was not returned before `deadline_ns` (CLOCK_MONOTONIC), or
+ * the thread was interrupted meanwhile (kv_limits_begin). Of several nodes take that with
  * the lower id first, but a directory before what is in it.
  */
-bool node_take_token(struct inodes *inodes, struct node *node, uint32_t deadline_ms);
+bool node_take_token(struct inodes *inodes, struct node *node, uint64_t deadline_ns);
 void node_return_token(struct inodes *inodes, struct node *node);
 
 /* NULL if there is none. */

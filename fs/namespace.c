@@ -236,6 +236,7 @@ int fs_check_empty(struct fs *fs, struct node *directory)
         resume = blob_ref(rows.resume);
         more = rows.more;
         kv_rows_release(&rows);
+        kv_limits_renew(); /* any number of removed names */
     }
     blob_unref(resume);
     buffer_release(&key);

@@ -4,6 +4,7 @@
 #include "fs/ops_internal.h"
 
 #include "fs/model.h"
+#include "fs/signals.h"
 
 void fs_set_session(struct fs *fs, struct fuse_session *session)
 {
@@ -13,6 +14,31 @@ void fs_set_session(struct fs *fs, struct fuse_session *session)
 struct fs *ops_fs(fuse_req_t request)
 {
     return fuse_req_userdata(request);
+}
+
+/* Programs take signals all the time that do not mean that they stop waiting. */
+static bool is_interrupted(void *context)
+{
+    fuse_req_t request = context;
+
+    return fuse_req_interrupted(request) && signals_end_a_wait(fuse_req_ctx(request)->pid);
+}
+
+void ops_begin(fuse_req_t request)
+{
+    uint32_t deadline_ms = ops_fs(request)->config.deadline_ms;
+    struct kv_limits limits = {
+        .budget_ms = deadline_ms != 0 ? deadline_ms : KV_DEADLINE_DEFAULT_MS,
+        .is_interrupted = is_interrupted,
+        .context = request,
+    };
+
+    kv_limits_begin(&limits);
+}
+
+void ops_end(void)
+{
+    kv_limits_end();
 }
 
 struct fs_creation ops_creation(fuse_req_t request, mode_t mode)

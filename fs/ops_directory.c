@@ -17,8 +17,10 @@ void ops_opendir(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *inf
 {
     struct fs *fs = ops_fs(request);
     struct directory *directory;
-    int failed = fs_opendir(fs, node, &directory);
 
+    ops_begin(request);
+    int failed = fs_opendir(fs, node, &directory);
+    ops_end();
     if (failed != 0) {
         fuse_reply_err(request, failed);
         return;
@@ -41,7 +43,10 @@ void ops_fsyncdir(fuse_req_t request, fuse_ino_t node, int data_only,
 {
     (void)data_only;
     (void)info;
-    fuse_reply_err(request, fs_fsyncdir(ops_fs(request), node));
+    ops_begin(request);
+    int failed = fs_fsyncdir(ops_fs(request), node);
+    ops_end();
+    fuse_reply_err(request, failed);
 }
 
 /* A reply under construction. */
@@ -131,9 +136,11 @@ static void list(fuse_req_t request, size_t size, off_t offset, struct fuse_file
         fuse_reply_err(request, ENOMEM);
         return;
     }
+    ops_begin(request);
     directory_lock(reply.directory);
     int failed = fill(&reply, (uint64_t)offset, plus);
     directory_unlock(reply.directory);
+    ops_end();
     if (failed == 0) {
         fuse_reply_buf(request, reply.bytes, reply.used);
     } else {

@@ -20,8 +20,10 @@ void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t 
     struct fs_creation creation = ops_creation(request, mode);
     struct fs_entry entry;
     struct file *file;
-    int failed = fs_create(fs, parent, name, &creation, &entry, &file);
 
+    ops_begin(request);
+    int failed = fs_create(fs, parent, name, &creation, &entry, &file);
+    ops_end();
     if (failed != 0) {
         fuse_reply_err(request, failed);
         return;
@@ -39,8 +41,10 @@ void ops_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
 {
     struct fs *fs = ops_fs(request);
     struct fs_opened opened;
-    int failed = fs_open(fs, node, (info->flags & O_TRUNC) != 0, &opened);
 
+    ops_begin(request);
+    int failed = fs_open(fs, node, (info->flags & O_TRUNC) != 0, &opened);
+    ops_end();
     if (failed != 0) {
         fuse_reply_err(request, failed);
         return;
@@ -64,9 +68,11 @@ void ops_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
 {
     struct slice bytes;
     struct blob *blob;
-    int failed = fs_read(file_of(info), (uint64_t)offset, size, &bytes, &blob);
 
     (void)node;
+    ops_begin(request);
+    int failed = fs_read(file_of(info), (uint64_t)offset, size, &bytes, &blob);
+    ops_end();
     if (failed != 0) {
         fuse_reply_err(request, failed);
         return;
@@ -79,9 +85,11 @@ void ops_write(fuse_req_t request, fuse_ino_t node, const char *bytes, size_t si
                off_t offset, struct fuse_file_info *info)
 {
     bool append = (info->flags & O_APPEND) != 0 && !info->writepage;
-    int failed = fs_write(file_of(info), slice_of(bytes, size), (uint64_t)offset, append);
 
     (void)node;
+    ops_begin(request);
+    int failed = fs_write(file_of(info), slice_of(bytes, size), (uint64_t)offset, append);
+    ops_end();
     if (failed == 0) {
         fuse_reply_write(request, size);
     } else {
@@ -102,21 +110,28 @@ static bool is_duplicated(fuse_req_t request, fuse_ino_t node)
 void ops_flush(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
 {
     struct file *file = file_of(info);
-    bool more_follow = fs_is_unwritten(file) && is_duplicated(request, node);
 
-    fuse_reply_err(request, fs_flush(ops_fs(request), file, more_follow));
+    ops_begin(request);
+    bool more_follow = fs_is_unwritten(file) && is_duplicated(request, node);
+    int failed = fs_flush(ops_fs(request), file, more_follow);
+    ops_end();
+    fuse_reply_err(request, failed);
 }
 
 void ops_fsync(fuse_req_t request, fuse_ino_t node, int data_only, struct fuse_file_info *info)
 {
     (void)node;
     (void)data_only; /* content and attributes are one put */
-    fuse_reply_err(request, fs_fsync(ops_fs(request), file_of(info)));
+    ops_begin(request);
+    int failed = fs_fsync(ops_fs(request), file_of(info));
+    ops_end();
+    fuse_reply_err(request, failed);
 }
 
 void ops_release(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
 {
     (void)node;
+    /* Nobody waits for it, and it is the last chance of what is not put yet: no limits. */
     fs_release(ops_fs(request), file_of(info));
     fuse_reply_err(request, 0);
 }

@@ -10,6 +10,12 @@
 struct fs *ops_fs(fuse_req_t request);
 /* Whoever asks, and the permission bits of what is made. */
 struct fs_creation ops_creation(fuse_req_t request, mode_t mode);
+/*
+ * Around what a request asks of the cluster, and before its reply: all its calls together have
+ * one deadline, and end early once the kernel says that whoever waits was interrupted.
+ */
+void ops_begin(fuse_req_t request);
+void ops_end(void);
 /* What the kernel is told of an entry, with our timeouts. */
 struct fuse_entry_param ops_entry(struct fs *fs, const struct fs_entry *entry);
 /* Replies an entry, or the error; takes the reference back if the kernel did not take it. */

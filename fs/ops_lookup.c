@@ -10,8 +10,10 @@
 void ops_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
     struct fs_entry entry;
-    int failed = fs_lookup(ops_fs(request), parent, name, &entry);
 
+    ops_begin(request);
+    int failed = fs_lookup(ops_fs(request), parent, name, &entry);
+    ops_end();
     /* That nothing is there is said as an error, which the kernel does not remember: another
      * mount may make it the next moment. */
     ops_reply_entry(request, failed, &entry);
@@ -35,9 +37,11 @@ void ops_getattr(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *inf
 {
     struct stat attributes;
     double valid_s = 0;
-    int failed = fs_getattr(ops_fs(request), node, &attributes, &valid_s);
 
     (void)info;
+    ops_begin(request);
+    int failed = fs_getattr(ops_fs(request), node, &attributes, &valid_s);
+    ops_end();
     if (failed != 0) {
         fuse_reply_err(request, failed);
         return;
@@ -77,15 +81,19 @@ void ops_setattr(fuse_req_t request, fuse_ino_t node, struct stat *attributes, i
     if (to_set & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW)) {
         change.flags |= FS_CHANGE_MODIFIED;
     }
+    ops_begin(request);
     int failed = fs_setattr(ops_fs(request), node, &change, &result);
+    ops_end();
     ops_reply_attributes(request, failed, &result);
 }
 
 void ops_readlink(fuse_req_t request, fuse_ino_t node)
 {
     struct buffer target = {0};
-    int failed = fs_readlink(ops_fs(request), node, &target);
 
+    ops_begin(request);
+    int failed = fs_readlink(ops_fs(request), node, &target);
+    ops_end();
     buffer_append_byte(&target, 0);
     if (failed == 0 && target.failed) {
         failed = ENOMEM;
@@ -101,9 +109,11 @@ void ops_readlink(fuse_req_t request, fuse_ino_t node)
 void ops_statfs(fuse_req_t request, fuse_ino_t node)
 {
     struct statvfs space;
-    int failed = fs_statfs(ops_fs(request), &space);
 
     (void)node;
+    ops_begin(request);
+    int failed = fs_statfs(ops_fs(request), &space);
+    ops_end();
     if (failed == 0) {
         fuse_reply_statfs(request, &space);
     } else {

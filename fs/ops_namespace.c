@@ -17,7 +17,9 @@ void ops_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t m
         fuse_reply_err(request, EPERM); /* no devices, pipes or sockets in a cluster */
         return;
     }
+    ops_begin(request);
     int failed = fs_mknod(ops_fs(request), parent, name, &creation, &entry);
+    ops_end();
     ops_reply_entry(request, failed, &entry);
 }
 
@@ -25,8 +27,10 @@ void ops_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t m
 {
     struct fs_creation creation = ops_creation(request, mode);
     struct fs_entry entry;
-    int failed = fs_mkdir(ops_fs(request), parent, name, &creation, &entry);
 
+    ops_begin(request);
+    int failed = fs_mkdir(ops_fs(request), parent, name, &creation, &entry);
+    ops_end();
     ops_reply_entry(request, failed, &entry);
 }
 
@@ -34,8 +38,10 @@ void ops_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, cons
 {
     struct fs_creation creation = ops_creation(request, 0777);
     struct fs_entry entry;
-    int failed = fs_symlink(ops_fs(request), parent, name, target, &creation, &entry);
 
+    ops_begin(request);
+    int failed = fs_symlink(ops_fs(request), parent, name, target, &creation, &entry);
+    ops_end();
     ops_reply_entry(request, failed, &entry);
 }
 
@@ -49,12 +55,18 @@ void ops_link(fuse_req_t request, fuse_ino_t node, fuse_ino_t parent, const char
 
 void ops_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
-    fuse_reply_err(request, fs_unlink(ops_fs(request), parent, name));
+    ops_begin(request);
+    int failed = fs_unlink(ops_fs(request), parent, name);
+    ops_end();
+    fuse_reply_err(request, failed);
 }
 
 void ops_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
-    fuse_reply_err(request, fs_rmdir(ops_fs(request), parent, name));
+    ops_begin(request);
+    int failed = fs_rmdir(ops_fs(request), parent, name);
+    ops_end();
+    fuse_reply_err(request, failed);
 }
 
 void ops_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
@@ -72,5 +84,8 @@ void ops_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_in
         fuse_reply_err(request, EINVAL); /* two keys cannot be exchanged at once */
         return;
     }
-    fuse_reply_err(request, fs_rename(ops_fs(request), &names));
+    ops_begin(request);
+    int failed = fs_rename(ops_fs(request), &names);
+    ops_end();
+    fuse_reply_err(request, failed);
 }

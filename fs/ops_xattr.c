@@ -24,8 +24,10 @@ static void reply_bytes(fuse_req_t request, int failed, const struct buffer *byt
 void ops_getxattr(fuse_req_t request, fuse_ino_t node, const char *name, size_t size)
 {
     struct buffer value = {0};
-    int failed = fs_getxattr(ops_fs(request), node, name, &value);
 
+    ops_begin(request);
+    int failed = fs_getxattr(ops_fs(request), node, name, &value);
+    ops_end();
     reply_bytes(request, failed, &value, size);
     buffer_release(&value);
 }
@@ -33,8 +35,10 @@ void ops_getxattr(fuse_req_t request, fuse_ino_t node, const char *name, size_t 
 void ops_listxattr(fuse_req_t request, fuse_ino_t node, size_t size)
 {
     struct buffer names = {0};
-    int failed = fs_listxattr(ops_fs(request), node, &names);
 
+    ops_begin(request);
+    int failed = fs_listxattr(ops_fs(request), node, &names);
+    ops_end();
     reply_bytes(request, failed, &names, size);
     buffer_release(&names);
 }
@@ -49,12 +53,18 @@ void ops_setxattr(fuse_req_t request, fuse_ino_t node, const char *name, const c
         .must_exist = (flags & XATTR_REPLACE) != 0,
     };
 
-    fuse_reply_err(request, fs_setxattr(ops_fs(request), node, &change));
+    ops_begin(request);
+    int failed = fs_setxattr(ops_fs(request), node, &change);
+    ops_end();
+    fuse_reply_err(request, failed);
 }
 
 void ops_removexattr(fuse_req_t request, fuse_ino_t node, const char *name)
 {
     struct fs_xattr_change change = {.name = name, .remove = true};
 
-    fuse_reply_err(request, fs_setxattr(ops_fs(request), node, &change));
+    ops_begin(request);
+    int failed = fs_setxattr(ops_fs(request), node, &change);
+    ops_end();
+    fuse_reply_err(request, failed);
 }

@@ -43,10 +43,12 @@ int fs_take_token(struct fs *fs, struct node *node)
     if (deadline_ms == 0) {
         deadline_ms = KV_DEADLINE_DEFAULT_MS;
     }
+    uint64_t deadline_ns = (uint64_t)fs_monotonic_ns() +
+                           TOKEN_DEADLINES * (uint64_t)deadline_ms * UINT64_C(1000000);
     inodes_lock(&fs->inodes);
-    bool is_taken = node_take_token(&fs->inodes, node, TOKEN_DEADLINES * deadline_ms);
+    bool is_taken = node_take_token(&fs->inodes, node, kv_limits_deadline(deadline_ns));
     inodes_unlock(&fs->inodes);
-    return is_taken ? 0 : ETIMEDOUT;
+    return is_taken ? 0 : kv_limits_is_interrupted() ? EINTR : ETIMEDOUT;
 }
 
 void fs_return_token(struct fs *fs, struct node *node)

@@ -297,6 +297,7 @@ static int move_children(struct fs *fs, struct tree *tree, bool files_only, size
             } else if (!files_only) {
                 failed = move_directory(fs, tree, name);
             }
+            kv_limits_renew(); /* any number of names, each within the deadline */
         }
         blob_unref(resume);
         resume = blob_ref(rows.resume);

@@ -187,7 +187,7 @@ static void wait_for_all(const struct ctl *ctl, struct repair_survey *survey)
     };
     show_progress(&progress, survey);
     while (!is_over(survey) && socket_now_ns() < deadline_ns) {
-        socket_pause_until(socket_now_ns() + POLL_MS * NS_PER_MS);
+        (void)socket_pause_until(socket_now_ns() + POLL_MS * NS_PER_MS);
         ask_all(survey);
         show_progress(&progress, survey);
     }

@@ -29,6 +29,7 @@ static const struct {
                                 "a version that is named is not known: list it again"},
     [STATUS_NOT_READY] = {"not_ready", "the node is not a member of a ring yet"},
     [STATUS_DENIED] = {"denied", "not of this cluster: name its secret with --secret-file"},
+    [STATUS_INTERRUPTED] = {"interrupted", "interrupted while waiting for the cluster"},
 };
 
 const char *status_name(enum status status)

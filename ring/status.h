@@ -33,6 +33,8 @@ enum status {
     STATUS_NOT_READY = 18,         /* the node is not a member of a ring yet */
     STATUS_UNKNOWN_VERSION = 19,   /* a put names a version that no copy at hand knows */
     STATUS_DENIED = 20,            /* the other side did not prove that it knows the secret */
+    STATUS_INTERRUPTED = 21, /* whoever waited was interrupted; a put is indeterminate. Never
+                                sent */
     STATUS_COUNT
 };
 

@@ -41,7 +41,9 @@ struct cluster {
     struct kv_options defaults;
     atomic_uint failing_count; /* readable without the lock: 0 is the usual case */
     atomic_uint latency_us;    /* what answers have been taking of late */
-    pthread_mutex_t lock;      /* around all below, never held over a wait */
+    /* No node answered in the whole time of a call: until then operations wait briefly. */
+    atomic_uint_fast64_t silent_until_ns;
+    pthread_mutex_t lock; /* around all below, never held over a wait */
     struct ring_snapshot *snapshot;
     uint64_t ring_asked_ns;
     struct node_health failing[MEMBERS_MAX]; /* the first failing_count are in use */
@@ -66,6 +68,17 @@ uint32_t cluster_node_pause_ms(struct cluster *cluster, node_id id);
 /* Asks a failing node whose pause is over whether it is well again, unless another call does,
  * and waits a moment for its answer. For a call that has its own. */
 void cluster_nodes_probe(struct cluster *cluster, uint64_t deadline_ns);
+/*
+ * A program makes several operations in a row (`mv` three), and to wait for each as long as for
+ * the first, where nobody answers at all, would be in vain. A call of a bounded operation
+ * (kv_limits_begin) that waited for at least half of `whole_ns` without any answer is told of
+ * by _note; for as long again after it the calls of such operations wait a share of it, until
+ * any node answers. Then one waits in full again, so that a cluster that has become slow is
+ * found.
+ */
+uint64_t cluster_silence_deadline(struct cluster *cluster, uint64_t deadline_ns,
+                                  uint64_t whole_ns);
+void cluster_silence_note(struct cluster *cluster, uint64_t begin_ns, uint64_t whole_ns);
 /* What answers have been taking of late: rises fast and falls slowly; 0 in the beginning. */
 uint64_t cluster_latency_ns(struct cluster *cluster);
 void cluster_latency_learn(struct cluster *cluster, uint64_t took_ns);
@@ -77,6 +90,7 @@ struct cluster_request {
     struct slice placed_by; /* the key whose nodes are asked */
     bool is_put;
     uint64_t deadline_ns;
+    uint64_t whole_ns; /* how long a call may last that is not the last one of an operation */
     /* Looks at a reply of OK or NOT_FOUND: STATUS_OK, or why it cannot be believed. */
     enum status (*check)(const struct cluster_request *request, const struct message *reply);
 };
@@ -85,7 +99,7 @@ struct cluster_request {
  * Asks the nodes of the key's preference list in turn until one answers, a rule forbids it, or
  * the deadline has passed. STATUS_OK and STATUS_NOT_FOUND: *ret_reply is to be released by the
  * caller; else it is untouched, and the status is the most telling one. For a put any failure
- * but TIMEOUT and NO_QUORUM says that surely nothing was written.
+ * but TIMEOUT, NO_QUORUM and INTERRUPTED says that surely nothing was written.
  */
 MUST_CHECK enum status cluster_call(struct cluster *cluster,
                                     const struct cluster_request *request,

@@ -55,6 +55,7 @@ struct course {
     struct cluster *cluster;
     const struct cluster_request *request;
     struct message reply; /* once VERDICT_DONE with STATUS_OK or STATUS_NOT_FOUND */
+    bool is_heard;        /* some node answered, whatever it was */
     bool is_open;         /* some attempt of a put may have been carried out */
     unsigned no_quorum_count;
     unsigned silent_count; /* attempts that ended without an answer in time */
@@ -94,7 +95,8 @@ static enum verdict judge_silence(struct course *course, node_id node, enum stat
                                   bool is_open)
 {
     note(course, status, is_open);
-    if (status == STATUS_NO_MEMORY || status == STATUS_TOO_LARGE) {
+    if (status == STATUS_NO_MEMORY || status == STATUS_TOO_LARGE ||
+        status == STATUS_INTERRUPTED) {
         course->telling = status; /* it is on this side */
         return VERDICT_DONE;
     }
@@ -125,7 +127,8 @@ static enum verdict judge_failure(struct course *course, node_id node, enum stat
         note(course, status, true);
         return VERDICT_LATER;
     case STATUS_TIMEOUT:
-        note(course, status, true);
+    case STATUS_INTERRUPTED: /* which is of this side: no node says so */
+        note(course, STATUS_TIMEOUT, true);
         return VERDICT_LATER;
     case STATUS_IO:
         /* A disk that fails may have written all the same. */
@@ -264,6 +267,7 @@ static enum verdict attempt(struct course *course, const struct ring *ring, uint
         return judge_silence(course, member->id, status, call.is_open);
     }
     uint64_t epoch = reply.ring_epoch;
+    course->is_heard = true;
     cluster_node_works(course->cluster, member->id);
     enum verdict verdict = judge_reply(course, member->id, &reply);
     message_release(&reply);
@@ -327,14 +331,17 @@ static bool run_round(struct course *course, const struct ring *ring)
     return is_any_left && course->no_quorum_count == 0;
 }
 
-/* The pause between two rounds. False if the deadline comes first. */
+/* The pause between two rounds. False if the deadline comes first, or an interruption. */
 static bool rest(struct course *course, uint32_t *pause_ms)
 {
     uint64_t until = socket_now_ns() + *pause_ms * NS_PER_MS;
     if (until >= course->request->deadline_ns) {
         return false;
     }
-    socket_pause_until(until);
+    if (!socket_pause_until(until)) {
+        course->telling = STATUS_INTERRUPTED;
+        return false;
+    }
     *pause_ms = 2 * *pause_ms < ROUND_PAUSE_MAX_MS ? 2 * *pause_ms : ROUND_PAUSE_MAX_MS;
     return true;
 }
@@ -343,7 +350,7 @@ static enum status conclude(struct course *course)
 {
     enum status status = course->telling;
     bool has_answer = course->reply.type != 0;
-    if (has_answer) {
+    if (has_answer || status == STATUS_INTERRUPTED) {
         return status;
     }
     if (course->is_open) {
@@ -359,6 +366,7 @@ enum status cluster_call(struct cluster *cluster, const struct cluster_request *
     assert(cluster && request && request->message && request->check && ret_reply);
     struct course course = {.cluster = cluster, .request = request};
     uint32_t pause_ms = ROUND_PAUSE_MIN_MS;
+    uint64_t begin_ns = socket_now_ns();
     bool go_on = true;
     while (go_on) {
         struct ring_snapshot *snapshot = cluster_ring_ref(cluster);
@@ -372,6 +380,9 @@ enum status cluster_call(struct cluster *cluster, const struct cluster_request *
         course.is_ring_old = false;
     }
     enum status status = conclude(&course);
+    if (!course.is_heard && status != STATUS_INTERRUPTED) {
+        cluster_silence_note(cluster, begin_ns, request->whole_ns);
+    }
     if (course.reply.type != 0) {
         *ret_reply = course.reply;
         cluster_nodes_probe(cluster, request->deadline_ns);

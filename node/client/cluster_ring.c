@@ -16,6 +16,9 @@ enum {
      * latencies. */
     PROBE_MIN_MS = 25,
     PROBE_LATENCIES = 4,
+    /* Where nobody answers at all, an operation waits for a tenth, but for two rounds. */
+    SILENT_SHARE = 10,
+    SILENT_MIN_MS = 300,
     /* One answer that took very long is no reason to wait as long for others. */
     LATENCY_MAX_MS = 500,
     LATENCY_RISE = 4, /* a quarter of the difference at once */
@@ -178,8 +181,33 @@ void cluster_node_failed(struct cluster *cluster, node_id id)
     pthread_mutex_unlock(&cluster->lock);
 }
 
+uint64_t cluster_silence_deadline(struct cluster *cluster, uint64_t deadline_ns,
+                                  uint64_t whole_ns)
+{
+    uint64_t now = socket_now_ns();
+    if (!kv_limits_are_set() || now >= atomic_load(&cluster->silent_until_ns)) {
+        return deadline_ns;
+    }
+    uint64_t patience = whole_ns / SILENT_SHARE;
+    if (patience < SILENT_MIN_MS * NS_PER_MS) {
+        patience = SILENT_MIN_MS * NS_PER_MS;
+    }
+    return now + patience < deadline_ns ? now + patience : deadline_ns;
+}
+
+void cluster_silence_note(struct cluster *cluster, uint64_t begin_ns, uint64_t whole_ns)
+{
+    uint64_t now = socket_now_ns();
+    if (kv_limits_are_set() && now - begin_ns >= whole_ns / 2) {
+        atomic_store(&cluster->silent_until_ns, now + whole_ns);
+    }
+}
+
 void cluster_node_works(struct cluster *cluster, node_id id)
 {
+    if (atomic_load(&cluster->silent_until_ns) != 0) {
+        atomic_store(&cluster->silent_until_ns, 0);
+    }
     if (atomic_load(&cluster->failing_count) == 0) {
         return;
     }
@@ -257,7 +285,7 @@ void cluster_nodes_probe(struct cluster *cluster, uint64_t deadline_ns)
     if (cluster_ring_fetch(cluster, address, until < deadline_ns ? until : deadline_ns,
                            &ignored) == STATUS_OK) {
         cluster_node_works(cluster, id);
-    } else {
+    } else if (!kv_limits_is_interrupted()) {
         cluster_node_failed(cluster, id);
     }
 }

@@ -123,5 +123,6 @@ void kv_close(struct kv *kv)
 
 bool kv_status_is_indeterminate(enum status status)
 {
-    return status == STATUS_TIMEOUT || status == STATUS_NO_QUORUM;
+    return status == STATUS_TIMEOUT || status == STATUS_NO_QUORUM ||
+           status == STATUS_INTERRUPTED;
 }

@@ -63,6 +63,33 @@ struct kv_space {
     uint64_t free_bytes;
 };
 
+/*
+ * What bounds all the calls that one thread makes for one operation of its own, so that their
+ * deadlines do not add up: beside its own deadline each call ends when the operation's has
+ * passed (STATUS_TIMEOUT), and within a tenth of a second of is_interrupted becoming true
+ * (STATUS_INTERRUPTED).
+ */
+struct kv_limits {
+    uint32_t budget_ms; /* of all calls together; 0: no bound */
+    /* Asked by the thread itself while it waits; may be NULL. */
+    bool (*is_interrupted)(void *context);
+    void *context;
+};
+
+/* From now on, until kv_limits_end, this thread's calls are bounded so; `limits` is copied. */
+void kv_limits_begin(const struct kv_limits *limits);
+void kv_limits_end(void);
+/* The operation has come on: its budget begins anew. For what consists of any number of steps,
+ * each of which is waited for. */
+void kv_limits_renew(void);
+/* The earlier of `deadline_ns` (CLOCK_MONOTONIC) and the end of the thread's budget. */
+uint64_t kv_limits_deadline(uint64_t deadline_ns);
+bool kv_limits_is_interrupted(void);
+bool kv_limits_are_set(void);
+/* How long a wait may last until kv_limits_is_interrupted is to be asked: `wanted_ms`, or less
+ * where somebody may interrupt. */
+uint32_t kv_limits_wait_ms(uint32_t wanted_ms);
+
 struct kv_operations {
     enum status (*get)(struct kv *kv, struct slice key, const struct kv_options *options,
                        struct object **ret_object);
@@ -83,7 +110,7 @@ struct kv {
 /*
  * Reads a key. STATUS_OK: *ret_object is live, caller unrefs. STATUS_NOT_FOUND: *ret_object is
  * NULL or a tombstone whose clock is the context. NO_QUORUM, TIMEOUT, UNREACHABLE, CORRUPT,
- * BUSY, BAD_KEY ...: untouched.
+ * BUSY, INTERRUPTED, BAD_KEY ...: untouched.
  */
 MUST_CHECK enum status kv_get(struct kv *kv, struct slice key, const struct kv_options *options,
                               struct object **ret_object);
@@ -91,7 +118,8 @@ MUST_CHECK enum status kv_get(struct kv *kv, struct slice key, const struct kv_o
 /*
  * Writes a key. STATUS_OK once W copies are acknowledged; *ret_row (may be NULL if not wanted)
  * is the projection of the object after the put: its clock is the context that supersedes what
- * is now there. TIMEOUT and NO_QUORUM are indeterminate: the write may yet appear.
+ * is now there. TIMEOUT, NO_QUORUM and INTERRUPTED are indeterminate: the write may yet
+ * appear.
  */
 MUST_CHECK enum status kv_put(struct kv *kv, const struct kv_put *put,
                               const struct kv_options *options, struct object **ret_row);

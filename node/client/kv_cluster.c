@@ -21,10 +21,17 @@ static struct cluster *cluster_of(struct kv *kv)
     return (struct cluster *)kv;
 }
 
-static uint64_t deadline_of(const struct cluster *cluster, const struct kv_options *options)
+static uint64_t whole_ns(const struct cluster *cluster, const struct kv_options *options)
 {
     uint32_t ms = options->deadline_ms ? options->deadline_ms : cluster->defaults.deadline_ms;
-    return socket_now_ns() + (ms ? ms : KV_DEADLINE_DEFAULT_MS) * NS_PER_MS;
+    return (ms ? ms : KV_DEADLINE_DEFAULT_MS) * NS_PER_MS;
+}
+
+static uint64_t deadline_of(struct cluster *cluster, const struct kv_options *options)
+{
+    uint64_t whole = whole_ns(cluster, options);
+    uint64_t deadline_ns = kv_limits_deadline(socket_now_ns() + whole);
+    return cluster_silence_deadline(cluster, deadline_ns, whole);
 }
 
 static uint8_t choose(uint8_t wanted, uint8_t otherwise)
@@ -60,6 +67,7 @@ static enum status cluster_get(struct kv *kv, struct slice key,
         .deadline_ms = &message.get.deadline_ms,
         .placed_by = key,
         .deadline_ns = deadline_of(cluster, options),
+        .whole_ns = whole_ns(cluster, options),
         .check = check_get,
     };
     enum status status = cluster_call(cluster, &request, &reply);
@@ -131,6 +139,7 @@ static enum status cluster_put(struct kv *kv, const struct kv_put *put,
         .placed_by = put->key,
         .is_put = true,
         .deadline_ns = deadline_of(cluster, options),
+        .whole_ns = whole_ns(cluster, options),
         .check = check_put,
     };
     status = cluster_call(cluster, &request, &reply);
@@ -199,6 +208,7 @@ static enum status cluster_list(struct kv *kv, const struct kv_list *list,
         .deadline_ms = &to->deadline_ms,
         .placed_by = list->directory,
         .deadline_ns = deadline_of(cluster, options),
+        .whole_ns = whole_ns(cluster, options),
         .check = check_list,
     };
     status = cluster_call(cluster, &request, &reply);
@@ -238,6 +248,7 @@ static enum status cluster_space(struct kv *kv, const struct kv_options *options
         .message = &message,
         .placed_by = slice_of_string("/"), /* any node will do */
         .deadline_ns = deadline_of(cluster, options),
+        .whole_ns = whole_ns(cluster, options),
         .check = check_status,
     };
     enum status status = cluster_call(cluster, &request, &reply);

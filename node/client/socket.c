@@ -3,6 +3,7 @@
  */
 #include "node/client/socket.h"
 
+#include "node/client/kv.h"
 #include "ring/ring.h"
 
 #include <assert.h>
@@ -34,7 +35,7 @@ uint64_t socket_now_ns(void)
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-void socket_pause_until(uint64_t until_ns)
+static void sleep_until(uint64_t until_ns)
 {
     struct timespec until = {.tv_sec = (time_t)(until_ns / UINT64_C(1000000000)),
                              .tv_nsec = (long)(until_ns % UINT64_C(1000000000))};
@@ -105,6 +106,19 @@ static int left_ms(uint64_t deadline_ns)
     return left > WAIT_MAX_MS ? WAIT_MAX_MS : (int)left;
 }
 
+bool socket_pause_until(uint64_t until_ns)
+{
+    int left;
+    while ((left = left_ms(until_ns)) > 0) {
+        if (kv_limits_is_interrupted()) {
+            return false;
+        }
+        uint64_t slice_end = socket_now_ns() + kv_limits_wait_ms((uint32_t)left) * NS_PER_MS;
+        sleep_until(slice_end < until_ns ? slice_end : until_ns);
+    }
+    return true;
+}
+
 /* Waits for `events`. STATUS_OK also for errors and hang-ups, which the next call tells. */
 static enum status wait_for(int fd, short events, uint64_t deadline_ns)
 {
@@ -113,8 +127,11 @@ static enum status wait_for(int fd, short events, uint64_t deadline_ns)
         if (left == 0) {
             return STATUS_TIMEOUT;
         }
+        if (kv_limits_is_interrupted()) {
+            return STATUS_INTERRUPTED;
+        }
         struct pollfd one = {.fd = fd, .events = events};
-        int count = poll(&one, 1, left);
+        int count = poll(&one, 1, (int)kv_limits_wait_ms((uint32_t)left));
         if (count > 0) {
             return STATUS_OK;
         }
@@ -148,9 +165,10 @@ static enum status connect_one(const struct addrinfo *to, uint64_t deadline_ns, 
         if (errno != EINPROGRESS) {
             goto fail;
         }
-        if (wait_for(fd, POLLOUT, deadline_ns) != STATUS_OK) {
-            status = STATUS_TIMEOUT;
-            errno = ETIMEDOUT;
+        enum status waited = wait_for(fd, POLLOUT, deadline_ns);
+        if (waited != STATUS_OK) {
+            status = waited == STATUS_INTERRUPTED ? waited : STATUS_TIMEOUT;
+            errno = waited == STATUS_INTERRUPTED ? EINTR : ETIMEDOUT;
             goto fail;
         }
         if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) != 0 || failure != 0) {
@@ -203,7 +221,8 @@ enum status socket_connect(const char *address, uint64_t deadline_ns, int *ret_f
     }
     enum status status = STATUS_UNREACHABLE;
     errno = EADDRNOTAVAIL;
-    for (struct addrinfo *to = list; to && status != STATUS_OK; to = to->ai_next) {
+    for (struct addrinfo *to = list; to && status != STATUS_OK && status != STATUS_INTERRUPTED;
+         to = to->ai_next) {
         status = connect_one(to, deadline_ns, ret_fd);
     }
     if (status != STATUS_OK) {
@@ -245,6 +264,8 @@ enum status socket_send(int fd, struct slice bytes, uint64_t deadline_ns)
             bytes.size -= (size_t)size;
         } else if (errno != EINTR && errno != EAGAIN) {
             return STATUS_CLOSED;
+        } else if (kv_limits_is_interrupted()) {
+            return STATUS_INTERRUPTED;
         }
     }
     return STATUS_OK;
@@ -267,6 +288,9 @@ enum status socket_receive(int fd, uint8_t *bytes, size_t size, uint64_t deadlin
         }
         if (received == 0 || (errno != EINTR && errno != EAGAIN)) {
             return STATUS_CLOSED;
+        }
+        if (kv_limits_is_interrupted()) {
+            return STATUS_INTERRUPTED;
         }
     }
 }

@@ -1,12 +1,12 @@
 /*
  * socket.h - blocking TCP with a deadline for every step.
  *
- * Deadlines are readings of CLOCK_MONOTONIC in nanoseconds. Sockets block, with a short time
- * limit in the kernel: far from its deadline a call costs one system call, near to it a poll
- * more.
- * Threads:  a socket belongs to one thread at a time.
- * Never:    a signal for a broken connection; a wait past the deadline. (Looking up a host that
- *           is given by name waits as long as the resolver does, which has limits of its own.)
+ * Deadlines are readings of CLOCK_MONOTONIC in nanoseconds. Whatever waits returns
+ * STATUS_INTERRUPTED soon after the thread's operation was interrupted. Sockets block, with a
+ * short time limit in the kernel: far from its deadline a call costs one system call, near to
+ * it a poll more. Threads:  a socket belongs to one thread at a time. Never:    a signal for a
+ * broken connection; a wait past the deadline. (Looking up a host that is given by name waits
+ * as long as the resolver does, which has limits of its own.)
  */
 #ifndef NODE_CLIENT_SOCKET_H
 #define NODE_CLIENT_SOCKET_H
@@ -16,8 +16,9 @@
 #define NS_PER_MS UINT64_C(1000000)
 
 uint64_t socket_now_ns(void);
-/* Returns once socket_now_ns() is `until_ns` or more. */
-void socket_pause_until(uint64_t until_ns);
+/* Returns once socket_now_ns() is `until_ns` or more; false, and earlier, if the thread's
+ * operation is interrupted (kv_limits_begin). */
+bool socket_pause_until(uint64_t until_ns);
 
 /* True for HOST:PORT with a host of 1 character or more and a port of 1 to 65535, short enough
  * for ADDRESS_SIZE. An IPv6 host stands in brackets. */

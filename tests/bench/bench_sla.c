@@ -186,7 +186,7 @@ static void *worker_run(void *argument)
         uint64_t due = load->begin_ns + (uint64_t)index * NS_PER_S / load->rate;
         load->outcomes[index].due_ns = due;
         load->outcomes[index].has_slept = bench_now_ns() < due;
-        socket_pause_until(due);
+        (void)socket_pause_until(due);
         operate(load, index);
     }
     return NULL;
@@ -220,7 +220,7 @@ static void run_threads(struct load *load, void *(*function)(void *), pid_t vict
         }
     }
     if (victim > 0) {
-        socket_pause_until(load->begin_ns + load->healthy_s * NS_PER_S);
+        (void)socket_pause_until(load->begin_ns + load->healthy_s * NS_PER_S);
         load->stop_ns = bench_now_ns();
         if (kill(victim, SIGSTOP) != 0) {
             perror("bench_sla: cannot stop the node");

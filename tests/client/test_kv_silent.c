@@ -5,7 +5,7 @@
  * ones nothing; one call in a pause asks it, and it is used again once it has answered; a
  * cluster that is slow as a whole is waited for, and after a few calls no longer asked in vain;
  * what takes long by its nature has the time; a node may finish what the client no longer waits
- * for.
+ * for; a call can be interrupted, and those of one operation have one deadline.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,7 +33,7 @@ enum {
 
 static void rest_ms(uint32_t ms)
 {
-    socket_pause_until(socket_now_ns() + ms * NS_PER_MS);
+    (void)socket_pause_until(socket_now_ns() + ms * NS_PER_MS);
 }
 
 static uint64_t elapsed_ms(uint64_t since_ns)
@@ -321,6 +321,108 @@ static void test_open__first_address_is_frozen__second_is_asked_soon(void **stat
     kv_close(kv);
 }
 
+static bool is_interrupted_soon(void *context)
+{
+    unsigned *asked = context;
+    return ++*asked > 3;
+}
+
+enum { FOR_EVER_MS = 3600 * 1000 };
+
+/* Each of these would end by the test's own time limit only. */
+static void assert_interrupted(struct fixture *fixture)
+{
+    unsigned asked = 0;
+    struct kv_limits limits = {.is_interrupted = is_interrupted_soon, .context = &asked};
+
+    kv_limits_begin(&limits);
+    assert_int_equal(get_k(fixture, FOR_EVER_MS), STATUS_INTERRUPTED);
+    asked = 0;
+    enum status status = put_k(fixture, FOR_EVER_MS);
+    kv_limits_end();
+    assert_int_equal(status, STATUS_INTERRUPTED);
+    assert_true(kv_status_is_indeterminate(status));
+}
+
+static void test_calls__interrupted_before_silent_nodes__end(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int i = 0; i < NODES; i++) {
+        fake_node_freeze(fixture->nodes[i]);
+    }
+
+    assert_interrupted(fixture);
+}
+
+static void test_calls__interrupted_between_rounds__end(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int i = 0; i < NODES; i++) {
+        fake_node_stop(fixture->nodes[i]);
+    }
+
+    assert_interrupted(fixture);
+}
+
+static void test_calls__of_one_operation__share_its_budget(void **state)
+{
+    struct fixture *fixture = *state;
+    struct kv_limits limits = {.budget_ms = 400};
+    for (int i = 0; i < NODES; i++) {
+        fake_node_freeze(fixture->nodes[i]);
+    }
+
+    kv_limits_begin(&limits);
+    assert_int_equal(get_k(fixture, FOR_EVER_MS), STATUS_TIMEOUT);
+    assert_true(kv_limits_deadline(UINT64_MAX) <= socket_now_ns());
+    assert_int_equal(put_k(fixture, FOR_EVER_MS), STATUS_TIMEOUT);
+    kv_limits_renew();
+    assert_true(kv_limits_deadline(UINT64_MAX) > socket_now_ns());
+    kv_limits_end();
+    assert_true(kv_limits_deadline(UINT64_MAX) == UINT64_MAX);
+}
+
+enum { WHOLE_MS = 1000 };
+
+/* What a call may last, in ms, that could last WHOLE_MS. */
+static uint64_t patience_ms(struct fixture *fixture)
+{
+    uint64_t whole = WHOLE_MS * NS_PER_MS;
+    uint64_t now = socket_now_ns();
+    return (cluster_silence_deadline((struct cluster *)fixture->kv, now + whole, whole) - now) /
+           NS_PER_MS;
+}
+
+static void
+test_silence__of_all_nodes__next_operation_waits_a_share_until_one_answers(void **state)
+{
+    struct fixture *fixture = *state;
+    struct kv_limits limits = {.budget_ms = WHOLE_MS};
+    fake_node_freeze(fixture->nodes[0]);
+    kv_limits_begin(&limits);
+    assert_int_equal(get_k(fixture, WHOLE_MS), STATUS_NOT_FOUND);
+    assert_int_equal(patience_ms(fixture), WHOLE_MS);
+    for (int i = 1; i < NODES; i++) {
+        fake_node_freeze(fixture->nodes[i]);
+    }
+
+    assert_int_equal(get_k(fixture, WHOLE_MS), STATUS_TIMEOUT);
+    kv_limits_end();
+    assert_int_equal(patience_ms(fixture), WHOLE_MS); /* of what is no mount's operation */
+    kv_limits_begin(&limits);
+    assert_in_range(patience_ms(fixture), 1, WHOLE_MS / 2);
+    for (int i = 0; i < NODES; i++) {
+        fake_node_thaw(fixture->nodes[i]);
+        fake_node_break_connections(fixture->nodes[i]);
+    }
+    while (get_k(fixture, WHOLE_MS) != STATUS_NOT_FOUND) {
+        kv_limits_renew();
+    }
+
+    assert_int_equal(patience_ms(fixture), WHOLE_MS);
+    kv_limits_end();
+}
+
 #define SILENT_TEST(name)                                                                      \
     cmocka_unit_test_setup_teardown(name, cluster_set_up, cluster_tear_down)
 
@@ -341,6 +443,10 @@ int main(void)
         SILENT_TEST(test_put__large__has_time_for_its_size),
         SILENT_TEST(test_put__client_goes_on__node_was_told_a_longer_deadline),
         SILENT_TEST(test_open__first_address_is_frozen__second_is_asked_soon),
+        SILENT_TEST(test_calls__interrupted_before_silent_nodes__end),
+        SILENT_TEST(test_calls__interrupted_between_rounds__end),
+        SILENT_TEST(test_calls__of_one_operation__share_its_budget),
+        SILENT_TEST(test_silence__of_all_nodes__next_operation_waits_a_share_until_one_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

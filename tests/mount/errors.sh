@@ -240,6 +240,110 @@ test_quorum_lost__errors_in_time_and_works_again() {
     end node1 && end node2 && end node3
 }
 
+# interrupted COMMAND... - waits for a cluster that does not answer, and ends when it gets SIGINT:
+# without that only an hour later.
+interrupted() {
+    python3 - "$@" << 'PYTHON'
+import signal, subprocess, sys, time
+
+process = subprocess.Popen(sys.argv[1:], stderr=subprocess.DEVNULL)
+try:
+    process.wait(1)
+    sys.exit(f"ended before it was interrupted, with {process.returncode}")
+except subprocess.TimeoutExpired:
+    pass
+process.send_signal(signal.SIGCHLD)  # what programs get all the time
+try:
+    process.wait(0.5)
+    sys.exit("a routine signal ended the wait")
+except subprocess.TimeoutExpired:
+    pass
+process.send_signal(signal.SIGINT)
+try:
+    process.wait(60)
+except subprocess.TimeoutExpired:
+    process.kill()
+    sys.exit("goes on waiting")
+PYTHON
+}
+
+test_all_nodes_frozen__a_call_that_waits_is_interrupted() {
+    local i
+    cluster_start 3
+    mount_start frozen --cluster "$cluster" -o timeout=3600,attr_timeout=0,entry_timeout=0
+    mkdir "$work/frozen/d"
+    echo kept > "$work/frozen/d/f"
+    for i in 1 2 3; do
+        kill -STOP "$(pid_of "node$i")"
+    done
+    good interrupted cat "$work/frozen/d/f"
+    good interrupted ls "$work/frozen/d"
+    good interrupted mv "$work/frozen/d/f" "$work/frozen/d/g"
+    good interrupted rm "$work/frozen/d/f"
+    good interrupted df "$work/frozen"
+    for i in 1 2 3; do
+        kill -CONT "$(pid_of "node$i")"
+    done
+    mount_stop frozen
+    end node1 && end node2 && end node3
+}
+
+# The close fails, and what was written is put when the kernel gives the file back.
+test_close_interrupted__the_content_is_not_lost() {
+    cluster_start 3
+    mount_start frozen --cluster "$cluster" -o timeout=3600
+    good timeout 120 python3 - "$work/frozen/f" "$(pid_of node1)" "$(pid_of node2)" \
+        "$(pid_of node3)" << 'PYTHON'
+import os, signal, sys
+
+def on_alarm(number, frame):
+    raise TimeoutError
+
+file = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+os.write(file, b"written")
+for process in sys.argv[2:]:
+    os.kill(int(process), signal.SIGSTOP)
+signal.signal(signal.SIGALRM, on_alarm)
+signal.alarm(1)
+try:
+    os.close(file)
+    sys.exit("the close worked")
+except TimeoutError:
+    pass
+for process in sys.argv[2:]:
+    os.kill(int(process), signal.SIGCONT)
+PYTHON
+    holds "$work/frozen/f" written
+    mount_stop frozen
+    mount_start frozen --cluster "$cluster"
+    holds "$work/frozen/f" written
+    mount_stop frozen
+    end node1 && end node2 && end node3
+}
+
+# A program makes several calls for one thing that it does.
+test_all_nodes_frozen__df_and_mv_wait_once() {
+    local i
+    cluster_start 3
+    mount_start frozen --cluster "$cluster" -o timeout=10
+    echo x > "$work/frozen/f"
+    for i in 1 2 3; do
+        kill -STOP "$(pid_of "node$i")"
+    done
+    sleep 1.2 # the kernel forgets what it was told
+    within 18 df "$work/frozen"
+    [ "$result" -ne 0 ] || fail "df knows of a cluster that does not answer: $output"
+    within 18 mv "$work/frozen/f" "$work/frozen/g"
+    [ "$result" -ne 0 ] || fail "mv worked: $output"
+    for i in 1 2 3; do
+        kill -CONT "$(pid_of "node$i")"
+    done
+    wait_until "$deadline" sh -c "cat $work/frozen/f > /dev/null 2>&1" || fail "does not read again"
+    good mv "$work/frozen/f" "$work/frozen/g"
+    mount_stop frozen
+    end node1 && end node2 && end node3
+}
+
 test_one_node_down__nothing_is_noticed() {
     cluster_start 3
     mount_start sloppy --cluster "$cluster"

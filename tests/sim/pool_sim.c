@@ -75,9 +75,10 @@ uint64_t socket_now_ns(void)
     return port_now_us(port_current()) * 1000;
 }
 
-void socket_pause_until(uint64_t until_ns)
+bool socket_pause_until(uint64_t until_ns)
 {
     port_sleep_until(port_current(), (until_ns + 999) / 1000);
+    return true;
 }
 
 bool socket_address_is_valid(const char *address)
