@@ -68,7 +68,10 @@ static void set_disk_figures(struct server *server)
 
 static void on_disk_timer(uv_timer_t *timer)
 {
-    set_disk_figures(timer->data);
+    struct server *server = timer->data;
+
+    set_disk_figures(server);
+    server_disk_look(&server->disk_watch, false);
 }
 
 static bool is_drained(const struct server *server)
@@ -421,6 +424,11 @@ enum status server_run(struct server *server, struct error *error)
     log_write(&server->log, LOG_LEVEL_INFO, "started", "data", server->data.directory,
               "clean_stop_before", server->data.identity.was_clean ? "yes" : "no", NULL);
     server_secret_report(server);
+    server->disk_watch = (struct server_disk){.loop = &server->loop,
+                                              .data = &server->data,
+                                              .core = server->core,
+                                              .log = &server->log};
+    server_disk_start(&server->disk_watch);
     server_pump(server, &first);
     (void)uv_run(&server->loop, UV_RUN_DEFAULT);
     enum status status = close_all(server, error);

@@ -17,6 +17,11 @@
 
 #include "node/options.h"
 
+enum {
+    /* Of LevelDB, for the hints: they come seldom. */
+    HINTS_BUFFER_SIZE = 16 << 20,
+};
+
 __attribute__((format(printf, 3, 4))) static enum status
 fail(struct error *error, enum status code, const char *format, ...)
 {
@@ -59,12 +64,13 @@ static bool make_path(const struct server_data *data, const char *name,
     return size > 0 && size < SERVER_PATH_SIZE;
 }
 
-static enum status open_engine(const char *directory, struct engine **ret_engine,
+static enum status open_engine(const struct engine_leveldb_options *options,
+                               struct engine **ret_engine, struct engine_start *ret_start,
                                struct error *error)
 {
     struct error why = {.code = STATUS_OK};
     struct engine *engine = NULL;
-    enum status status = engine_open_leveldb(directory, &engine, &why);
+    enum status status = engine_open_leveldb_with(options, &engine, ret_start, &why);
 
     if (status != STATUS_OK) {
         /* LevelDB knows only text; a second mount of the directory asks for just this. */
@@ -87,7 +93,8 @@ enum status server_data_open(struct server_data *data, const char *directory,
     if (data->directory == NULL) {
         return fail(error, STATUS_NO_MEMORY, "data directory: %.150s: no memory", directory);
     }
-    status = open_engine(directory, &data->engine, error);
+    struct engine_leveldb_options options = {.path = directory};
+    status = open_engine(&options, &data->engine, &data->start, error);
     if (status != STATUS_OK) {
         return status;
     }
@@ -95,7 +102,12 @@ enum status server_data_open(struct server_data *data, const char *directory,
     if (!make_path(data, "hints", path)) {
         return fail(error, STATUS_IO, "data directory: %.100s: path too long", directory);
     }
-    return open_engine(path, &data->hints, error);
+    /* Without them the node starts, and what they stood for is found by comparing copies. */
+    struct engine_leveldb_options hints_options = {.path = path,
+                                                   .buffer_size_max = HINTS_BUFFER_SIZE,
+                                                   .without_reserve = true,
+                                                   .can_salvage = true};
+    return open_engine(&hints_options, &data->hints, &data->hints_start, error);
 }
 
 enum status server_data_identify(struct server_data *data, struct error *error)

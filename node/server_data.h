@@ -15,6 +15,8 @@ struct server_data {
     char *directory;
     struct engine *engine;
     struct engine *hints;
+    struct engine_start start; /* what was done to the files when they were opened */
+    struct engine_start hints_start;
     struct store_state state;
     struct store_identity identity;
     bool is_identified; /* the store is marked as in use */

@@ -16,13 +16,14 @@
 #include "node/options.h"
 #include "node/server.h"
 #include "node/server_data.h"
+#include "node/server_disk.h"
 #include "node/server_secret.h"
 #include "node/store/executor.h"
 
 enum {
     SERVER_PEERS_MAX = 2 * MEMBERS_MAX, /* members and seeds */
     SERVER_DRAIN_MS = 5000,
-    SERVER_DISK_INTERVAL_MS = 5000,
+    SERVER_DISK_INTERVAL_MS = 1000,
 };
 
 /*
@@ -53,6 +54,7 @@ struct server {
     struct address_list seeds; /* the own address among them, sorted */
     struct server_data data;
     struct server_secret secret;
+    struct server_disk disk_watch;
     struct log log;
 
     struct core *core;

@@ -311,6 +311,9 @@ static bool step_stored(struct server *server)
     if (!executor_collect(server->executor, &result)) {
         return false;
     }
+    if (result.status == STATUS_IO || result.status == STATUS_NO_SPACE) {
+        server_disk_look(&server->disk_watch, true);
+    }
     struct event event = {.type = EVENT_STORED, .result = &result};
     step(server, &event);
     store_result_release(&result);

@@ -135,8 +135,11 @@ static enum verdict judge_failure(struct course *course, node_id node, enum stat
         cluster_node_failed(course->cluster, node);
         note(course, status, true);
         return VERDICT_NO_MORE;
-    case STATUS_CORRUPT:
     case STATUS_NO_SPACE:
+        /* Said of the coordinator's own disk or, with its copy written, of the others'. */
+        note(course, status, true);
+        return VERDICT_NO_MORE;
+    case STATUS_CORRUPT:
         note(course, status, false);
         return VERDICT_NO_MORE;
     case STATUS_NO_QUORUM:
@@ -354,7 +357,9 @@ static enum status conclude(struct course *course)
         return status;
     }
     if (course->is_open) {
-        return status == STATUS_NO_QUORUM ? STATUS_NO_QUORUM : STATUS_TIMEOUT;
+        bool tells_why =
+            status == STATUS_NO_QUORUM || status == STATUS_IO || status == STATUS_NO_SPACE;
+        return tells_why ? status : STATUS_TIMEOUT;
     }
     /* What is left of a broken connection, once it is known that nothing was done. */
     return status == STATUS_CLOSED ? STATUS_UNREACHABLE : status;

@@ -124,5 +124,5 @@ void kv_close(struct kv *kv)
 bool kv_status_is_indeterminate(enum status status)
 {
     return status == STATUS_TIMEOUT || status == STATUS_NO_QUORUM ||
-           status == STATUS_INTERRUPTED;
+           status == STATUS_INTERRUPTED || status == STATUS_IO || status == STATUS_NO_SPACE;
 }

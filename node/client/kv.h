@@ -118,8 +118,8 @@ MUST_CHECK enum status kv_get(struct kv *kv, struct slice key, const struct kv_o
 /*
  * Writes a key. STATUS_OK once W copies are acknowledged; *ret_row (may be NULL if not wanted)
  * is the projection of the object after the put: its clock is the context that supersedes what
- * is now there. TIMEOUT, NO_QUORUM and INTERRUPTED are indeterminate: the write may yet
- * appear.
+ * is now there. TIMEOUT, NO_QUORUM, INTERRUPTED, IO and NO_SPACE are indeterminate: a replica
+ * may have written it before another could not, and it may yet appear.
  */
 MUST_CHECK enum status kv_put(struct kv *kv, const struct kv_put *put,
                               const struct kv_options *options, struct object **ret_row);

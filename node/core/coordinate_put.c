@@ -45,7 +45,9 @@ static void put_reply(struct core *core, struct request *request, enum status st
         return;
     }
     core->stats.puts_failed++;
-    if (status == STATUS_NO_QUORUM || status == STATUS_TIMEOUT) {
+    bool is_open = status == STATUS_NO_QUORUM || status == STATUS_TIMEOUT ||
+                   (status == STATUS_NO_SPACE && request->put.object);
+    if (is_open) {
         put_explain(request, message);
     }
 }
@@ -308,6 +310,7 @@ void put_on_reply(struct core *core, struct request *request, uint8_t i,
         put_count_acknowledged(request, leg);
     } else {
         leg->state = LEG_FAILED;
+        request->put.met_full_disk |= message->status == STATUS_NO_SPACE;
         if (message->status == STATUS_BAD_MESSAGE && !object_is_sound(request->put.object)) {
             heal_start(core, request->key); /* a sibling on the own disk, not what was put */
         }
@@ -376,7 +379,9 @@ static void put_finish(struct core *core, struct request *request, enum status s
         if (put->has_intent) {
             intents_wanted(core, INTENT_ROW, INTENT_AFTER_US);
         }
-        put_end(core, request, status == STATUS_OK ? STATUS_NO_QUORUM : status);
+        status = status == STATUS_OK ? STATUS_NO_QUORUM : status;
+        bool is_full = status == STATUS_NO_QUORUM && put->met_full_disk;
+        put_end(core, request, is_full ? STATUS_NO_SPACE : status);
         return;
     }
     node_id missed[REPLICAS_MAX];

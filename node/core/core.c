@@ -107,6 +107,7 @@ static void reply_status(struct core *core, struct event *event)
     reply->ready = core->ring != NULL;
     reply->disk_total = core->disk_total;
     reply->disk_free = core->disk_free;
+    reply->disk_state = core->disk_state;
     uint16_t members = core->ring ? core->ring->member_count : 0;
     reply->peers = calloc((size_t)members + 1, sizeof *reply->peers);
     reply->stats = calloc(STATS_MAX, sizeof *reply->stats);
@@ -590,6 +591,11 @@ void core_set_disk(struct core *core, uint64_t total, uint64_t free_bytes)
 {
     core->disk_total = total;
     core->disk_free = free_bytes;
+}
+
+void core_set_disk_state(struct core *core, enum disk_state state)
+{
+    core->disk_state = state;
 }
 
 void core_count(struct core *core, const char *name, uint64_t add)

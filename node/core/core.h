@@ -60,6 +60,7 @@ uint32_t core_requests_in_flight(const struct core *core);
 void core_drain(struct core *core);
 /* Figures for status that only the driver knows. */
 void core_set_disk(struct core *core, uint64_t total, uint64_t free_bytes);
+void core_set_disk_state(struct core *core, enum disk_state state);
 /* Adds to a counter of the driver's, shown in status under `name` (static, at most 31 bytes).
  */
 void core_count(struct core *core, const char *name, uint64_t add);

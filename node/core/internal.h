@@ -145,6 +145,7 @@ struct put_state {
     bool sync;
     bool is_fallback; /* this node is no primary: its own copy is a hint */
     bool has_intent;
+    bool met_full_disk;     /* a replica had no room for its copy */
     uint16_t next_fallback; /* place in the preference list of the next one to be tried */
     uint8_t w, w_row;       /* w_row 0: there is no row (the root) */
     uint8_t object_acks, row_acks;
@@ -299,6 +300,7 @@ struct core {
     struct background background;
 
     uint64_t disk_total, disk_free;
+    enum disk_state disk_state;
     struct core_stats stats;
     struct statistic driver_stats[DRIVER_STATS_MAX];
     uint16_t driver_stat_count;

@@ -368,6 +368,34 @@ static bool writes_to_batch(const struct store_request *request)
     return false;
 }
 
+static bool has_versions(const struct object *object)
+{
+    return object != NULL && object->version_count > 0;
+}
+
+/*
+ * Is there room for what the request adds? On a full disk deletes go on, and so does what
+ * resolves siblings or empties a file, as long as the room kept for it lasts.
+ */
+static bool has_room(const struct store_state *state, const struct store_request *request)
+{
+    const struct message_put *put = request->put;
+    struct engine *engine = state->engine;
+    bool is_vital = false;
+
+    if (request->owner_count > 0 && state->hints != NULL) {
+        engine = state->hints->engine;
+    }
+    if (request->operation == STORE_COORDINATE && put->has_value) {
+        is_vital = put->mode == UPDATE_SOME || blob_slice(put->value.content).size == 0;
+    } else if (request->operation == STORE_MERGE && has_versions(request->object)) {
+        is_vital = (request->parts & REPLICA_OBJECT) == 0;
+    } else if (request->operation != STORE_HINT || !has_versions(request->object)) {
+        return true;
+    }
+    return engine_has_room(engine, store_request_size(request), is_vital);
+}
+
 static void apply_all(struct group *group)
 {
     for (size_t i = 0; i < group->count; i++) {
@@ -376,7 +404,8 @@ static void apply_all(struct group *group)
 
         group->batch.has_read_pending = false;
         group->batch.damage[0] = '\0';
-        enum status status = apply_one(group, i);
+        bool fits = has_room(group->state, request);
+        enum status status = fits ? apply_one(group, i) : STATUS_NO_SPACE;
         if (status != STATUS_OK) {
             fail_result(result, status);
             say_where(group, result);

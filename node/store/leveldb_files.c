@@ -113,6 +113,46 @@ enum status leveldb_files_logs(const char *path, struct leveldb_logs *ret_logs)
     return STATUS_OK;
 }
 
+/* Inserts a number into an ascending array that holds the greatest ones. */
+static void insert_number(uint64_t *numbers, size_t max, size_t *count, uint64_t number)
+{
+    size_t at = *count;
+
+    if (*count == max) {
+        if (number < numbers[0]) {
+            return;
+        }
+        memmove(numbers, numbers + 1, (max - 1) * sizeof numbers[0]);
+        at = --*count;
+    }
+    while (at > 0 && numbers[at - 1] > number) {
+        numbers[at] = numbers[at - 1];
+        at--;
+    }
+    numbers[at] = number;
+    ++*count;
+}
+
+enum status leveldb_files_list_logs(int directory, uint64_t *ret_logs, size_t max,
+                                    size_t *ret_count)
+{
+    int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *listing = copy < 0 ? NULL : fdopendir(copy);
+    uint64_t number = 0;
+
+    if (listing == NULL) {
+        return STATUS_IO;
+    }
+    *ret_count = 0;
+    for (struct dirent *entry; (entry = readdir(listing)) != NULL;) {
+        if (is_numbered(entry->d_name, ".log", &number)) {
+            insert_number(ret_logs, max, ret_count, number);
+        }
+    }
+    closedir(listing);
+    return STATUS_OK;
+}
+
 static enum status sync_one(int directory, const char *name)
 {
     int file = openat(directory, name, O_RDONLY | O_CLOEXEC);
@@ -226,6 +266,31 @@ enum status leveldb_files_remove_lost(const char *path)
     }
     closedir(directory);
     return status;
+}
+
+enum status leveldb_files_lock(const char *path, int *ret_lock)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    char name[PATH_MAX];
+    int size = snprintf(name, sizeof name, "%s/LOCK", path);
+
+    if (size < 0 || (size_t)size >= sizeof name) {
+        errno = ENAMETOOLONG;
+        return STATUS_IO;
+    }
+    int file = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (file < 0) {
+        return errno == ENOSPC || errno == EDQUOT ? STATUS_NO_SPACE : STATUS_IO;
+    }
+    if (fcntl(file, F_SETLK, &lock) != 0) {
+        bool is_held = errno == EAGAIN || errno == EACCES;
+        int reason = errno;
+        close(file);
+        errno = reason;
+        return is_held ? STATUS_BUSY : STATUS_IO;
+    }
+    *ret_lock = file;
+    return STATUS_OK;
 }
 
 uint64_t leveldb_files_free_bytes(const char *path)

@@ -8,6 +8,7 @@
 #define NODE_STORE_LEVELDB_FILES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "ring/status.h"
@@ -29,6 +30,11 @@ MUST_CHECK enum status leveldb_files_check(const char *path);
 
 MUST_CHECK enum status leveldb_files_logs(const char *path, struct leveldb_logs *ret_logs);
 
+/* The numbers of the logs in an open directory, ascending; at most `max` of the newest ones.
+ * STATUS_IO, with errno. */
+MUST_CHECK enum status leveldb_files_list_logs(int directory, uint64_t *ret_logs, size_t max,
+                                               size_t *ret_count);
+
 /* Syncs the logs numbered from `first` up to `end` (left out). One that is gone is fine: its
  * content is in a table, and tables are synced. */
 MUST_CHECK enum status leveldb_files_sync_logs(const char *path, uint64_t first, uint64_t end);
@@ -42,6 +48,11 @@ enum status leveldb_files_mark_salvage(const char *path, bool marked);
 bool leveldb_files_has_salvage_mark(const char *path);
 /* Removes what an earlier repair put aside. STATUS_IO, with errno. */
 MUST_CHECK enum status leveldb_files_remove_lost(const char *path);
+
+/* Locks the database at `path` as LevelDB does, before LevelDB: *ret_lock is a descriptor. The
+ * lock is one of the process, and whoever closes that descriptor gives up LevelDB's lock as
+ * well. STATUS_BUSY if another process holds it; STATUS_IO or NO_SPACE, with errno. */
+MUST_CHECK enum status leveldb_files_lock(const char *path, int *ret_lock);
 
 /* Bytes that may still be written to the file system of `path`; 0 if it cannot be told. */
 uint64_t leveldb_files_free_bytes(const char *path);

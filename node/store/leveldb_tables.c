@@ -1,10 +1,9 @@
 /*
- * leveldb_tables.c - finds damage in LevelDB's files.
+ * leveldb_tables.c - finds damage in LevelDB's tables.
  *
  * A table:  data blocks, filter, index block, footer. The footer leads to the index, which has
  *           for each data block its place and a key at or above its last one. A block is
  *           followed by its kind (plain or snappy) and a masked CRC-32C of both.
- * A log:    records of at most a block of 32 KiB each, with a masked CRC-32C.
  */
 #include "node/store/leveldb_tables.h"
 
@@ -17,25 +16,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "node/store/leveldb_log.h"
+
 enum {
     FOOTER_SIZE = 48,
     TRAILER_SIZE = 5, /* of a block: kind, checksum */
     KIND_SNAPPY = 1,
     INTERNAL_SIZE = 8, /* sequence number and type behind each key of a table */
-    LOG_BLOCK_SIZE = 32768,
-    LOG_HEADER_SIZE = 7, /* checksum, length, type */
     /* No index of a table of the usual size is near it; a damaged length may be anything. */
     BLOCK_SIZE_MAX = 64 << 20,
 };
 #define TABLE_MAGIC UINT64_C(0xdb4775248b80fb57)
 
-struct crc_table {
-    uint32_t entry[256];
-};
-
 /* What one search needs. */
 struct search {
-    struct crc_table crc;
     struct slice start;
     struct slice end;
     uint64_t bytes_left;
@@ -54,31 +48,6 @@ struct handle {
     uint64_t offset;
     uint64_t size;
 };
-
-static struct crc_table make_crc_table(void)
-{
-    struct crc_table table;
-
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t crc = i;
-        for (int bit = 0; bit < 8; bit++) {
-            crc = crc >> 1 ^ ((crc & 1) != 0 ? UINT32_C(0x82f63b78) : 0); /* Castagnoli */
-        }
-        table.entry[i] = crc;
-    }
-    return table;
-}
-
-static uint32_t masked_crc(const struct crc_table *table, const uint8_t *bytes, size_t size)
-{
-    uint32_t crc = UINT32_MAX;
-
-    for (size_t i = 0; i < size; i++) {
-        crc = table->entry[(crc ^ bytes[i]) & 0xff] ^ crc >> 8;
-    }
-    crc = ~crc;
-    return (crc >> 15 | crc << 17) + UINT32_C(0xa282ead8);
-}
 
 static uint64_t little_endian(const uint8_t *bytes, int size)
 {
@@ -212,7 +181,7 @@ static enum block read_block(struct search *search, const struct file *file,
     }
     search->bytes_left -= size;
     uint32_t stored = (uint32_t)little_endian(bytes + size + 1, 4);
-    return masked_crc(&search->crc, bytes, size + 1) == stored ? BLOCK_GOOD : BLOCK_DAMAGED;
+    return leveldb_masked_crc(slice_of(bytes, size + 1)) == stored ? BLOCK_GOOD : BLOCK_DAMAGED;
 }
 
 static struct slice user_key(const struct buffer *key)
@@ -314,59 +283,8 @@ static bool check_table(struct search *search, const struct file *file)
     return check_index(search, file, index);
 }
 
-/* Records of one block of a log. A file may end with zeros or within a record: a crash does
- * that. */
-static bool check_log_block(struct search *search, const struct file *file, uint64_t offset,
-                            struct slice block)
-{
-    size_t at = 0;
-
-    while (block.size - at >= LOG_HEADER_SIZE) {
-        const uint8_t *header = block.data + at;
-        size_t size = (size_t)little_endian(header + 4, 2);
-        uint8_t type = header[6];
-
-        if (type == 0 && size == 0) {
-            return false;
-        }
-        if (size > block.size - at - LOG_HEADER_SIZE) {
-            return block.size == LOG_BLOCK_SIZE
-                       ? report(search, file, "bad record length", offset + at)
-                       : false;
-        }
-        if (masked_crc(&search->crc, header + 6, size + 1) != little_endian(header, 4)) {
-            return report(search, file, "record checksum mismatch", offset + at);
-        }
-        at += LOG_HEADER_SIZE + size;
-    }
-    return false;
-}
-
-static bool check_log(struct search *search, const struct file *file)
-{
-    uint8_t *block = malloc(LOG_BLOCK_SIZE);
-    bool is_damaged = false;
-
-    for (uint64_t at = 0; block != NULL && at < file->size && !is_damaged;
-         at += LOG_BLOCK_SIZE) {
-        uint64_t left = file->size - at;
-        size_t size = left < LOG_BLOCK_SIZE ? (size_t)left : LOG_BLOCK_SIZE;
-
-        if (search->bytes_left < size || !read_at(file, at, block, size)) {
-            break;
-        }
-        search->bytes_left -= size;
-        is_damaged = check_log_block(search, file, at, slice_of(block, size));
-    }
-    free(block);
-    return is_damaged;
-}
-
-typedef bool check_file(struct search *search, const struct file *file);
-
 /* Opens the file and checks it. One that is gone by now was not needed any more. */
-static bool check_named(struct search *search, int directory, const char *name,
-                        check_file *check)
+static bool check_named(struct search *search, int directory, const char *name)
 {
     struct stat information;
     struct file file = {.name = name};
@@ -378,7 +296,7 @@ static bool check_named(struct search *search, int directory, const char *name,
     }
     if (fstat(file.descriptor, &information) == 0) {
         file.size = (uint64_t)information.st_size;
-        is_damaged = check(search, &file);
+        is_damaged = check_table(search, &file);
     }
     close(file.descriptor);
     return is_damaged;
@@ -397,13 +315,7 @@ static bool is_table(const char *name)
     return has_suffix(name, ".ldb") || has_suffix(name, ".sst");
 }
 
-static bool is_log(const char *name)
-{
-    return has_suffix(name, ".log") || strncmp(name, "MANIFEST-", strlen("MANIFEST-")) == 0;
-}
-
-static bool search_files(struct search *search, const char *path,
-                         bool (*is_wanted)(const char *), check_file *check)
+static bool search_files(struct search *search, const char *path)
 {
     DIR *directory = opendir(path);
     bool is_damaged = false;
@@ -411,11 +323,10 @@ static bool search_files(struct search *search, const char *path,
     if (directory == NULL) {
         return false;
     }
-    search->crc = make_crc_table();
     for (struct dirent *entry;
          !is_damaged && search->bytes_left > 0 && (entry = readdir(directory)) != NULL;) {
-        is_damaged = is_wanted(entry->d_name) &&
-                     check_named(search, dirfd(directory), entry->d_name, check);
+        is_damaged =
+            is_table(entry->d_name) && check_named(search, dirfd(directory), entry->d_name);
     }
     closedir(directory);
     return is_damaged;
@@ -432,12 +343,5 @@ bool leveldb_tables_find_damage(const char *path, struct slice start, struct sli
         .text_size = size,
     };
 
-    return search_files(&search, path, is_table, check_table);
-}
-
-bool leveldb_logs_find_damage(const char *path, uint64_t bytes_max, char *ret_text, size_t size)
-{
-    struct search search = {.bytes_left = bytes_max, .text = ret_text, .text_size = size};
-
-    return search_files(&search, path, is_log, check_log);
+    return search_files(&search, path);
 }

@@ -1,9 +1,9 @@
 /*
- * leveldb_tables.h - finds damage in LevelDB's files, which LevelDB itself tells without a
+ * leveldb_tables.h - finds damage in LevelDB's tables, which LevelDB itself tells without a
  * name.
  *
- * Reads LevelDB's published formats of tables and logs (doc/table_format.md, log_format.md of
- * LevelDB 1.23), and changes nothing.
+ * Reads LevelDB's published format of tables (doc/table_format.md of LevelDB 1.23), and changes
+ * nothing.
  */
 #ifndef NODE_STORE_LEVELDB_TABLES_H
 #define NODE_STORE_LEVELDB_TABLES_H
@@ -18,9 +18,5 @@
  */
 bool leveldb_tables_find_damage(const char *path, struct slice start, struct slice end,
                                 uint64_t bytes_max, char *ret_text, size_t size);
-
-/* The same for the logs and the manifest, which are read when the database is opened. */
-bool leveldb_logs_find_damage(const char *path, uint64_t bytes_max, char *ret_text,
-                              size_t size);
 
 #endif

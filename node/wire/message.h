@@ -261,6 +261,15 @@ struct statistic {
     uint64_t value;
 };
 
+/* What a node makes of the disk under its data directory, the worst last. */
+enum disk_state {
+    DISK_WELL = 0,
+    DISK_FULL = 1,    /* reads, deletes and resolutions go on; new content is refused */
+    DISK_FAILING = 2, /* it answered with an error: nothing more is acknowledged */
+    DISK_GONE = 3,    /* the data directory is not the one that was opened any more */
+    DISK_STATE_COUNT,
+};
+
 struct message_status_reply {
     node_id node;
     char address[ADDRESS_SIZE];
@@ -269,6 +278,7 @@ struct message_status_reply {
     bool ready;          /* a member of a ring */
     uint64_t disk_total; /* bytes, of the file system under the data directory */
     uint64_t disk_free;
+    enum disk_state disk_state;
     uint16_t peer_count;
     struct status_peer {
         node_id id;

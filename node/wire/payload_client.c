@@ -303,7 +303,7 @@ void payload_decode_list_reply(struct reader *reader, struct message *message)
 }
 
 /* STATUS_REPLY: node, address, cluster_id, epoch, ready, disk_total, disk_free,
- * [[id, address, up]...], [[name, value]...] */
+ * disk_state, [[id, address, up]...], [[name, value]...] */
 static void encode_status_reply(const struct message *message, struct writer *writer)
 {
     const struct message_status_reply *reply = &message->status_reply;
@@ -316,6 +316,7 @@ static void encode_status_reply(const struct message *message, struct writer *wr
     writer_bool(writer, reply->ready);
     writer_uint(writer, reply->disk_total);
     writer_uint(writer, reply->disk_free);
+    writer_uint(writer, reply->disk_state);
     writer_array(writer, reply->peer_count);
     for (uint16_t i = 0; i < reply->peer_count; i++) {
         writer_array(writer, PEER_FIELDS);
@@ -397,6 +398,7 @@ static void decode_status_reply(struct reader *reader, struct message *message)
     reply->ready = reader_bool(reader);
     reply->disk_total = reader_uint(reader, 0, UINT64_MAX);
     reply->disk_free = reader_uint(reader, 0, UINT64_MAX);
+    reply->disk_state = (enum disk_state)reader_uint(reader, 0, DISK_STATE_COUNT - 1);
     read_peers(reader, reply);
     read_statistics(reader, reply);
 }
@@ -410,7 +412,7 @@ const struct payload payload_client[PAYLOAD_CLIENT_COUNT] = {
     {MESSAGE_LIST_REPLY, LIST_REPLY_FIELDS, payload_encode_list_reply,
      payload_decode_list_reply},
     {MESSAGE_STATUS, 0, NULL, NULL},
-    {MESSAGE_STATUS_REPLY, 9, encode_status_reply, decode_status_reply},
+    {MESSAGE_STATUS_REPLY, 10, encode_status_reply, decode_status_reply},
     {MESSAGE_RING, 0, NULL, NULL},
     {MESSAGE_RING_REPLY, 1, payload_encode_ring, payload_decode_ring},
 };

@@ -479,7 +479,8 @@ static void test_status_is_indeterminate__only_where_a_put_may_yet_appear(void *
     (void)state;
     for (int status = 0; status < STATUS_COUNT; status++) {
         bool is_open = status == STATUS_TIMEOUT || status == STATUS_NO_QUORUM ||
-                       status == STATUS_INTERRUPTED;
+                       status == STATUS_INTERRUPTED || status == STATUS_IO ||
+                       status == STATUS_NO_SPACE;
 
         assert_int_equal(kv_status_is_indeterminate((enum status)status), is_open);
     }

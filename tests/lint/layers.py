@@ -78,7 +78,7 @@ FOREIGN = (
             "node/wire/writer.*",
         ),
     ),
-    ("leveldb/*", ("node/store/engine_leveldb.c",)),
+    ("leveldb/*", ("node/store/engine_leveldb.c", "node/store/leveldb_internal.h")),
     ("uv.h", ("node/net/*", "node/server*.c", "node/server_*.h")),
     ("fuse*", FUSE_SIDE),
     ("openssl/*", ("ring/hash.c", "node/base/secret.c", "node/net/tls*")),

@@ -93,6 +93,25 @@ static void spy_last_corruption(struct engine *engine, char *ret_text, size_t si
     spy->inner->operations->last_corruption(spy->inner, ret_text, size);
 }
 
+static void spy_health(struct engine *engine, struct engine_health *ret_health)
+{
+    *ret_health = engine_health(spy_of(engine)->inner);
+}
+
+static bool spy_has_room(struct engine *engine, size_t size, bool is_vital)
+{
+    return engine_has_room(spy_of(engine)->inner, size, is_vital);
+}
+
+static void spy_compact(struct engine *engine, struct slice start, struct slice end)
+{
+    struct engine *inner = spy_of(engine)->inner;
+
+    if (inner->operations->compact != NULL) {
+        inner->operations->compact(inner, start, end);
+    }
+}
+
 static void spy_close(struct engine *engine)
 {
     (void)engine;
@@ -105,6 +124,9 @@ static const struct engine_operations spy_operations = {
     .is_quick = spy_is_quick,
     .salvage = spy_salvage,
     .last_corruption = spy_last_corruption,
+    .health = spy_health,
+    .has_room = spy_has_room,
+    .compact = spy_compact,
     .close = spy_close,
 };
 

@@ -25,7 +25,7 @@ static void key_text(int number, char text[32])
 }
 
 /* Fills a database below a new directory; its content is in tables if `flushed`, else in the
- * log. Closed when done. */
+ * log, of which a little over one half is synced. Closed when done. */
 static void make_database(char directory[64], bool flushed)
 {
     struct engine *engine = NULL;
@@ -41,7 +41,8 @@ static void make_database(char directory[64], bool flushed)
         value[0] = (uint8_t)i;
         struct engine_write write = {.key = slice_of_string(text),
                                      .value = slice_of(value, sizeof value)};
-        assert_int_equal(engine->operations->write(engine, &write, 1, false), STATUS_OK);
+        bool sync = i == KEYS / 2;
+        assert_int_equal(engine->operations->write(engine, &write, 1, sync), STATUS_OK);
     }
     engine->operations->close(engine);
     if (flushed) {
@@ -197,13 +198,171 @@ static void test_damage__log_overwritten__does_not_open(void **state)
         struct error error = {0};
         make_database(directory, false);
         find_file(directory, ".log", path);
-        overwrite(path, 5000 + round * 100000, 512);
+        overwrite(path, 5000 + round * 70000, 512);
 
         enum status status = engine_open_leveldb(directory, &engine, &error);
 
         assert_string_equal(status_name(status), "corrupt");
         assert_int_equal(error.code, STATUS_CORRUPT);
         assert_non_null(strstr(error.text, path));
+        remove_tree(directory);
+    }
+}
+
+/* How many keys from the first on are there; fails if one behind a gap is. */
+static int count_prefix(struct engine *engine)
+{
+    int count = 0;
+    char text[32];
+
+    for (int i = 0; i < KEYS; i++) {
+        struct buffer value = {0};
+        key_text(i, text);
+        enum status status = engine->operations->get(engine, slice_of_string(text), &value);
+        buffer_release(&value);
+        if (status == STATUS_OK) {
+            assert_int_equal(count, i);
+            count++;
+        } else {
+            assert_int_equal(status, STATUS_NOT_FOUND);
+        }
+    }
+    return count;
+}
+
+/* Opens what was synced up to the middle: the rest is cut where it is damaged, and told. */
+static void assert_cut(const char *directory, const char *path)
+{
+    struct engine_leveldb_options options = {.path = directory};
+    struct engine *engine = NULL;
+    struct engine_start start;
+    struct error error = {0};
+
+    if (engine_open_leveldb_with(&options, &engine, &start, &error) != STATUS_OK) {
+        fail_msg("%s", error.text);
+    }
+    assert_int_equal(start.kind, ENGINE_CUT);
+    assert_non_null(strstr(start.text, strrchr(path, '/') + 1));
+    assert_in_range(count_prefix(engine), KEYS / 2 + 1, KEYS - 1);
+    engine->operations->close(engine);
+    assert_int_equal(engine_open_leveldb_with(&options, &engine, &start, &error), STATUS_OK);
+    assert_int_equal(start.kind, ENGINE_WELL);
+    assert_in_range(count_prefix(engine), KEYS / 2 + 1, KEYS - 1);
+    engine->operations->close(engine);
+}
+
+/* A power cut leaves anything behind what was synced: noise, zeros, a shorter file. */
+static void test_damage__unsynced_tail__is_cut_and_told(void **state)
+{
+    static const off_t before_end[] = {1, 5000, 40000, 400000, 800000};
+    char directory[64];
+    char path[512];
+
+    (void)state;
+    for (size_t i = 0; i < 3 * sizeof before_end / sizeof before_end[0]; i++) {
+        struct stat information;
+        off_t before = before_end[i / 3];
+        make_database(directory, false);
+        find_file(directory, ".log", path);
+        assert_int_equal(stat(path, &information), 0);
+        if (i % 3 == 0) {
+            assert_int_equal(truncate(path, information.st_size - before), 0);
+        } else if (i % 3 == 1) {
+            overwrite(path, information.st_size - before, before < 4096 ? 1 : 4096);
+        } else {
+            assert_int_equal(truncate(path, information.st_size - before), 0);
+            assert_int_equal(truncate(path, information.st_size), 0);
+        }
+        assert_cut(directory, path);
+        remove_tree(directory);
+    }
+}
+
+/* Opens nothing, and says which file it is. */
+static void assert_refused(const char *directory, const char *part)
+{
+    struct engine *engine = NULL;
+    struct error error = {0};
+
+    assert_int_equal(engine_open_leveldb(directory, &engine, &error), STATUS_CORRUPT);
+    if (strstr(error.text, part) == NULL) {
+        fail_msg("'%s' does not say '%s'", error.text, part);
+    }
+}
+
+static void test_damage__log_missing_or_too_short__is_noticed(void **state)
+{
+    char directory[64];
+    char path[512];
+
+    (void)state;
+    make_database(directory, false);
+    find_file(directory, ".log", path);
+    assert_int_equal(truncate(path, 100000), 0);
+    assert_refused(directory, "was synced up to");
+    assert_int_equal(remove(path), 0);
+    assert_refused(directory, "is missing");
+    remove_tree(directory);
+}
+
+static void test_damage__table_too_short__is_noticed(void **state)
+{
+    char directory[64];
+    char path[512];
+    struct stat information;
+
+    (void)state;
+    make_database(directory, true);
+    find_file(directory, ".ldb", path);
+    assert_int_equal(stat(path, &information), 0);
+    assert_int_equal(truncate(path, information.st_size - 1), 0);
+    assert_refused(directory, "instead of");
+    remove_tree(directory);
+}
+
+/* Whoever has copies elsewhere lets it be salvaged: what can be read is there. */
+static void test_damage__others_have_copies__opens_what_can_be_read(void **state)
+{
+    char directory[64];
+    char path[512];
+
+    (void)state;
+    for (int kind = 0; kind < 4; kind++) {
+        struct engine_leveldb_options options = {.can_salvage = true, .path = directory};
+        struct engine *engine = NULL;
+        struct engine_start start;
+        struct error error = {0};
+        char command[256];
+        make_database(directory, kind < 2);
+        find_file(directory, kind < 2 ? ".ldb" : ".log", path);
+        if (kind == 1) {
+            (void)snprintf(command, sizeof command, "rm %s/db/CURRENT %s/db/MANIFEST*",
+                           directory, directory);
+            assert_int_equal(system(command), 0);
+        } else if (kind == 3) {
+            overwrite(path, 70000, 512);
+        } else {
+            assert_int_equal(truncate(path, 700000), 0);
+        }
+
+        if (engine_open_leveldb_with(&options, &engine, &start, &error) != STATUS_OK) {
+            fail_msg("%s", error.text);
+        }
+
+        char text[256];
+        assert_int_equal(start.kind, ENGINE_SALVAGED);
+        engine->operations->last_corruption(engine, text, sizeof text);
+        assert_string_not_equal(text, "");
+        struct engine_write write = {.key = slice_of_string("y"),
+                                     .value = slice_of_string("z")};
+        assert_int_equal(engine->operations->write(engine, &write, 1, true), STATUS_OK);
+        int visited = 0;
+        assert_int_equal(engine->operations->scan(engine, slice_of_string("x/"),
+                                                  slice_of_string("x0"), true, on_pair,
+                                                  &visited),
+                         STATUS_OK);
+        assert_in_range(visited, kind == 0 ? 0 : 150, KEYS);
+        engine->operations->close(engine);
         remove_tree(directory);
     }
 }
@@ -282,6 +441,10 @@ int main(void)
         cmocka_unit_test(test_damage__table_block_overwritten__is_corrupt_and_never_missing),
         cmocka_unit_test(test_damage__table_end_overwritten__is_corrupt_and_never_missing),
         cmocka_unit_test(test_damage__log_overwritten__does_not_open),
+        cmocka_unit_test(test_damage__unsynced_tail__is_cut_and_told),
+        cmocka_unit_test(test_damage__log_missing_or_too_short__is_noticed),
+        cmocka_unit_test(test_damage__table_too_short__is_noticed),
+        cmocka_unit_test(test_damage__others_have_copies__opens_what_can_be_read),
         cmocka_unit_test(test_damage__table_missing__does_not_open),
         cmocka_unit_test(test_damage__current_missing__is_no_new_database),
         cmocka_unit_test(test_damage__log_cut_short__opens_with_what_is_whole),

@@ -128,7 +128,8 @@ static bool same_status_reply(const struct message_status_reply *a,
     if (a->node != b->node || strcmp(a->address, b->address) != 0 ||
         a->cluster_id != b->cluster_id || a->epoch != b->epoch || a->ready != b->ready ||
         a->disk_total != b->disk_total || a->disk_free != b->disk_free ||
-        a->peer_count != b->peer_count || a->stat_count != b->stat_count) {
+        a->disk_state != b->disk_state || a->peer_count != b->peer_count ||
+        a->stat_count != b->stat_count) {
         return false;
     }
     for (uint16_t i = 0; i < a->peer_count; i++) {

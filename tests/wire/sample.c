@@ -421,6 +421,7 @@ static void sample_status(struct sample *sample, struct message_status_reply *re
     reply->ready = sample_chance(sample, 50);
     reply->disk_total = sample_number(sample);
     reply->disk_free = sample_number(sample);
+    reply->disk_state = (enum disk_state)sample_below(sample, DISK_STATE_COUNT);
     reply->peer_count = (uint16_t)(1 + sample_below(sample, 4));
     reply->peers = calloc(reply->peer_count, sizeof(*reply->peers));
     reply->stat_count = (uint16_t)(1 + sample_below(sample, 8));

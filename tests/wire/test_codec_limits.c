@@ -417,20 +417,22 @@ static void test_codec_status_reply__fields__are_checked(void **state)
     assert_true(with(status_reply(1, 1), "6", string_of("")));
     assert_false(with(status_reply(1, 1), "6", string_of("nowhere")));
     assert_false(with(status_reply(1, 1), "9", number(0)));
-    assert_false(with(status_reply(1, 1), "12.0.0", number(0)));
-    assert_false(with(status_reply(1, 1), "12.0.1", string_of("")));
-    assert_false(with(status_reply(1, 1), "12.0.2", number(1)));
-    assert_true(with(status_reply(1, 1), "13.0.0", filler(31, true)));
-    assert_false(with(status_reply(1, 1), "13.0.0", filler(32, true)));
-    assert_false(with(status_reply(1, 1), "13.0.0", string_of("")));
-    assert_false(with(status_reply(1, 1), "13.0.0", string_of("two words")));
+    assert_true(with(status_reply(1, 1), "12", number(DISK_GONE)));
+    assert_false(with(status_reply(1, 1), "12", number(DISK_STATE_COUNT)));
+    assert_false(with(status_reply(1, 1), "13.0.0", number(0)));
+    assert_false(with(status_reply(1, 1), "13.0.1", string_of("")));
+    assert_false(with(status_reply(1, 1), "13.0.2", number(1)));
+    assert_true(with(status_reply(1, 1), "14.0.0", filler(31, true)));
+    assert_false(with(status_reply(1, 1), "14.0.0", filler(32, true)));
+    assert_false(with(status_reply(1, 1), "14.0.0", string_of("")));
+    assert_false(with(status_reply(1, 1), "14.0.0", string_of("two words")));
     assert_true(plain(status_reply(MEMBERS_MAX, STATS_MAX)));
     assert_false(
-        with_more(status_reply(MEMBERS_MAX, 1), "12", slice_of("\223\001\246here:1\303", 10)));
-    assert_true(with_more(status_reply(MEMBERS_MAX - 1, 1), "12",
+        with_more(status_reply(MEMBERS_MAX, 1), "13", slice_of("\223\001\246here:1\303", 10)));
+    assert_true(with_more(status_reply(MEMBERS_MAX - 1, 1), "13",
                           slice_of("\223\001\246here:1\303", 10)));
-    assert_false(with_more(status_reply(1, STATS_MAX), "13", slice_of("\222\241x\001", 4)));
-    assert_true(with_more(status_reply(1, STATS_MAX - 1), "13", slice_of("\222\241x\001", 4)));
+    assert_false(with_more(status_reply(1, STATS_MAX), "14", slice_of("\222\241x\001", 4)));
+    assert_true(with_more(status_reply(1, STATS_MAX - 1), "14", slice_of("\222\241x\001", 4)));
 }
 
 static void test_codec_hello__who_and_where__fit_the_role(void **state)
