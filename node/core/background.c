@@ -110,7 +110,10 @@ static void interval_roll(struct core *core)
     if (background->count[0] + background->count[1] == 0) {
         background->budget = BUDGET_MAX;
     }
-    background->left = background->budget;
+    uint32_t paid =
+        background->debt < background->budget ? background->debt : background->budget;
+    background->debt -= paid;
+    background->left = background->budget - paid;
     background->interval_end_us = core->now_us + INTERVAL_US;
 }
 
@@ -124,6 +127,17 @@ bool background_take(struct core *core)
     }
     background->left--;
     return true;
+}
+
+void background_charge(struct core *core)
+{
+    struct background *background = &core->background;
+    interval_roll(core);
+    if (background->left > 0) {
+        background->left--;
+    } else {
+        background->debt++;
+    }
 }
 
 void background_note(struct core *core, uint64_t latency_us)

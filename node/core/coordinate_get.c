@@ -76,8 +76,10 @@ void get_on_request(struct core *core, struct event *event)
         forward_start(core, event, partition, MESSAGE_GET_REPLY);
         return;
     }
-    struct request *request =
-        request_new(core, REQUEST_GET, core_deadline_of(core, get->deadline_ms), true);
+    uint64_t deadline_us = core_deadline_of(core, get->deadline_ms);
+    struct request *request = request_has_room(core, true, 0)
+                                  ? request_new(core, REQUEST_GET, deadline_us, true)
+                                  : NULL;
     if (!request) {
         (void)core_reply(core, event, MESSAGE_GET_REPLY, STATUS_BUSY);
         return;
@@ -344,6 +346,15 @@ void get_check(struct core *core, struct request *request)
     }
 }
 
+static void leg_take_object(struct core *core, struct request *request, struct leg *leg,
+                            struct object *object)
+{
+    leg->has_object = true;
+    leg->object = object_ref(object);
+    object_digest(object, leg->digest);
+    request_charge(core, request, object ? object_content_size(object) : 0);
+}
+
 void get_on_stored(struct core *core, struct request *request, struct store_result *result)
 {
     for (uint8_t i = 0; i < request->leg_count; i++) {
@@ -355,9 +366,7 @@ void get_on_stored(struct core *core, struct request *request, struct store_resu
             leg->state = LEG_EMPTY;
         } else if (result->status == STATUS_OK) {
             leg->state = LEG_DONE;
-            leg->has_object = true;
-            leg->object = object_ref(result->object);
-            object_digest(leg->object, leg->digest);
+            leg_take_object(core, request, leg, result->object);
         } else {
             leg->state = LEG_FAILED;
         }
@@ -383,9 +392,7 @@ void get_on_reply(struct core *core, struct request *request, uint8_t i,
         leg->state = LEG_FAILED;
     } else {
         leg->state = LEG_DONE;
-        leg->has_object = true;
-        leg->object = object_ref(reply->object);
-        object_digest(leg->object, leg->digest);
+        leg_take_object(core, request, leg, reply->object);
     }
     get_check(core, request);
 }

@@ -60,8 +60,10 @@ void list_on_request(struct core *core, struct event *event)
         forward_start(core, event, partition, MESSAGE_LIST_REPLY);
         return;
     }
-    struct request *request = request_new(
-        core, REQUEST_LIST, core_deadline_of(core, message->list.deadline_ms), true);
+    uint64_t deadline_us = core_deadline_of(core, message->list.deadline_ms);
+    struct request *request = request_has_room(core, true, 0)
+                                  ? request_new(core, REQUEST_LIST, deadline_us, true)
+                                  : NULL;
     if (!request) {
         (void)core_reply(core, event, MESSAGE_LIST_REPLY, STATUS_BUSY);
         return;

@@ -85,6 +85,11 @@ static enum status put_validate(const struct message_put *put)
     return STATUS_OK;
 }
 
+size_t put_size(const struct message_put *put)
+{
+    return blob_slice(put->value.content).size + blob_slice(put->value.xattrs).size;
+}
+
 /* Moves the payload out of the message. NULL when memory is short. */
 static struct message_put *put_take(struct message_put *from)
 {
@@ -154,12 +159,16 @@ void put_on_request(struct core *core, struct event *event)
         return;
     }
     uint64_t deadline_us = core_deadline_of(core, message->put.deadline_ms);
-    struct request *request = request_new(core, REQUEST_PUT, deadline_us, true);
+    size_t size = put_size(&message->put);
+    struct request *request = request_has_room(core, true, size)
+                                  ? request_new(core, REQUEST_PUT, deadline_us, true)
+                                  : NULL;
     if (!request) {
         (void)core_reply(core, event, MESSAGE_PUT_REPLY, STATUS_BUSY);
         return;
     }
     core->stats.puts++;
+    request_charge(core, request, size);
     request->handle = event->handle;
     request->reply_id = message->request_id;
     request->key = blob_ref(message->put.key);
@@ -180,6 +189,7 @@ void put_start_fallback(struct core *core, struct request *from, struct message 
     }
     core->stats.puts++;
     core->stats.fallback_puts++;
+    request_charge(core, request, put_size(&message->put));
     request->started_us = from->started_us;
     request->handle = from->handle;
     request->reply_id = from->reply_id;
@@ -212,13 +222,14 @@ bool put_start_child(struct core *core, struct request *parent, struct message_p
     request->parent_generation = parent->generation;
     request->key = blob_ref(put->key);
     request->put.put = put;
+    request->put.by_digest = put->mode == UPDATE_NONE;
     request->put.has_intent = intent_stamp != 0;
     request->put.intent_stamp = intent_stamp;
     put_begin(core, request);
     return true;
 }
 
-bool push_object(struct core *core, struct request *parent, struct blob *key)
+bool push_object(struct core *core, struct request *parent, struct blob *key, bool sync)
 {
     struct message_put *put = calloc(1, sizeof *put);
     if (!put) {
@@ -226,6 +237,7 @@ bool push_object(struct core *core, struct request *parent, struct blob *key)
     }
     put->key = blob_ref(key);
     put->mode = UPDATE_NONE;
+    put->sync = sync;
     return put_start_child(core, parent, put, 0);
 }
 
@@ -264,7 +276,7 @@ void put_on_stored(struct core *core, struct request *request, struct store_resu
             intents_wanted(core, INTENT_ROW, INTENT_AFTER_US);
         }
         hints_wanted(core, RETRY_MIN_US);
-        put_end(core, request, STATUS_OK);
+        put_end(core, request, result->status); /* the client has its answer */
         return;
     }
     assert(request->state == STATE_STORING);
@@ -305,7 +317,9 @@ void put_on_reply(struct core *core, struct request *request, uint8_t i,
                   struct message *message)
 {
     struct leg *leg = &request->leg[i];
-    if (message->type == MESSAGE_REPLICA_PUT_REPLY && message->status == STATUS_OK) {
+    if (leg->asks_digest) {
+        put_leg_compare(core, request, i, message);
+    } else if (message->type == MESSAGE_REPLICA_PUT_REPLY && message->status == STATUS_OK) {
         leg->state = LEG_DONE;
         put_count_acknowledged(request, leg);
     } else {
@@ -349,7 +363,7 @@ static struct pending put_pending(const struct core *core, const struct request 
 
 /* Whom did this put's copy or row not reach? A fallback's own copy is a hint for all of them.
  */
-static uint8_t put_missed(const struct request *request, node_id ret_owners[REPLICAS_MAX])
+static uint8_t put_missed(const struct request *request, node_id ret_owners[OWNERS_MAX])
 {
     uint8_t count = 0;
     for (uint8_t i = 0; i < request->leg_count; i++) {
@@ -358,7 +372,8 @@ static uint8_t put_missed(const struct request *request, node_id ret_owners[REPL
         for (uint8_t j = 0; j < count; j++) {
             is_known = is_known || ret_owners[j] == leg->owner;
         }
-        if (!is_known && !request->put.is_fallback && count < REPLICAS_MAX) {
+        if (!is_known && !request->put.is_fallback) {
+            assert(count < OWNERS_MAX);
             ret_owners[count++] = leg->owner;
         }
     }
@@ -384,7 +399,7 @@ static void put_finish(struct core *core, struct request *request, enum status s
         put_end(core, request, is_full ? STATUS_NO_SPACE : status);
         return;
     }
-    node_id missed[REPLICAS_MAX];
+    node_id missed[OWNERS_MAX];
     uint8_t count = put_missed(request, missed);
     if (count == 0 || planted(PLANTED_INTENT_EARLY) || planted(PLANTED_NO_MARKER)) {
         if (put->has_intent) {

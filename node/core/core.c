@@ -62,6 +62,8 @@ struct core *core_new(const struct core_config *config)
         .grace_us = config->grace_us,
         .foreground_p99_us = config->foreground_p99_us,
     };
+    core->bytes_max =
+        config->request_bytes_max > 0 ? config->request_bytes_max : REQUEST_BYTES_DEFAULT;
     core->active_head = NO_SLOT;
     core->requests = calloc(REQUESTS_MAX, sizeof *core->requests);
     if (!core->requests || !core_set_seeds(core, config)) {
@@ -375,7 +377,8 @@ static void step_stored(struct core *core, struct event *event)
 void parent_on_child(struct core *core, struct request *parent, struct child_result *result)
 {
     assert(parent->kind == REQUEST_PUT || parent->kind == REQUEST_SCAN ||
-           parent->kind == REQUEST_REVIVE || parent->kind == REQUEST_REPAIR);
+           parent->kind == REQUEST_REVIVE || parent->kind == REQUEST_REPAIR ||
+           parent->kind == REQUEST_HINTS);
     switch (parent->kind) {
     case REQUEST_PUT:
         put_on_child(core, parent, result);
@@ -390,6 +393,8 @@ void parent_on_child(struct core *core, struct request *parent, struct child_res
         repair_on_child(core, parent, result);
         return;
     case REQUEST_HINTS:
+        hints_on_child(core, parent, result);
+        return;
     case REQUEST_FREE:
     case REQUEST_GET:
     case REQUEST_LIST:
@@ -430,8 +435,10 @@ static void request_on_due(struct core *core, struct request *request)
     case REQUEST_REPAIR:
         repair_on_due(core, request);
         return;
-    case REQUEST_REPLICA:
     case REQUEST_SCAN:
+        scan_on_due(core, request);
+        return;
+    case REQUEST_REPLICA:
     case REQUEST_PREPARE:
     case REQUEST_ADOPT:
         /* These wait for the own store alone, which always answers; they last as long as it
@@ -553,6 +560,7 @@ void core_check(const struct core *core)
 {
     uint32_t active = 0;
     uint32_t clients = 0;
+    size_t bytes = 0;
     uint16_t previous = NO_SLOT;
     for (uint16_t slot = core->active_head; slot != NO_SLOT; slot = core->requests[slot].next) {
         const struct request *request = &core->requests[slot];
@@ -562,9 +570,11 @@ void core_check(const struct core *core)
         assert(request->deadline_us >= core->due_us || !core->started);
         active++;
         clients += request->is_client ? 1 : 0;
+        bytes += request->bytes;
         previous = slot;
     }
     assert(active == core->active_count && clients == core->client_count);
+    assert(bytes == core->bytes_in_flight);
     assert(clients <= CLIENT_REQUESTS_MAX && core->peer_count <= PEERS_MAX);
     assert(!core->ring || (core->self >= 0 && core->self < core->ring->member_count) ||
            !core->started);

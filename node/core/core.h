@@ -39,6 +39,9 @@ struct core_config {
     uint64_t confirm_after_us;
     uint64_t grace_us;
     uint64_t foreground_p99_us;
+    /* Contents that requests in flight may hold, bytes; beyond it they are answered BUSY. 0:
+     * the default. */
+    size_t request_bytes_max;
 };
 
 /* A new core, or NULL when memory is short. Nothing happens before the first step. */

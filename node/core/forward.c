@@ -95,13 +95,17 @@ void forward_start(struct core *core, struct event *event, uint16_t partition,
         (void)core_reply(core, event, reply_type, STATUS_STALE_RING);
         return;
     }
-    struct request *request = request_new(
-        core, REQUEST_FORWARD, core_deadline_of(core, message_deadline_ms(message)), true);
+    size_t size = message->type == MESSAGE_PUT ? put_size(&message->put) : 0;
+    uint64_t deadline_us = core_deadline_of(core, message_deadline_ms(message));
+    struct request *request = request_has_room(core, true, size)
+                                  ? request_new(core, REQUEST_FORWARD, deadline_us, true)
+                                  : NULL;
     if (!request) {
         (void)core_reply(core, event, reply_type, STATUS_BUSY);
         return;
     }
     core->stats.forwards++;
+    request_charge(core, request, size);
     request->handle = event->handle;
     request->reply_id = message->request_id;
     request->forward.message = *message;

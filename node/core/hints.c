@@ -22,7 +22,8 @@ enum {
 };
 
 /* STATE_FINDING: asks for owners. STATE_ASKING: walks through those of one. STATE_READING,
- * STATE_REPLICATING: one hint on its way. STATE_STORING: drops what was acknowledged. */
+ * STATE_REPLICATING, STATE_PUSHING: one hint on its way. STATE_STORING: drops what was
+ * acknowledged. */
 
 void hints_wanted(struct core *core, uint64_t delay_us)
 {
@@ -205,6 +206,31 @@ static void hint_send(struct core *core, struct request *request, int member)
     message->replica_put.leave_intent = holds_object && hint->kind == HINT_OBJECT;
 }
 
+/*
+ * A marker for a member that holds just the row: the own copy may have changed since, and its
+ * row must not be pushed before W nodes have the object (put_legs.c). So it goes as a put does;
+ * whom that misses gets a marker anew, under another stamp.
+ */
+static void hint_push(struct core *core, struct request *request)
+{
+    request->state = STATE_PUSHING;
+    request->deadline_us = UINT64_MAX; /* the push has its own */
+    if (!push_object(core, request, request->key, true)) {
+        hint_end(core, request, false);
+    }
+}
+
+void hints_on_child(struct core *core, struct request *request, struct child_result *result)
+{
+    assert(request->state == STATE_PUSHING);
+    if (result->status != STATUS_OK) {
+        hint_end(core, request, false);
+        return;
+    }
+    core->stats.hints_delivered++;
+    hint_clear(core, request);
+}
+
 /* The hint has its object: who is to get it? */
 static void hint_carry(struct core *core, struct request *request)
 {
@@ -215,6 +241,11 @@ static void hint_carry(struct core *core, struct request *request)
     bool holds_object = owner >= 0 && peer_holds(core, peer, key);
     bool holds_row =
         owner >= 0 && !key_is_root(key) && peer_holds(core, peer, key_directory(key));
+    bool is_primary = core_is_primary(core, ring_partition(core->ring, key));
+    if (holds_row && !holds_object && hint->kind == HINT_MARKER && is_primary) {
+        hint_push(core, request);
+        return;
+    }
     request->state = STATE_REPLICATING;
     request->deadline_us = core->now_us + HINT_DEADLINE_US;
     request_due(core, request->deadline_us);

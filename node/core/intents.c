@@ -105,10 +105,22 @@ static void scan_advance(struct core *core, struct request *scan)
     if (scan->scan.children > 0) {
         return;
     }
-    if (scan->scan.more && !core->draining) {
+    if (!scan->scan.more || core->draining) {
+        scan_end(core, scan);
+    } else if (background_take(core)) {
         scan_page(core, scan);
     } else {
-        scan_end(core, scan);
+        request_set_hedge(core, scan, core->now_us + CLEAR_INTENTS_AFTER_US);
+    }
+}
+
+void scan_on_due(struct core *core, struct request *scan)
+{
+    /* It waits for the own disk, which always answers, for its children, or for its turn. */
+    scan->deadline_us = UINT64_MAX;
+    if (scan->hedge_us <= core->now_us) {
+        scan->hedge_us = UINT64_MAX;
+        scan_advance(core, scan);
     }
 }
 

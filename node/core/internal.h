@@ -32,7 +32,10 @@ enum {
     /* The rest of the table is for replicas' work, so that clients cannot starve coordinators
        elsewhere. */
     CLIENT_REQUESTS_MAX = 3072,
-    LEGS_MAX = 2 * REPLICAS_MAX, /* replicas of an object, and of its row */
+    REQUEST_BYTES_DEFAULT = 256 << 20, /* of contents in requests in flight */
+    CLIENT_SHARE =
+        4, /* three of four parts of it may be clients', the last one is for replicas */
+    LEGS_MAX = OWNERS_MAX,       /* replicas of an object, and of its row */
     PEERS_MAX = 2 * MEMBERS_MAX, /* members and seeds */
     PEER_SELF = 0xffff,
     CLEARED_INTENTS_MAX = 64,
@@ -91,9 +94,10 @@ enum leg_state {
 struct leg {
     uint16_t peer; /* PEER_SELF for this node */
     enum leg_state state;
-    uint8_t parts; /* put: REPLICA_OBJECT | REPLICA_ROW */
-    bool is_hint;  /* a fallback's: what it holds, or is to hold, is a hint */
-    node_id owner; /* put: the primary whose copy this is */
+    uint8_t parts;    /* put: REPLICA_OBJECT | REPLICA_ROW */
+    bool asks_digest; /* put: the digest of its copy is awaited */
+    bool is_hint;     /* a fallback's: what it holds, or is to hold, is a hint */
+    node_id owner;    /* put: the primary whose copy this is */
     uint64_t sent_us;
     bool has_digest; /* get */
     bool has_object; /* get: `object` is the whole answer (NULL: the replica has none) */
@@ -131,6 +135,7 @@ enum request_state {
     STATE_REPLICATING,
     STATE_DRAINING,
     STATE_HINTING,
+    STATE_PUSHING,
     STATE_ASKING,
     STATE_FINDING,
     STATE_CHECKING_ROW,
@@ -145,7 +150,9 @@ struct put_state {
     bool sync;
     bool is_fallback; /* this node is no primary: its own copy is a hint */
     bool has_intent;
-    bool met_full_disk;     /* a replica had no room for its copy */
+    bool met_full_disk; /* a replica had no room for its copy */
+    bool by_digest; /* done again in the background: whoever holds the object gets just its row
+                     */
     uint16_t next_fallback; /* place in the preference list of the next one to be tried */
     uint8_t w, w_row;       /* w_row 0: there is no row (the root) */
     uint8_t object_acks, row_acks;
@@ -212,6 +219,7 @@ struct request {
     uint32_t generation; /* grows with each use of the slot */
     uint16_t slot;
     uint16_t previous, next; /* the list of active requests, or of free slots */
+    size_t bytes;            /* of contents, as far as they are counted */
     uint64_t started_us;
     uint64_t deadline_us;
     uint64_t hedge_us; /* UINT64_MAX: no */
@@ -271,6 +279,7 @@ struct core {
     uint16_t active_head, free_head;
     uint16_t used_slots; /* those above were never touched: their memory is not there yet */
     uint32_t active_count, client_count;
+    size_t bytes_in_flight, bytes_max;
 
     struct scan_timer scans[2]; /* row intents, revival intents */
     struct scan_timer hints_timer;
@@ -314,6 +323,11 @@ enum { NO_SLOT = 0xffff, LEG_OF_STORE = 0xfe, LEG_OF_SECOND_STORE = 0xfd };
  */
 struct request *request_new(struct core *core, enum request_kind kind, uint64_t deadline_us,
                             bool is_client);
+/* True if a request that brings so many bytes of contents may begin now; else it was counted as
+ * refused: BUSY. One is always let in, however large it is. */
+bool request_has_room(struct core *core, bool is_client, size_t bytes);
+/* The request holds so many bytes more, until it is freed. */
+void request_charge(struct core *core, struct request *request, size_t bytes);
 /* Drops all it owns; its slot is free for another. */
 void request_free(struct core *core, struct request *request);
 struct request *request_of_token(struct core *core, uint64_t token, uint8_t *ret_leg);
@@ -394,6 +408,8 @@ void put_start_fallback(struct core *core, struct request *from, struct message 
  * `intent_stamp`: of the intent that it carries out; 0: none. */
 bool put_start_child(struct core *core, struct request *parent, struct message_put *put,
                      uint64_t intent_stamp);
+/* Bytes of contents that a put brings. */
+size_t put_size(const struct message_put *put);
 void put_on_stored(struct core *core, struct request *request, struct store_result *result);
 /* The own row, written by itself at a fallback. */
 void put_on_row_stored(struct core *core, struct request *request, uint8_t leg,
@@ -417,6 +433,9 @@ void put_legs_on_due(struct core *core, struct request *request);
 void put_legs_replace_failed(struct core *core, struct request *request);
 /* Gives the leg to the next fallback. False if there is none: the leg stays as it is. */
 bool put_leg_replace(struct core *core, struct request *request, uint8_t leg);
+/* The digest of a replica's copy came: is the object there already? */
+void put_leg_compare(struct core *core, struct request *request, uint8_t leg,
+                     const struct message *message);
 void put_count_acknowledged(struct request *request, const struct leg *leg);
 /* What a planted bug sends instead of the whole object. Never called in the shipping build. */
 struct object *object_newest_alone(const struct object *object);
@@ -492,16 +511,19 @@ void intents_flush(struct core *core);
 void intents_wanted(struct core *core, enum intent_kind kind, uint64_t delay_us);
 void intents_on_tick(struct core *core);
 void scan_on_stored(struct core *core, struct request *request, struct store_result *result);
+void scan_on_due(struct core *core, struct request *scan);
 void scan_on_child(struct core *core, struct request *request, struct child_result *result);
 void scan_child_done(struct core *core, struct request *scan, bool ok);
 
-/* A put without an update: sends the own copy, object and row, to all that hold them. */
-bool push_object(struct core *core, struct request *parent, struct blob *key);
+/* A put without an update: sends the own copy, object and row, to all that hold them. `sync`:
+ * the result is OK only when what was sent is durable. */
+bool push_object(struct core *core, struct request *parent, struct blob *key, bool sync);
 
 /* hints.c --------------------------------------------------------------------------------- */
 void hints_on_reply(struct core *core, struct request *request, uint8_t leg,
                     struct message *message);
 void hints_on_stored(struct core *core, struct request *request, struct store_result *result);
+void hints_on_child(struct core *core, struct request *request, struct child_result *result);
 void hints_on_due(struct core *core, struct request *request);
 void hints_on_tick(struct core *core);
 /* A member can be asked again, or something was kept for one: look after `delay_us`. */

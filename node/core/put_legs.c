@@ -7,6 +7,9 @@
  * With no fallback left a suspect is asked all the same if the quorum needs it; else it gets a
  * marker afterwards (coordinate_put.c).
  *
+ * A put that is done again in the background (by_digest) asks for digests first: a replica that
+ * holds the very same object gets just the row.
+ *
  * A node that holds just the row is sent to only when the object has its W copies: a row must
  * not outlive an object that a power cut took from its only disk.
  */
@@ -71,6 +74,25 @@ static struct object *leg_object(const struct request *request, const struct leg
                                          : object_project(request->put.object);
 }
 
+static void leg_set_hedge(struct core *core, struct request *request, const struct leg *leg)
+{
+    uint64_t patience_us = peer_patience_us(core, leg->peer, request->put.sync);
+    uint64_t due_us = core->now_us + patience_us;
+    if (due_us < request->hedge_us) {
+        request_set_hedge(core, request, due_us);
+    }
+}
+
+static void leg_ask_digest(struct core *core, struct request *request, uint8_t i)
+{
+    struct message *message = request_send(core, request, i, MESSAGE_REPLICA_GET);
+    message->replica_get.key = blob_ref(request->key);
+    message->replica_get.digest_only = true;
+    message->replica_get.for_repair = true;
+    request->leg[i].asks_digest = true;
+    leg_set_hedge(core, request, &request->leg[i]);
+}
+
 static void leg_send(struct core *core, struct request *request, uint8_t i)
 {
     struct leg *leg = &request->leg[i];
@@ -85,11 +107,35 @@ static void leg_send(struct core *core, struct request *request, uint8_t i)
     message->replica_put.parts = leg->parts;
     message->replica_put.sync = request->put.sync && !planted(PLANTED_UNSYNCED);
     message->replica_put.hint_for = leg->is_hint ? leg->owner : 0;
-    uint64_t patience_us = peer_patience_us(core, leg->peer, request->put.sync);
-    uint64_t due_us = core->now_us + patience_us;
-    if (due_us < request->hedge_us) {
-        request_set_hedge(core, request, due_us);
+    leg->asks_digest = false;
+    if (request->put.by_digest && (leg->parts & REPLICA_OBJECT)) {
+        core->stats.objects_pushed++;
+        background_charge(core);
     }
+    leg_set_hedge(core, request, leg);
+}
+
+void put_leg_compare(struct core *core, struct request *request, uint8_t i,
+                     const struct message *message)
+{
+    struct leg *leg = &request->leg[i];
+    const struct message_replica_get_reply *reply = &message->replica_get_reply;
+    leg->asks_digest = false;
+    if (message->type != MESSAGE_REPLICA_GET_REPLY || message->status != STATUS_OK ||
+        !reply->has_digest) {
+        leg->state = LEG_FAILED;
+        put_legs_replace_failed(core, request);
+        return;
+    }
+    uint8_t own[DIGEST_SIZE];
+    object_digest(request->put.object, own);
+    if (memcmp(own, reply->digest, DIGEST_SIZE) != 0) {
+        leg_send(core, request, i);
+        return;
+    }
+    request->put.object_acks++;
+    leg->parts &= (uint8_t)~REPLICA_OBJECT;
+    leg->state = leg->parts ? LEG_IDLE : LEG_DONE;
 }
 
 /* At a fallback that holds the directory: the row goes into the own database after all. */
@@ -222,10 +268,12 @@ void put_legs_start(struct core *core, struct request *request)
         if (leg->state != LEG_IDLE || !(leg->parts & REPLICA_OBJECT)) {
             continue;
         }
-        if (is_well(core, leg->peer)) {
-            leg_send(core, request, i);
-        } else {
+        if (!is_well(core, leg->peer)) {
             leg->state = LEG_FAILED;
+        } else if (request->put.by_digest) {
+            leg_ask_digest(core, request, i);
+        } else {
+            leg_send(core, request, i);
         }
     }
     put_legs_replace_failed(core, request);

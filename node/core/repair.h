@@ -43,6 +43,7 @@ struct background {
     uint64_t interval_end_us;
     uint32_t budget; /* slices an interval */
     uint32_t left;   /* ... of this one */
+    uint32_t debt;   /* slices used beyond it, which the next ones pay */
     uint64_t p99_us; /* of the requests of the last seconds; 0: there were none */
     uint64_t window_end_us;
     uint8_t window; /* which of two is being filled; the other is the one before it */
@@ -112,6 +113,8 @@ struct repair_request {
 /* One slice of background work may be done now; false: a tick will come when to ask again. */
 bool background_take(struct core *core);
 /* A client's request was answered after this long. */
+/* A slice was used that could not be put off. */
+void background_charge(struct core *core);
 void background_note(struct core *core, uint64_t latency_us);
 
 /* MESSAGE_REPAIR (clients may ask), TREE, TREE_KEYS, REAP. */

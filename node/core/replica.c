@@ -141,14 +141,19 @@ void replica_on_request(struct core *core, struct event *event)
     enum message_type reply_type = reply_type_of(message->type);
     enum status status = replica_judge(core, event);
     struct request *request = NULL;
+    size_t size = message->type == MESSAGE_REPLICA_PUT
+                      ? object_content_size(message->replica_put.object)
+                      : 0;
     if (status == STATUS_OK) {
-        request = request_new(core, REQUEST_REPLICA, UINT64_MAX, false);
+        bool has_room = request_has_room(core, false, size);
+        request = has_room ? request_new(core, REQUEST_REPLICA, UINT64_MAX, false) : NULL;
         status = request ? STATUS_OK : STATUS_BUSY;
     }
     if (status != STATUS_OK) {
         (void)core_reply(core, event, reply_type, status);
         return;
     }
+    request_charge(core, request, size);
     request->handle = event->handle;
     request->reply_id = message->request_id;
     request->replica.type = reply_type;

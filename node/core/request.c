@@ -101,6 +101,21 @@ struct request *request_new(struct core *core, enum request_kind kind, uint64_t 
     return request;
 }
 
+bool request_has_room(struct core *core, bool is_client, size_t bytes)
+{
+    size_t limit = core->bytes_max - (is_client ? core->bytes_max / CLIENT_SHARE : 0);
+    bool has_room = core->bytes_in_flight == 0 ||
+                    (core->bytes_in_flight < limit && bytes <= limit - core->bytes_in_flight);
+    core->stats.busy += has_room ? 0 : 1;
+    return has_room;
+}
+
+void request_charge(struct core *core, struct request *request, size_t bytes)
+{
+    request->bytes += bytes;
+    core->bytes_in_flight += bytes;
+}
+
 static void put_release(struct message_put *put)
 {
     if (put) {
@@ -169,6 +184,7 @@ void request_free(struct core *core, struct request *request)
     }
     core->active_count--;
     core->client_count -= request->is_client ? 1 : 0;
+    core->bytes_in_flight -= request->bytes;
     request->kind = REQUEST_FREE;
     request->next = core->free_head;
     core->free_head = request->slot;

@@ -138,7 +138,7 @@ static bool look_at_row(struct core *core, struct request *request,
         struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_PROJECT);
         store->key = blob_ref(entry->key);
         scrub->in_flight++;
-    } else if (push_object(core, request, entry->key)) {
+    } else if (push_object(core, request, entry->key, false)) {
         scrub->in_flight++;
         core->stats.rows_pushed++;
     }

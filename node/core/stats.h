@@ -22,6 +22,7 @@
     X(hints_kept)          /* hints on this node when it last looked */                        \
     X(hints_delivered)     /* ... that their owner has acknowledged */                         \
     X(rows_left_to_intent) /* puts answered before their row had its quorum */                 \
+    X(objects_pushed)      /* whole objects sent again in the background */                    \
     X(intents_retried)     /* rows pushed again */                                             \
     X(directories_revived)                                                                     \
     X(busy)            /* requests refused because a table was full */                         \

@@ -18,7 +18,7 @@ enum { LISTED_BYTES_MAX = 1 << 20 };
 enum status hint_set_load(struct hint_set *set, struct store_state *state,
                           const struct store_request *request, enum hint_kind kind)
 {
-    assert(request->owner_count > 0 && request->owner_count <= REPLICAS_MAX);
+    assert(request->owner_count > 0 && request->owner_count <= OWNERS_MAX);
     assert(request->key != NULL && request->key->size > 0);
 
     *set = (struct hint_set){.hints = state->hints};
@@ -77,7 +77,7 @@ enum status hint_set_add(struct hint_set *set, size_t first, struct object *inco
 
 enum status hint_set_write(struct hint_set *set, uint64_t wall_us, bool sync)
 {
-    struct hint_change changes[REPLICAS_MAX];
+    struct hint_change changes[OWNERS_MAX];
     size_t count = 0;
 
     for (size_t i = 0; i < set->count; i++) {
@@ -93,7 +93,7 @@ enum status hint_set_write(struct hint_set *set, uint64_t wall_us, bool sync)
 
 void hint_set_release(struct hint_set *set)
 {
-    for (size_t i = 0; i < REPLICAS_MAX; i++) {
+    for (size_t i = 0; i < OWNERS_MAX; i++) {
         stored_hint_release(&set->changes[i].before);
         object_unref(set->objects[i]);
     }

@@ -37,8 +37,8 @@ MUST_CHECK enum status object_is_acceptable(const struct object *object);
 /* The hints of one kind for the owners of a request, and what they are to become. */
 struct hint_set {
     struct hint_store *hints;
-    struct hint_change changes[REPLICAS_MAX]; /* as they are stored; in the owners' order */
-    struct object *objects[REPLICAS_MAX];     /* what they become; a reference each */
+    struct hint_change changes[OWNERS_MAX]; /* as they are stored; in the owners' order */
+    struct object *objects[OWNERS_MAX];     /* what they become; a reference each */
     size_t count;
 };
 

@@ -16,6 +16,9 @@
 
 #include "node/wire/message.h"
 
+/* Members that one put can miss: those that hold the object, and those that hold its row. */
+enum { OWNERS_MAX = 2 * REPLICAS_MAX };
+
 enum store_operation {
     STORE_GET,           /* the object under a key */
     STORE_COORDINATE,    /* object_update at the coordinator */
@@ -116,7 +119,7 @@ struct store_request {
      * is left; with_row still merges the row. STORE_LIST_HINTS: owners[0]. STORE_REAP: refused
      * while there is any hint for the key.
      */
-    node_id owners[REPLICAS_MAX];
+    node_id owners[OWNERS_MAX];
     uint8_t owner_count;
 
     /* STORE_LIST_HINTS: behind (hint_kind, key) if key is given; at most `limit`, and about a

@@ -7,6 +7,9 @@
  *   could make up
  * - a copy whose content does not match its hash is refused; one that is there already takes
  *   nothing else out of reads, and is fetched anew
+ * - whoever a put missed gets a marker, however many they are; a row is never ahead of its
+ *   object's quorum; what everybody holds is not sent again
+ * - requests in flight hold a bounded number of bytes
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,9 +31,10 @@ enum { BOTH = REPLICA_OBJECT | REPLICA_ROW };
 static const uint64_t SECOND = 1000000;
 
 /* Nothing repairs anything within the time of a test. */
-static struct world *cluster_of(int nodes, uint16_t replicas)
+static struct world *bounded_cluster_of(int nodes, uint16_t replicas, size_t request_bytes)
 {
     struct world_options options = {.seed = 12,
+                                    .request_bytes_max = request_bytes,
                                     .nodes = nodes,
                                     .replica_count = replicas,
                                     .partition_count = 64,
@@ -46,6 +50,11 @@ static struct world *cluster_of(int nodes, uint16_t replicas)
     }
     world_run(world, 5 * SECOND);
     return world;
+}
+
+static struct world *cluster_of(int nodes, uint16_t replicas)
+{
+    return bounded_cluster_of(nodes, replicas, 0);
 }
 
 static struct blob *blob_of(const char *text)
@@ -352,6 +361,218 @@ static void test_get__bad_copy__others_answer_and_it_is_healed(void **state)
     world_free(world);
 }
 
+/* What is left to do --------------------------------------------------------------------- */
+
+static uint64_t markers_on(struct world *world, int node)
+{
+    struct store_request request = {.operation = STORE_HINT_OWNERS};
+    struct store_result result = {0};
+    uint64_t count = 0;
+    store_apply(world_store(world, node), &request, 1, &result);
+    assert_int_equal(result.status, STATUS_OK);
+    for (uint16_t i = 0; i < result.hint_owner_count; i++) {
+        count += result.hint_owners[i].count;
+    }
+    store_result_release(&result);
+    return count;
+}
+
+static void await_no_markers(struct world *world, int node)
+{
+    for (int i = 0; i < 600 && markers_on(world, node) > 0; i++) {
+        world_run(world, SECOND / 10);
+    }
+    assert_int_equal(markers_on(world, node), 0);
+}
+
+/* True if the directory's primaries are so that `only_rows` of them do not hold the key. */
+static bool find_key(struct world *world, int only_rows, char *key, size_t size, int *ret_row)
+{
+    for (int i = 0; i < 2000; i++) {
+        int of_key[WORLD_NODES_MAX];
+        int of_row[WORLD_NODES_MAX];
+        char directory[16];
+        (void)snprintf(directory, sizeof directory, "d%d/", i);
+        (void)snprintf(key, size, "%sf", directory);
+        int objects = nodes_of_key(world, key, of_key);
+        int rows = nodes_of_key(world, directory, of_row);
+        int apart = 0;
+        for (int r = 0; r < rows; r++) {
+            bool is_both = false;
+            for (int o = 0; o < objects; o++) {
+                is_both = is_both || of_key[o] == of_row[r];
+            }
+            apart += is_both ? 0 : 1;
+            *ret_row = is_both ? *ret_row : of_row[r];
+        }
+        if (apart == only_rows) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Seven others hold the object and six more the row: all away, all of them get a marker. */
+static void test_put__more_than_eight_are_missed__all_get_a_marker(void **state)
+{
+    (void)state;
+    enum { NODES = 14 };
+    struct world *world = cluster_of(NODES, 8);
+    char key[32];
+    int row = 0;
+    assert_true(find_key(world, 6, key, sizeof key, &row));
+    int nodes[WORLD_NODES_MAX];
+    (void)nodes_of_key(world, key, nodes);
+    for (int i = 0; i < NODES; i++) {
+        if (i != nodes[0]) {
+            world_kill(world, i);
+        }
+    }
+    world_run(world, SECOND);
+
+    assert_int_equal(outcome(world, put_later(world, nodes[0], key, 1)), STATUS_OK);
+    world_run(world, 5 * SECOND);
+
+    assert_true(markers_on(world, nodes[0]) >= 13);
+    world_free(world);
+}
+
+/* The own copy has changed since the marker was left, and nobody else has what it is now. */
+static void test_marker__object_lacks_its_quorum__row_is_not_pushed(void **state)
+{
+    (void)state;
+    enum { NODES = 7, REPLICAS = 5 };
+    struct world *world = cluster_of(NODES, REPLICAS);
+    char key[32];
+    int row = 0;
+    assert_true(find_key(world, 1, key, sizeof key, &row));
+    int nodes[WORLD_NODES_MAX];
+    (void)nodes_of_key(world, key, nodes);
+    world_kill(world, row);
+    world_run(world, SECOND);
+    assert_int_equal(outcome(world, put_later(world, nodes[0], key, REPLICAS)), STATUS_OK);
+    world_run(world, 3 * SECOND);
+    assert_true(markers_on(world, nodes[0]) > 0);
+    for (int i = 0; i < NODES; i++) {
+        if (i != nodes[0] && i != row) {
+            world_kill(world, i);
+        }
+    }
+    copy_write(world, nodes[0], key, ONE, REPLICA_OBJECT);
+
+    world_start(world, row);
+    /* Until anti-entropy comes, which has rules of its own. */
+    world_run(world, 3 * SECOND);
+    assert_row(world, row, key, "none");
+
+    for (int i = 0; i < NODES; i++) {
+        if (i != nodes[0] && i != row) {
+            world_start(world, i);
+        }
+    }
+    await_no_markers(world, nodes[0]);
+    char own[512];
+    copy_read(world, nodes[0], key, own, sizeof own);
+    for (int i = 1; i < REPLICAS; i++) {
+        assert_copy(world, nodes[i], key, own);
+    }
+    assert_row(world, row, key, own);
+    world_free(world);
+}
+
+/* A fallback took the writes; each of three owners is told to push their rows. */
+static void test_handed_over__everybody_holds_it__no_object_is_sent_again(void **state)
+{
+    (void)state;
+    enum { KEYS = 20 };
+    struct world *world = cluster_of(6, 3);
+    int nodes[WORLD_NODES_MAX];
+    (void)nodes_of_key(world, "d/0", nodes);
+    for (int i = 0; i < 3; i++) {
+        world_kill(world, nodes[i]);
+    }
+    world_run(world, SECOND);
+    for (int i = 0; i < KEYS; i++) {
+        char key[8];
+        (void)snprintf(key, sizeof key, "d/%d", i);
+        assert_int_equal(outcome(world, put_later(world, nodes[3], key, 1)), STATUS_OK);
+    }
+    for (int i = 0; i < 3; i++) {
+        world_start(world, nodes[i]);
+    }
+    world_run(world, 60 * SECOND);
+
+    uint64_t pushed = 0;
+    uint64_t retried = 0;
+    for (int i = 0; i < 6; i++) {
+        pushed += node_figure(world, i, "objects_pushed");
+        retried += node_figure(world, i, "intents_retried");
+        assert_int_equal(markers_on(world, i), 0);
+    }
+    char names[256];
+    assert_int_equal(ask_list(world, 0, "d/", names, sizeof names), STATUS_OK);
+    assert_non_null(strstr(names, "19 "));
+    assert_true(retried >= 3);
+    /* Only a push that comes before the other owners have their hints sends anything. */
+    assert_true(pushed <= retried);
+    world_free(world);
+}
+
+/* Bounds --------------------------------------------------------------------------------- */
+
+static int large_put(struct world *world, int node, const char *key, size_t size)
+{
+    struct message message = {.type = MESSAGE_PUT, .request_id = 1};
+    uint8_t *bytes = calloc(1, size);
+    assert_non_null(bytes);
+    message.put.key = blob_of(key);
+    message.put.mode = UPDATE_ALL;
+    message.put.w = 2;
+    message.put.deadline_ms = 3000;
+    message.put.has_value = true;
+    message.put.value.content = blob_new(slice_of(bytes, size));
+    message.put.value.attributes =
+        (struct attributes){.type = VERSION_FILE, .mode = 0644, .size = size};
+    message.put.value.write_id[0] = 1;
+    free(bytes);
+    return world_ask(world, node, &message);
+}
+
+/* With the others stopped every put stays in flight: clients' have three quarters of 1 MiB. */
+static void test_requests__hold_as_many_bytes_as_they_may__the_next_is_refused(void **state)
+{
+    (void)state;
+    enum { PUTS = 8, SIZE = 200 << 10, FIT = 3 };
+    struct world *world = bounded_cluster_of(3, 3, 1 << 20);
+    int calls[PUTS];
+    unsigned busy = 0;
+    world_pause(world, 1, true);
+    world_pause(world, 2, true);
+    for (int i = 0; i < PUTS; i++) {
+        char key[8];
+        (void)snprintf(key, sizeof key, "k%d", i);
+        calls[i] = large_put(world, 0, key, SIZE);
+    }
+    for (int i = 0; i < PUTS; i++) {
+        enum status status = outcome(world, calls[i]);
+        assert_true(status == STATUS_BUSY || status == STATUS_TIMEOUT ||
+                    status == STATUS_NO_QUORUM);
+        busy += status == STATUS_BUSY ? 1 : 0;
+    }
+    assert_int_equal(busy, PUTS - FIT);
+
+    /* What has ended holds nothing, and one is let in however large it is. */
+    world_pause(world, 1, false);
+    world_pause(world, 2, false);
+    world_run(world, 20 * SECOND);
+    for (int i = 0; i < PUTS; i++) {
+        assert_int_equal(outcome(world, large_put(world, 0, "k", SIZE)), STATUS_OK);
+    }
+    world_run(world, 2 * SECOND);
+    assert_int_equal(outcome(world, large_put(world, 0, "l", 1 << 20)), STATUS_OK);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +586,10 @@ int main(void)
         cmocka_unit_test(test_get__primaries_killed_in_the_middle__fallbacks_are_asked),
         cmocka_unit_test(test_replica_put__content_differs_from_its_hash__is_refused),
         cmocka_unit_test(test_get__bad_copy__others_answer_and_it_is_healed),
+        cmocka_unit_test(test_put__more_than_eight_are_missed__all_get_a_marker),
+        cmocka_unit_test(test_marker__object_lacks_its_quorum__row_is_not_pushed),
+        cmocka_unit_test(test_handed_over__everybody_holds_it__no_object_is_sent_again),
+        cmocka_unit_test(test_requests__hold_as_many_bytes_as_they_may__the_next_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

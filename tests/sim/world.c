@@ -155,6 +155,7 @@ void world_start(struct world *world, int index)
         .scrub_interval_us = world->options.scrub_interval_us,
         .confirm_after_us = world->options.confirm_after_us,
         .grace_us = world->options.grace_us,
+        .request_bytes_max = world->options.request_bytes_max,
     };
     memcpy(config.address, node->address, ADDRESS_SIZE);
     node->core = core_new(&config);

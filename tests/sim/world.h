@@ -16,7 +16,7 @@
 #include "node/store/apply.h"
 
 enum {
-    WORLD_NODES_MAX = 8,
+    WORLD_NODES_MAX = 16,
     WORLD_CALLS_MAX = 64,
     WORLD_CLIENTS = WORLD_NODES_MAX, /* stands for all clients where a node is expected */
 };
@@ -31,6 +31,7 @@ struct world_options {
     bool seeds_chain; /* node 0 founds alone, the others join it; else all start together */
     /* As in core_config; 0: the default. */
     uint64_t repair_interval_us, scrub_interval_us, confirm_after_us, grace_us;
+    size_t request_bytes_max;
 };
 
 /* What happens to messages from one node to another. Chances are of a thousand. */
