@@ -3,12 +3,15 @@
  *
  *   LOOKING ──► ASKING every member ──► DROPPING at the other primaries ──► LAST: the own copy
  *
- * The first primary proposes. Each member of the ring is asked, in turn: no member may keep a
+ * The first primary proposes. Each member of the ring is asked, in turn: by its own clock the
+ * grace time must be over, so that no single clock that is ahead decides; no member may keep a
  * hint for the key; each primary must hold the very tombstone; and what is placed elsewhere
  * must be gone or going: an object's tombstone goes only where no row of it lives, a row's only
  * when its object is gone from all of its replicas, so that no replica that lags can push a row
- * that nothing would delete again. A member that is away, is passed over, or refuses, stops it:
- * the next scrub tries again (decision 14).
+ * that nothing would delete again. Before a member says yes it syncs both of its databases: a
+ * power cut must not take away what the others rely upon, be it the tombstone or that a hint is
+ * gone. A member that is away, is passed over, or refuses, stops it: the next scrub tries again
+ * (decisions 14 and 19).
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -16,6 +19,8 @@
 
 #include "node/core/repair_tasks.h"
 #include "ring/planted.h"
+
+#define GRACE_DEFAULT_US UINT64_C(604800000000)
 
 enum reap_state { REAP_LOOKING, REAP_ASKING, REAP_DROPPING, REAP_LAST };
 
@@ -27,6 +32,13 @@ struct reap {
 };
 
 /* One node's answer ------------------------------------------------------------------------ */
+
+bool reap_is_old(const struct core *core, uint64_t deleted_us)
+{
+    uint64_t grace_us = core->repair_config.grace_us;
+    grace_us = grace_us > 0 ? grace_us : GRACE_DEFAULT_US;
+    return core->wall_us > grace_us && deleted_us < core->wall_us - grace_us;
+}
 
 /* The second look, if this node holds what is placed elsewhere: the row of an object, the
  * object of a row. True if the store was asked. */
@@ -92,12 +104,21 @@ bool reap_judge(struct core *core, struct request *request, struct reap_question
     if (result->status != STATUS_OK) {
         return true;
     }
-    if (question->is_second) {
-        *ret_status = is_gone(request, result) ? STATUS_OK : STATUS_REFUSED;
+    bool is_yes = question->look != REAP_SECOND || is_gone(request, result);
+    if (question->look == REAP_SYNC || question->drop || !is_yes) {
+        *ret_status = is_yes ? STATUS_OK : STATUS_REFUSED;
         return true;
     }
-    question->is_second = ask_second(core, request, question, ret_status);
-    return !question->is_second;
+    if (question->look == REAP_FIRST && ask_second(core, request, question, ret_status)) {
+        question->look = REAP_SECOND;
+        return false;
+    }
+    if (*ret_status != STATUS_OK) {
+        return true;
+    }
+    question->look = REAP_SYNC;
+    request_store(core, request, LEG_OF_STORE, STORE_SYNC)->key = blob_ref(request->key);
+    return false;
 }
 
 /* The one that proposes -------------------------------------------------------------------- */
@@ -121,7 +142,8 @@ static bool all_members_are_here(const struct core *core)
     return true;
 }
 
-bool reap_start(struct core *core, struct request *parent, const struct tree_entry *entry)
+bool reap_start(struct core *core, struct request *parent,
+                const struct scrubbed_entry *scrubbed)
 {
     if (!all_members_are_here(core) && !planted(PLANTED_REAP_EARLY)) {
         core->stats.reaps_blocked++;
@@ -133,12 +155,14 @@ bool reap_start(struct core *core, struct request *parent, const struct tree_ent
         free(reap);
         return false;
     }
+    const struct tree_entry *entry = &scrubbed->entry;
     repair_set_parent(request, parent);
     request->repair.reap = reap;
     request->key = blob_ref(entry->key);
     reap->epoch = core->ring->epoch;
     reap->question.part = entry->part;
     memcpy(reap->question.digest, entry->digest, DIGEST_SIZE);
+    reap->question.deleted_us = scrubbed->tombstone_us;
     reap_ask_store(core, request, &reap->question);
     return true;
 }
@@ -155,6 +179,7 @@ static void reap_ask(struct core *core, struct request *request, uint16_t peer)
     struct message *message = request_send(core, request, i, MESSAGE_REAP);
     message->reap.part = reap->question.part;
     message->reap.key = blob_ref(request->key);
+    message->reap.deleted_us = reap->question.deleted_us;
     message->reap.drop = reap->question.drop;
     memcpy(message->reap.digest, reap->question.digest, DIGEST_SIZE);
 }
@@ -258,7 +283,7 @@ void reap_on_stored(struct core *core, struct request *request, struct store_res
         reap_end(core, request, status == STATUS_OK);
         return;
     }
-    reap->question.is_second = false;
+    reap->question.look = REAP_FIRST;
     reap_go_on(core, request);
 }
 

@@ -110,10 +110,14 @@ static enum status may_answer(struct core *core, const struct event *event)
     if (message->type == MESSAGE_REAP) {
         bool is_root = key_is_root(blob_slice(message->reap.key));
         bool has_entry = !is_root || message->reap.part == MERKLE_OBJECT;
+        if (!has_entry) {
+            return STATUS_BAD_MESSAGE;
+        }
         /* Copies that are not complete cannot vouch for anything. */
-        return !has_entry          ? STATUS_BAD_MESSAGE
-               : core->is_complete ? STATUS_OK
-                                   : STATUS_NOT_READY;
+        if (!core->is_complete) {
+            return STATUS_NOT_READY;
+        }
+        return reap_is_old(core, message->reap.deleted_us) ? STATUS_OK : STATUS_REFUSED;
     }
     uint16_t partition =
         message->type == MESSAGE_TREE ? message->tree.partition : message->tree_keys.partition;
@@ -145,6 +149,7 @@ static void answer_start(struct core *core, struct request *request, struct mess
         assert(message->type == MESSAGE_REAP);
         request->key = blob_ref(message->reap.key);
         question->part = message->reap.part;
+        question->deleted_us = message->reap.deleted_us;
         question->drop = message->reap.drop;
         memcpy(question->digest, message->reap.digest, DIGEST_SIZE);
         reap_ask_store(core, request, question);

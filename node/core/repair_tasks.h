@@ -82,13 +82,24 @@ void scrub_free(struct scrub *scrub);
 
 /* reap.c ---------------------------------------------------------------------------------- */
 
+/* What of a question is under way at the store. */
+enum reap_look {
+    REAP_FIRST = 0, /* the tombstone itself, and hints */
+    REAP_SECOND,    /* what is placed elsewhere */
+    REAP_SYNC,      /* what was seen is brought to the disk */
+};
+
 /* May this tombstone go? Asked of a node, as it sees its own store. */
 struct reap_question {
     enum merkle_part part;
     uint8_t digest[DIGEST_SIZE];
-    bool drop;      /* drop it now */
-    bool is_second; /* the second of two looks is under way */
+    uint64_t deleted_us;
+    bool drop; /* drop it now */
+    enum reap_look look;
 };
+
+/* True if something that was deleted then is past its grace time by this node's clock. */
+bool reap_is_old(const struct core *core, uint64_t deleted_us);
 
 /* Asks the own store about request->key. */
 void reap_ask_store(struct core *core, struct request *request,
@@ -97,7 +108,7 @@ void reap_ask_store(struct core *core, struct request *request,
 bool reap_judge(struct core *core, struct request *request, struct reap_question *question,
                 const struct store_result *result, enum status *ret_status);
 /* Reaps the tombstone if everybody agrees; the parent hears of the end. False: not now. */
-bool reap_start(struct core *core, struct request *parent, const struct tree_entry *entry);
+bool reap_start(struct core *core, struct request *parent, const struct scrubbed_entry *entry);
 void reap_on_reply(struct core *core, struct request *request, uint8_t leg,
                    struct message *message);
 void reap_on_stored(struct core *core, struct request *request, struct store_result *result);

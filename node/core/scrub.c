@@ -16,7 +16,6 @@
 
 #define INTERVAL_DEFAULT_US UINT64_C(86400000000)
 #define FIRST_MAX_US        UINT64_C(3600000000)
-#define GRACE_DEFAULT_US    UINT64_C(604800000000)
 
 enum {
     SLICE_ENTRIES = 128,
@@ -149,17 +148,14 @@ static bool look_at_tombstone(struct core *core, struct request *request,
                               const struct scrubbed_entry *scrubbed)
 {
     struct scrub *scrub = request->repair.scrub;
-    uint64_t grace_us = core->repair_config.grace_us;
-    grace_us = grace_us > 0 ? grace_us : GRACE_DEFAULT_US;
-    bool is_old = scrubbed->tombstone_us != 0 && core->wall_us > grace_us &&
-                  scrubbed->tombstone_us < core->wall_us - grace_us;
+    bool is_old = scrubbed->tombstone_us != 0 && reap_is_old(core, scrubbed->tombstone_us);
     if (!is_old || !core->is_complete || !is_first_primary(core, &scrubbed->entry)) {
         return true;
     }
     if (scrub->in_flight == IN_FLIGHT_MAX || !background_take(core)) {
         return false;
     }
-    if (reap_start(core, request, &scrubbed->entry)) {
+    if (reap_start(core, request, scrubbed)) {
         scrub->in_flight++;
     }
     return true;

@@ -58,6 +58,7 @@ bool store_request_is_read(const struct store_request *request)
     case STORE_SALVAGE:
     case STORE_PROJECT:
     case STORE_REAP:
+    case STORE_SYNC:
     case STORE_SET_COMPLETE:
         return false;
     }
@@ -126,6 +127,7 @@ bool store_request_is_quick(const struct store_state *state,
     case STORE_SALVAGE:
     case STORE_PROJECT:
     case STORE_REAP:
+    case STORE_SYNC:
     case STORE_SET_COMPLETE:
         return false;
     }
@@ -159,6 +161,7 @@ static bool needs_to_be_alone(const struct store_request *request)
     case STORE_TREE:
     case STORE_TREE_KEYS:
     case STORE_PROJECT:
+    case STORE_SYNC:
     case STORE_SET_COMPLETE:
         return false;
     }
@@ -271,6 +274,16 @@ static enum status apply_to_trees(struct store_state *state,
     return apply_scrub(state, request, result);
 }
 
+/* Both databases. Of several in a row the first does it for all. */
+static enum status sync_all(const struct group *group, size_t i)
+{
+    if (i > 0 && group->requests[i - 1].operation == STORE_SYNC) {
+        return group->results[i - 1].status;
+    }
+    enum status status = store_state_sync(group->state);
+    return status == STATUS_OK ? hint_store_sync(group->state) : status;
+}
+
 /* One request, with its tie to the batch. */
 static enum status apply_one(struct group *group, size_t i)
 {
@@ -325,6 +338,9 @@ static enum status apply_one(struct group *group, size_t i)
         return has_ring ? apply_project(state, batch, request, result) : STATUS_NOT_READY;
     case STORE_REAP:
         return has_ring ? apply_reap(state, batch, request) : STATUS_NOT_READY;
+    case STORE_SYNC:
+        commit(group, i);
+        return sync_all(group, i);
     case STORE_SET_COMPLETE:
         commit(group, i);
         return store_state_set_complete(state, request->is_complete);
@@ -353,6 +369,7 @@ static bool writes_to_batch(const struct store_request *request)
     case STORE_SAVE_RING:
     case STORE_SCRUB:
     case STORE_SALVAGE:
+    case STORE_SYNC:
     case STORE_SET_COMPLETE:
     case STORE_GET:
     case STORE_LIST:

@@ -94,6 +94,8 @@ bool store_state_has_lease(const struct store_state *state, uint64_t wall_us);
  * complete. STATUS_REFUSED if it has another Q than the ring before. */
 MUST_CHECK enum status store_state_save_ring(struct store_state *state, const struct ring *ring,
                                              bool mark_incomplete);
+/* What was written to the node's database so far survives a power cut. */
+MUST_CHECK enum status store_state_sync(struct store_state *state);
 /* Notes whether the node's copies are complete, synced. */
 MUST_CHECK enum status store_state_set_complete(struct store_state *state, bool is_complete);
 

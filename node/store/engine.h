@@ -33,7 +33,7 @@ struct engine_operations {
      * STATUS_NO_MEMORY. */
     enum status (*get)(struct engine *engine, struct slice key, struct buffer *ret_value);
     /* All or nothing. Without sync it survives a crash of the process; with sync a power cut,
-     * together with all earlier writes of the same keys. STATUS_NO_SPACE on a full disk. */
+     * together with all writes before it. STATUS_NO_SPACE on a full disk. */
     enum status (*write)(struct engine *engine, const struct engine_write *writes, size_t count,
                          bool sync);
     /* Visits keys from `start` (included) to `end` (left out; empty: no end). `cold`: do not

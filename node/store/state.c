@@ -506,6 +506,15 @@ enum status store_state_save_ring(struct store_state *state, const struct ring *
                                        : STATUS_OK;
 }
 
+enum status store_state_sync(struct store_state *state)
+{
+    struct settings settings = {0};
+
+    /* As it is already: a synced write takes all earlier ones along. */
+    settings_add(&settings, SETTING_CLEAN, 0);
+    return settings_write(&settings, state->engine);
+}
+
 enum status store_state_set_complete(struct store_state *state, bool is_complete)
 {
     struct settings settings = {0};

@@ -39,6 +39,7 @@ enum store_operation {
     STORE_SALVAGE,       /* keeps what can be read of a damaged database, drops the rest */
     STORE_PROJECT,       /* merges the projection of the own object into the own row */
     STORE_REAP,          /* checks or drops a tombstone */
+    STORE_SYNC,          /* what was written so far, hints too, survives a power cut */
     STORE_SET_COMPLETE,  /* notes whether the node's copies are complete, synced */
 };
 

@@ -217,12 +217,14 @@ struct message_tree_keys_reply {
     bool more;
 };
 
-/* Is this tombstone held, and is no hint kept for the key? With `drop`: then drop it. A node
- * that is no primary of it answers for its hints alone. */
+/* Is this tombstone held, and old enough by the receiver's own clock, and is no hint kept for
+ * the key? A yes stands on what is synced. With `drop`: then drop it. A node that is no primary
+ * of it answers for its clock and its hints alone. */
 struct message_reap {
     enum merkle_part part;
     struct blob *key;
     uint8_t digest[DIGEST_SIZE];
+    uint64_t deleted_us; /* of that tombstone: struct object */
     bool drop;
 };
 

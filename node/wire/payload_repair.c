@@ -253,13 +253,14 @@ static void decode_tree_keys_reply(struct reader *reader, struct message *messag
     reader_require(reader, !reply->more || reply->count > 0);
 }
 
-/* REAP: part, key, digest, drop */
+/* REAP: part, key, digest, deleted, drop */
 static void encode_reap(const struct message *message, struct writer *writer)
 {
     const struct message_reap *reap = &message->reap;
 
     write_entry_name(writer, reap->part, reap->key);
     writer_bytes(writer, slice_of(reap->digest, DIGEST_SIZE));
+    writer_uint(writer, reap->deleted_us);
     writer_bool(writer, reap->drop);
 }
 
@@ -269,6 +270,7 @@ static void decode_reap(struct reader *reader, struct message *message)
 
     reap->key = read_entry_name(reader, &reap->part);
     reader_copy(reader, reap->digest, DIGEST_SIZE);
+    reap->deleted_us = reader_uint(reader, 0, UINT64_MAX);
     reap->drop = reader_bool(reader);
 }
 
@@ -283,6 +285,6 @@ const struct payload payload_repair[PAYLOAD_REPAIR_COUNT] = {
     {MESSAGE_TREE_REPLY, 1, encode_tree_reply, decode_tree_reply},
     {MESSAGE_TREE_KEYS, 4, encode_tree_keys, decode_tree_keys},
     {MESSAGE_TREE_KEYS_REPLY, 2, encode_tree_keys_reply, decode_tree_keys_reply},
-    {MESSAGE_REAP, 4, encode_reap, decode_reap},
+    {MESSAGE_REAP, 5, encode_reap, decode_reap},
     {MESSAGE_REAP_REPLY, 0, NULL, NULL},
 };

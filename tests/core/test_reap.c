@@ -120,15 +120,27 @@ static void test_reap__all_hold_it__it_goes(void **state)
     world_free(world);
 }
 
+static void delete_now(struct world *world, const char *key)
+{
+    struct object *object = NULL;
+    assert_int_equal(ask_get(world, 0, key, &object), STATUS_OK);
+    assert_int_equal(ask_put(world, 0, key, NULL, object, NULL), STATUS_OK);
+    object_unref(object);
+}
+
+static void pass_days(struct world *world, int nodes, int64_t days)
+{
+    for (int i = 0; i < nodes; i++) {
+        world_set_clock(world, i, days * 86400 * 1000000, 0);
+    }
+}
+
 static void test_reap__young_tombstone__stays(void **state)
 {
     (void)state;
     struct world *world = cluster_of(3);
-    struct object *object = NULL;
     assert_int_equal(ask_put(world, 0, "young", "text", NULL, NULL), STATUS_OK);
-    assert_int_equal(ask_get(world, 0, "young", &object), STATUS_OK);
-    assert_int_equal(ask_put(world, 0, "young", NULL, object, NULL), STATUS_OK);
-    object_unref(object);
+    delete_now(world, "young");
 
     await_scrubs(world, 3, 2);
 
@@ -137,12 +149,84 @@ static void test_reap__young_tombstone__stays(void **state)
     assert_int_equal(figure_of_all(world, 3, "reaps_blocked"), 0);
 
     /* Eight days later. */
-    for (int i = 0; i < 3; i++) {
-        world_set_clock(world, i, INT64_C(8) * 86400 * 1000000, 0);
-    }
+    pass_days(world, 3, 8);
     await_scrubs(world, 3, 3);
     assert_true(is_gone(world, 3, "young"));
     world_free(world);
+}
+
+/* The age is that of the delete, not of what was deleted. */
+static void test_reap__old_file_deleted_now__stays(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(3);
+    assert_int_equal(ask_put(world, 0, "old", "text", NULL, NULL), STATUS_OK);
+    pass_days(world, 3, 9);
+    delete_now(world, "old");
+
+    await_scrubs(world, 3, 3);
+
+    assert_false(is_gone(world, 3, "old"));
+    assert_int_equal(figure_of_all(world, 3, "tombstones_reaped"), 0);
+    world_free(world);
+}
+
+/* Whichever member it is, even the one that proposes: the others judge by their own clocks. */
+static void test_reap__one_clock_is_ahead__stays(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(3);
+    int nodes[WORLD_NODES_MAX];
+    (void)nodes_of_key(world, "young", nodes);
+    assert_int_equal(ask_put(world, 0, "young", "text", NULL, NULL), STATUS_OK);
+    delete_now(world, "young");
+    world_set_clock(world, nodes[0], INT64_C(8) * 86400 * 1000000, 0);
+
+    await_scrubs(world, 3, 3);
+
+    assert_true(node_figure(world, nodes[0], "reaps_blocked") > 0);
+    assert_int_equal(figure_of_all(world, 3, "tombstones_reaped"), 0);
+    assert_false(is_gone(world, 3, "young"));
+    world_free(world);
+}
+
+static void sync_all(struct world *world, int nodes)
+{
+    for (int i = 0; i < nodes; i++) {
+        struct store_request request = {.operation = STORE_SYNC};
+        struct store_result result = {0};
+        store_apply(world_store(world, i), &request, 1, &result);
+        assert_int_equal(result.status, STATUS_OK);
+    }
+}
+
+/* Nobody synced the delete before the tombstone was reaped; then any of them loses power. */
+static void test_reap__power_cut_after_it__brings_nothing_back(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 12; i++) {
+        struct world *world = cluster_of(3);
+        int victim = i % 3;
+        for (int n = 0; n < i; n++) {
+            (void)world_random(world); /* what is lost differs */
+        }
+        assert_int_equal(ask_put(world, 0, "file", "text", NULL, NULL), STATUS_OK);
+        world_run(world, SECOND);
+        sync_all(world, 3);
+        delete_now(world, "file");
+        pass_days(world, 3, 8);
+        await_scrubs(world, 3, 3);
+        assert_true(is_gone(world, 3, "file"));
+
+        world_power_cut(world, victim);
+        world_start(world, victim);
+        world_run(world, 30 * SECOND);
+
+        struct object *object = NULL;
+        assert_int_equal(ask_get(world, 0, "file", &object), STATUS_NOT_FOUND);
+        object_unref(object);
+        world_free(world);
+    }
 }
 
 static void test_reap__member_is_away__stays_until_it_is_back(void **state)
@@ -435,6 +519,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reap__all_hold_it__it_goes),
         cmocka_unit_test(test_reap__young_tombstone__stays),
+        cmocka_unit_test(test_reap__old_file_deleted_now__stays),
+        cmocka_unit_test(test_reap__one_clock_is_ahead__stays),
+        cmocka_unit_test(test_reap__power_cut_after_it__brings_nothing_back),
         cmocka_unit_test(test_reap__member_is_away__stays_until_it_is_back),
         cmocka_unit_test(test_reap__fallback_keeps_a_hint__stays_until_it_is_delivered),
         cmocka_unit_test(test_reap__replica_holds_a_younger_copy__stays),

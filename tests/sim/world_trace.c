@@ -118,6 +118,7 @@ static const char *operation_name(enum store_operation operation)
         [STORE_SALVAGE] = "salvage",
         [STORE_PROJECT] = "project",
         [STORE_REAP] = "reap",
+        [STORE_SYNC] = "sync",
         [STORE_SET_COMPLETE] = "set_complete",
     };
     return names[operation];

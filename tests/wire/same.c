@@ -239,7 +239,7 @@ static bool same_repair_payload(const struct message *a, const struct message *b
     case MESSAGE_REAP:
         return a->reap.part == b->reap.part && same_blob(a->reap.key, b->reap.key) &&
                memcmp(a->reap.digest, b->reap.digest, DIGEST_SIZE) == 0 &&
-               a->reap.drop == b->reap.drop;
+               a->reap.deleted_us == b->reap.deleted_us && a->reap.drop == b->reap.drop;
     }
     return false;
 }

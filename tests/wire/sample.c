@@ -538,6 +538,7 @@ static void sample_reap(struct sample *sample, struct message_reap *reap)
     reap->part = sample_chance(sample, 50) ? MERKLE_OBJECT : MERKLE_ROW;
     reap->key = sample_key(sample, sample_kind(sample));
     sample_digest(sample, reap->digest);
+    reap->deleted_us = sample_number(sample);
     reap->drop = sample_chance(sample, 50);
 }
 

@@ -246,8 +246,10 @@ static void test_codec_reap__fields__are_checked(void **state)
     assert_false(with(reap(MERKLE_OBJECT, "a"), "4", bytes_of("a/../b")));
     assert_false(with(reap(MERKLE_OBJECT, "a"), "5", filler(DIGEST_SIZE - 1, false)));
     assert_false(with(reap(MERKLE_OBJECT, "a"), "5", filler(DIGEST_SIZE + 1, false)));
-    assert_true(with(reap(MERKLE_OBJECT, "a"), "6", yes()));
-    assert_false(with(reap(MERKLE_OBJECT, "a"), "6", number(1)));
+    assert_true(with(reap(MERKLE_OBJECT, "a"), "6", number(UINT64_MAX)));
+    assert_false(with(reap(MERKLE_OBJECT, "a"), "6", yes()));
+    assert_true(with(reap(MERKLE_OBJECT, "a"), "7", yes()));
+    assert_false(with(reap(MERKLE_OBJECT, "a"), "7", number(1)));
 }
 
 int main(void)
