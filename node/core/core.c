@@ -567,6 +567,9 @@ void core_check(const struct core *core)
         assert(request->kind != REQUEST_FREE && request->slot == slot);
         assert(request->previous == previous && request->leg_count <= LEGS_MAX);
         assert(!request->is_child || !request->replied);
+        /* A put waits for its last copies after the reply, a join for its ring; nobody else. */
+        assert(!request->replied || request->kind == REQUEST_PUT ||
+               request->kind == REQUEST_JOIN);
         assert(request->deadline_us >= core->due_us || !core->started);
         active++;
         clients += request->is_client ? 1 : 0;
