@@ -54,6 +54,39 @@ static int pick(struct fs *fs, struct node *node, struct object *object,
     return failed != 0 ? failed : errno_of_status(status);
 }
 
+/* The node's file with one more reference, if its content is loaded. */
+static struct file *loaded_file(struct fs *fs, struct node *node)
+{
+    struct file *file = file_of_node(fs, node);
+    if (file == NULL) {
+        return NULL;
+    }
+    file_lock(file);
+    bool is_loaded = file->is_loaded;
+    file_unlock(file);
+    if (!is_loaded) {
+        file_unref(file);
+        return NULL;
+    }
+    return file;
+}
+
+/* True if `version` is another file than the one whose content somebody holds open. Where
+ * nobody does, a name stands for whatever it shows now. */
+static bool is_another_file(struct fs *fs, struct node *node, const struct version *version)
+{
+    struct file *file = loaded_file(fs, node);
+    if (file == NULL) {
+        return false;
+    }
+    inodes_lock(&fs->inodes);
+    uint64_t known = node->number == 0 ? node->attributes.file_id : 0;
+    inodes_unlock(&fs->inodes);
+    file_unref(file);
+    uint64_t id = version->attributes.file_id;
+    return known != 0 && id != 0 && known != id;
+}
+
 int fs_read_version(struct fs *fs, struct node *node, struct slice key,
                     struct object **ret_object, const struct version **ret_version,
                     struct shown *ret_shown)
@@ -71,12 +104,9 @@ int fs_read_version(struct fs *fs, struct node *node, struct slice key,
     }
     int failed = pick(fs, node, object, &version, ret_shown);
     if (failed == 0 && node->type != VERSION_DIRECTORY) {
-        inodes_lock(&fs->inodes);
-        uint64_t known = node->number == 0 ? node->attributes.file_id : 0;
-        inodes_unlock(&fs->inodes);
-        uint64_t id = version->attributes.file_id;
-        bool is_other = known != 0 && id != 0 && known != id;
-        failed = is_other || version->attributes.type != node->type ? ESTALE : 0;
+        bool is_other =
+            version->attributes.type != node->type || is_another_file(fs, node, version);
+        failed = is_other ? ESTALE : 0;
     }
     if (failed != 0) {
         shown_release(ret_shown);
@@ -233,41 +263,6 @@ static int read_for_edit(struct fs *fs, struct node *node, struct slice key,
     return failed;
 }
 
-/* Reads the version, changes it, puts it. The token is taken. */
-static int edit_closed(struct fs *fs, struct node *node, const struct edit *edit)
-{
-    struct buffer key = {0};
-    struct object *object = NULL;
-    struct shown shown = {0};
-    struct version edited = {0};
-    bool is_resize = edit->change != NULL && (edit->change->flags & FS_CHANGE_SIZE) != 0;
-    int failed = fs_node_key(fs, node, &key);
-
-    if (failed == 0) {
-        failed = read_for_edit(fs, node, buffer_slice(&key), &object, &edited, &shown);
-    }
-    if (failed == 0 && !is_resize && shown.row != NULL) {
-        failed = narrow_to_version(&shown, &edited);
-    }
-    if (failed == 0) {
-        failed = apply_edit(&edited, edit);
-    }
-    if (failed == 0) {
-        failed = put_edited(fs, node, buffer_slice(&key), &edited, &shown);
-        blob_unref(edited.content);
-        blob_unref(edited.xattrs);
-    }
-    if (failed == 0 && is_resize) {
-        inodes_lock(&fs->inodes);
-        node->is_cached = false; /* the pages may be of another version */
-        inodes_unlock(&fs->inodes);
-    }
-    shown_release(&shown);
-    object_unref(object);
-    buffer_release(&key);
-    return failed;
-}
-
 /* Changes an open file in memory. *ret_must_put is false if its next flush will put it. */
 static int edit_open(struct file *file, const struct edit *edit, bool *ret_must_put)
 {
@@ -300,45 +295,136 @@ static int edit_open(struct file *file, const struct edit *edit, bool *ret_must_
     return failed;
 }
 
-/* The node's file with one more reference, if its content is loaded. */
-static struct file *loaded_file(struct fs *fs, struct node *node)
+/* What an edit put, for the open file of the node. */
+struct outcome {
+    const struct version *version; /* as it was put */
+    const struct clock *read;      /* what was read before it */
+};
+
+/*
+ * The file takes over what was put beside it, if it held just what that started from. If not it
+ * was opened for writing earlier: then its own context stays what it is.
+ */
+static int take_edit(struct file *file, const struct edit *edit, const struct outcome *outcome)
 {
-    struct file *file = file_of_node(fs, node);
-    if (file == NULL) {
-        return NULL;
-    }
+    struct fs *fs = file->fs;
+    int failed = 0;
+
     file_lock(file);
-    bool is_loaded = file->is_loaded;
-    file_unlock(file);
-    if (!is_loaded) {
-        file_unref(file);
-        return NULL;
+    const struct object *held = file->shown.row;
+    bool was_current = file->is_loaded && held != NULL && outcome->read != NULL &&
+                       clock_descends(&held->clock, outcome->read);
+    if (was_current) {
+        inodes_lock(&fs->inodes);
+        failed = errno_of_status(shown_copy(&file->shown, &file->node->shown));
+        file->attributes = file->is_dirty ? file->attributes : file->node->attributes;
+        inodes_unlock(&fs->inodes);
     }
-    return file;
+    if (was_current && failed == 0) {
+        blob_unref(file->xattrs);
+        file->xattrs = blob_ref(outcome->version->xattrs);
+    }
+    if (was_current && failed == 0 && file->is_dirty && edit->change != NULL) {
+        change_attributes(&file->attributes, edit->change);
+    }
+    if (was_current && failed == 0 && !file->is_dirty) {
+        blob_unref(file->loaded);
+        file->loaded = blob_ref(outcome->version->content);
+        file->is_edited = false;
+        buffer_release(&file->edited);
+    }
+    file_unlock(file);
+    return failed;
+}
+
+/* Reads the version, changes it, puts it, and tells the open file (NULL: none). The token is
+ * taken. */
+static int edit_on_cluster(struct fs *fs, struct node *node, const struct edit *edit,
+                           struct file *file)
+{
+    struct buffer key = {0};
+    struct object *object = NULL;
+    struct shown shown = {0};
+    struct version edited = {0};
+    bool is_resize = edit->change != NULL && (edit->change->flags & FS_CHANGE_SIZE) != 0;
+    int failed = fs_node_key(fs, node, &key);
+
+    if (failed == 0) {
+        failed = read_for_edit(fs, node, buffer_slice(&key), &object, &edited, &shown);
+    }
+    if (failed == 0 && !is_resize && shown.row != NULL) {
+        failed = narrow_to_version(&shown, &edited);
+    }
+    if (failed == 0) {
+        failed = apply_edit(&edited, edit);
+    }
+    if (failed == 0) {
+        failed = put_edited(fs, node, buffer_slice(&key), &edited, &shown);
+        if (failed == 0 && file != NULL) {
+            struct outcome outcome = {.version = &edited,
+                                      .read = shown.row != NULL ? &shown.row->clock : NULL};
+            failed = take_edit(file, edit, &outcome);
+        }
+        blob_unref(edited.content);
+        blob_unref(edited.xattrs);
+    }
+    if (failed == 0 && is_resize) {
+        inodes_lock(&fs->inodes);
+        node->is_cached = false; /* the pages may be of another version */
+        inodes_unlock(&fs->inodes);
+    }
+    shown_release(&shown);
+    object_unref(object);
+    buffer_release(&key);
+    return failed;
+}
+
+/* Where is a change made? What is being written, and what has no name any more, is changed in
+ * memory; everything else starts from what the cluster has now. */
+static bool is_changed_in_memory(struct fs *fs, struct file *file,
+                                 const struct fs_change *change)
+{
+    bool is_written =
+        change != NULL && (change->flags & FS_CHANGE_SIZE) != 0 && change->has_handle;
+
+    file_lock(file);
+    inodes_lock(&fs->inodes);
+    bool is_in_memory = file->is_dirty || is_written || file->node->is_unlinked;
+    inodes_unlock(&fs->inodes);
+    file_unlock(file);
+    return is_in_memory;
 }
 
 int fs_change_node(struct fs *fs, struct node *node, const struct fs_change *change,
                    const struct fs_xattr_change *xattr)
 {
     struct edit edit = {.change = change, .xattr = xattr};
+    struct file *file = loaded_file(fs, node);
+    bool is_in_memory = file != NULL && is_changed_in_memory(fs, file, change);
     bool must_put = false;
     int failed = 0;
-    struct file *file = loaded_file(fs, node);
 
-    if (file == NULL) {
+    if (!is_in_memory) {
         failed = fs_take_token(fs, node);
-        if (failed != 0) {
-            return failed;
+        if (failed == 0 && file == NULL) {
+            file = loaded_file(fs, node); /* by one who had the token before */
         }
-        file = loaded_file(fs, node); /* by one who had the token before */
-        failed = file != NULL ? 0 : edit_closed(fs, node, &edit);
-        fs_return_token(fs, node);
+        is_in_memory = failed == 0 && file != NULL && is_changed_in_memory(fs, file, change);
+        bool has_token = failed == 0;
+        if (has_token && !is_in_memory) {
+            failed = edit_on_cluster(fs, node, &edit, file);
+        }
+        if (has_token) {
+            fs_return_token(fs, node);
+        }
     }
-    if (file != NULL) {
+    if (failed == 0 && is_in_memory) {
         failed = edit_open(file, &edit, &must_put);
         if (failed == 0 && must_put) {
             failed = fs_flush(fs, file, false);
         }
+    }
+    if (file != NULL) {
         file_unref(file);
     }
     return failed;
@@ -351,7 +437,12 @@ int fs_setattr(struct fs *fs, uint64_t id, const struct fs_change *change,
 
     inodes_lock(&fs->inodes);
     struct node *node = node_by_id(&fs->inodes, id);
-    bool is_gone = node == NULL || (node->is_unlinked && node->file == NULL);
+    bool is_closed = node != NULL && node->is_unlinked && node->file == NULL;
+    bool is_removed_directory = is_closed && node->type == VERSION_DIRECTORY;
+    bool is_gone = node == NULL || (is_closed && !is_removed_directory);
+    if (is_removed_directory) {
+        change_attributes(&node->attributes, change); /* for those who still have it open */
+    }
     if (!is_gone) {
         node_ref(node);
     }
@@ -359,7 +450,7 @@ int fs_setattr(struct fs *fs, uint64_t id, const struct fs_change *change,
     if (is_gone) {
         return ESTALE;
     }
-    int failed = fs_change_node(fs, node, change, NULL);
+    int failed = is_removed_directory ? 0 : fs_change_node(fs, node, change, NULL);
     if (failed == 0) {
         fs_entry_of_node(fs, node, &entry);
         *ret_attributes = entry.attributes;

@@ -409,6 +409,14 @@ int fs_fsyncdir(struct fs *fs, uint64_t id)
 {
     struct node *node;
     struct buffer key = {0};
+
+    inodes_lock(&fs->inodes);
+    node = node_by_id(&fs->inodes, id);
+    bool is_removed = node != NULL && node->is_unlinked;
+    inodes_unlock(&fs->inodes);
+    if (is_removed) {
+        return 0; /* it holds nothing that could be lost */
+    }
     int failed = fs_get_node(fs, id, &node);
     if (failed != 0) {
         return failed;

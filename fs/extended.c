@@ -62,14 +62,15 @@ static struct object *shown_row(struct fs *fs, struct node *node)
 
     if (file != NULL) {
         file_lock(file);
-        row = object_ref(file->shown.row);
-        file_unlock(file);
-        file_unref(file);
-        return row;
     }
     inodes_lock(&fs->inodes);
-    row = object_ref(node->shown.row);
+    bool is_of_file = file != NULL && !file_is_stale(file);
+    row = object_ref(is_of_file ? file->shown.row : node->shown.row);
     inodes_unlock(&fs->inodes);
+    if (file != NULL) {
+        file_unlock(file);
+        file_unref(file);
+    }
     return row;
 }
 
@@ -107,16 +108,18 @@ static int get_encoded(struct fs *fs, struct node *node, struct slice key,
     struct object *object = NULL;
     const struct version *version;
     struct shown shown = {0};
-    bool is_loaded = false;
+    bool is_in_memory = false;
 
     if (file != NULL) {
         file_lock(file);
-        is_loaded = file->is_loaded;
-        *ret_encoded = is_loaded ? blob_ref(file->xattrs) : NULL;
+        inodes_lock(&fs->inodes);
+        is_in_memory = file->is_loaded && (file->is_dirty || node->is_unlinked);
+        inodes_unlock(&fs->inodes);
+        *ret_encoded = is_in_memory ? blob_ref(file->xattrs) : NULL;
         file_unlock(file);
         file_unref(file);
     }
-    if (is_loaded) {
+    if (is_in_memory) {
         return 0;
     }
     int failed = fs_read_version(fs, node, key, &object, &version, &shown);
@@ -141,7 +144,7 @@ int fs_getxattr(struct fs *fs, uint64_t id, const char *name, struct buffer *ret
     if (!has_prefix(name, user_prefix)) {
         return has_prefix(name, "system.") ? ENOTSUP : ENODATA;
     }
-    int failed = fs_get_node(fs, id, &node);
+    int failed = fs_get_open_node(fs, id, &node);
     if (failed != 0) {
         return failed;
     }
@@ -171,7 +174,7 @@ int fs_listxattr(struct fs *fs, uint64_t id, struct buffer *ret_names)
     struct slice name;
     struct slice value;
     size_t offset = 0;
-    int failed = fs_get_node(fs, id, &node);
+    int failed = fs_get_open_node(fs, id, &node);
     if (failed != 0) {
         return failed;
     }
@@ -209,7 +212,7 @@ int fs_setxattr(struct fs *fs, uint64_t id, const struct fs_xattr_change *change
     if (strlen(change->name) > XATTR_NAME_MAX_SIZE) {
         return ERANGE;
     }
-    int failed = fs_get_node(fs, id, &node);
+    int failed = fs_get_open_node(fs, id, &node);
     if (failed != 0) {
         return failed;
     }

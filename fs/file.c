@@ -21,16 +21,33 @@ static struct file *file_new(struct fs *fs, struct node *node)
     return file;
 }
 
-struct file *file_obtain(struct fs *fs, struct node *node)
+struct file *file_obtain(struct fs *fs, struct node *node, bool writes)
 {
     if (node->file == NULL) {
         node->file = file_new(fs, node);
     }
     if (node->file != NULL) {
         node->file->handles++;
+        node->file->writers += writes ? 1 : 0;
         node->file->references++;
     }
     return node->file;
+}
+
+bool file_is_cache(const struct node *node)
+{
+    return node->file != NULL && node->file->writers == 0 && !node->is_unlinked;
+}
+
+bool file_is_stale(const struct file *file)
+{
+    const struct object *told = file->node->shown.row;
+    const struct object *held = file->shown.row;
+
+    if (!file->is_loaded || !file_is_cache(file->node) || told == NULL) {
+        return false;
+    }
+    return held == NULL || !clock_descends(&held->clock, &told->clock);
 }
 
 struct file *file_of_node(struct fs *fs, struct node *node)
@@ -139,7 +156,10 @@ int file_resize(struct file *file, uint64_t size)
 int fs_read(struct file *file, uint64_t offset, size_t size, struct slice *ret_bytes,
             struct blob **ret_blob)
 {
-    int failed = 0;
+    int failed = file_refresh(file);
+    if (failed != 0) {
+        return failed;
+    }
 
     file_lock(file);
     struct slice content = file_content(file);

@@ -5,7 +5,11 @@
  *           copy of it, the attributes and user attributes that the next put will carry, and
  *           what that put supersedes. The node's token serialises what puts or moves the file;
  *           reads, writes and stat need only the lock, so that they never wait for the cluster.
- * Locks:    `lock` for the content; `handles` and `references` under the inode table's.
+ *           A file that is only held open for reading is a cache of what the cluster has: it is
+ *           read anew once its node has been told of something newer. One that may be written
+ *           stays what it was when it was opened, for that is what its put supersedes.
+ * Locks:    `lock` for the content; `handles`, `writers` and `references` under the inode
+ *           table's. What is dirty has a writer, or no name any more.
  * Memory:   VALUE_SIZE_MAX of content for each open file, twice that while it is edited.
  */
 #ifndef FS_FILE_H
@@ -26,6 +30,7 @@ struct file {
     struct fs *fs;
     struct node *node;   /* referenced */
     uint32_t handles;    /* of the kernel */
+    uint32_t writers;    /* handles that may write; without any the file is a cache */
     uint32_t references; /* handles and passers-by */
 
     pthread_mutex_t lock;
@@ -45,7 +50,15 @@ struct file {
 
 /* The node's file with one more reference and handle, new if need be. The table's lock is held.
  * NULL when memory is short. */
-struct file *file_obtain(struct fs *fs, struct node *node);
+struct file *file_obtain(struct fs *fs, struct node *node, bool writes);
+/* True if the node's file is open, and a cache. The table's lock is held. */
+bool file_is_cache(const struct node *node);
+/* True if the file is a cache, and its node was told of something newer than it holds. The
+ * file's lock and the table's are held. */
+bool file_is_stale(const struct file *file);
+/* Reads a stale file anew. No lock is held. 0 also if its name shows another file by now: what
+ * is open goes on as it is. */
+int file_refresh(struct file *file);
 /* The node's file with one more reference, or NULL if it is not open. Takes the table's lock.
  */
 struct file *file_of_node(struct fs *fs, struct node *node);

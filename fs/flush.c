@@ -343,7 +343,19 @@ static void note_loss(struct file *file, int failed)
     buffer_release(&key);
 }
 
-void fs_release(struct fs *fs, struct file *file)
+/* A handle that may write goes. While what it wrote is not put the file is no cache. */
+static void leave_writer(struct fs *fs, struct file *file)
+{
+    file_lock(file);
+    inodes_lock(&fs->inodes);
+    if (!file->is_dirty && file->writers > 0) {
+        file->writers--;
+    }
+    inodes_unlock(&fs->inodes);
+    file_unlock(file);
+}
+
+void fs_release(struct fs *fs, struct file *file, unsigned flags)
 {
     int failed = 0;
 
@@ -360,6 +372,9 @@ void fs_release(struct fs *fs, struct file *file)
         file->node->file = NULL;
     }
     inodes_unlock(&fs->inodes);
+    if (!is_last && (flags & FS_OPEN_READ_ONLY) == 0) {
+        leave_writer(fs, file);
+    }
     if (is_last && !is_unlinked) {
         file_lock(file);
         bool is_dirty = file->is_dirty;

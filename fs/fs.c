@@ -54,7 +54,7 @@ static void close_files(struct fs *fs)
         if (file == NULL) {
             return;
         }
-        fs_release(fs, file);
+        fs_release(fs, file, 0);
     }
 }
 
@@ -76,7 +76,8 @@ void fs_note(struct fs *fs, const char *text)
     }
 }
 
-/* A name that this mount took away while the cluster was asked is asked for again. */
+/* A name that this mount took away or replaced while the cluster was asked is asked for again.
+ */
 enum { LOOKUP_TRIES = 3 };
 
 /* The node to hand out at the place, one lookup counted and one reference for the caller. NULL
@@ -96,6 +97,20 @@ static struct node *hand_out(struct fs *fs, const struct place *place, struct fo
     if (node != NULL) {
         node->lookups++;
         *ret_failed = 0;
+    }
+    inodes_unlock(&fs->inodes);
+    return node;
+}
+
+/* The node that this mount has put at the place meanwhile, handed out; NULL if there is none.
+ */
+static struct node *hand_out_known(struct fs *fs, const struct place *place)
+{
+    inodes_lock(&fs->inodes);
+    struct node *node = node_by_name(&fs->inodes, place->directory, place->name);
+    if (node != NULL) {
+        node->lookups++;
+        node_ref(node);
     }
     inodes_unlock(&fs->inodes);
     return node;
@@ -144,12 +159,17 @@ int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry 
             break;
         }
     }
+    if (failed == EAGAIN) {
+        /* Replaced again and again: whoever does that knows what is there now. */
+        node = hand_out_known(fs, &place);
+        failed = node != NULL ? 0 : ENOENT;
+    }
     if (failed == 0) {
         fs_entry_of_node(fs, node, ret_entry);
         fs_put_node(fs, node);
     }
     place_release(fs, &place);
-    return failed == EAGAIN ? ENOENT : failed;
+    return failed;
 }
 
 void fs_forget(struct fs *fs, uint64_t id, uint64_t count)
@@ -261,7 +281,7 @@ int fs_getattr(struct fs *fs, uint64_t id, struct stat *ret_attributes, double *
         return ESTALE;
     }
     node_ref(node);
-    bool is_in_memory = node->file != NULL || node->is_unlinked;
+    bool is_in_memory = node->is_unlinked || (node->file != NULL && !file_is_cache(node));
     double valid_s = is_in_memory ? fs->config.attribute_timeout : seconds_fresh(node);
     inodes_unlock(&fs->inodes);
 

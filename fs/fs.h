@@ -116,10 +116,18 @@ struct fs_opened {
     struct file *file;
     bool keep_cache;  /* the kernel's pages hold this very content */
     bool has_changed; /* the kernel was told other attributes: invalidate them */
+    bool is_another;  /* the file that took the place of the node: none of its pages count */
 };
 
-/* Asks the cluster. ESTALE if the name now shows something else. `truncate` is O_TRUNC. */
-int fs_open(struct fs *fs, uint64_t node, bool truncate, struct fs_opened *ret_opened);
+enum fs_open_flag {
+    FS_OPEN_TRUNCATE = 1,  /* O_TRUNC; counts as writing */
+    FS_OPEN_READ_ONLY = 2, /* O_RDONLY */
+};
+
+/* Asks the cluster, and takes what the name shows now: also if that is another file than the
+ * kernel knows. ESTALE if it shows nothing to open, or the other file while this one is open.
+ */
+int fs_open(struct fs *fs, uint64_t node, unsigned flags, struct fs_opened *ret_opened);
 /* Bytes from `offset`, fewer at the end; the caller drops *ret_blob, which holds them. */
 int fs_read(struct file *file, uint64_t offset, size_t size, struct slice *ret_bytes,
             struct blob **ret_blob);
@@ -133,8 +141,9 @@ bool fs_is_unwritten(struct file *file);
 int fs_flush(struct fs *fs, struct file *file, bool more_follow);
 /* The same, and every copy that counts survives a power cut. */
 int fs_fsync(struct fs *fs, struct file *file);
-/* One handle fewer. The last one tries once more to put what is not put, and notes a loss. */
-void fs_release(struct fs *fs, struct file *file);
+/* One handle fewer, of one that was opened with `flags`. The last one tries once more to put
+ * what is not put, and notes a loss. */
+void fs_release(struct fs *fs, struct file *file, unsigned flags);
 
 int fs_opendir(struct fs *fs, uint64_t node, struct directory **ret_directory);
 void fs_releasedir(struct fs *fs, struct directory *directory);

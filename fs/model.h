@@ -36,6 +36,8 @@ void fs_note(struct fs *fs, const char *text);
  * Give it back with fs_put_node.
  */
 int fs_get_node(struct fs *fs, uint64_t id, struct node **ret_node);
+/* The same, but also one that was removed, as long as its file is open. */
+int fs_get_open_node(struct fs *fs, uint64_t id, struct node **ret_node);
 void fs_put_node(struct fs *fs, struct node *node); /* NULL is allowed */
 
 /* Takes the token of a node that the caller refers to; ETIMEDOUT. */

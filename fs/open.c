@@ -182,20 +182,52 @@ static int load(struct file *file, struct fs_opened *opened)
     return failed == EAGAIN ? ESTALE : failed;
 }
 
-int fs_open(struct fs *fs, uint64_t id, bool truncate, struct fs_opened *ret_opened)
+/* The node of `id`, or the one that this mount has put in its place since the kernel looked it
+ * up: a name that always exists can always be opened. The table's lock is held. */
+static struct node *node_to_open(struct fs *fs, uint64_t id, bool *ret_is_another)
 {
+    struct node *node = node_by_id(&fs->inodes, id);
+
+    if (node == NULL || !node->is_unlinked || node->file != NULL) {
+        return node;
+    }
+    *ret_is_another = true;
+    return node_by_name(&fs->inodes, node->parent, node_name(node));
+}
+
+int file_refresh(struct file *file)
+{
+    struct fs *fs = file->fs;
+    struct fs_opened ignored = {0};
+
+    file_lock(file);
+    inodes_lock(&fs->inodes);
+    bool is_stale = file_is_stale(file);
+    inodes_unlock(&fs->inodes);
+    file_unlock(file);
+    if (!is_stale) {
+        return 0;
+    }
+    int failed = load(file, &ignored);
+    return failed == ESTALE ? 0 : failed;
+}
+
+int fs_open(struct fs *fs, uint64_t id, unsigned flags, struct fs_opened *ret_opened)
+{
+    bool truncate = (flags & FS_OPEN_TRUNCATE) != 0;
+    bool writes = truncate || (flags & FS_OPEN_READ_ONLY) == 0;
     struct fs_opened opened = {0};
     int failed = 0;
 
     inodes_lock(&fs->inodes);
-    struct node *node = node_by_id(&fs->inodes, id);
-    if (node == NULL || (node->is_unlinked && node->file == NULL)) {
+    struct node *node = node_to_open(fs, id, &opened.is_another);
+    if (node == NULL) {
         failed = ESTALE;
     } else if (node->type != VERSION_FILE) {
         failed = node->type == VERSION_DIRECTORY ? EISDIR : ELOOP;
     }
     if (failed == 0) {
-        opened.file = file_obtain(fs, node);
+        opened.file = file_obtain(fs, node, writes);
         failed = opened.file == NULL ? ENOMEM : 0;
     }
     bool is_unlinked = failed == 0 && node->is_unlinked;
@@ -218,7 +250,7 @@ int fs_open(struct fs *fs, uint64_t id, bool truncate, struct fs_opened *ret_ope
         opened.keep_cache = false;
     }
     if (failed != 0) {
-        fs_release(fs, opened.file);
+        fs_release(fs, opened.file, writes ? 0 : FS_OPEN_READ_ONLY);
         return failed;
     }
     *ret_opened = opened;
@@ -292,7 +324,7 @@ int fs_create(struct fs *fs, uint64_t parent, const char *name,
     node = failed != 0 ? NULL : node_add(&fs->inodes, place.directory, &description);
     if (node != NULL) {
         node->attributes = attributes;
-        file = file_obtain(fs, node);
+        file = file_obtain(fs, node, true);
         if (file != NULL) {
             node->lookups++;
             node_set_pending(&fs->inodes, node, true);

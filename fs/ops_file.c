@@ -13,6 +13,13 @@ static struct file *file_of(const struct fuse_file_info *info)
     return (struct file *)(uintptr_t)info->fh;
 }
 
+static unsigned open_flags(const struct fuse_file_info *info)
+{
+    unsigned flags = (info->flags & O_ACCMODE) == O_RDONLY ? FS_OPEN_READ_ONLY : 0;
+
+    return flags | (info->flags & O_TRUNC ? FS_OPEN_TRUNCATE : 0);
+}
+
 void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
                 struct fuse_file_info *info)
 {
@@ -32,7 +39,7 @@ void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t 
     info->fh = (uint64_t)(uintptr_t)file;
     info->keep_cache = 1;
     if (fuse_reply_create(request, &param, info) == -ENOENT) {
-        fs_release(fs, file); /* the request was interrupted */
+        fs_release(fs, file, 0); /* the request was interrupted */
         fs_forget(fs, entry.node, 1);
     }
 }
@@ -43,7 +50,7 @@ void ops_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
     struct fs_opened opened;
 
     ops_begin(request);
-    int failed = fs_open(fs, node, (info->flags & O_TRUNC) != 0, &opened);
+    int failed = fs_open(fs, node, open_flags(info), &opened);
     ops_end();
     if (failed != 0) {
         fuse_reply_err(request, failed);
@@ -57,9 +64,10 @@ void ops_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
     info->noflush = (info->flags & O_ACCMODE) == O_RDONLY;
     /* The kernel appends where it believes the end to be; where it is wrong, its pages may not
      * come into it. */
-    info->direct_io = opened.has_changed && (info->flags & O_APPEND) != 0;
+    info->direct_io =
+        opened.is_another || (opened.has_changed && (info->flags & O_APPEND) != 0);
     if (fuse_reply_open(request, info) == -ENOENT) {
-        fs_release(fs, opened.file); /* the request was interrupted */
+        fs_release(fs, opened.file, open_flags(info)); /* the request was interrupted */
     }
 }
 
@@ -132,6 +140,6 @@ void ops_release(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *inf
 {
     (void)node;
     /* Nobody waits for it, and it is the last chance of what is not put yet: no limits. */
-    fs_release(ops_fs(request), file_of(info));
+    fs_release(ops_fs(request), file_of(info), open_flags(info));
     fuse_reply_err(request, 0);
 }

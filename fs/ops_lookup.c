@@ -49,9 +49,17 @@ void ops_getattr(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *inf
     fuse_reply_attr(request, &attributes, valid_s);
 }
 
+/* Times that 64 bits of nanoseconds do not reach (before 1678, after 2262) are the nearest that
+ * they do. */
 static int64_t nanoseconds(const struct timespec *time)
 {
-    return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
+    int64_t result;
+
+    if (__builtin_mul_overflow((int64_t)time->tv_sec, INT64_C(1000000000), &result) ||
+        __builtin_add_overflow(result, (int64_t)time->tv_nsec, &result)) {
+        return time->tv_sec < 0 ? INT64_MIN : INT64_MAX;
+    }
+    return result;
 }
 
 void ops_setattr(fuse_req_t request, fuse_ino_t node, struct stat *attributes, int to_set,

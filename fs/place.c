@@ -24,6 +24,20 @@ int fs_get_node(struct fs *fs, uint64_t id, struct node **ret_node)
     return failed;
 }
 
+int fs_get_open_node(struct fs *fs, uint64_t id, struct node **ret_node)
+{
+    int failed = ESTALE;
+
+    inodes_lock(&fs->inodes);
+    struct node *node = node_by_id(&fs->inodes, id);
+    if (node != NULL && (!node->is_unlinked || node->file != NULL)) {
+        *ret_node = node_ref(node);
+        failed = 0;
+    }
+    inodes_unlock(&fs->inodes);
+    return failed;
+}
+
 void fs_put_node(struct fs *fs, struct node *node)
 {
     inodes_lock(&fs->inodes);
@@ -207,7 +221,7 @@ struct node *place_node_of_found(struct fs *fs, const struct place *place, struc
     if (node == NULL || is_older(found, node)) {
         return node;
     }
-    if (node->file == NULL) {
+    if (node->file == NULL || file_is_cache(node)) {
         node->attributes = found->version->attributes;
         node->attributes.type = type;
         node_tell(node, found->version->dot);
@@ -271,8 +285,15 @@ void fs_entry_of_node(struct fs *fs, struct node *node, struct fs_entry *ret_ent
     struct attributes attributes;
     uint64_t inode = INODE_ROOT;
 
+    if (file != NULL) {
+        file_lock(file);
+    }
     inodes_lock(&fs->inodes);
     attributes = node->attributes;
+    if (file != NULL && file->is_loaded && !file_is_stale(file)) {
+        attributes = file->attributes;
+        attributes.size = file_content(file).size;
+    }
     uint32_t link_count = node->is_unlinked ? 0 : 1;
     uint32_t number = node->number;
     if (node->parent != NULL) {
@@ -286,13 +307,7 @@ void fs_entry_of_node(struct fs *fs, struct node *node, struct fs_entry *ret_ent
             &attributes, status == STATUS_OK ? buffer_slice(&key) : slice_of(NULL, 0), number);
     }
     inodes_unlock(&fs->inodes);
-
     if (file != NULL) {
-        file_lock(file);
-        if (file->is_loaded) {
-            attributes = file->attributes;
-            attributes.size = file_content(file).size;
-        }
         file_unlock(file);
         file_unref(file);
     }

@@ -195,7 +195,7 @@ int close_file(struct fs *fs, struct file *file)
 {
     int failed = fs_flush(fs, file, false);
 
-    fs_release(fs, file);
+    fs_release(fs, file, 0);
     return failed;
 }
 
@@ -248,7 +248,7 @@ void assert_reads(struct fs *fs, uint64_t parent, const char *name, const char *
     struct file *file = open_file(fs, parent, name, false);
 
     assert_file_holds(file, text);
-    fs_release(fs, file);
+    fs_release(fs, file, 0);
 }
 
 uint64_t make_directory(struct fs *fs, uint64_t parent, const char *name)

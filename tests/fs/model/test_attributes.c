@@ -109,7 +109,7 @@ static void test_truncate__open_file_by_path__is_put_at_once(void **state)
 
     assert_reads(mounts->there, ROOT, "f", "te");
     assert_file_holds(file, "te");
-    fs_release(mounts->here, file);
+    fs_release(mounts->here, file, 0);
 }
 
 static void test_setattr__sibling__changes_that_version(void **state)

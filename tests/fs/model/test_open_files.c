@@ -80,7 +80,7 @@ static void test_flush__unwritten_and_more_follow__waits_for_the_content(void **
     assert_int_equal(fs_flush(mounts->here, file, true), 0);
 
     assert_int_equal(puts_of(mounts), 1);
-    fs_release(mounts->here, file);
+    fs_release(mounts->here, file, 0);
     assert_int_equal(puts_of(mounts), 1);
 }
 
@@ -188,13 +188,13 @@ static void test_release__lost_changes__next_fsync_says_so_once(void **state)
     write_open(file, 0, "after");
 
     kv_memory_fail(mounts->kv, 1, STATUS_NO_SPACE);
-    fs_release(mounts->here, file); /* without a flush, as after the pages of an mmap */
+    fs_release(mounts->here, file, 0); /* without a flush, as after the pages of an mmap */
     file = open_file(mounts->here, ROOT, "f", false);
 
     assert_file_holds(file, "before");
     assert_int_equal(fs_fsync(mounts->here, file), ENOSPC);
     assert_int_equal(fs_fsync(mounts->here, file), 0);
-    fs_release(mounts->here, file);
+    fs_release(mounts->here, file, 0);
 }
 
 /* A put that failed may have appeared: the retry is no conflict with it. */
@@ -337,7 +337,7 @@ static void test_rename_elsewhere__over_an_open_file__its_handle_keeps_the_conte
     assert_reads(mounts->here, ROOT, "f", "new");
 
     assert_file_holds(file, "old");
-    fs_release(mounts->here, file);
+    fs_release(mounts->here, file, 0);
 }
 
 static void test_open__gone_elsewhere__estale(void **state)
@@ -363,11 +363,11 @@ static void test_open__same_version__keeps_the_cache(void **state)
     assert_int_equal(fs_open(mounts->here, node, false, &opened), 0);
     assert_false(opened.keep_cache);
     assert_false(opened.has_changed);
-    fs_release(mounts->here, opened.file);
+    fs_release(mounts->here, opened.file, 0);
     assert_int_equal(fs_open(mounts->here, node, false, &opened), 0);
     assert_true(opened.keep_cache);
     assert_false(opened.has_changed);
-    fs_release(mounts->here, opened.file);
+    fs_release(mounts->here, opened.file, 0);
 }
 
 static void test_open__changed_elsewhere__drops_the_cache(void **state)
@@ -377,7 +377,7 @@ static void test_open__changed_elsewhere__drops_the_cache(void **state)
     write_file(mounts->there, ROOT, "f", "text");
     uint64_t node = look(mounts->here, ROOT, "f");
     assert_int_equal(fs_open(mounts->here, node, false, &opened), 0);
-    fs_release(mounts->here, opened.file);
+    fs_release(mounts->here, opened.file, 0);
 
     write_file(mounts->there, ROOT, "f", "longer text");
     assert_int_equal(fs_open(mounts->here, node, false, &opened), 0);
@@ -385,7 +385,7 @@ static void test_open__changed_elsewhere__drops_the_cache(void **state)
     assert_false(opened.keep_cache);
     assert_true(opened.has_changed);
     assert_file_holds(opened.file, "longer text");
-    fs_release(mounts->here, opened.file);
+    fs_release(mounts->here, opened.file, 0);
 }
 
 /* Attributes that were told are not pages that were read. */
@@ -396,7 +396,7 @@ static void test_open__told_but_not_read__drops_the_cache(void **state)
     write_file(mounts->there, ROOT, "f", "text");
     uint64_t node = look(mounts->here, ROOT, "f");
     assert_int_equal(fs_open(mounts->here, node, false, &opened), 0);
-    fs_release(mounts->here, opened.file);
+    fs_release(mounts->here, opened.file, 0);
 
     write_file(mounts->there, ROOT, "f", "TEXT");
     assert_int_equal(look(mounts->here, ROOT, "f"), node);
@@ -405,7 +405,7 @@ static void test_open__told_but_not_read__drops_the_cache(void **state)
     assert_false(opened.keep_cache);
     /* The reply to the lookup may still be on its way to the kernel. */
     assert_true(opened.has_changed);
-    fs_release(mounts->here, opened.file);
+    fs_release(mounts->here, opened.file, 0);
 }
 
 /* Found by the torture test: the second of two who open a changed file must not rely on what
@@ -418,7 +418,7 @@ static void test_open__twice_at_a_change__drops_the_cache_twice(void **state)
     write_file(mounts->there, ROOT, "f", "text");
     uint64_t node = look(mounts->here, ROOT, "f");
     assert_int_equal(fs_open(mounts->here, node, false, &first), 0);
-    fs_release(mounts->here, first.file);
+    fs_release(mounts->here, first.file, 0);
 
     write_file(mounts->there, ROOT, "f", "longer text");
     assert_int_equal(fs_open(mounts->here, node, false, &first), 0);
@@ -426,8 +426,8 @@ static void test_open__twice_at_a_change__drops_the_cache_twice(void **state)
 
     assert_true(first.has_changed && !first.keep_cache);
     assert_true(second.has_changed && !second.keep_cache);
-    fs_release(mounts->here, first.file);
-    fs_release(mounts->here, second.file);
+    fs_release(mounts->here, first.file, 0);
+    fs_release(mounts->here, second.file, 0);
 }
 
 static void test_open__written_here__keeps_the_cache(void **state)
@@ -443,7 +443,7 @@ static void test_open__written_here__keeps_the_cache(void **state)
     assert_int_equal(fs_open(mounts->here, node, false, &opened), 0);
 
     assert_true(opened.keep_cache);
-    fs_release(mounts->here, opened.file);
+    fs_release(mounts->here, opened.file, 0);
 }
 
 /* Close-to-open between two handles of one mount, and a second open does not undo a first's
@@ -510,7 +510,7 @@ static void test_fsync__clean_file__is_put_again_for_durability(void **state)
 
     assert_int_equal(puts_of(mounts), before + 1);
     assert_int_equal(versions_of(mounts->kv, "f"), 1);
-    fs_release(mounts->here, file);
+    fs_release(mounts->here, file, 0);
     assert_reads(mounts->there, ROOT, "f", "text");
 }
 

@@ -67,7 +67,7 @@ static void shared_write(struct worker *worker, const char *name)
     if (failed == 0) {
         expect(worker, fs_write(opened.file, slice_of_string(name), choose(worker, 50), false));
         expect(worker, fs_flush(worker->fs, opened.file, false));
-        fs_release(worker->fs, opened.file);
+        fs_release(worker->fs, opened.file, 0);
         fs_forget(worker->fs, entry.node, 1);
     }
 }
@@ -126,12 +126,12 @@ static void own_file(struct worker *worker, unsigned round)
     if (failed == 0) {
         failed = fs_write(opened.file, slice_of_string(text), 0, false);
         failed = failed != 0 ? failed : fs_flush(worker->fs, opened.file, false);
-        fs_release(worker->fs, opened.file);
+        fs_release(worker->fs, opened.file, 0);
         failed = failed != 0 ? failed : fs_open(worker->fs, entry.node, false, &opened);
     }
     if (failed == 0) {
         failed = fs_read(opened.file, 0, 100, &bytes, &blob);
-        fs_release(worker->fs, opened.file);
+        fs_release(worker->fs, opened.file, 0);
     }
     if (failed != 0 || !slice_equal(bytes, slice_of_string(text))) {
         worker->failures++;
@@ -231,7 +231,7 @@ static void *rewrite(void *argument)
             return NULL;
         }
         worker->failures += fs_flush(worker->fs, opened.file, false) != 0;
-        fs_release(worker->fs, opened.file);
+        fs_release(worker->fs, opened.file, 0);
     }
     for (unsigned round = 0; round < REWRITES; round++) {
         snprintf(text, sizeof text, "round %02u", round);
@@ -243,7 +243,7 @@ static void *rewrite(void *argument)
             if (failed == 0) {
                 failed = fs_write(opened.file, slice_of_string(text), 0, false);
                 failed = failed != 0 ? failed : fs_flush(worker->fs, opened.file, false);
-                fs_release(worker->fs, opened.file);
+                fs_release(worker->fs, opened.file, 0);
             }
             worker->failures += failed != 0;
         }

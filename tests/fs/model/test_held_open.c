@@ -1,0 +1,331 @@
+/*
+ * test_held_open.c - what is open on one mount while another changes it.
+ *
+ * Rule: what is only held open for reading is a cache, no truth: attributes and content follow
+ *       the cluster, and a change of attributes starts from what the cluster has now. What was
+ *       opened for writing stays as it was opened, for that is what its put supersedes.
+ */
+#include <errno.h>
+
+#include "tests/fs/model/fixture.h"
+
+static struct fs_opened open_flagged(struct fs *fs, const char *name, unsigned flags)
+{
+    struct fs_opened opened;
+
+    assert_int_equal(fs_open(fs, look(fs, ROOT, name), flags, &opened), 0);
+    return opened;
+}
+
+static struct file *hold(struct fs *fs, const char *name)
+{
+    return open_flagged(fs, name, FS_OPEN_READ_ONLY).file;
+}
+
+static struct stat stat_of_node(struct fs *fs, uint64_t node)
+{
+    struct stat attributes;
+    double valid_s;
+
+    assert_int_equal(fs_getattr(fs, node, &attributes, &valid_s), 0);
+    return attributes;
+}
+
+static void change(struct fs *fs, uint64_t node, struct fs_change change)
+{
+    struct stat attributes;
+
+    assert_int_equal(fs_setattr(fs, node, &change, &attributes), 0);
+}
+
+static int set_user_attribute(struct fs *fs, uint64_t node, const char *name, const char *value)
+{
+    struct fs_xattr_change xattr = {.name = name, .value = slice_of_string(value)};
+
+    return fs_setxattr(fs, node, &xattr);
+}
+
+static void assert_user_attribute(struct fs *fs, uint64_t node, const char *name,
+                                  const char *value)
+{
+    struct buffer got = {0};
+
+    assert_int_equal(fs_getxattr(fs, node, name, &got), 0);
+    assert_true(slice_equal(buffer_slice(&got), slice_of_string(value)));
+    buffer_release(&got);
+}
+
+static void test_getattr__held_for_reading__shows_what_was_saved_elsewhere(void **state)
+{
+    struct mounts *mounts = *state;
+    write_file(mounts->here, ROOT, "f", "one");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    struct file *file = hold(mounts->here, "f");
+
+    write_file(mounts->there, ROOT, "f", "one and two");
+    change(mounts->there, look(mounts->there, ROOT, "f"),
+           (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0600});
+    set_user_attribute(mounts->there, look(mounts->there, ROOT, "f"), "user.a", "1");
+
+    assert_int_equal(stat_of_node(mounts->here, node).st_size, 11);
+    assert_int_equal(stat_of_node(mounts->here, node).st_mode & 07777, 0600);
+    assert_user_attribute(mounts->here, node, "user.a", "1");
+    fs_release(mounts->here, file, FS_OPEN_READ_ONLY);
+}
+
+static void test_read__held_for_reading__follows(void **state)
+{
+    struct mounts *mounts = *state;
+    write_file(mounts->here, ROOT, "f", "one");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    struct file *file = hold(mounts->here, "f");
+    assert_file_holds(file, "one");
+
+    write_file(mounts->there, ROOT, "f", "one and two");
+    (void)stat_of_node(mounts->here, node);
+
+    assert_file_holds(file, "one and two");
+    fs_release(mounts->here, file, FS_OPEN_READ_ONLY);
+}
+
+static void test_read__newer_content_cannot_be_had__is_an_error(void **state)
+{
+    struct mounts *mounts = *state;
+    write_file(mounts->here, ROOT, "f", "one");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    struct file *file = hold(mounts->here, "f");
+    struct slice bytes;
+    struct blob *blob;
+
+    write_file(mounts->there, ROOT, "f", "two");
+    (void)stat_of_node(mounts->here, node);
+    fail_after(mounts, 0, 1, STATUS_NO_QUORUM);
+
+    assert_int_equal(fs_read(file, 0, 10, &bytes, &blob), EIO);
+    assert_file_holds(file, "two");
+    fs_release(mounts->here, file, FS_OPEN_READ_ONLY);
+}
+
+static void test_setattr__held_for_reading__keeps_what_was_saved_elsewhere(void **state)
+{
+    struct mounts *mounts = *state;
+    write_file(mounts->here, ROOT, "f", "one");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    struct file *file = hold(mounts->here, "f");
+    write_file(mounts->there, ROOT, "f", "one and two");
+
+    change(mounts->here, node, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0640});
+
+    assert_lists(mounts->there, ROOT, "f");
+    assert_reads(mounts->there, ROOT, "f", "one and two");
+    assert_int_equal(stat_of(mounts->there, ROOT, "f").st_mode & 07777, 0640);
+    assert_file_holds(file, "one and two");
+    fs_release(mounts->here, file, FS_OPEN_READ_ONLY);
+}
+
+static void test_setxattr__held_for_reading__keeps_what_was_saved_elsewhere(void **state)
+{
+    struct mounts *mounts = *state;
+    write_file(mounts->here, ROOT, "f", "one");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    struct file *file = hold(mounts->here, "f");
+    assert_int_equal(
+        set_user_attribute(mounts->there, look(mounts->there, ROOT, "f"), "user.a", "1"), 0);
+
+    assert_int_equal(set_user_attribute(mounts->here, node, "user.b", "2"), 0);
+
+    uint64_t there = look(mounts->there, ROOT, "f");
+    assert_user_attribute(mounts->there, there, "user.a", "1");
+    assert_user_attribute(mounts->there, there, "user.b", "2");
+    fs_release(mounts->here, file, FS_OPEN_READ_ONLY);
+}
+
+static void test_truncate_by_path__held_for_reading__cuts_what_is_there_now(void **state)
+{
+    struct mounts *mounts = *state;
+    write_file(mounts->here, ROOT, "f", "one");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    struct file *file = hold(mounts->here, "f");
+    write_file(mounts->there, ROOT, "f", "something else");
+
+    change(mounts->here, node, (struct fs_change){.flags = FS_CHANGE_SIZE, .size = 9});
+
+    assert_lists(mounts->there, ROOT, "f");
+    assert_reads(mounts->there, ROOT, "f", "something");
+    assert_file_holds(file, "something");
+    fs_release(mounts->here, file, FS_OPEN_READ_ONLY);
+}
+
+/* Who reads, thinks, and writes through one handle must not supersede what it has not seen. */
+static void test_write__opened_before_a_save_elsewhere__both_stay(void **state)
+{
+    struct mounts *mounts = *state;
+    write_file(mounts->here, ROOT, "f", "one");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    struct file *file = open_flagged(mounts->here, "f", 0).file;
+    assert_file_holds(file, "one");
+    write_file(mounts->there, ROOT, "f", "theirs");
+    (void)stat_of_node(mounts->here, node);
+    assert_file_holds(file, "one");
+
+    write_open(file, 0, "our");
+    assert_int_equal(close_file(mounts->here, file), 0);
+
+    assert_int_equal(versions_of(mounts->kv, "f"), 2);
+}
+
+static void test_setattr__opened_for_writing__changes_what_is_there_and_both_stay(void **state)
+{
+    struct mounts *mounts = *state;
+    write_file(mounts->here, ROOT, "f", "one");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    struct file *file = open_flagged(mounts->here, "f", 0).file;
+    write_file(mounts->there, ROOT, "f", "theirs");
+
+    change(mounts->here, node, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0640});
+
+    assert_lists(mounts->there, ROOT, "f");
+    assert_reads(mounts->there, ROOT, "f", "theirs");
+    write_open(file, 0, "our");
+    assert_int_equal(close_file(mounts->here, file), 0);
+    assert_int_equal(versions_of(mounts->kv, "f"), 2);
+}
+
+static void
+test_setattr__opened_for_writing_and_current__next_write_is_no_conflict(void **state)
+{
+    struct mounts *mounts = *state;
+    write_file(mounts->here, ROOT, "f", "one");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    struct file *file = open_flagged(mounts->here, "f", 0).file;
+
+    change(mounts->here, node, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0640});
+    write_open(file, 0, "two");
+    assert_int_equal(close_file(mounts->here, file), 0);
+
+    assert_int_equal(versions_of(mounts->kv, "f"), 1);
+    assert_reads(mounts->there, ROOT, "f", "two");
+    assert_int_equal(stat_of(mounts->there, ROOT, "f").st_mode & 07777, 0640);
+}
+
+/* The writer has gone, the reader stays: a cache again. */
+static void test_release__last_writer__reader_follows(void **state)
+{
+    struct mounts *mounts = *state;
+    write_file(mounts->here, ROOT, "f", "one");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    struct file *file = hold(mounts->here, "f");
+    struct file *writer = open_flagged(mounts->here, "f", 0).file;
+    write_open(writer, 0, "two");
+    assert_int_equal(fs_flush(mounts->here, writer, false), 0);
+    fs_release(mounts->here, writer, 0);
+
+    write_file(mounts->there, ROOT, "f", "three");
+
+    assert_int_equal(stat_of_node(mounts->here, node).st_size, 5);
+    assert_file_holds(file, "three");
+    fs_release(mounts->here, file, FS_OPEN_READ_ONLY);
+}
+
+/* ... but not while what it wrote is not saved. */
+static void test_release__last_writer_could_not_save__its_changes_stay(void **state)
+{
+    struct mounts *mounts = *state;
+    write_file(mounts->here, ROOT, "f", "one");
+    struct file *file = hold(mounts->here, "f");
+    struct file *writer = open_flagged(mounts->here, "f", 0).file;
+    write_open(writer, 0, "two");
+    fail_after(mounts, 0, 1, STATUS_NO_QUORUM);
+    assert_int_equal(fs_flush(mounts->here, writer, false), EIO);
+    fs_release(mounts->here, writer, 0);
+
+    assert_file_holds(file, "two");
+    fs_release(mounts->here, file, FS_OPEN_READ_ONLY);
+    assert_reads(mounts->there, ROOT, "f", "two");
+}
+
+static void test_open__replaced_elsewhere_since_the_lookup__opens_what_is_there(void **state)
+{
+    struct mounts *mounts = *state;
+    struct fs_opened opened;
+    write_file(mounts->there, ROOT, "f", "old");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    write_file(mounts->there, ROOT, "f.new", "new");
+    assert_int_equal(rename_error(mounts->there, ROOT, "f.new", ROOT, "f"), 0);
+
+    assert_int_equal(fs_open(mounts->here, node, FS_OPEN_READ_ONLY, &opened), 0);
+
+    assert_file_holds(opened.file, "new");
+    assert_true(opened.has_changed || !opened.keep_cache);
+    fs_release(mounts->here, opened.file, FS_OPEN_READ_ONLY);
+}
+
+static void test_open__replaced_here_since_the_lookup__opens_what_is_there(void **state)
+{
+    struct mounts *mounts = *state;
+    struct fs_opened opened;
+    write_file(mounts->here, ROOT, "f", "old");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    write_file(mounts->here, ROOT, "f.new", "new");
+    assert_int_equal(rename_error(mounts->here, ROOT, "f.new", ROOT, "f"), 0);
+
+    assert_int_equal(fs_open(mounts->here, node, FS_OPEN_READ_ONLY, &opened), 0);
+
+    assert_true(opened.is_another);
+    assert_file_holds(opened.file, "new");
+    fs_release(mounts->here, opened.file, FS_OPEN_READ_ONLY);
+}
+
+static void test_removed__open_file__xattrs_and_mode_change_in_memory(void **state)
+{
+    struct mounts *mounts = *state;
+    write_file(mounts->here, ROOT, "f", "text");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    struct file *file = open_flagged(mounts->here, "f", 0).file;
+    assert_int_equal(unlink_error(mounts->here, ROOT, "f"), 0);
+
+    assert_int_equal(set_user_attribute(mounts->here, node, "user.a", "1"), 0);
+    change(mounts->here, node, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0600});
+
+    assert_user_attribute(mounts->here, node, "user.a", "1");
+    assert_int_equal(stat_of_node(mounts->here, node).st_mode & 07777, 0600);
+    assert_int_equal(fs_fsync(mounts->here, file), 0);
+    assert_int_equal(close_file(mounts->here, file), 0);
+    assert_int_equal(versions_of(mounts->kv, "f"), 0);
+}
+
+static void test_removed__directory__mode_and_fsync_go_on(void **state)
+{
+    struct mounts *mounts = *state;
+    uint64_t node = make_directory(mounts->here, ROOT, "d");
+    assert_int_equal(fs_rmdir(mounts->here, ROOT, "d"), 0);
+
+    change(mounts->here, node, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0700});
+
+    assert_int_equal(stat_of_node(mounts->here, node).st_mode & 07777, 0700);
+    assert_int_equal(fs_fsyncdir(mounts->here, node), 0);
+    assert_int_equal(look_error(mounts->there, ROOT, "d"), ENOENT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_getattr__held_for_reading__shows_what_was_saved_elsewhere),
+        TEST(test_read__held_for_reading__follows),
+        TEST(test_read__newer_content_cannot_be_had__is_an_error),
+        TEST(test_setattr__held_for_reading__keeps_what_was_saved_elsewhere),
+        TEST(test_setxattr__held_for_reading__keeps_what_was_saved_elsewhere),
+        TEST(test_truncate_by_path__held_for_reading__cuts_what_is_there_now),
+        TEST(test_write__opened_before_a_save_elsewhere__both_stay),
+        TEST(test_setattr__opened_for_writing__changes_what_is_there_and_both_stay),
+        TEST(test_setattr__opened_for_writing_and_current__next_write_is_no_conflict),
+        TEST(test_release__last_writer__reader_follows),
+        TEST(test_release__last_writer_could_not_save__its_changes_stay),
+        TEST(test_open__replaced_elsewhere_since_the_lookup__opens_what_is_there),
+        TEST(test_open__replaced_here_since_the_lookup__opens_what_is_there),
+        TEST(test_removed__open_file__xattrs_and_mode_change_in_memory),
+        TEST(test_removed__directory__mode_and_fsync_go_on),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
