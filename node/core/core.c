@@ -329,7 +329,7 @@ static void step_stored(struct core *core, struct event *event)
         heal_start(core, request->key);
     } else if (result->status == STATUS_CORRUPT && !result->is_bad_copy) {
         note_corrupt(core, request, result);
-        repair_on_corrupt(core);
+        repair_on_corrupt(core, result->is_hint_damage);
     }
     if (!request || result->token == 0) {
         return;

@@ -225,7 +225,7 @@ static void answer_on_stored(struct core *core, struct request *request,
  * What can be read of the own database is kept, the rest comes from the other replicas. Where
  * there are none, nothing is dropped: what is damaged stays for people to look at.
  */
-void repair_on_corrupt(struct core *core)
+void repair_on_corrupt(struct core *core, bool in_hints)
 {
     struct repair *repair = &core->repair;
     bool is_needed = core->ring && ring_replicas(core->ring) > 1 && !repair->is_salvaging &&
@@ -236,11 +236,14 @@ void repair_on_corrupt(struct core *core)
     }
     repair->is_salvaging = true;
     repair->salvage_after_us = core->now_us + SALVAGE_PAUSE_US;
-    /* From now on, not from the store's answer: what it dropped must not be told as "not
-     * there" by an answer that comes before. */
-    core->is_complete = false;
-    pass_spoil(core);
-    (void)request_store(core, request, LEG_OF_STORE, STORE_SALVAGE);
+    repair->salvages_hints = in_hints;
+    if (!in_hints) {
+        /* From now on, not from the store's answer: what it dropped must not be told as "not
+         * there" by an answer that comes before. */
+        core->is_complete = false;
+        pass_spoil(core);
+    }
+    request_store(core, request, LEG_OF_STORE, STORE_SALVAGE)->hints_only = in_hints;
 }
 
 static void salvage_on_stored(struct core *core, struct request *request,
@@ -256,7 +259,10 @@ static void salvage_on_stored(struct core *core, struct request *request,
     }
     core_note(core, result->status == STATUS_OK ? NOTE_SALVAGED : NOTE_CORRUPT, text);
     request_free(core, request);
-    pass_spoil(core);
+    if (!core->repair.salvages_hints) {
+        pass_spoil(core);
+    }
+    /* What the lost hints stood for is found by comparing copies. */
     pass_wake(core);
 }
 
@@ -445,6 +451,6 @@ void repair_verify(const struct core *core)
     assert(repair->keys_in_flight <= REPAIR_KEYS_MAX);
     assert(repair->pairs_done <= repair->pairs_total);
     assert(repair->pairs_failed <= repair->pairs_done);
-    assert(!repair->is_salvaging || !core->is_complete);
+    assert(!repair->is_salvaging || repair->salvages_hints || !core->is_complete);
     assert(core->background.left <= core->background.budget);
 }

@@ -73,6 +73,7 @@ struct repair {
     bool is_completing; /* that the copies are complete is being saved */
 
     bool is_salvaging;
+    bool salvages_hints; /* ... only; the own copies are sound */
     uint64_t salvage_after_us;
 
     bool is_scrubbing;
@@ -128,7 +129,8 @@ void repair_on_due(struct core *core, struct request *request);
 void repair_check(struct core *core, struct request *request);
 void repair_on_tick(struct core *core);
 /* The store met bytes that cannot be read. */
-void repair_on_corrupt(struct core *core);
+/* `in_hints`: it is the hints' database, and the own copies go on to count. */
+void repair_on_corrupt(struct core *core, bool in_hints);
 /* The ring is in force, or a new one. */
 void repair_on_ring(struct core *core);
 /* A member can be reached (again): what it missed is looked for soon. */

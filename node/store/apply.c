@@ -202,13 +202,45 @@ static void fail_result(struct store_result *result, enum status status)
     result->is_bad_copy = is_bad_copy;
 }
 
+/* Is it the hints' database that is damaged, not that of the own copies? */
+static bool is_hint_damage(const struct group *group, const struct store_request *request)
+{
+    const struct store_state *state = group->state;
+    char text[DAMAGE_TEXT_SIZE] = "";
+
+    switch ((int)request->operation) {
+    case STORE_HINT:
+    case STORE_LIST_HINTS:
+    case STORE_CLEAR_HINTS:
+    case STORE_HINT_OWNERS:
+        return true;
+    case STORE_GET:
+    case STORE_COORDINATE:
+        return request->owner_count > 0;
+    case STORE_REAP:
+        state->engine->operations->last_corruption(state->engine, text, sizeof text);
+        return state->hints != NULL && atomic_load(&state->hints->is_damaged) &&
+               group->batch.damage[0] == '\0' && text[0] == '\0';
+    default:
+        return false;
+    }
+}
+
 /* Where it was corrupt: a record, or a file of the engine. */
-static void say_where(const struct group *group, struct store_result *result)
+static void say_where(const struct group *group, const struct store_request *request,
+                      struct store_result *result)
 {
     char text[DAMAGE_TEXT_SIZE] = "";
     struct engine *engine = group->state->engine;
 
-    if (result->status != STATUS_CORRUPT || result->text != NULL) {
+    if (result->status != STATUS_CORRUPT) {
+        return;
+    }
+    if (is_hint_damage(group, request)) {
+        result->is_hint_damage = true;
+        engine = group->state->hints->engine;
+    }
+    if (result->text != NULL) {
         return;
     }
     if (group->batch.damage[0] != '\0') {
@@ -232,7 +264,7 @@ static void commit(struct group *group, size_t end)
         struct store_result *result = &group->results[i];
         if (status != STATUS_OK && group->ties[i] == TIE_BATCH && result->status == STATUS_OK) {
             fail_result(result, status);
-            say_where(group, result);
+            say_where(group, &group->requests[i], result);
         }
     }
     group->committed = end;
@@ -348,7 +380,7 @@ static enum status apply_one(struct group *group, size_t i)
         commit(group, i);
         /* What it has read may not be so any more. */
         batch_release(batch);
-        return apply_salvage(state, result);
+        return apply_salvage(state, request, result);
     }
     return STATUS_BAD_MESSAGE;
 }
@@ -425,7 +457,7 @@ static void apply_all(struct group *group)
         enum status status = fits ? apply_one(group, i) : STATUS_NO_SPACE;
         if (status != STATUS_OK) {
             fail_result(result, status);
-            say_where(group, result);
+            say_where(group, request, result);
         }
         bool writes = writes_to_batch(request);
         bool is_tied = writes || group->batch.has_read_pending;

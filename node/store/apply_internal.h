@@ -100,8 +100,12 @@ MUST_CHECK enum status apply_reap(struct store_state *state, struct batch *batch
 MUST_CHECK enum status store_salvage(struct store_state *state, uint64_t *ret_dropped,
                                      struct error *error);
 MUST_CHECK enum status apply_salvage(struct store_state *state,
+                                     const struct store_request *request,
                                      struct store_result *ret_result);
 
+/* state.c: no own pair that was opened before is extended any more (design.md section 3, rule
+ * 2), synced. Nothing else may use the state. */
+MUST_CHECK enum status store_state_distrust(struct store_state *state);
 /* state.c: writes all settings anew from memory, with the node's copies incomplete, synced. */
 MUST_CHECK enum status store_state_restore(struct store_state *state, bool is_salvaging);
 

@@ -108,16 +108,33 @@ enum status store_salvage(struct store_state *state, uint64_t *ret_dropped, stru
     return status == STATUS_OK ? store_state_restore(state, false) : status;
 }
 
-enum status apply_salvage(struct store_state *state, struct store_result *ret_result)
+/* Older states of hints may come back, with the own pairs of that time. */
+static enum status salvage_hints(struct store_state *state, struct error *error)
+{
+    enum status status = store_state_distrust(state);
+
+    if (status == STATUS_OK) {
+        atomic_store(&state->hints->is_damaged, true);
+        status = hint_store_salvage(state, error);
+    }
+    return status;
+}
+
+enum status apply_salvage(struct store_state *state, const struct store_request *request,
+                          struct store_result *ret_result)
 {
     struct error error = {0};
     char text[sizeof error.text];
     uint64_t dropped = 0;
-    enum status status = store_salvage(state, &dropped, &error);
+    bool hints_only = request->hints_only && state->hints != NULL;
+    enum status status =
+        hints_only ? salvage_hints(state, &error) : store_salvage(state, &dropped, &error);
 
     if (status != STATUS_OK) {
         (void)snprintf(text, sizeof text, "%s",
                        error.text[0] != '\0' ? error.text : status_text(status));
+    } else if (hints_only) {
+        (void)snprintf(text, sizeof text, "the database of the hints was repaired");
     } else {
         (void)snprintf(text, sizeof text, "the database was repaired, %llu record%s dropped",
                        (unsigned long long)dropped, dropped == 1 ? "" : "s");

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/store/apply_internal.h"
 #include "node/store/batch.h"
 #include "node/store/hints.h"
 #include "node/store/layout.h"
@@ -155,28 +156,6 @@ static enum status count_all(struct hint_store *hints, struct error *error)
     return status == STATUS_OK ? STATUS_OK : fail(error, status, status_text(status));
 }
 
-enum status store_hints_open(struct store_state *state, struct engine *engine,
-                             struct error *error)
-{
-    assert(state->engine != NULL && state->hints == NULL && engine != NULL);
-
-    struct hint_store *hints = calloc(1, sizeof *hints);
-    if (hints == NULL) {
-        return fail(error, STATUS_NO_MEMORY, status_text(STATUS_NO_MEMORY));
-    }
-    hints->engine = engine;
-    pthread_mutex_init(&hints->lock, NULL);
-    state->hints = hints;
-    enum status status = check_format(engine, error);
-    if (status == STATUS_OK) {
-        status = count_all(hints, error);
-    }
-    if (status != STATUS_OK) {
-        hint_store_release(state);
-    }
-    return status;
-}
-
 /* One page of a salvage. */
 struct sweep {
     struct hint_store *hints;
@@ -297,6 +276,21 @@ static enum status sweep_all(struct hint_store *hints, bool puts_ages)
     return status;
 }
 
+/* The engine has been salvaged: drops what is no hint, and counts. */
+static enum status clean_up(struct hint_store *hints, struct error *error)
+{
+    enum status status = sweep_all(hints, false);
+
+    if (status == STATUS_OK) {
+        status = sweep_all(hints, true);
+    }
+    if (status == STATUS_OK) {
+        status = write_format(hints->engine);
+    }
+    return status == STATUS_OK ? count_all(hints, error)
+                               : fail(error, status, status_text(status));
+}
+
 enum status hint_store_salvage(struct store_state *state, struct error *error)
 {
     struct hint_store *hints = state->hints;
@@ -308,15 +302,57 @@ enum status hint_store_salvage(struct store_state *state, struct error *error)
     if (status != STATUS_OK) {
         return status;
     }
-    status = sweep_all(hints, false);
+    return clean_up(hints, error);
+}
+
+/* Was the engine salvaged when it was opened? */
+static bool was_salvaged(struct engine *engine)
+{
+    char text[DAMAGE_TEXT_SIZE] = "";
+
+    engine->operations->last_corruption(engine, text, sizeof text);
+    return text[0] != '\0';
+}
+
+static enum status heal_at_start(struct store_state *state, struct error *error)
+{
+    struct hint_store *hints = state->hints;
+    /* Older states of hints may be back, with the own pairs of that time. */
+    enum status status = store_state_distrust(state);
+
     if (status == STATUS_OK) {
-        status = sweep_all(hints, true);
+        status = hints->engine->operations->salvage(hints->engine, error);
     }
-    if (status == STATUS_OK) {
-        status = write_format(hints->engine);
-    }
-    return status == STATUS_OK ? count_all(hints, error)
+    return status == STATUS_OK ? clean_up(hints, error)
                                : fail(error, status, status_text(status));
+}
+
+enum status store_hints_open(struct store_state *state, struct engine *engine,
+                             struct error *error)
+{
+    assert(state->engine != NULL && state->hints == NULL && engine != NULL);
+
+    struct hint_store *hints = calloc(1, sizeof *hints);
+    if (hints == NULL) {
+        return fail(error, STATUS_NO_MEMORY, status_text(STATUS_NO_MEMORY));
+    }
+    hints->engine = engine;
+    pthread_mutex_init(&hints->lock, NULL);
+    state->hints = hints;
+    enum status status = STATUS_CORRUPT;
+    if (!was_salvaged(engine)) {
+        status = check_format(engine, error);
+    }
+    if (status == STATUS_CORRUPT) {
+        /* Without hints a node starts; without starting none are handed over. */
+        status = heal_at_start(state, error);
+    } else if (status == STATUS_OK) {
+        status = count_all(hints, error);
+    }
+    if (status != STATUS_OK) {
+        hint_store_release(state);
+    }
+    return status;
 }
 
 enum status hint_store_sync(struct store_state *state)

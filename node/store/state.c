@@ -523,6 +523,17 @@ enum status store_state_set_complete(struct store_state *state, bool is_complete
     return settings_write(&settings, state->engine);
 }
 
+enum status store_state_distrust(struct store_state *state)
+{
+    struct settings settings = {0};
+
+    if (!planted(PLANTED_SALVAGE_TRUSTS)) {
+        state->trusted_since = atomic_load(&state->issued) + 1;
+    }
+    settings_add(&settings, SETTING_TRUSTED_SINCE, state->trusted_since);
+    return settings_write(&settings, state->engine);
+}
+
 enum status store_state_restore(struct store_state *state, bool is_salvaging)
 {
     struct settings settings = {0};

@@ -130,6 +130,8 @@ struct store_request {
     struct hint *hints;
     uint16_t hint_count;
 
+    bool hints_only; /* STORE_SALVAGE: of the hints' database; the own copies are sound */
+
     /* STORE_TREE, TREE_KEYS, SCRUB */
     uint16_t partition;
     uint16_t bucket;             /* TREE: MERKLE_BUCKETS for the hashes of the buckets */
@@ -158,6 +160,7 @@ struct store_result {
     uint64_t intent_stamp; /* COORDINATE with_intent: the stamp it left */
     bool is_bad_copy;      /* CORRUPT: a content does not match its hash. It concerns this key's
                               copy alone: the database is sound */
+    bool is_hint_damage;   /* CORRUPT: of the hints' database; the own copies are sound */
     bool revive;           /* COORDINATE, MERGE: a revival intent was left */
     struct message_list_reply list; /* LIST; FIND_LIVE_ROW: one row, or none */
     struct intent *intents;         /* LIST_INTENTS: owned array */

@@ -20,6 +20,8 @@
 #include <cmocka.h>
 
 #include "node/core/internal.h"
+#include "node/store/hints.h"
+#include "node/store/layout.h"
 #include "tests/core/ask.h"
 #include "tests/core/copies.h"
 
@@ -504,6 +506,57 @@ static void test_corrupt__lone_node__drops_nothing(void **state)
     world_free(world);
 }
 
+/* Writes what is no hint where one for the node `away` would be. */
+static void spoil_hint(struct world *world, int node, int away, const char *name)
+{
+    struct engine *hints = world_store(world, node)->hints->engine;
+    struct buffer key = {0};
+    const struct ring *ring = core_ring(world_core(world, node));
+    int member = ring_find_address(ring, world_address(world, away));
+    assert_true(member >= 0);
+    layout_hint(&key, ring->members[member].id, HINT_OBJECT, slice_of_string(name));
+    struct engine_write write = {.key = buffer_slice(&key), .value = slice_of_string("noise")};
+    assert_int_equal(hints->operations->write(hints, &write, 1, true), STATUS_OK);
+    buffer_release(&key);
+}
+
+/* The database of the hints alone is salvaged; the node's copies are what they were. */
+static void test_corrupt__in_the_hints__own_copies_go_on_to_count(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(4);
+    fill(world, 0, 0, 20);
+    world_run(world, 5 * SECOND);
+    for (int node = 0; node < 3; node++) {
+        for (int i = 0; i < 20; i++) {
+            char key[16];
+            (void)snprintf(key, sizeof key, "d/%d", i);
+            spoil_hint(world, node, 3, key);
+        }
+    }
+    world_kill(world, 3);
+    for (int i = 0; i < 20; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "d/%d", i);
+        assert_int_equal(ask_put(world, 0, key, "again", NULL, NULL), STATUS_OK);
+    }
+    uint64_t salvages = 0;
+    for (int i = 0; i < 1200 && salvages == 0; i++) {
+        for (int node = 0; node < 3; node++) {
+            assert_true(ask_repair(world, node, false).is_complete);
+            salvages += node_figure(world, node, "salvages");
+        }
+        world_run(world, 50000);
+    }
+
+    assert_true(salvages > 0);
+    for (int node = 0; node < 3; node++) {
+        assert_true(ask_repair(world, node, false).is_complete);
+    }
+    world_start(world, 3);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -526,6 +579,7 @@ int main(void)
         cmocka_unit_test(test_refill__until_it_is_over__nothing_is_told_as_not_found),
         cmocka_unit_test(test_corrupt__on_one_of_three__is_salvaged_and_fetched),
         cmocka_unit_test(test_corrupt__lone_node__drops_nothing),
+        cmocka_unit_test(test_corrupt__in_the_hints__own_copies_go_on_to_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

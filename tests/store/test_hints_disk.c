@@ -427,6 +427,63 @@ static void test_salvage__no_damage_was_met__does_nothing(void **state)
     assert_int_equal(stored_owner(house, ANNA).count, 1);
 }
 
+/* The own copies are sound: they are not salvaged, and go on to count. */
+static void test_salvage__of_the_hints_only__leaves_the_own_copies_alone(void **state)
+{
+    struct house *house = *state;
+    struct fixture *fixture = house->fixture;
+    struct engine_operations operations = *fixture->spy.base.operations;
+    struct store_request request = plain_request(STORE_SALVAGE);
+
+    apply_expect(fixture, put_request("main", NULL, "one"), STATUS_OK);
+    hand_over(house, "a", "one", ANNA);
+    hand_over(house, "b", "one", ANNA);
+    overwrite_hint(house, ANNA, HINT_OBJECT, "b", slice_of_string("noise"));
+    (void)count_hints(house, ANNA);
+    struct store_result result =
+        apply(fixture, hint_request("b", object_of(4, 20, "two"), ANNA, 0));
+    assert_int_equal(result.status, STATUS_CORRUPT);
+    assert_true(result.is_hint_damage);
+    store_result_release(&result);
+    uint64_t issued = atomic_load(&fixture->state.issued);
+    operations.salvage = NULL; /* would be a crash */
+    fixture->spy.base.operations = &operations;
+
+    request.hints_only = true;
+    apply_expect(fixture, request, STATUS_OK);
+
+    assert_true(fixture->state.trusted_since > issued);
+    assert_int_equal(count_hints(house, ANNA), 1);
+    hand_over(house, "b", "one", ANNA);
+    struct object *object = stored_object(fixture, "main");
+    assert_content(object, "one");
+    object_unref(object);
+    house_restart(house, true);
+    assert_true(fixture->identity.is_complete);
+    assert_true(fixture->state.trusted_since > issued);
+    assert_int_equal(count_hints(house, ANNA), 2);
+}
+
+static void test_damage__of_an_own_copy__is_not_of_the_hints(void **state)
+{
+    struct house *house = *state;
+    struct fixture *fixture = house->fixture;
+    struct buffer key = {0};
+
+    hand_over(house, "a", "one", ANNA);
+    layout_object(&key, FIXTURE_PARTITIONS, slice_of_string("k"));
+    struct engine_write write = {.key = buffer_slice(&key), .value = slice_of_string("noise")};
+    assert_int_equal(fixture->disk->operations->write(fixture->disk, &write, 1, false),
+                     STATUS_OK);
+    buffer_release(&key);
+
+    struct store_result result = apply(fixture, get_request("k"));
+
+    assert_int_equal(result.status, STATUS_CORRUPT);
+    assert_false(result.is_hint_damage);
+    store_result_release(&result);
+}
+
 static void test_open__newer_format__is_refused(void **state)
 {
     struct house *house = *state;
@@ -534,6 +591,8 @@ int main(void)
         HOUSE_ON_MEMORY(test_damage__clear_of_several__drops_those_that_can_be_read),
         HOUSE_ON_MEMORY(test_salvage__damaged_hints__keeps_the_others_and_counts_anew),
         HOUSE_ON_MEMORY(test_salvage__no_damage_was_met__does_nothing),
+        HOUSE_ON_BOTH(test_salvage__of_the_hints_only__leaves_the_own_copies_alone),
+        HOUSE_ON_BOTH(test_damage__of_an_own_copy__is_not_of_the_hints),
         HOUSE_ON_MEMORY(test_open__newer_format__is_refused),
         HOUSE_ON_LEVELDB(test_damage__block_of_the_database__others_are_still_listed),
     };
