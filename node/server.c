@@ -8,8 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "node/server_internal.h"
+
+enum {
+    CONNECTIONS_MIN = 32,
+    DESCRIPTORS_WANTED = 4096, /* enough for all */
+};
 
 static enum status fail(struct error *error, enum status code, const char *what,
                         const char *where)
@@ -84,7 +90,7 @@ static void on_prepare(uv_prepare_t *prepare)
 {
     struct server *server = prepare->data;
 
-    connections_flush(&server->flush_list);
+    connections_flush(&server->group);
     arm_tick(server);
     if (server->state == SERVER_DRAINING && is_drained(server)) {
         uv_stop(&server->loop);
@@ -141,6 +147,29 @@ static enum status open_loop(struct server *server, struct error *error)
     return STATUS_OK;
 }
 
+/* Connections, databases and peers share the descriptors of the process: as many as it may
+ * have. Of these three of five are for inbound connections. */
+static uint32_t raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return CONNECTIONS_MIN;
+    }
+    if (limit.rlim_cur < limit.rlim_max && limit.rlim_cur < DESCRIPTORS_WANTED) {
+        limit.rlim_cur =
+            limit.rlim_max < DESCRIPTORS_WANTED ? limit.rlim_max : DESCRIPTORS_WANTED;
+        /* If that is not allowed, there are fewer. */
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+        (void)getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    uint64_t share = limit.rlim_cur / 5 * 3;
+    if (share < CONNECTIONS_MIN) {
+        return CONNECTIONS_MIN;
+    }
+    return share < LISTENER_CONNECTIONS_MAX ? (uint32_t)share : LISTENER_CONNECTIONS_MAX;
+}
+
 static enum status open_listener(struct server *server, const struct server_options *options,
                                  struct error *error)
 {
@@ -149,7 +178,8 @@ static enum status open_listener(struct server *server, const struct server_opti
     struct error why;
     struct listener_options listener_options = {
         .loop = &server->loop,
-        .flush_list = &server->flush_list,
+        .group = &server->group,
+        .connections_max = server->connections_max,
         .context = server,
         .on_request = server_on_request,
         .secret = server_secret_current,
@@ -281,6 +311,8 @@ static enum status open_all(struct server *server, const struct server_options *
     enum status status =
         options_check_counts(options->partition_count, options->replica_count, error);
 
+    /* Before the databases: they use a share of what is allowed then. */
+    server->connections_max = raise_descriptors();
     if (status == STATUS_OK) {
         status = server_data_open(&server->data, options->data_directory, error);
     }

@@ -61,8 +61,9 @@ struct server {
     struct outbox *outbox;
     struct executor *executor;
     struct listener *listener;
+    uint32_t connections_max;
     struct peer *peers[SERVER_PEERS_MAX];
-    struct connection_flush_list flush_list;
+    struct connection_group group;
     struct unsent *first_unsent;
     struct unsent **last_unsent;
     bool is_pumping;

@@ -151,7 +151,7 @@ void server_on_misbehaviour(void *context, const char *remote, enum status statu
     } else if (status == STATUS_BUSY) {
         counter = "connections_overflowed";
     } else if (status == STATUS_TIMEOUT) {
-        counter = "connections_not_greeted";
+        counter = "connections_timed_out";
     } else if (status == STATUS_DENIED) {
         counter = "connections_denied";
     }
@@ -172,7 +172,7 @@ static void carry_out_connect(struct server *server, const struct action *action
     }
     struct peer_options options = {
         .loop = &server->loop,
-        .flush_list = &server->flush_list,
+        .group = &server->group,
         .number = action->peer,
         .address = action->address,
         .random_seed = server->random + action->peer,

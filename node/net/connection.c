@@ -38,12 +38,23 @@ struct connection {
     enum connection_state state;
     bool paused;    /* by the owner */
     bool stalled;   /* by waiting output */
+    bool starved;   /* in its queue: there is no room in memory */
+    bool is_node;   /* by what it proved */
     bool malformed; /* the input is unusable */
     bool reading;
     bool writing;       /* `write` is under way, with the bytes of `written` */
     bool shutting_down; /* `shutdown` was started */
     bool dirty;         /* on the flush list */
     struct connection *next_dirty;
+    struct connection *next_starved;
+    size_t charged;      /* what the group's memory counts for it */
+    size_t message_size; /* of the one that is handed out */
+    size_t held;         /* of `charged`: requests that were handed out */
+    size_t reserved;     /* the size of the long frame that there is room for */
+    uint64_t begun_ms;   /* loop time when the frame at hand was last seen to go on; 0: none */
+    size_t begun_bytes;  /* ... and what came since */
+    uint64_t unread_ms;  /* loop time when output was last seen to be taken; 0: none waits */
+    size_t unread_bytes;
     struct frame_splitter input;
     struct buffer output; /* not yet given to the kernel or to libuv */
     struct buffer written;
@@ -58,13 +69,13 @@ static void mark_dirty(struct connection *connection)
         return;
     }
     connection->dirty = true;
-    connection->next_dirty = connection->options.flush_list->first;
-    connection->options.flush_list->first = connection;
+    connection->next_dirty = connection->options.group->first;
+    connection->options.group->first = connection;
 }
 
 static void unmark_dirty(struct connection *connection)
 {
-    struct connection **link = &connection->options.flush_list->first;
+    struct connection **link = &connection->options.group->first;
 
     while (connection->dirty) {
         assert(*link != NULL);
@@ -80,6 +91,98 @@ static void unmark_dirty(struct connection *connection)
 static size_t output_waiting(const struct connection *connection)
 {
     return connection->output.size + (connection->writing ? connection->written_waiting : 0);
+}
+
+/* Counts anew what the connection keeps in memory. */
+static void recount(struct connection *connection)
+{
+    size_t input = connection->input.input.capacity;
+
+    if (connection->reserved > input) {
+        input = connection->reserved;
+    }
+    size_t now =
+        input + connection->output.capacity + connection->written.capacity + connection->held;
+    memory_change(&connection->options.group->memory, connection->is_node, connection->charged,
+                  now);
+    connection->charged = now;
+}
+
+static struct connection_queue *queue_of(const struct connection *connection)
+{
+    struct connection_group *group = connection->options.group;
+
+    return connection->is_node ? &group->starved_nodes : &group->starved_clients;
+}
+
+static void starve(struct connection *connection)
+{
+    struct connection_queue *queue = queue_of(connection);
+
+    if (connection->starved) {
+        return;
+    }
+    connection->starved = true;
+    connection->next_starved = NULL;
+    if (queue->last != NULL) {
+        queue->last->next_starved = connection;
+    } else {
+        queue->first = connection;
+    }
+    queue->last = connection;
+}
+
+static void unstarve(struct connection *connection)
+{
+    struct connection_queue *queue = queue_of(connection);
+    struct connection **link = &queue->first;
+    struct connection *before = NULL;
+
+    if (!connection->starved) {
+        return;
+    }
+    while (*link != connection) {
+        before = *link;
+        link = &before->next_starved;
+    }
+    *link = connection->next_starved;
+    if (queue->last == connection) {
+        queue->last = before;
+    }
+    connection->starved = false;
+}
+
+/*
+ * True if there is room to go on: to take up the rest of a long message, all of it, so that
+ * none is begun that cannot end; or to handle one more while others are in hand.
+ */
+static bool has_room_to_go_on(const struct connection *connection)
+{
+    const struct memory *memory = &connection->options.group->memory;
+    size_t begun = frame_splitter_begun(&connection->input);
+    size_t have = connection->input.input.capacity;
+
+    if (have < connection->reserved) {
+        have = connection->reserved;
+    }
+    if (begun > FRAME_SIZE_MAX_GREETING && begun > have) {
+        return memory_has_room(memory, connection->is_node, begun - have);
+    }
+    return connection->held == 0 || memory_has_room(memory, connection->is_node, 0);
+}
+
+/* Takes the room, or waits for it. */
+static void reserve(struct connection *connection)
+{
+    if (!has_room_to_go_on(connection)) {
+        starve(connection);
+        return;
+    }
+    size_t begun = frame_splitter_begun(&connection->input);
+    if (begun > FRAME_SIZE_MAX_GREETING && begun > connection->reserved) {
+        connection->reserved = begun;
+        recount(connection);
+    }
 }
 
 /* Large buffers are for large messages only. */
@@ -99,6 +202,9 @@ static void on_close(uv_handle_t *handle)
     connection->options.on_closed(connection->options.context, connection->close_status,
                                   connection->close_text);
     unmark_dirty(connection);
+    unstarve(connection);
+    memory_change(&connection->options.group->memory, connection->is_node, connection->charged,
+                  0);
     frame_splitter_release(&connection->input);
     buffer_release(&connection->output);
     buffer_release(&connection->written);
@@ -170,6 +276,7 @@ static void write_output(struct connection *connection)
     } else {
         buffer_empty(output);
     }
+    recount(connection);
 }
 
 static bool can_write(const struct connection *connection)
@@ -216,14 +323,20 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buffer
 
 static void update_reading(struct connection *connection)
 {
-    bool wanted = connection->state == CONNECTION_FINISHING ||
-                  (connection->state == CONNECTION_OPEN && !connection->paused &&
-                   !connection->stalled && !connection->malformed);
+    /* Also when nothing more is taken: the end must be seen. What comes then waits, and the
+     * next piece is left to the kernel. */
+    bool is_held_back = (connection->paused || connection->stalled || connection->starved) &&
+                        frame_splitter_begun(&connection->input) > 0;
+    bool wanted =
+        connection->state == CONNECTION_FINISHING ||
+        (connection->state == CONNECTION_OPEN && !is_held_back && !connection->malformed);
 
     if (wanted == connection->reading || connection->state == CONNECTION_CLOSING) {
         return;
     }
     connection->reading = wanted;
+    /* What was not read for our sake did not come late. */
+    connection->begun_ms = 0;
     uv_stream_t *stream = (uv_stream_t *)&connection->tcp;
     int failure = wanted ? uv_read_start(stream, on_alloc, on_read) : uv_read_stop(stream);
     if (failure != 0) {
@@ -252,33 +365,66 @@ static bool must_stall(const struct connection *connection)
            output_waiting(connection) > CONNECTION_OUTPUT_PAUSE;
 }
 
+/* Hands out the next message; false if there is none, or it is no message. */
+static bool hand_out(struct connection *connection)
+{
+    struct slice payload;
+    struct message message = {.type = 0};
+
+    enum status status = frame_splitter_next(&connection->input, &payload);
+    if (status == STATUS_NOT_FOUND) {
+        return false;
+    }
+    if (status == STATUS_OK) {
+        status = codec_decode(payload, &message);
+    }
+    if (status != STATUS_OK) {
+        report_malformed(connection, status);
+        return false;
+    }
+    connection->reserved = 0;
+    connection->begun_ms = 0;
+    connection->message_size = payload.size;
+    connection->options.on_message(connection->options.context, &message);
+    message_release(&message);
+    return true;
+}
+
+/* The clock of a message that has begun; it runs only while the rest is read. */
+static void note_begun(struct connection *connection)
+{
+    if (!connection->reading || frame_splitter_begun(&connection->input) == 0) {
+        connection->begun_ms = 0;
+        return;
+    }
+    if (connection->begun_ms == 0) {
+        connection->begun_ms = uv_now(connection->options.loop) + 1; /* 0 is none */
+        connection->begun_bytes = 0;
+        if (connection->options.on_begun != NULL) {
+            connection->options.on_begun(connection->options.context);
+        }
+    }
+}
+
 /* Hands out the whole messages that have arrived, as far as they are wanted. */
 static void dispatch(struct connection *connection)
 {
-    while (connection->state == CONNECTION_OPEN && !connection->paused &&
-           !connection->malformed) {
-        struct slice payload;
-        struct message message = {.type = 0};
+    bool goes_on = true;
 
+    while (goes_on && connection->state == CONNECTION_OPEN && !connection->paused &&
+           !connection->malformed) {
         connection->stalled = must_stall(connection);
-        if (connection->stalled) {
-            break;
+        if (!connection->stalled && !connection->starved) {
+            reserve(connection);
         }
-        enum status status = frame_splitter_next(&connection->input, &payload);
-        if (status == STATUS_NOT_FOUND) {
-            break;
-        }
-        if (status == STATUS_OK) {
-            status = codec_decode(payload, &message);
-        }
-        if (status != STATUS_OK) {
-            report_malformed(connection, status);
-            break;
-        }
-        connection->options.on_message(connection->options.context, &message);
-        message_release(&message);
+        goes_on = !connection->stalled && !connection->starved && hand_out(connection);
+    }
+    if (connection->state != CONNECTION_CLOSING) {
+        frame_splitter_trim(&connection->input);
+        recount(connection);
     }
     update_reading(connection);
+    note_begun(connection);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
@@ -294,6 +440,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
         connection_close(connection, STATUS_CLOSED, uv_strerror((int)size));
     } else if (connection->state == CONNECTION_OPEN && size > 0) {
         frame_splitter_received(&connection->input, (size_t)size);
+        connection->begun_bytes += (size_t)size;
         dispatch(connection);
     }
 }
@@ -305,6 +452,7 @@ static void on_write(uv_write_t *write, int uv_status)
     connection->writing = false;
     connection->written_waiting = 0;
     buffer_empty(&connection->written);
+    recount(connection);
     if (uv_status < 0) {
         connection_close(connection, STATUS_CLOSED, uv_strerror(uv_status));
         return;
@@ -319,7 +467,7 @@ enum status connection_new(const struct connection_options *options,
                            struct connection **ret_connection)
 {
     assert(options->on_message != NULL && options->on_malformed != NULL);
-    assert(options->on_closed != NULL && options->flush_list != NULL);
+    assert(options->on_closed != NULL && options->group != NULL);
     struct connection *connection = calloc(1, sizeof(*connection));
 
     if (connection == NULL) {
@@ -364,9 +512,74 @@ enum status connection_start(struct connection *connection)
     return connection->state == CONNECTION_OPEN ? STATUS_OK : STATUS_CLOSED;
 }
 
-void connection_trust(struct connection *connection)
+void connection_trust(struct connection *connection, bool is_node)
 {
-    connection->input.size_max = FRAME_SIZE_MAX;
+    struct memory *memory = &connection->options.group->memory;
+
+    unstarve(connection);
+    memory_change(memory, connection->is_node, connection->charged, 0);
+    connection->is_node = is_node;
+    memory_change(memory, is_node, 0, connection->charged);
+    connection->input.size_max = is_node ? FRAME_SIZE_MAX : FRAME_SIZE_MAX_CLIENT;
+}
+
+void connection_hold(struct connection *connection, size_t held)
+{
+    connection->held = held;
+    if (connection->state != CONNECTION_CLOSING) {
+        recount(connection);
+    }
+}
+
+size_t connection_message_size(const struct connection *connection)
+{
+    return connection->message_size;
+}
+
+size_t connection_waiting(const struct connection *connection)
+{
+    return output_waiting(connection);
+}
+
+bool connection_has_room(const struct connection *connection, size_t more)
+{
+    return memory_has_room(&connection->options.group->memory, connection->is_node, more);
+}
+
+bool connection_is_midway(const struct connection *connection)
+{
+    return frame_splitter_begun(&connection->input) > 0;
+}
+
+bool connection_is_stuck(struct connection *connection)
+{
+    uint64_t now_ms = uv_now(connection->options.loop) + 1;
+
+    if (connection->state != CONNECTION_OPEN || connection->begun_ms == 0 ||
+        now_ms - connection->begun_ms < CONNECTION_PROGRESS_MS) {
+        return false;
+    }
+    bool goes_on = connection->begun_bytes >= CONNECTION_PROGRESS_BYTES;
+    connection->begun_ms = now_ms;
+    connection->begun_bytes = 0;
+    return !goes_on;
+}
+
+uint64_t connection_unread_ms(struct connection *connection)
+{
+    uint64_t now_ms = uv_now(connection->options.loop) + 1;
+    size_t waiting = connection->output.size +
+                     uv_stream_get_write_queue_size((uv_stream_t *)&connection->tcp);
+
+    if (waiting == 0) {
+        connection->unread_ms = 0;
+        return 0;
+    }
+    if (connection->unread_ms == 0 || waiting != connection->unread_bytes) {
+        connection->unread_ms = now_ms;
+        connection->unread_bytes = waiting;
+    }
+    return now_ms - connection->unread_ms;
 }
 
 enum status connection_send(struct connection *connection, const struct message *message)
@@ -382,6 +595,7 @@ enum status connection_send(struct connection *connection, const struct message 
     if (status == STATUS_OK) {
         mark_dirty(connection);
     }
+    recount(connection);
     return status;
 }
 
@@ -415,14 +629,27 @@ void connection_finish(struct connection *connection, enum status status, const 
     mark_dirty(connection);
 }
 
-void connections_flush(struct connection_flush_list *list)
+/* There may be room again. Strictly in turn, or a long message would wait for ever. */
+static void feed(struct connection_queue *queue)
 {
-    while (list->first != NULL) {
-        struct connection *connection = list->first;
+    while (queue->first != NULL && has_room_to_go_on(queue->first)) {
+        struct connection *connection = queue->first;
 
-        list->first = connection->next_dirty;
+        unstarve(connection);
+        dispatch(connection);
+    }
+}
+
+void connections_flush(struct connection_group *group)
+{
+    while (group->first != NULL) {
+        struct connection *connection = group->first;
+
+        group->first = connection->next_dirty;
         connection->dirty = false;
         flush(connection);
         dispatch(connection);
     }
+    feed(&group->starved_nodes);
+    feed(&group->starved_clients);
 }

@@ -1,5 +1,5 @@
 /*
- * listener.c - the inbound connections of a node.
+ * listener.c - the inbound connections of a node: who has a place, and for how long.
  */
 #include "node/net/listener.h"
 
@@ -8,208 +8,105 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/net/inbound.h"
+
 enum {
-    SWEEP_INTERVAL_MS = 100, /* how late a deadline may be noticed */
+    SWEEP_INTERVAL_MS = 100,    /* how late a deadline may be noticed */
+    CONNECTIONS_FOR_OTHERS = 8, /* one of eight is not for clients */
 };
-
-/*
- * One inbound connection; a slot of the table.
- *
- *   FREE --accept--> GREETING --HELLO_REPLY ok--> PROVING --PROOF--> GREETED
- *                        |                           |                  |
- *                        +------> FINISHING <--------+------------------+
- *
- *   FINISHING: the last word is sent; bounded by a deadline. Without a secret from GREETING
- *   straight to GREETED;
- *   and from each of them back to FREE when the connection has closed.
- */
-enum inbound_state {
-    INBOUND_FREE,
-    INBOUND_GREETING,
-    INBOUND_PROVING,
-    INBOUND_GREETED,
-    INBOUND_FINISHING,
-};
-
-struct inbound {
-    struct listener *listener;
-    struct connection *connection;
-    enum inbound_state state;
-    uint32_t index;
-    uint32_t generation; /* tells a handle's connection from a later one in the same slot */
-    enum role role;      /* from its HELLO; 0 before */
-    struct greeting greeting;
-    uint32_t in_flight;
-    uint64_t deadline_ms; /* loop time; of GREETING, PROVING and FINISHING */
-    char remote[ADDRESS_SIZE];
-};
-
-struct listener {
-    uv_tcp_t tcp;
-    uv_timer_t sweep;
-    struct listener_options options;
-    uint16_t port;
-    uint32_t handles; /* tcp and sweep, until closed */
-    bool is_closing;
-    uint32_t free_count;
-    uint32_t free_slots[LISTENER_CONNECTIONS_MAX];
-    struct inbound inbound[LISTENER_CONNECTIONS_MAX];
-};
-
-static uint64_t inbound_handle(const struct inbound *inbound)
-{
-    return (uint64_t)inbound->generation << 32 | inbound->index;
-}
-
-static struct inbound *inbound_find(struct listener *listener, uint64_t handle)
-{
-    uint32_t index = (uint32_t)handle;
-
-    assert(index < LISTENER_CONNECTIONS_MAX);
-    struct inbound *inbound = &listener->inbound[index];
-    bool is_same = inbound->generation == (uint32_t)(handle >> 32);
-    return is_same && inbound->state != INBOUND_FREE ? inbound : NULL;
-}
 
 static void free_if_done(struct listener *listener)
 {
     if (listener->is_closing && listener->handles == 0 &&
-        listener->free_count == LISTENER_CONNECTIONS_MAX) {
+        listener->free_count == listener->connections_max) {
         free(listener);
     }
 }
 
 static void on_sweep(uv_timer_t *timer);
 
-/* The sweep runs only while some connection has a deadline: an idle node sleeps. */
-static void set_deadline(struct inbound *inbound, uint64_t timeout_ms)
+void listener_start_sweep(struct listener *listener)
 {
-    struct listener *listener = inbound->listener;
-
-    inbound->deadline_ms = uv_now(listener->options.loop) + timeout_ms;
     if (!listener->is_closing && !uv_is_active((uv_handle_t *)&listener->sweep)) {
         (void)uv_timer_start(&listener->sweep, on_sweep, SWEEP_INTERVAL_MS, SWEEP_INTERVAL_MS);
     }
 }
 
-static void finish(struct inbound *inbound, enum status status, const char *text)
+static bool is_idle(const struct inbound *inbound)
 {
-    inbound->state = INBOUND_FINISHING;
-    set_deadline(inbound, LISTENER_LINGER_MS);
-    connection_finish(inbound->connection, status, text);
+    return inbound->state == INBOUND_GREETED && inbound->role == ROLE_CLIENT &&
+           inbound->in_flight == 0 && connection_is_flushed(inbound->connection) &&
+           !connection_is_midway(inbound->connection);
 }
 
-static void finish_with_word(struct inbound *inbound, enum status status, const char *text)
+/* How well it can be done without, 0 being not at all: strangers that had their time, clients
+ * that want nothing, those that go anyway. Of those that are alike the older one goes. */
+static unsigned spare_rank(const struct inbound *inbound)
 {
-    struct message word = {.type = MESSAGE_HELLO_REPLY, .status = status};
-
-    word.hello.protocol = PROTOCOL_VERSION;
-    word.text = blob_new(slice_of_string(text));
-    /* If it cannot be told the closing alone must do. */
-    (void)!connection_send(inbound->connection, &word);
-    message_release(&word);
-    finish(inbound, status, text);
+    switch (inbound->state) {
+    case INBOUND_FREE:
+        return 0;
+    case INBOUND_FINISHING:
+        return inbound->deadline_ms != UINT64_MAX;
+    case INBOUND_GREETED:
+        return is_idle(inbound) ? 2 : 0;
+    case INBOUND_GREETING:
+    case INBOUND_PROVING:
+        return 3;
+    }
+    return 0;
 }
 
-static void misbehaved(struct inbound *inbound, enum status status, const char *text)
+static uint64_t age_of(const struct inbound *inbound)
 {
-    struct listener_options *options = &inbound->listener->options;
-
-    if (inbound->state == INBOUND_FINISHING) {
-        return;
-    }
-    options->on_misbehaviour(options->context, inbound->remote, status, text);
-    finish_with_word(inbound, status, text);
+    return inbound->state == INBOUND_GREETED ? inbound->idle_ms : inbound->deadline_ms;
 }
 
-static void on_malformed(void *context, enum status status, const char *text)
+static bool is_better_spared(const struct inbound *inbound, const struct inbound *than)
 {
-    misbehaved(context, status, text);
+    unsigned rank = spare_rank(inbound);
+    unsigned other = than != NULL ? spare_rank(than) : 0;
+
+    return rank > other || (rank > 0 && rank == other && age_of(inbound) < age_of(than));
 }
 
-static bool is_over_limit(const struct inbound *inbound)
+/* Closes the one that can best be done without, false if there is none. Its client opens
+ * another connection when it wants one: no word is needed, for none is under way. */
+static bool close_spare(struct listener *listener, bool only_idle)
 {
-    if (inbound->state == INBOUND_GREETING) {
-        return inbound->in_flight > 0;
-    }
-    return inbound->role == ROLE_CLIENT && inbound->in_flight >= LISTENER_IN_FLIGHT_MAX;
-}
+    struct inbound *spare = NULL;
 
-static const struct secret *current_secret(const struct listener *listener)
-{
-    const struct listener_options *options = &listener->options;
-
-    return options->secret != NULL ? options->secret(options->context) : NULL;
-}
-
-static void let_in(struct inbound *inbound)
-{
-    inbound->state = INBOUND_GREETED;
-    connection_trust(inbound->connection);
-}
-
-/* Nothing that it says of itself is believed before this. */
-static void on_proof(struct inbound *inbound, const struct message *message)
-{
-    const struct secret *secret = current_secret(inbound->listener);
-    struct message reply = {.type = MESSAGE_PROOF_REPLY, .request_id = message->request_id};
-
-    if (secret == NULL || !greeting_is_proved(&inbound->greeting, secret, GREETING_OPENER,
-                                              message->proof.proof)) {
-        misbehaved(inbound, STATUS_DENIED, "the proof of the secret is wrong");
-        return;
-    }
-    let_in(inbound);
-    if (connection_send(inbound->connection, &reply) == STATUS_NO_MEMORY) {
-        connection_close(inbound->connection, STATUS_NO_MEMORY, "no memory for a reply");
-    }
-}
-
-/* Why a request of this type does not belong here; NULL if it does. */
-static const char *is_out_of_turn(const struct inbound *inbound, enum message_type type)
-{
-    if (!message_type_is_request(type)) {
-        return "a reply where a request is expected";
-    }
-    if (type == MESSAGE_HELLO) {
-        return inbound->state == INBOUND_GREETING ? NULL : "a second hello";
-    }
-    if (inbound->state == INBOUND_GREETING) {
-        return "a request before hello";
-    }
-    if (type == MESSAGE_PROOF) {
-        return inbound->state == INBOUND_PROVING ? NULL : "a second proof";
-    }
-    return inbound->state == INBOUND_PROVING ? "a request before the proof" : NULL;
-}
-
-static void on_message(void *context, struct message *message)
-{
-    struct inbound *inbound = context;
-    struct listener_options *options = &inbound->listener->options;
-    const char *why = is_out_of_turn(inbound, message->type);
-
-    if (why != NULL) {
-        misbehaved(inbound, STATUS_BAD_MESSAGE, why);
-        return;
-    }
-    if (message->type == MESSAGE_PROOF) {
-        on_proof(inbound, message);
-        return;
-    }
-    if (message->type == MESSAGE_HELLO) {
-        inbound->role = message->hello.role;
-        if (greeting_note_hello(&inbound->greeting, message) != STATUS_OK) {
-            connection_close(inbound->connection, STATUS_NO_MEMORY, "no memory for a hello");
-            return;
+    for (uint32_t i = 0; i < listener->connections_max; i++) {
+        struct inbound *inbound = &listener->inbound[i];
+        if ((!only_idle || inbound->state == INBOUND_GREETED) &&
+            is_better_spared(inbound, spare)) {
+            spare = inbound;
         }
     }
-    inbound->in_flight++;
-    if (is_over_limit(inbound)) {
-        connection_pause(inbound->connection);
+    if (spare == NULL) {
+        return false;
     }
-    options->on_request(options->context, inbound_handle(inbound), inbound->role, message);
+    spare->state = INBOUND_FINISHING;
+    spare->deadline_ms = UINT64_MAX; /* it is closed already */
+    connection_close(spare->connection, STATUS_CLOSED, "others want its place");
+    return true;
 }
+
+bool listener_count_client(struct inbound *inbound)
+{
+    struct listener *listener = inbound->listener;
+    uint32_t max = listener->connections_max;
+
+    if (listener->client_count >= max - max / CONNECTIONS_FOR_OTHERS &&
+        !close_spare(listener, true)) {
+        return false;
+    }
+    inbound->is_counted = true;
+    listener->client_count++;
+    return true;
+}
+
+static void take_pending(struct listener *listener);
 
 static void on_closed(void *context, enum status status, const char *text)
 {
@@ -225,10 +122,16 @@ static void on_closed(void *context, enum status status, const char *text)
         listener->options.on_misbehaviour(listener->options.context, inbound->remote, status,
                                           text);
     }
+    /* What is still in hand counts until it is answered. */
+    memory_change(&listener->options.group->memory, inbound->role == ROLE_NODE, 0,
+                  inbound->held);
     inbound->state = INBOUND_FREE;
     inbound->connection = NULL;
     inbound->generation++;
+    listener->client_count -= inbound->is_counted;
+    inbound->is_counted = false;
     listener->free_slots[listener->free_count++] = inbound->index;
+    take_pending(listener);
     free_if_done(listener);
 }
 
@@ -258,12 +161,13 @@ static enum status inbound_new(struct listener *listener, struct inbound **ret_i
     struct inbound *inbound = &listener->inbound[index];
     struct connection_options options = {
         .loop = listener->options.loop,
-        .flush_list = listener->options.flush_list,
+        .group = listener->options.group,
         .stall_timeout_ms = LISTENER_STALL_MS,
         .throttled = true,
         .context = inbound,
-        .on_message = on_message,
-        .on_malformed = on_malformed,
+        .on_message = inbound_on_message,
+        .on_begun = inbound_on_begun,
+        .on_malformed = inbound_on_malformed,
         .on_closed = on_closed,
     };
 
@@ -277,7 +181,9 @@ static enum status inbound_new(struct listener *listener, struct inbound **ret_i
     inbound->index = index;
     inbound->role = 0;
     inbound->in_flight = 0;
-    set_deadline(inbound, LISTENER_GREETING_MS);
+    inbound->held = 0;
+    inbound->reply_size = 0;
+    inbound_set_deadline(inbound, LISTENER_GREETING_MS);
     snprintf(inbound->remote, sizeof(inbound->remote), "unknown");
     *ret_inbound = inbound;
     return STATUS_OK;
@@ -302,20 +208,22 @@ static void accept_and_discard(struct listener *listener, const char *why)
     uv_close((uv_handle_t *)tcp, on_discard_closed);
 }
 
-static void on_connection(uv_stream_t *stream, int uv_status)
+/* Accepts the one that waits, or makes a slot free for it: then this is called again. The
+ * kernel keeps those that come after it. */
+static void take_pending(struct listener *listener)
 {
-    struct listener *listener = stream->data;
     struct inbound *inbound = NULL;
+    uv_stream_t *stream = (uv_stream_t *)&listener->tcp;
 
-    if (uv_status < 0) {
-        listener->options.on_misbehaviour(listener->options.context, "unknown", STATUS_BUSY,
-                                          uv_strerror(uv_status));
+    if (!listener->is_pending || listener->is_closing || uv_is_closing((uv_handle_t *)stream)) {
         return;
     }
     if (listener->free_count == 0) {
-        accept_and_discard(listener, "too many connections");
+        /* If all are at work, one of them will end. */
+        (void)close_spare(listener, false);
         return;
     }
+    listener->is_pending = false;
     if (inbound_new(listener, &inbound) != STATUS_OK) {
         accept_and_discard(listener, "no memory for a connection");
         return;
@@ -331,31 +239,75 @@ static void on_connection(uv_stream_t *stream, int uv_status)
     }
 }
 
+static void on_connection(uv_stream_t *stream, int uv_status)
+{
+    struct listener *listener = stream->data;
+
+    if (uv_status < 0) {
+        listener->options.on_misbehaviour(listener->options.context, "unknown", STATUS_BUSY,
+                                          uv_strerror(uv_status));
+        return;
+    }
+    listener->is_pending = true;
+    take_pending(listener);
+}
+
+/* What a connection that was let in may not do: begin a message and not go on with it, or,
+ * while memory is tight, have replies wait that it does not take. True if there is something to
+ * watch. */
+static bool watch_greeted(struct inbound *inbound)
+{
+    struct connection *connection = inbound->connection;
+    const struct memory *memory = &inbound->listener->options.group->memory;
+
+    if (connection_is_stuck(connection)) {
+        inbound_misbehaved(inbound, STATUS_TIMEOUT,
+                           "a message that began did not go on in time");
+        return true;
+    }
+    uint64_t unread_ms = connection_unread_ms(connection);
+    if (unread_ms >= LISTENER_UNREAD_MS && inbound->role == ROLE_CLIENT &&
+        memory_is_tight(memory)) {
+        inbound->listener->options.on_misbehaviour(inbound->listener->options.context,
+                                                   inbound->remote, STATUS_BUSY,
+                                                   "replies wait and are not read");
+        inbound->state = INBOUND_FINISHING;
+        connection_close(connection, STATUS_BUSY, "replies wait and are not read");
+    }
+    return connection_is_midway(connection) || connection_waiting(connection) > 0;
+}
+
+static void watch(struct inbound *inbound, uint64_t now_ms)
+{
+    if (now_ms < inbound->deadline_ms) {
+        return;
+    }
+    if (inbound->state == INBOUND_GREETING) {
+        inbound_misbehaved(inbound, STATUS_TIMEOUT, "no complete hello in time");
+    } else if (inbound->state == INBOUND_PROVING) {
+        inbound_misbehaved(inbound, STATUS_DENIED, "no proof of the secret in time");
+    } else {
+        connection_close(inbound->connection, STATUS_TIMEOUT, "last word not read in time");
+    }
+}
+
 static void on_sweep(uv_timer_t *timer)
 {
     struct listener *listener = timer->data;
     uint64_t now_ms = uv_now(listener->options.loop);
-    size_t waiting = 0;
+    bool is_wanted = false;
 
-    for (uint32_t i = 0; i < LISTENER_CONNECTIONS_MAX; i++) {
+    for (uint32_t i = 0; i < listener->connections_max; i++) {
         struct inbound *inbound = &listener->inbound[i];
 
-        if (inbound->state == INBOUND_FREE || inbound->state == INBOUND_GREETED) {
-            continue;
-        }
-        waiting++;
-        if (now_ms < inbound->deadline_ms) {
-            continue;
-        }
-        if (inbound->state == INBOUND_GREETING) {
-            misbehaved(inbound, STATUS_TIMEOUT, "no complete hello in time");
-        } else if (inbound->state == INBOUND_PROVING) {
-            misbehaved(inbound, STATUS_DENIED, "no proof of the secret in time");
-        } else {
-            connection_close(inbound->connection, STATUS_TIMEOUT, "last word not read in time");
+        if (inbound->state == INBOUND_GREETED) {
+            is_wanted |= watch_greeted(inbound);
+        } else if (inbound->state != INBOUND_FREE) {
+            is_wanted = true;
+            watch(inbound, now_ms);
         }
     }
-    if (waiting == 0) {
+    if (!is_wanted) {
         (void)uv_timer_stop(timer);
     }
 }
@@ -405,9 +357,12 @@ enum status listener_new(const struct listener_options *options,
     listener->tcp.data = listener;
     listener->sweep.data = listener;
     listener->handles = 2;
-    listener->free_count = LISTENER_CONNECTIONS_MAX;
-    for (uint32_t i = 0; i < LISTENER_CONNECTIONS_MAX; i++) {
-        listener->free_slots[i] = LISTENER_CONNECTIONS_MAX - 1 - i;
+    listener->connections_max =
+        options->connections_max != 0 ? options->connections_max : LISTENER_CONNECTIONS_MAX;
+    assert(listener->connections_max <= LISTENER_CONNECTIONS_MAX);
+    listener->free_count = listener->connections_max;
+    for (uint32_t i = 0; i < listener->connections_max; i++) {
+        listener->free_slots[i] = listener->connections_max - 1 - i;
         listener->inbound[i].generation = 1;
     }
     int failure = bind_and_listen(listener, socket_address);
@@ -426,78 +381,6 @@ uint16_t listener_port(const struct listener *listener)
     return listener->port;
 }
 
-/* What could not be sent whole is told by its status alone: the requester must not wait. */
-static enum status send_status_instead(struct inbound *inbound, const struct message *message,
-                                       enum status status)
-{
-    struct message instead = {.type = message->type,
-                              .request_id = message->request_id,
-                              .status = status,
-                              .ring_epoch = message->ring_epoch};
-
-    return connection_send(inbound->connection, &instead);
-}
-
-/* Answers a HELLO that the node accepts: with this node's proof, and asking for the other's. */
-static void greet(struct inbound *inbound, const struct message *message)
-{
-    const struct secret *secret = current_secret(inbound->listener);
-    struct message reply = *message; /* what it refers to stays the caller's */
-    struct error error = {.code = STATUS_OK};
-    enum status status = STATUS_OK;
-
-    if (secret != NULL) {
-        status = secret_random(reply.hello.nonce, NONCE_SIZE, &error);
-        if (status == STATUS_OK) {
-            status = greeting_note_reply(&inbound->greeting, &reply);
-        }
-        greeting_prove(&inbound->greeting, secret, GREETING_OTHER_END, reply.hello.proof);
-        reply.hello.has_proof = true;
-    }
-    if (status == STATUS_OK) {
-        status = connection_send(inbound->connection, &reply);
-    }
-    if (status != STATUS_OK) {
-        connection_close(inbound->connection, status, "no greeting could be sent");
-    } else if (secret != NULL) {
-        inbound->state = INBOUND_PROVING;
-    } else {
-        let_in(inbound);
-    }
-}
-
-void listener_reply(struct listener *listener, uint64_t handle, const struct message *message,
-                    bool close)
-{
-    struct inbound *inbound = inbound_find(listener, handle);
-
-    if (inbound == NULL || inbound->state == INBOUND_FINISHING) {
-        return;
-    }
-    assert(inbound->in_flight > 0);
-    inbound->in_flight--;
-    bool is_greeting = message->type == MESSAGE_HELLO_REPLY && message->status == STATUS_OK;
-    if (is_greeting) {
-        greet(inbound, message);
-        connection_resume(inbound->connection);
-        return;
-    }
-    enum status status = connection_send(inbound->connection, message);
-    if (status == STATUS_TOO_LARGE || status == STATUS_NO_MEMORY) {
-        status = send_status_instead(inbound, message, status);
-    }
-    if (status == STATUS_NO_MEMORY) {
-        connection_close(inbound->connection, status, "no memory for a reply");
-    }
-    if (close) {
-        finish(inbound, STATUS_REFUSED, status_text(message->status));
-        return;
-    }
-    if (!is_over_limit(inbound)) {
-        connection_resume(inbound->connection);
-    }
-}
-
 static void close_handle(uv_handle_t *handle)
 {
     if (!uv_is_closing(handle)) {
@@ -512,7 +395,7 @@ void listener_stop(struct listener *listener)
 
 void listener_disconnect(struct listener *listener, const char *why)
 {
-    for (uint32_t i = 0; i < LISTENER_CONNECTIONS_MAX; i++) {
+    for (uint32_t i = 0; i < listener->connections_max; i++) {
         struct inbound *inbound = &listener->inbound[i];
         if (inbound->state != INBOUND_FREE) {
             inbound->state = INBOUND_FINISHING;
@@ -523,7 +406,7 @@ void listener_disconnect(struct listener *listener, const char *why)
 
 bool listener_is_flushed(const struct listener *listener)
 {
-    for (uint32_t i = 0; i < LISTENER_CONNECTIONS_MAX; i++) {
+    for (uint32_t i = 0; i < listener->connections_max; i++) {
         const struct inbound *inbound = &listener->inbound[i];
         if (inbound->state != INBOUND_FREE && !connection_is_flushed(inbound->connection)) {
             return false;
@@ -539,7 +422,7 @@ void listener_close(struct listener *listener)
     }
     assert(!listener->is_closing);
     listener->is_closing = true;
-    for (uint32_t i = 0; i < LISTENER_CONNECTIONS_MAX; i++) {
+    for (uint32_t i = 0; i < listener->connections_max; i++) {
         struct inbound *inbound = &listener->inbound[i];
         if (inbound->state != INBOUND_FREE) {
             connection_close(inbound->connection, STATUS_CLOSED, "shutting down");
@@ -551,5 +434,5 @@ void listener_close(struct listener *listener)
 
 size_t listener_connections(const struct listener *listener)
 {
-    return LISTENER_CONNECTIONS_MAX - listener->free_count;
+    return listener->connections_max - listener->free_count;
 }

@@ -8,9 +8,16 @@
  *           HELLO_REPLY with a failure and request id 0 may come at any time: the node's last
  *           word on a connection that it closes, with the reason.
  * Threads:  the loop's.
- * Bounds:   LISTENER_CONNECTIONS_MAX connections; a client with LISTENER_IN_FLIGHT_MAX
- *           unanswered requests is not read from until one is answered. Nodes are not held
- *           back so: two nodes that wait for each other's replicas would wait for ever.
+ * Bounds:   LISTENER_CONNECTIONS_MAX connections, of which clients may have seven of eight.
+ * Where these are had, a client that comes takes the place of the one that has been idle for
+ *           longest, or is told BUSY; where all are had, one that has not been let in yet goes.
+ *           Memory is bounded for all together (memory.h): while clients have used up their
+ * share their replies are BUSY. Turns:    a client has a window of requests in flight, as many
+ * as its replies are small: those of 1 MiB come one at a time, those of 64 KiB and less
+ * sixteen. So no one fills the queues that all share. Nodes are not held back so: two nodes
+ * that wait for each other's replicas would wait for ever. Never:    an unread reply is kept
+ * for ever: while memory is tight, a client that takes nothing of what waits for it for
+ * LISTENER_UNREAD_MS is closed.
  */
 #ifndef NODE_NET_LISTENER_H
 #define NODE_NET_LISTENER_H
@@ -23,7 +30,10 @@ struct listener;
 
 enum {
     LISTENER_CONNECTIONS_MAX = 1024,
-    LISTENER_IN_FLIGHT_MAX = 256,
+    LISTENER_IN_FLIGHT_MAX = 16,
+    LISTENER_WINDOW_BYTES = 1 << 20, /* of replies, as large as the last ones */
+    LISTENER_HELD_MAX = 4 << 20,     /* bytes of requests of one client in flight */
+    LISTENER_UNREAD_MS = 2000,
     LISTENER_GREETING_MS = 5000,
     LISTENER_LINGER_MS = 1000, /* for the last word to be read */
     LISTENER_STALL_MS = 30000,
@@ -32,7 +42,8 @@ enum {
 
 struct listener_options {
     uv_loop_t *loop;
-    struct connection_flush_list *flush_list;
+    struct connection_group *group;
+    uint32_t connections_max; /* 0: LISTENER_CONNECTIONS_MAX; never more */
     void *context;
     /* A request, to be answered with listener_reply, once. The callee may move parts out. */
     void (*on_request)(void *context, uint64_t handle, enum role role, struct message *message);

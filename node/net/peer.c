@@ -137,7 +137,7 @@ static void drop_with_text_of(struct peer *peer, const struct message *message)
 static void come_up(struct peer *peer, struct message *hello_reply)
 {
     (void)uv_timer_stop(&peer->timer);
-    connection_trust(peer->connection);
+    connection_trust(peer->connection, true);
     peer->state = PEER_UP;
     peer->backoff_ms = PEER_BACKOFF_MIN_MS;
     peer->options.on_up(peer->options.context, peer->options.number, hello_reply);
@@ -272,7 +272,7 @@ static void connect_to(struct peer *peer, const struct sockaddr *socket_address)
 {
     struct connection_options options = {
         .loop = peer->options.loop,
-        .flush_list = peer->options.flush_list,
+        .group = peer->options.group,
         .stall_timeout_ms = PEER_STALL_MS,
         .throttled = false, /* or two nodes with much to tell would wait for each other */
         .context = peer,

@@ -28,7 +28,7 @@ struct peer_greeting {
 
 struct peer_options {
     uv_loop_t *loop;
-    struct connection_flush_list *flush_list;
+    struct connection_group *group;
     uint16_t number;      /* given to the callbacks */
     const char *address;  /* HOST:PORT, copied */
     uint64_t random_seed; /* for the jitter of the backoff */

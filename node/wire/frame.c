@@ -158,6 +158,27 @@ size_t frame_splitter_wanted(const struct frame_splitter *splitter)
     return whole > left.size ? whole - left.size : 1;
 }
 
+size_t frame_splitter_begun(const struct frame_splitter *splitter)
+{
+    struct slice left = rest(splitter);
+    size_t whole = FRAME_HEADER_SIZE;
+
+    if (left.size == 0) {
+        return 0;
+    }
+    if (left.size >= FRAME_HEADER_SIZE && check_header(splitter, left) == STATUS_OK) {
+        whole += payload_length(left);
+    }
+    return whole > left.size ? whole : left.size;
+}
+
+void frame_splitter_trim(struct frame_splitter *splitter)
+{
+    if (rest(splitter).size == 0) {
+        drop_taken(splitter);
+    }
+}
+
 void frame_splitter_release(struct frame_splitter *splitter)
 {
     buffer_release(&splitter->input);

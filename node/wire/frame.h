@@ -13,6 +13,9 @@ enum {
     FRAME_HEADER_SIZE = 8,
     /* Room for an object at its sibling limit on every replica of a split cluster, merged. */
     FRAME_SIZE_MAX = 64 << 20,
+    /* A put of the largest value and user attributes under the longest key, with a context and
+     * siblings to spare: clients send nothing longer. */
+    FRAME_SIZE_MAX_CLIENT = VALUE_SIZE_MAX + (1 << 20),
     /* Before HELLO was accepted nothing long is believed. */
     FRAME_SIZE_MAX_GREETING = 64 << 10,
 };
@@ -50,6 +53,11 @@ MUST_CHECK enum status frame_splitter_next(struct frame_splitter *splitter,
 /* How many more bytes complete the frame at hand, at least 1: what a blocking reader may wait
  * for. */
 size_t frame_splitter_wanted(const struct frame_splitter *splitter);
+/* The size of the frame at hand as its header tells it, header included, with what has arrived
+ * behind it; 0 if none has begun. */
+size_t frame_splitter_begun(const struct frame_splitter *splitter);
+/* Gives memory back that a long frame took, once all input is handed out. */
+void frame_splitter_trim(struct frame_splitter *splitter);
 void frame_splitter_release(struct frame_splitter *splitter);
 
 #endif

@@ -99,7 +99,7 @@ static void on_prepare(uv_prepare_t *prepare)
 {
     struct harness *harness = prepare->data;
 
-    connections_flush(&harness->flush_list);
+    connections_flush(&harness->group);
 }
 
 static void on_command(uv_async_t *async)
@@ -167,7 +167,7 @@ void harness_connect_peer(struct harness *harness)
 {
     struct peer_options options = {
         .loop = &harness->loop,
-        .flush_list = &harness->flush_list,
+        .group = &harness->group,
         .address = harness->peer_address,
         .random_seed = 1,
         .context = harness,
@@ -215,7 +215,7 @@ int harness_setup(void **state)
     assert_int_equal(sem_init(&harness->done, 0, 0), 0);
     struct listener_options options = {
         .loop = &harness->loop,
-        .flush_list = &harness->flush_list,
+        .group = &harness->group,
         .context = harness,
         .on_request = on_request,
         .on_misbehaviour = on_misbehaviour,

@@ -28,7 +28,7 @@ struct harness {
     void (*function)(struct harness *harness);
 
     char address[ADDRESS_SIZE];
-    struct connection_flush_list flush_list;
+    struct connection_group group;
     struct listener *listener;
     bool refuse_hello;
     bool keep_hello;
