@@ -4,10 +4,16 @@
  *
  * The target is marked with what it is being filled from, so that the same rename finds its own
  * half-done work after a failure and goes on. The mark is an attribute that users cannot see.
+ * Since `mv a b` moves a *into* a directory b that is there, that is what the rerun of one that
+ * was cut short asks for: if b is marked as the unfinished move of a, it is finished instead.
+ *
+ * While both names exist they are two directories, with two inode numbers: the target takes
+ * over the source's when the source is gone.
  */
 #include <assert.h>
 #include <string.h>
 
+#include "fs/attributes.h"
 #include "fs/file.h"
 #include "fs/rename.h"
 #include "fs/xattrs.h"
@@ -29,7 +35,9 @@ struct tree {
     struct object *object;         /* of the source */
     const struct version *version; /* its newest, inside */
     struct shown shown;            /* of the target */
+    uint64_t interim_id;           /* the target's file id while the source exists */
     bool is_top;                   /* carries the mark */
+    bool finishes;                 /* an earlier rename, whose target the kernel knows */
 };
 
 static void tree_release(struct fs *fs, struct tree *tree)
@@ -49,8 +57,10 @@ static void append_mark(const struct tree *tree, struct buffer *mark)
     buffer_append_slice(mark, buffer_slice(&tree->from));
 }
 
-static int put_target(struct fs *fs, struct tree *tree, bool marked)
+/* The target as it is while it is filled (marked at the top), or once it is whole. */
+static int put_target(struct fs *fs, struct tree *tree, bool is_whole)
 {
+    bool marked = tree->is_top && !is_whole;
     struct version version = *tree->version;
     struct kv_put put = {.key = buffer_slice(&tree->to), .value = &version};
     struct buffer mark = {0};
@@ -59,6 +69,9 @@ static int put_target(struct fs *fs, struct tree *tree, bool marked)
     struct dot dot;
     int failed = 0;
 
+    if (!is_whole) {
+        version.attributes.file_id = tree->interim_id;
+    }
     if (marked) {
         append_mark(tree, &mark);
         struct fs_xattr_change change = {.name = mark_name, .value = buffer_slice(&mark)};
@@ -81,14 +94,15 @@ static int put_target(struct fs *fs, struct tree *tree, bool marked)
     return failed;
 }
 
-/* True if the target is what an earlier try of this very rename left. */
-static int check_mark(struct fs *fs, const struct tree *tree)
+/* 0 if the directory at `key` is what an earlier try of this very rename left, otherwise
+ * ENOTEMPTY. */
+static int check_mark(struct fs *fs, const struct tree *tree, struct slice key)
 {
     struct object *object = NULL;
     struct buffer mark = {0};
     struct slice value;
-    int failed =
-        errno_of_status(kv_get(fs->config.kv, buffer_slice(&tree->to), &fs->options, &object));
+    enum status status = kv_get(fs->config.kv, key, &fs->options, &object);
+    int failed = errno_of_status(status);
 
     if (failed == 0) {
         append_mark(tree, &mark);
@@ -99,7 +113,7 @@ static int check_mark(struct fs *fs, const struct tree *tree)
     }
     object_unref(object);
     buffer_release(&mark);
-    return failed;
+    return status == STATUS_NOT_FOUND ? ENOTEMPTY : failed;
 }
 
 /* The child's node, with one reference and the token: also if the kernel does not know it, so
@@ -332,13 +346,23 @@ static int enter_target(struct fs *fs, struct tree *tree)
     return errno_of_status(status);
 }
 
+/* The source's node goes; what only this mount shows below it stays, at the target. */
+static int leave_source(struct fs *fs, struct tree *tree)
+{
+    inodes_lock(&fs->inodes);
+    node_unname_siblings(&fs->inodes, tree->source);
+    node_adopt(&fs->inodes, tree->source, tree->staging);
+    node_unlink(&fs->inodes, tree->source);
+    enum status status = shown_copy(&tree->staging->shown, &tree->shown);
+    inodes_unlock(&fs->inodes);
+    return errno_of_status(status);
+}
+
 static int read_source(struct fs *fs, struct tree *tree)
 {
     int failed = fs_node_key(fs, tree->source, &tree->from);
 
-    if (failed == 0) {
-        failed = fs_node_key(fs, tree->staging, &tree->to);
-    }
+    tree->interim_id = attributes_new_file_id();
     if (failed == 0) {
         failed = errno_of_status(
             kv_get(fs->config.kv, buffer_slice(&tree->from), &fs->options, &tree->object));
@@ -363,14 +387,17 @@ static int move_tree(struct fs *fs, struct tree *tree)
     size_t count = 1;
     int failed = tree->is_top ? 0 : read_source(fs, tree);
 
+    if (failed == 0 && !tree->is_top) {
+        failed = fs_node_key(fs, tree->staging, &tree->to);
+    }
     if (failed == 0) {
-        failed = put_target(fs, tree, tree->is_top);
+        failed = put_target(fs, tree, false);
     }
     for (int pass = 0; failed == 0 && count > 0; pass++) {
         failed = pass == PASSES_MAX ? EBUSY : move_children(fs, tree, false, &count);
     }
     if (failed == 0) {
-        failed = enter_target(fs, tree);
+        failed = tree->finishes ? leave_source(fs, tree) : enter_target(fs, tree);
     }
     if (failed == 0) {
         /* What an own flush put between the last pass and the move of the node. From now on
@@ -381,6 +408,11 @@ static int move_tree(struct fs *fs, struct tree *tree)
     }
     if (failed == 0) {
         failed = delete_source(fs, tree);
+    }
+    if (failed == 0) {
+        /* The mark and the interim id have done their work; if they stay they do no harm: they
+         * name a source that is gone. */
+        (void)put_target(fs, tree, true);
     }
     return failed;
 }
@@ -396,6 +428,46 @@ static bool is_within(struct fs *fs, const struct node *node, const struct node 
     return node != NULL;
 }
 
+/*
+ * The node to move to: a new one at the place, or, if the place's directory is itself the
+ * unfinished target of this rename, that. *ret_node has one more reference.
+ */
+static int find_staging(struct fs *fs, struct tree *tree, const struct node *target,
+                        const struct place *to)
+{
+    int failed = target != NULL ? ENOTEMPTY : check_mark(fs, tree, buffer_slice(&to->key));
+
+    if (failed != 0 && failed != ENOTEMPTY) {
+        return failed;
+    }
+    tree->finishes = failed == 0;
+    if (tree->finishes) {
+        inodes_lock(&fs->inodes);
+        tree->staging = node_ref(to->directory);
+        enum status status = shown_copy(&tree->shown, &to->directory->shown);
+        inodes_unlock(&fs->inodes);
+        failed = errno_of_status(status);
+    } else {
+        tree->staging = obtain_directory(fs, to->directory, to->name);
+        failed = tree->staging == NULL ? ENOMEM : 0;
+    }
+    return failed != 0 ? failed : fs_node_key(fs, tree->staging, &tree->to);
+}
+
+/* A directory that is replaced is empty, or what an earlier try left. */
+static int check_target(struct fs *fs, struct tree *tree, struct node *target)
+{
+    int failed = fs_check_empty(fs, target);
+
+    if (failed == ENOTEMPTY) {
+        failed = check_mark(fs, tree, buffer_slice(&tree->to));
+    }
+    inodes_lock(&fs->inodes);
+    enum status status = shown_copy(&tree->shown, &target->shown);
+    inodes_unlock(&fs->inodes);
+    return failed != 0 ? failed : errno_of_status(status);
+}
+
 int rename_directory(struct fs *fs, struct node *source, struct node *target,
                      const struct place *to)
 {
@@ -407,26 +479,20 @@ int rename_directory(struct fs *fs, struct node *source, struct node *target,
     inodes_lock(&fs->inodes);
     tree.source = node_ref(source);
     inodes_unlock(&fs->inodes);
-    tree.staging = obtain_directory(fs, to->directory, to->name);
-    int failed = tree.staging == NULL ? ENOMEM : read_source(fs, &tree);
+    int failed = read_source(fs, &tree);
+    if (failed == 0) {
+        failed = find_staging(fs, &tree, target, to);
+    }
     if (failed == 0 && target != NULL) {
-        failed = fs_check_empty(fs, target);
-        if (failed == ENOTEMPTY) {
-            failed = check_mark(fs, &tree);
-        }
-        inodes_lock(&fs->inodes);
-        enum status status = shown_copy(&tree.shown, &target->shown);
-        inodes_unlock(&fs->inodes);
-        failed = failed != 0 ? failed : errno_of_status(status);
+        failed = check_target(fs, &tree, target);
     }
     if (failed == 0) {
         failed = move_tree(fs, &tree);
     }
     if (failed == 0) {
-        /* The mark has done its work. If it stays it does no harm: it names the old source. */
-        (void)put_target(fs, &tree, false);
+        struct node *moved = tree.finishes ? to->directory : source;
         inodes_lock(&fs->inodes);
-        shown_move(&source->shown, &tree.shown);
+        shown_move(&moved->shown, &tree.shown);
         inodes_unlock(&fs->inodes);
     }
     tree_release(fs, &tree);

@@ -113,4 +113,37 @@ test_embedded_mount_is_killed__no_acknowledged_close_is_lost() {
     mount_stop alone
 }
 
+has_names() {
+    [ "$(ls "$1" 2> /dev/null | wc -l)" -ge "$2" ]
+}
+
+test_mount_is_killed_in_a_directory_rename__mv_again_finishes_it() {
+    local i
+    mount_start mover --cluster "$cluster"
+    mkdir -p "$work/mover/old/sub"
+    for i in $(seq 400); do
+        echo "$i" > "$work/mover/old/$i"
+        [ "$i" -gt 50 ] || echo "sub $i" > "$work/mover/old/sub/$i"
+    done
+    mount_start witness --cluster "$cluster"
+    start mv mv "$work/mover/old" "$work/mover/new"
+    wait_until "$deadline" has_names "$work/witness/new" 20 || fail "the rename does not begin"
+    end mover KILL
+    good fusermount3 -u -z "$work/mover"
+    has_names "$work/witness/old" 1 || fail "the rename was through: nothing was tested"
+
+    [ "$(stat -c %i "$work/witness/old")" != "$(stat -c %i "$work/witness/new")" ] ||
+        fail "both directories have one inode number"
+    good mv "$work/witness/old" "$work/witness/new"
+    mount_start mover --cluster "$cluster"
+    bad "No such file" ls "$work/mover/old"
+    equal 401 "$(ls "$work/mover/new" | wc -l)" "names"
+    for i in $(seq 400); do
+        holds "$work/mover/new/$i" "$i"
+    done
+    equal 50 "$(ls "$work/mover/new/sub" | wc -l)" "names below"
+    mount_stop witness
+    mount_stop mover
+}
+
 run_tests "$0"

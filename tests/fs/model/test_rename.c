@@ -256,6 +256,35 @@ static void test_rename__directory_marks__users_do_not_see_them(void **state)
     assert_int_equal(rename_error(mounts->here, ROOT, "d", ROOT, "e"), ENOTEMPTY);
 }
 
+/* Removes a tree that make_tree made, from another mount. */
+static void remove_tree(struct fs *fs, const char *name)
+{
+    uint64_t top = look(fs, ROOT, name);
+    uint64_t below = look(fs, top, "below");
+    uint64_t deep = look(fs, below, "deep");
+
+    assert_int_equal(unlink_error(fs, deep, "c"), 0);
+    assert_int_equal(fs_rmdir(fs, below, "deep"), 0);
+    assert_int_equal(fs_rmdir(fs, top, "below"), 0);
+    assert_int_equal(unlink_error(fs, top, "a"), 0);
+    assert_int_equal(unlink_error(fs, top, "b"), 0);
+    assert_int_equal(unlink_error(fs, top, "link"), 0);
+    assert_int_equal(fs_rmdir(fs, ROOT, name), 0);
+}
+
+/* rename("d", "e") here, of which the call after `good_calls` fails. */
+static int rename_cut_short(struct mounts *mounts, unsigned good_calls)
+{
+    make_tree(mounts);
+    look(mounts->here, ROOT, "d");
+    (void)look_error(mounts->here, ROOT, "e");
+    fail_after(mounts, good_calls, 1, STATUS_NO_QUORUM);
+    struct fs_rename names = {.parent = ROOT, .name = "d", .new_parent = ROOT, .new_name = "e"};
+    int failed = fs_rename(mounts->here, &names);
+    fail_after(mounts, 0, 0, STATUS_OK);
+    return failed;
+}
+
 /* At whichever call the cluster fails: the same rename goes on, and all is there. */
 static void test_rename__directory_and_any_call_fails__goes_on(void **state)
 {
@@ -264,14 +293,7 @@ static void test_rename__directory_and_any_call_fails__goes_on(void **state)
     int failed = EIO;
 
     for (; failed != 0; good_calls++) {
-        make_tree(mounts);
-        look(mounts->here, ROOT, "d");
-        (void)look_error(mounts->here, ROOT, "e");
-        fail_after(mounts, good_calls, 1, STATUS_NO_QUORUM);
-        struct fs_rename names = {
-            .parent = ROOT, .name = "d", .new_parent = ROOT, .new_name = "e"};
-        failed = fs_rename(mounts->here, &names);
-        fail_after(mounts, 0, 0, STATUS_OK);
+        failed = rename_cut_short(mounts, good_calls);
 
         if (failed != 0 && look_error(mounts->here, ROOT, "d") == 0) {
             assert_int_equal(rename_error(mounts->here, ROOT, "d", ROOT, "e"), 0);
@@ -279,19 +301,55 @@ static void test_rename__directory_and_any_call_fails__goes_on(void **state)
         assert_lists(mounts->there, ROOT, "e");
         check_tree(mounts->there, ROOT, "e");
         assert_int_equal(rename_error(mounts->there, ROOT, "e", ROOT, "gone"), 0);
-        uint64_t gone = look(mounts->there, ROOT, "gone");
-        uint64_t below = look(mounts->there, gone, "below");
-        uint64_t deep = look(mounts->there, below, "deep");
-        assert_int_equal(unlink_error(mounts->there, deep, "c"), 0);
-        assert_int_equal(fs_rmdir(mounts->there, below, "deep"), 0);
-        assert_int_equal(fs_rmdir(mounts->there, gone, "below"), 0);
-        assert_int_equal(unlink_error(mounts->there, gone, "a"), 0);
-        assert_int_equal(unlink_error(mounts->there, gone, "b"), 0);
-        assert_int_equal(unlink_error(mounts->there, gone, "link"), 0);
-        assert_int_equal(fs_rmdir(mounts->there, ROOT, "gone"), 0);
+        remove_tree(mounts->there, "gone");
         assert_lists(mounts->here, ROOT, "");
     }
     assert_true(good_calls > 20); /* the loop did fail calls all along the way */
+}
+
+/* The rerun on another mount, after the first has died: since e is a directory by then, `mv d
+ * e` asks for rename("d", "e/d"), unless it takes the two for one directory. */
+static void test_rename__directory_cut_short__mv_on_another_mount_finishes_it(void **state)
+{
+    struct mounts *mounts = *state;
+    unsigned good_calls = 0;
+    unsigned finished = 0;
+    int failed = EIO;
+
+    for (; failed != 0; good_calls++) {
+        failed = rename_cut_short(mounts, good_calls);
+
+        bool has_old = look_error(mounts->there, ROOT, "d") == 0;
+        bool has_new = look_error(mounts->there, ROOT, "e") == 0;
+        if (has_old && has_new) {
+            assert_int_not_equal(stat_of(mounts->there, ROOT, "d").st_ino,
+                                 stat_of(mounts->there, ROOT, "e").st_ino);
+            uint64_t target = look(mounts->there, ROOT, "e");
+            assert_int_equal(rename_error(mounts->there, ROOT, "d", target, "d"), 0);
+            finished++;
+        } else if (has_old) {
+            assert_int_equal(rename_error(mounts->there, ROOT, "d", ROOT, "e"), 0);
+        }
+        assert_lists(mounts->there, ROOT, "e");
+        check_tree(mounts->there, ROOT, "e");
+        remove_tree(mounts->there, "e");
+        assert_lists(mounts->here, ROOT, "");
+        assert_int_equal(look_error(mounts->here, ROOT, "d"), ENOENT);
+    }
+    assert_true(finished > 10);
+}
+
+/* Into a directory that is no unfinished target of the rename it goes as ever. */
+static void test_rename__directory_into_another__is_nested(void **state)
+{
+    struct mounts *mounts = *state;
+    make_tree(mounts);
+    uint64_t target = make_directory(mounts->here, ROOT, "e");
+
+    assert_int_equal(rename_error(mounts->here, ROOT, "d", target, "d"), 0);
+
+    assert_lists(mounts->there, look(mounts->there, ROOT, "e"), "d");
+    check_tree(mounts->there, look(mounts->there, ROOT, "e"), "d");
 }
 
 static void test_rename__directory_of_open_files__they_go_on(void **state)
@@ -384,6 +442,8 @@ int main(void)
         TEST(test_rename__directory_to_another_parent__moves),
         TEST(test_rename__directory_marks__users_do_not_see_them),
         TEST(test_rename__directory_and_any_call_fails__goes_on),
+        TEST(test_rename__directory_cut_short__mv_on_another_mount_finishes_it),
+        TEST(test_rename__directory_into_another__is_nested),
         TEST(test_rename__directory_of_open_files__they_go_on),
         TEST(test_rename__directory_during_the_put_of_a_file__file_follows),
         TEST(test_rename__large_directory__moves_all_pages),
