@@ -32,6 +32,7 @@ static void on_hello_wanted(void *context, struct message *ret_hello)
     hello->node = server->data.identity.node;
     hello->forming = ring == NULL;
     memcpy(hello->address, server->address, sizeof(hello->address));
+    ret_hello->ring_epoch = core_ring_mark(server->core);
     if (!hello->forming) {
         return;
     }
@@ -244,8 +245,17 @@ static void carry_out_note(struct server *server, const struct action *action)
     case NOTE_JOIN_REFUSED:
         log_write(log, LOG_LEVEL_ERROR, "join_refused", "reason", text, NULL);
         server->is_refused = true;
-        snprintf(server->refusal, sizeof(server->refusal), "%s", text);
+        snprintf(server->refusal, sizeof(server->refusal), "%.190s", text);
         server_begin_stop(server);
+        break;
+    case NOTE_JOIN_WAITS:
+        log_write(log, LOG_LEVEL_WARNING, "waits", "reason", text, NULL);
+        break;
+    case NOTE_RING_REFUSED:
+        log_write(log, LOG_LEVEL_ERROR, "ring_refused", "reason", text, NULL);
+        break;
+    case NOTE_RING_SPLIT:
+        log_write(log, LOG_LEVEL_ERROR, "ring_split", "reason", text, NULL);
         break;
     case NOTE_PEER_REFUSED:
         log_write(log, LOG_LEVEL_WARNING, "peer_refused", "reason", text, NULL);

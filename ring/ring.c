@@ -201,6 +201,59 @@ bool ring_is_valid(const struct ring *ring)
     return true;
 }
 
+bool ring_follows(const struct ring *ring, const struct ring *next)
+{
+    assert(ring != NULL && next != NULL);
+
+    if (next->cluster_id != ring->cluster_id || next->epoch <= ring->epoch ||
+        next->partition_count != ring->partition_count ||
+        next->replica_count != ring->replica_count) {
+        return false;
+    }
+    uint16_t kept = 0;
+    for (uint16_t i = 0; i < ring->member_count; i++) {
+        kept = (uint16_t)(kept + (ring_find(next, ring->members[i].id) >= 0));
+    }
+    uint16_t gone = (uint16_t)(ring->member_count - kept);
+    /* A cluster of one node that moved, or was replaced, has nobody to overlap with. */
+    bool overlaps = kept > 0 || ring->member_count == 1;
+    return overlaps && (kept > gone || gone <= next->epoch - ring->epoch);
+}
+
+/* FNV-1a goes on over `number`, byte by byte. */
+static uint64_t mix(uint64_t hash, uint64_t number)
+{
+    for (unsigned shift = 0; shift < 64; shift += 8) {
+        hash = (hash ^ (number >> shift & 0xff)) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
+uint64_t ring_mark(const struct ring *ring)
+{
+    assert(ring != NULL);
+
+    uint64_t hash = mix(UINT64_C(0xcbf29ce484222325), ring->cluster_id);
+    hash = mix(hash, (uint64_t)ring->partition_count << 16 | ring->replica_count);
+    for (uint16_t i = 0; i < ring->member_count; i++) {
+        hash = mix(hash, ring->members[i].id);
+        for (const char *at = ring->members[i].address; *at != '\0'; at++) {
+            hash = mix(hash, (unsigned char)*at);
+        }
+    }
+    for (uint16_t i = 0; i < ring->partition_count; i++) {
+        hash = mix(hash, ring->owner[i]);
+    }
+    uint64_t mark = (hash ^ hash << 32) & ~UINT64_C(0xffffffff);
+    mark |= ring->epoch & UINT32_MAX;
+    return mark != 0 ? mark : 1;
+}
+
+bool ring_marks_clash(uint64_t a, uint64_t b)
+{
+    return a != b && (a & UINT32_MAX) == (b & UINT32_MAX);
+}
+
 uint16_t ring_partition(const struct ring *ring, struct slice key)
 {
     assert(ring != NULL && ring->partition_count > 0);

@@ -65,6 +65,23 @@ MUST_CHECK enum status ring_add_member(const struct ring *ring, const struct mem
 MUST_CHECK enum status ring_replace_member(const struct ring *ring, node_id lost, node_id id,
                                            struct ring *ret_ring);
 
+/*
+ * True if `next` may follow `ring`: of the same cluster, with the same Q and N and a greater
+ * epoch, and overlapping it. Each change replaces one member at most, so that members may be
+ * missing from `next` only as epochs lie between, or as long as most are there; one that shares
+ * none with `ring` never follows.
+ */
+bool ring_follows(const struct ring *ring, const struct ring *next);
+
+/*
+ * What tells a ring from all others, of its own epoch too: a digest of the whole ring above the
+ * epoch's 32 bits. Requests between nodes carry it, so that two rings of one epoch are never
+ * mixed. Never 0.
+ */
+uint64_t ring_mark(const struct ring *ring);
+/* True if both marks are of one epoch and of different rings. */
+bool ring_marks_clash(uint64_t a, uint64_t b);
+
 /* True if every rule of this file holds; for rings that came from the network or a disk. */
 bool ring_is_valid(const struct ring *ring);
 

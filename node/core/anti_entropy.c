@@ -7,8 +7,10 @@
  *
  * A pass begins every repair_interval_us, soon after a node came back or the ring changed, and
  * when someone asks. A node whose copies are not complete (it lost its disk) runs one after the
- * other until one found every other primary of every partition and repaired all that differed:
- * then its copies are complete.
+ * other until one found every other primary of every partition and repaired all that differed,
+ * and of each partition met at least one whose copies are complete: then its own are too. Those
+ * that refill themselves have to be met, for what they hold; but two of them never complete
+ * each other.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -133,6 +135,7 @@ static void pass_begin(struct core *core)
     repair->offset = 0;
     repair->primary = 0;
     repair->keys_left = REPAIR_KEYS_PASS_MAX;
+    memset(repair->vouched, 0, sizeof repair->vouched);
     repair->pairs_total = count;
     repair->pairs_done = 0;
     repair->pairs_failed = 0;
@@ -157,8 +160,42 @@ void pass_on_completed(struct core *core, struct request *request, enum status s
     request_free(core, request);
     if (status == STATUS_OK && !core->repair.is_spoiled) {
         core->is_complete = true;
+        core->completes_alone = false;
+        membership_waits(core, "");
         core_note(core, NOTE_REFILLED, "every copy was compared with all other replicas");
     }
+}
+
+/* True if for every partition that others hold too a complete copy of theirs was met. */
+static bool is_vouched_for(const struct core *core)
+{
+    struct preference_list list;
+    for (uint16_t i = 0; i < core->ring->partition_count; i++) {
+        preference_list_build(core->ring, i, &list);
+        bool is_shared =
+            list.primary > 1 && preference_list_primary_index(&list, core->self) >= 0;
+        if (is_shared && (core->repair.vouched[i / 8] >> i % 8 & 1) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A good pass of a node that refills is over. */
+static void complete_if_vouched(struct core *core)
+{
+    if (core->completes_alone || is_vouched_for(core) || planted(PLANTED_COMPLETE_EARLY)) {
+        complete_start(core);
+        return;
+    }
+    char text[NOTE_TEXT_SIZE];
+    (void)snprintf(
+        text, sizeof text,
+        "all other copies were compared, but some of them only with nodes that refill "
+        "themselves: no complete copy is left; if none will come back, use `dynamoctl "
+        "replace %s`",
+        core->address);
+    membership_waits(core, text);
 }
 
 /* When does the next one begin? */
@@ -196,7 +233,7 @@ static void pass_end(struct core *core)
     }
     repair->due_us = core->now_us + pass_pause_us(core, is_good);
     if (is_good && !core->is_complete) {
-        complete_start(core);
+        complete_if_vouched(core);
     }
     request_due(core, repair->due_us);
     request_due(core, repair->wake_us);
@@ -216,7 +253,7 @@ static void advance_open(struct core *core)
 {
     struct repair *repair = &core->repair;
     unsigned active = count_active(core);
-    for (unsigned i = 0; i < PAIRS_MAX && repair_has_room(core); i++) {
+    for (unsigned i = 0; i < PAIRS_MAX && core_has_room(core); i++) {
         uint16_t slot = repair->pair_slot[i];
         if (slot == NO_SLOT) {
             continue;
@@ -245,7 +282,7 @@ static bool start_pairs(struct core *core)
             continue;
         }
         if (repair->pairs_open == PAIRS_MAX || count_active(core) >= PAIRS_ACTIVE_MAX ||
-            !repair_has_room(core) || !background_take(core)) {
+            !core_has_room(core) || !background_take(core)) {
             return false;
         }
         if (!pair_start(core, partition, peer)) {

@@ -325,7 +325,8 @@ static enum status merge_different(struct core *core, struct request *request,
     if (status != STATUS_OK) {
         return status;
     }
-    if (differ && merge->repairs < ROW_REPAIRS_MAX) {
+    /* What has no room now is found by the next listing. */
+    if (differ && merge->repairs < ROW_REPAIRS_MAX && core_has_room(core)) {
         list_repair(core, request, &merge->at, row, merged);
         merge->repairs++;
     }

@@ -78,6 +78,7 @@ struct core *core_new(const struct core_config *config)
             return NULL;
         }
         *core->ring = *config->ring;
+        core->ring_mark = ring_mark(core->ring);
     }
     return core;
 }
@@ -107,6 +108,9 @@ static void reply_status(struct core *core, struct event *event)
     reply->node = core->node;
     memcpy(reply->address, core->address, ADDRESS_SIZE);
     reply->ready = core->ring != NULL;
+    if (core->waits[0] != '\0') {
+        message_set_text(message, core->waits);
+    }
     reply->disk_total = core->disk_total;
     reply->disk_free = core->disk_free;
     reply->disk_state = core->disk_state;
@@ -147,6 +151,8 @@ static void reply_ring(struct core *core, struct event *event)
     if (ring) {
         *ring = *core->ring;
         message->ring = ring;
+    } else if (core->waits[0] != '\0') {
+        message_set_text(message, core->waits);
     }
 }
 
@@ -168,6 +174,21 @@ static bool may_coordinate(struct core *core, struct event *event, enum message_
     return status == STATUS_OK;
 }
 
+static void step_client_request(struct core *core, struct event *event)
+{
+    enum message_type type = event->message->type;
+    if (!may_coordinate(core, event, (enum message_type)(type + 1))) {
+        return;
+    }
+    if (type == MESSAGE_GET) {
+        get_on_request(core, event);
+    } else if (type == MESSAGE_PUT) {
+        put_on_request(core, event);
+    } else {
+        list_on_request(core, event);
+    }
+}
+
 static void step_request(struct core *core, struct event *event)
 {
     switch (event->message->type) {
@@ -175,19 +196,9 @@ static void step_request(struct core *core, struct event *event)
         membership_on_hello(core, event);
         return;
     case MESSAGE_GET:
-        if (may_coordinate(core, event, MESSAGE_GET_REPLY)) {
-            get_on_request(core, event);
-        }
-        return;
     case MESSAGE_PUT:
-        if (may_coordinate(core, event, MESSAGE_PUT_REPLY)) {
-            put_on_request(core, event);
-        }
-        return;
     case MESSAGE_LIST:
-        if (may_coordinate(core, event, MESSAGE_LIST_REPLY)) {
-            list_on_request(core, event);
-        }
+        step_client_request(core, event);
         return;
     case MESSAGE_STATUS:
         reply_status(core, event);
@@ -213,7 +224,11 @@ static void step_request(struct core *core, struct event *event)
     case MESSAGE_JOIN:
     case MESSAGE_PREPARE:
     case MESSAGE_RING_PUSH:
+    case MESSAGE_REPLACE:
         membership_on_request(core, event);
+        return;
+    case MESSAGE_DROP_HINTS:
+        hints_on_drop(core, event);
         return;
     case MESSAGE_PROOF: /* the driver's own: it tells of roles that were proved */
     case MESSAGE_HELLO_REPLY:
@@ -235,6 +250,8 @@ static void step_request(struct core *core, struct event *event)
     case MESSAGE_JOIN_REPLY:
     case MESSAGE_PREPARE_REPLY:
     case MESSAGE_RING_PUSH_REPLY:
+    case MESSAGE_REPLACE_REPLY:
+    case MESSAGE_DROP_HINTS_REPLY:
         /* A reply that came as a request: no rule of ours, so no answer. */
         core->stats.late_answers++;
         return;
@@ -463,7 +480,7 @@ static void step_tick(struct core *core)
         /* A handler frees its own request and may free or add others, but never the next one in
          * this list unless it is its child; so the walk starts anew after each. */
         bool due = request->deadline_us <= core->now_us || request->hedge_us <= core->now_us;
-        if (due && core->outbox->count + 4 * LEGS_MAX < OUTBOX_ACTIONS_MAX) {
+        if (due && core_has_room(core)) {
             request_on_due(core, request);
             slot = core->active_head;
             continue;
@@ -472,8 +489,7 @@ static void step_tick(struct core *core)
         request_due(core, request->hedge_us);
         slot = request->next;
     }
-    if (core->outbox->count + 4 * LEGS_MAX >= OUTBOX_ACTIONS_MAX) {
-        core->due_us = core->now_us;
+    if (!core_has_room(core)) {
         return;
     }
     intents_on_tick(core);
@@ -490,7 +506,7 @@ static void step_peer_down(struct core *core, struct event *event)
     while (slot != NO_SLOT) {
         struct request *request = &core->requests[slot];
         slot = request->next;
-        if (core->outbox->count + 4 * LEGS_MAX >= OUTBOX_ACTIONS_MAX) {
+        if (!core_has_room(core)) {
             /* The outbox is full: what still waits runs into its hedge or deadline instead. */
             return;
         }
@@ -588,6 +604,11 @@ void core_check(const struct core *core)
 const struct ring *core_ring(const struct core *core)
 {
     return core->ring;
+}
+
+uint64_t core_ring_mark(const struct core *core)
+{
+    return core->ring_mark;
 }
 
 uint32_t core_requests_in_flight(const struct core *core)

@@ -57,6 +57,9 @@ void core_check(const struct core *core);
 
 /* The ring state, or NULL while there is none. Valid until the next step. */
 const struct ring *core_ring(const struct core *core);
+/* What tells the ring from all others, for the HELLO of outgoing connections (its ring_epoch);
+ * 0: there is none. */
+uint64_t core_ring_mark(const struct core *core);
 /* Client requests in flight: what a clean stop waits for. */
 uint32_t core_requests_in_flight(const struct core *core);
 /* From now on new client requests are answered STATUS_CLOSED. */

@@ -119,7 +119,8 @@ void detector_on_tick(struct core *core)
         if (!peer->is_suspect || !peer->connected || planted(PLANTED_NEVER_PROBED)) {
             continue;
         }
-        if (peer->probe_us <= core->now_us) {
+        /* Many may be due at once, after a network was cut. */
+        if (peer->probe_us <= core->now_us && core_has_room(core)) {
             /* Answered or not, the next one comes later: a stopped process reads them all when
              * it goes on. */
             (void)core_send(core, i, MESSAGE_PING);

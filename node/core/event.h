@@ -47,6 +47,9 @@ enum note {
     NOTE_JOINED,       /* this node joined a running cluster */
     NOTE_RING_CHANGED, /* another member joined */
     NOTE_JOIN_REFUSED, /* text: why; the node cannot go on */
+    NOTE_JOIN_WAITS,   /* the node is not let in yet; text: why, and what can be done */
+    NOTE_RING_REFUSED, /* a ring that does not follow from the own one; text */
+    NOTE_RING_SPLIT,   /* two rings of one epoch; text */
     NOTE_PEER_REFUSED, /* a peer of another cluster, version or identity; text */
     NOTE_CLOCK_AHEAD,  /* a clock over a minute ahead was received; text: the node */
     NOTE_CORRUPT,      /* a stored copy fails its checksum; text: the key */
@@ -54,6 +57,8 @@ enum note {
     NOTE_SALVAGED, /* what can be read of a damaged database was kept; text: what was done */
     NOTE_REFILLED, /* the copies are complete again after a lost disk or a salvage */
 };
+
+enum { NOTE_TEXT_SIZE = 512 };
 
 struct action {
     enum action_type type;
@@ -64,7 +69,7 @@ struct action {
     struct message message;       /* SEND, REPLY */
     struct store_request request; /* STORE */
     enum note note;
-    char text[192];
+    char text[NOTE_TEXT_SIZE];
 };
 
 enum { OUTBOX_ACTIONS_MAX = 512 };

@@ -289,6 +289,57 @@ static void hint_start(struct core *core, struct request *walk, struct hint *hin
     request_store(core, request, LEG_OF_STORE, STORE_GET)->key = blob_ref(request->key);
 }
 
+/* By hand: what is kept for one owner is forgotten, page by page -------------------------- */
+
+void hints_on_drop(struct core *core, struct event *event)
+{
+    node_id owner = event->message->drop_hints.owner;
+    struct request *request = core->ring && !is_walked(core, owner)
+                                  ? request_new(core, REQUEST_HINTS, UINT64_MAX, false)
+                                  : NULL;
+    if (!request) {
+        enum status status = core->ring ? STATUS_BUSY : STATUS_NOT_READY;
+        (void)core_reply(core, event, MESSAGE_DROP_HINTS_REPLY, status);
+        return;
+    }
+    request->handle = event->handle;
+    request->reply_id = event->message->request_id;
+    request->state = STATE_ASKING;
+    request->hints.owner = owner;
+    request->hints.drops = true;
+    walk_page(core, request);
+}
+
+static void drop_end(struct core *core, struct request *request, enum status status)
+{
+    struct message *message = request_reply(core, request, MESSAGE_DROP_HINTS_REPLY, status);
+    message->drop_hints_reply.count = request->hints.dropped;
+    request_free(core, request);
+    hints_wanted(core, 0); /* to count anew */
+}
+
+static void drop_on_stored(struct core *core, struct request *request,
+                           struct store_result *result)
+{
+    bool is_page = result->operation == STORE_LIST_HINTS;
+    if (result->status != STATUS_OK || (is_page && result->hint_count == 0)) {
+        drop_end(core, request, result->status);
+    } else if (is_page) {
+        struct store_request *store =
+            request_store(core, request, LEG_OF_STORE, STORE_CLEAR_HINTS);
+        const struct hint *last = &result->hints[result->hint_count - 1];
+        blob_unref(request->hints.cursor.key);
+        request->hints.cursor = (struct hint){.kind = last->kind, .key = blob_ref(last->key)};
+        request->hints.dropped += result->hint_count;
+        store->hints = result->hints;
+        store->hint_count = result->hint_count;
+        result->hints = NULL;
+        result->hint_count = 0;
+    } else {
+        walk_page(core, request);
+    }
+}
+
 /* Results --------------------------------------------------------------------------------- */
 
 static void on_page(struct core *core, struct request *walk, struct store_result *result)
@@ -349,7 +400,9 @@ static void on_copy_read(struct core *core, struct request *request,
 
 void hints_on_stored(struct core *core, struct request *request, struct store_result *result)
 {
-    if (request->state == STATE_FINDING) {
+    if (request->hints.drops) {
+        drop_on_stored(core, request, result);
+    } else if (request->state == STATE_FINDING) {
         on_owners(core, request, result);
     } else if (request->state == STATE_ASKING) {
         on_page(core, request, result);

@@ -61,6 +61,8 @@ enum {
     JOIN_DEADLINE_US = 5000000,
     JOIN_RETRY_US = 300000,
     FORMING_RETRY_US = 1000000,
+    WAITS_NOTE_US = 30000000,
+    SPLIT_NOTE_US = 60000000, /* what stays wrong is told once a minute */
 };
 
 /* A node that this one keeps a connection to. */
@@ -204,12 +206,15 @@ struct hints_state {
     struct hint cursor; /* its kind and key, owned */
     uint16_t children;
     bool failed, more;
+    bool drops;       /* forgets them, by hand */
+    uint64_t dropped; /* so many */
     struct hint hint; /* owned: the one on its way */
 };
 
 struct join_state {
     struct member member; /* JOIN */
     node_id replaced;     /* JOIN: the member whose disk was lost; 0: none */
+    bool by_hand;         /* JOIN: a REPLACE asked for it, not the newcomer */
     struct ring *ring;    /* the ring being saved */
 };
 
@@ -290,10 +295,16 @@ struct core {
 
     bool started;
     bool draining;
-    bool is_adopting;       /* a ring is being saved */
-    bool place_is_new;      /* while joining: the cluster had no member at this address */
-    uint64_t hold_until_us; /* the ring is about to change: nobody else may change it */
-    bool holds_writes;      /* ... and writes are refused */
+    bool is_adopting;   /* a ring is being saved */
+    uint64_t ring_mark; /* of `ring`; 0: none */
+    uint64_t split_note_after_us;
+    uint64_t refused_epoch; /* of the ring that was refused last */
+    uint64_t waits_note_after_us;
+    char
+        waits[NOTE_TEXT_SIZE]; /* why the node is not let in, or cannot end its refill; or "" */
+    bool place_is_new;         /* while joining: the cluster had no member at this address */
+    uint64_t hold_until_us;    /* the ring is about to change: nobody else may change it */
+    bool holds_writes;         /* ... and writes are refused */
     node_id hold_proposer;
     uint64_t due_us;
     uint64_t now_us, wall_us;
@@ -302,6 +313,7 @@ struct core {
     bool in_step;
     struct outbox *outbox; /* during a step */
 
+    bool completes_alone; /* by hand: a refill may end though no complete copy was met */
     bool is_complete; /* false: copies may be missing after a lost disk; reads do not count them
                        */
     struct repair_config repair_config;
@@ -338,6 +350,9 @@ void request_due(struct core *core, uint64_t at_us);
 void request_set_hedge(struct core *core, struct request *request, uint64_t at_us);
 
 struct action *core_act(struct core *core, enum action_type type);
+/* True if what one request sends at a time still fits into this step; else a tick comes at
+ * once. */
+bool core_has_room(struct core *core);
 void core_note(struct core *core, enum note note, const char *text);
 uint64_t core_random(struct core *core);
 /* Counters of the leg's message; a request to the leg's peer. Type and payload are filled in by
@@ -529,6 +544,8 @@ void hints_on_tick(struct core *core);
 /* A member can be asked again, or something was kept for one: look after `delay_us`. */
 void hints_wanted(struct core *core, uint64_t delay_us);
 void hints_check(struct core *core, struct request *request);
+/* MESSAGE_DROP_HINTS */
+void hints_on_drop(struct core *core, struct event *event);
 void hints_release(struct request *request);
 
 /* revive.c -------------------------------------------------------------------------------- */
@@ -547,12 +564,19 @@ void membership_on_response(struct core *core, struct event *event);
 void membership_on_stored(struct core *core, struct request *request,
                           struct store_result *result);
 void membership_on_tick(struct core *core);
+/* True if a node's request was placed by another ring; counted, and by a ring of the same epoch
+ * told. */
+bool membership_is_other_ring(struct core *core, const struct event *event);
+/* After core_reply: closes the connection of a node of the other half. */
+void membership_close_split(struct core *core, const struct event *event);
 /* The ring is on the disk: from now on keys are placed by it. */
 void membership_ring_in_force(struct core *core, const struct ring *ring);
 void membership_push_ring(struct core *core);
 
 /* join.c ---------------------------------------------------------------------------------- */
 void join_on_request(struct core *core, struct event *event);
+/* MESSAGE_REPLACE: the same by hand. */
+void replace_on_request(struct core *core, struct event *event);
 void join_on_reply(struct core *core, struct request *request, uint8_t leg,
                    struct message *message);
 void join_on_stored(struct core *core, struct request *request, struct store_result *result);
@@ -563,6 +587,8 @@ void prepare_on_stored(struct core *core, struct request *request, struct store_
 /* A peer knows a newer ring: fetch it. */
 void membership_fetch(struct core *core, uint16_t peer);
 /* Fills in the HELLO payload that this node greets with. */
+/* Remembers, and tells once, why the node waits; "" for no more. */
+void membership_waits(struct core *core, const char *text);
 void membership_fill_hello(const struct core *core, struct message *message);
 void membership_map_peers(struct core *core);
 

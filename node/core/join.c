@@ -2,7 +2,12 @@
  * join.c - a node asks to be let in: how the members agree on the ring that follows.
  *
  * A node whose disk was lost comes back under a new identity at its old address: its join
- * replaces the lost member, once every other one agreed. It refills before its copies count.
+ * replaces the lost member. By itself that happens only while nothing can be lost by it: every
+ * other member is there, agrees, and has all of its copies, so that a read quorum of complete
+ * ones remains for each partition, and none is replaced before the last one has refilled
+ * (decision 22). Otherwise it waits for the lost member to come back, or for somebody to
+ * command it (REPLACE), who then answers for what is lost. Writes go on; the newcomer refills
+ * before its copies count.
  *
  * A join of another node changes the ring only when every member agreed to hold writes still
  * and holds no data:
@@ -10,6 +15,7 @@
  *   JOIN ──► PREPARE to every member ──► all hold still, none has data ──► ring epoch + 1 saved
  *        ──► RING_PUSH to every member, JOIN_REPLY to the newcomer
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "node/core/internal.h"
@@ -34,11 +40,13 @@ static bool has_writes_in_flight(const struct core *core, const struct request *
 static void join_end(struct core *core, struct request *request, enum status status,
                      const char *text)
 {
-    struct message *message = request_reply(core, request, MESSAGE_JOIN_REPLY, status);
+    bool by_hand = request->join.by_hand;
+    enum message_type type = by_hand ? MESSAGE_REPLACE_REPLY : MESSAGE_JOIN_REPLY;
+    struct message *message = request_reply(core, request, type, status);
     if (text) {
         message_set_text(message, text);
     }
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && !by_hand) {
         message->ring = malloc(sizeof *message->ring);
         if (message->ring) {
             *message->ring = *core->ring;
@@ -48,6 +56,32 @@ static void join_end(struct core *core, struct request *request, enum status sta
     }
     core->hold_until_us = 0;
     request_free(core, request);
+}
+
+/* The peer at a member's address, if a connection to it is open; else NULL. */
+static const struct peer *member_seen(const struct core *core, int member)
+{
+    uint16_t peer = core->member_peer[member];
+    return peer < core->peer_count && core->peers[peer].connected ? &core->peers[peer] : NULL;
+}
+
+/* The place stays whose it is: the newcomer is told why, and what can be done. */
+static void join_wait(struct core *core, struct request *request, int member)
+{
+    const struct member *culprit = &core->ring->members[member];
+    const char *is = member == core->self ? "has not got all of its copies"
+                     : peer_is_usable(core, core->member_peer[member])
+                         ? "has not got all of its copies, or is about to let another in"
+                         : "does not answer";
+    char text[NOTE_TEXT_SIZE];
+    (void)snprintf(text, sizeof text,
+                   "the place of member %016llx at %s is given away by itself only while every "
+                   "other member is there and complete, but %s %s; start %s with its old data, "
+                   "or, if that is lost for good, use `dynamoctl replace %s`",
+                   (unsigned long long)request->join.replaced, request->join.member.address,
+                   culprit->address, is, request->join.member.address,
+                   request->join.member.address);
+    join_end(core, request, STATUS_BUSY, text);
 }
 
 /* The answer that needs no change of the ring, if there is one. */
@@ -67,8 +101,8 @@ static bool join_answer_now(struct core *core, struct event *event)
         text = "this node is known under another address, or has that of the node asked";
     } else if (by_address >= 0) {
         /* Its disk was lost. That this very node lives there now is seen with our own eyes. */
-        const struct peer *peer = &core->peers[core->member_peer[by_address]];
-        bool is_seen = peer->connected && peer->node == member->id;
+        const struct peer *peer = member_seen(core, by_address);
+        bool is_seen = peer && peer->node == member->id;
         if (is_seen && core->hold_until_us <= core->now_us && !core->is_adopting) {
             return false;
         }
@@ -94,38 +128,51 @@ static bool join_answer_now(struct core *core, struct event *event)
     return true;
 }
 
-/* Another identity answers at the member's address. */
-static bool is_seen_lost(const struct core *core, uint16_t peer, node_id id)
+/* Asks a member to agree, if it can be asked. */
+static void join_ask(struct core *core, struct request *request, uint16_t peer)
 {
-    return peer < core->peer_count && core->peers[peer].connected &&
-           core->peers[peer].node != id;
+    uint8_t leg = request->leg_count++;
+    request->leg[leg].peer = peer;
+    request->leg[leg].state = LEG_FAILED;
+    if (peer == PEER_SELF) {
+        request->leg[leg].state = LEG_SENT;
+        (void)request_store(core, request, leg, STORE_HOLDS_DATA);
+    } else if (peer_is_usable(core, peer)) {
+        struct message *message = request_send(core, request, leg, MESSAGE_PREPARE);
+        message->prepare.epoch = core->ring->epoch;
+        message->prepare.proposer = core->node;
+        message->prepare.replaced = request->join.replaced;
+        message->prepare.by_hand = request->join.by_hand;
+    }
 }
 
-void join_on_request(struct core *core, struct event *event)
+/* A replacement: is the member one that is not asked? */
+static bool is_passed_over(const struct core *core, const struct request *request, int member)
 {
-    if (join_answer_now(core, event)) {
-        return;
+    uint16_t peer = core->member_peer[member];
+    if (core->ring->members[member].id == request->join.replaced || peer == PEER_SELF) {
+        return true;
     }
-    struct request *request =
-        request_new(core, REQUEST_JOIN, core->now_us + JOIN_DEADLINE_US, false);
-    if (!request) {
-        (void)core_reply(core, event, MESSAGE_JOIN_REPLY, STATUS_BUSY);
-        return;
-    }
-    request->handle = event->handle;
-    request->reply_id = event->message->request_id;
+    /* By hand: whoever is away learns of it later. */
+    return request->join.by_hand &&
+           (!peer_is_usable(core, peer) || peer_is_suspect(core, peer));
+}
+
+/* Has every other member asked, or the newcomer wait. */
+static void join_begin(struct core *core, struct request *request)
+{
+    bool replaces = request->join.replaced != 0;
     request->state = STATE_PREPARING;
-    request->join.member = event->message->join.member;
-    int lost = ring_find_address(core->ring, request->join.member.address);
-    request->join.replaced = lost >= 0 ? core->ring->members[lost].id : 0;
+    if (replaces && !request->join.by_hand && !core->is_complete) {
+        join_wait(core, request, core->self);
+        return;
+    }
     core->hold_until_us = core->now_us + HOLD_US;
     core->hold_proposer = core->node;
-    core->holds_writes = lost < 0;
+    core->holds_writes = !replaces;
     for (uint16_t i = 0; i < core->ring->member_count; i++) {
-        uint16_t peer = core->member_peer[i];
-        bool is_lost = i == lost || is_seen_lost(core, peer, core->ring->members[i].id);
-        if (lost >= 0 && (is_lost || peer == PEER_SELF)) {
-            continue; /* nor is another that lost its disk; and data may be here */
+        if (replaces && is_passed_over(core, request, i)) {
+            continue;
         }
         if (request->leg_count == LEGS_MAX) {
             join_end(
@@ -133,21 +180,110 @@ void join_on_request(struct core *core, struct event *event)
                 "a cluster this large takes new members only once membership changes exist");
             return;
         }
-        uint8_t leg = request->leg_count++;
-        request->leg[leg].peer = peer;
-        if (peer == PEER_SELF) {
-            request->leg[leg].state = LEG_SENT;
-            (void)request_store(core, request, leg, STORE_HOLDS_DATA);
-        } else if (peer_is_usable(core, peer)) {
-            struct message *message = request_send(core, request, leg, MESSAGE_PREPARE);
-            message->prepare.epoch = core->ring->epoch;
-            message->prepare.proposer = core->node;
-            message->prepare.replaced = request->join.replaced;
-        } else {
-            request->leg[leg].state = LEG_FAILED;
-        }
+        join_ask(core, request, core->member_peer[i]);
     }
     join_check(core, request);
+}
+
+static struct request *join_new(struct core *core, const struct event *event,
+                                const struct member *member)
+{
+    struct request *request =
+        request_new(core, REQUEST_JOIN, core->now_us + JOIN_DEADLINE_US, false);
+    if (request) {
+        request->handle = event->handle;
+        request->reply_id = event->message->request_id;
+        request->join.member = *member;
+    }
+    return request;
+}
+
+void join_on_request(struct core *core, struct event *event)
+{
+    if (join_answer_now(core, event)) {
+        return;
+    }
+    struct request *request = join_new(core, event, &event->message->join.member);
+    if (!request) {
+        (void)core_reply(core, event, MESSAGE_JOIN_REPLY, STATUS_BUSY);
+        return;
+    }
+    int lost = ring_find_address(core->ring, request->join.member.address);
+    request->join.replaced = lost >= 0 ? core->ring->members[lost].id : 0;
+    join_begin(core, request);
+}
+
+/* Why a member cannot be replaced by hand; NULL: it can. */
+static const char *replace_hindrance(const struct core *core, int lost)
+{
+    const struct peer *peer = member_seen(core, lost);
+    if (!peer) {
+        return "nobody answers at its address: start a node with an empty data directory there";
+    }
+    if (peer->node == core->ring->members[lost].id) {
+        return "the member itself answers at its address: there is nothing to replace";
+    }
+    if (ring_find(core->ring, peer->node) >= 0 || !peer->forming) {
+        return "the node that answers at its address is not an empty one that waits for the "
+               "place";
+    }
+    return NULL;
+}
+
+/* The member that is asked itself: it refills, and no complete copy is left to end that. */
+static const char *replace_self(struct core *core)
+{
+    if (core->is_complete) {
+        return "the member itself answers, and has all of its copies";
+    }
+    core->completes_alone = true;
+    repair_on_peer_up(core);
+    return NULL;
+}
+
+void replace_on_request(struct core *core, struct event *event)
+{
+    node_id id = event->message->replace.member;
+    int lost = core->ring ? ring_find(core->ring, id) : -1;
+    const char *hindrance = lost < 0             ? "there is no such member"
+                            : lost == core->self ? replace_self(core)
+                                                 : replace_hindrance(core, lost);
+    enum status status = core->ring ? STATUS_REFUSED : STATUS_NOT_READY;
+    struct request *request = NULL;
+    if (hindrance || lost == core->self) {
+        status = hindrance ? status : STATUS_OK;
+    } else if (core->hold_until_us > core->now_us || core->is_adopting) {
+        status = STATUS_BUSY;
+        hindrance = "the ring is about to change: try again";
+    } else {
+        struct member member = core->ring->members[lost];
+        member.id = member_seen(core, lost)->node;
+        request = join_new(core, event, &member);
+        status = STATUS_BUSY;
+    }
+    if (!request) {
+        struct message *reply = core_reply(core, event, MESSAGE_REPLACE_REPLY, status);
+        if (hindrance) {
+            message_set_text(reply, hindrance);
+        }
+        return;
+    }
+    request->join.replaced = id;
+    request->join.by_hand = true;
+    join_begin(core, request);
+}
+
+/* The first that did not agree. */
+static void join_fail(struct core *core, struct request *request, uint8_t leg)
+{
+    uint16_t peer = request->leg[leg].peer;
+    int member = ring_find_address(core->ring, peer == PEER_SELF ? core->address
+                                                                 : core->peers[peer].address);
+    if (request->join.replaced != 0 && !request->join.by_hand && member >= 0) {
+        join_wait(core, request, member);
+    } else {
+        join_end(core, request, STATUS_BUSY, "not every member can be reached now, or agrees");
+    }
 }
 
 void join_check(struct core *core, struct request *request)
@@ -157,7 +293,7 @@ void join_check(struct core *core, struct request *request)
     }
     for (uint8_t i = 0; i < request->leg_count; i++) {
         if (request->leg[i].state == LEG_FAILED) {
-            join_end(core, request, STATUS_BUSY, "not every member can be reached now");
+            join_fail(core, request, i);
             return;
         }
         if (request->leg[i].state == LEG_SENT) {
@@ -227,7 +363,7 @@ void join_on_stored(struct core *core, struct request *request, struct store_res
 void join_on_reply(struct core *core, struct request *request, uint8_t leg,
                    struct message *message)
 {
-    if (message->status == STATUS_REFUSED) {
+    if (message->status == STATUS_REFUSED && request->join.replaced == 0) {
         join_end(core, request, STATUS_REFUSED, holds_data_text);
         return;
     }
@@ -238,13 +374,27 @@ void join_on_reply(struct core *core, struct request *request, uint8_t leg,
 /* Every other member ------------------------------------------------------------------------
  */
 
+/* Not while the member is seen alive; and only by hand while this node's copies may lack what
+ * the lost one held. */
+static bool may_be_replaced(const struct core *core, const struct message_prepare *prepare)
+{
+    int lost = ring_find(core->ring, prepare->replaced);
+    bool is_here =
+        lost >= 0 && (lost == core->self || peer_is_usable(core, core->member_peer[lost]));
+    return !is_here && (prepare->by_hand || core->is_complete);
+}
+
 void prepare_on_request(struct core *core, struct event *event)
 {
     const struct message_prepare *prepare = &event->message->prepare;
     bool held = core->hold_until_us > core->now_us && core->hold_proposer != prepare->proposer;
     struct request *request = NULL;
-    bool is_free =
-        core->ring && prepare->epoch == core->ring->epoch && !held && !core->is_adopting;
+    bool is_free = core->ring && prepare->epoch == core->ring->epoch &&
+                   !membership_is_other_ring(core, event) && !held && !core->is_adopting;
+    if (is_free && prepare->replaced != 0 && !may_be_replaced(core, prepare)) {
+        (void)core_reply(core, event, MESSAGE_PREPARE_REPLY, STATUS_NOT_READY);
+        return;
+    }
     if (is_free && prepare->replaced != 0) {
         /* No partition changes hands: writes go on, and the data stays. */
         core->hold_until_us = core->now_us + HOLD_US;

@@ -56,6 +56,7 @@ static void peer_judge(struct core *core, uint16_t index)
 void membership_map_peers(struct core *core)
 {
     assert(core->ring);
+    core->ring_mark = ring_mark(core->ring);
     core->self = ring_find(core->ring, core->node);
     assert(core->self >= 0);
     for (uint16_t i = 0; i < core->ring->member_count; i++) {
@@ -114,6 +115,7 @@ void membership_ring_in_force(struct core *core, const struct ring *ring)
     core->is_complete = core->is_complete && !must_refill_first;
     membership_map_peers(core);
     core->hold_until_us = 0;
+    membership_waits(core, "");
     char text[96];
     (void)snprintf(text, sizeof text, "epoch %llu, %u members", (unsigned long long)ring->epoch,
                    (unsigned)ring->member_count);
@@ -125,13 +127,22 @@ void membership_push_ring(struct core *core)
 {
     for (uint16_t i = 0; i < core->ring->member_count; i++) {
         uint16_t peer = core->member_peer[i];
-        if (peer >= core->peer_count || !core->peers[peer].connected) {
-            continue;
+        if (peer < core->peer_count && core->peers[peer].connected) {
+            struct message *message = core_send(core, peer, MESSAGE_RING_PUSH);
+            message->ring_push.epoch = core->ring->epoch;
+            message->ring_push.node = core->node;
         }
-        struct ring *copy = malloc(sizeof *copy);
-        if (copy) {
-            *copy = *core->ring;
-            core_send(core, peer, MESSAGE_RING_PUSH)->ring = copy;
+    }
+}
+
+void membership_waits(struct core *core, const char *text)
+{
+    if (strcmp(core->waits, text) != 0) {
+        (void)snprintf(core->waits, sizeof core->waits, "%s", text);
+        /* Members that are asked in turn may give different reasons. */
+        if (text[0] != '\0' && core->waits_note_after_us <= core->now_us) {
+            core->waits_note_after_us = core->now_us + WAITS_NOTE_US;
+            core_note(core, NOTE_JOIN_WAITS, text);
         }
     }
 }
@@ -227,7 +238,7 @@ static void try_to_form(struct core *core)
         return;
     }
     for (uint16_t i = 0; i < core->peer_count; i++) {
-        if (core->peers[i].connected) {
+        if (core->peers[i].connected && core_has_room(core)) {
             ask_for_ring(core, i);
         }
     }
@@ -273,6 +284,22 @@ void membership_fill_hello(const struct core *core, struct message *message)
     }
 }
 
+static void note_split(struct core *core)
+{
+    core->stats.ring_splits++;
+    if (core->split_note_after_us > core->now_us) {
+        return;
+    }
+    core->split_note_after_us = core->now_us + SPLIT_NOTE_US;
+    char text[NOTE_TEXT_SIZE];
+    (void)snprintf(
+        text, sizeof text,
+        "another node has a different ring of the same epoch %llu: the cluster is in "
+        "two halves, which do not speak to each other until one of them gives way",
+        (unsigned long long)core->ring->epoch);
+    core_note(core, NOTE_RING_SPLIT, text);
+}
+
 void membership_on_hello(struct core *core, struct event *event)
 {
     const struct message_hello *hello = &event->message->hello;
@@ -288,6 +315,10 @@ void membership_on_hello(struct core *core, struct event *event)
         refusal = "this is the same node: a node cannot be its own peer";
     } else if (hello->role == ROLE_NODE && hello->node == 0) {
         refusal = "a node must tell its identity";
+    } else if (hello->role == ROLE_NODE && core->ring && hello->cluster_id == cluster_id &&
+               ring_marks_clash(event->message->ring_epoch, core->ring_mark)) {
+        refusal = "this node has another ring of the same epoch: the cluster is in two halves";
+        note_split(core);
     }
     struct message *reply =
         core_reply(core, event, MESSAGE_HELLO_REPLY, refusal ? status : STATUS_OK);
@@ -358,32 +389,76 @@ void membership_on_peer_down(struct core *core, struct event *event)
 
 /* A new ring from elsewhere ---------------------------------------------------------------- */
 
-/* The founder's ring for a node that is forming, or a later epoch of our own cluster. */
+bool membership_is_other_ring(struct core *core, const struct event *event)
+{
+    uint64_t mark = event->message->ring_epoch;
+    if (mark == core->ring_mark) {
+        return false;
+    }
+    core->stats.stale_ring++;
+    if (ring_marks_clash(mark, core->ring_mark)) {
+        note_split(core);
+    }
+    return true;
+}
+
+void membership_close_split(struct core *core, const struct event *event)
+{
+    struct action *action = &core->outbox->actions[core->outbox->count - 1];
+    assert(action->type == ACTION_REPLY);
+    action->close = core->ring && ring_marks_clash(event->message->ring_epoch, core->ring_mark);
+}
+
+/* Told by whoever answers at the address of a member that this node itself connected to; while
+ * it has no ring, at one of those that it was told to start with. */
+static bool is_believed(const struct core *core, uint16_t peer)
+{
+    return !core->ring || ring_find_address(core->ring, core->peers[peer].address) >= 0;
+}
+
+/* A later ring of our own cluster that does not follow from ours is for people to judge. */
+static bool is_to_be_refused(struct core *core, const struct ring *ring)
+{
+    if (!core->ring || ring_follows(core->ring, ring)) {
+        return false;
+    }
+    if (ring->epoch > core->ring->epoch && ring->epoch != core->refused_epoch) {
+        char text[NOTE_TEXT_SIZE];
+        core->refused_epoch = ring->epoch;
+        core->stats.rings_refused++;
+        (void)snprintf(
+            text, sizeof text,
+            "a ring of epoch %llu is not taken: it does not follow from the own one of "
+            "epoch %llu, which it shares too few members with",
+            (unsigned long long)ring->epoch, (unsigned long long)core->ring->epoch);
+        core_note(core, NOTE_RING_REFUSED, text);
+    }
+    return true;
+}
+
+/* The founder's ring for a node that is forming, or one that follows from ours. */
 static bool ring_is_acceptable(const struct core *core, const struct ring *ring)
 {
-    if (!ring || !ring_is_valid(ring) || core->is_adopting) {
-        return false;
-    }
     int self = ring_find(ring, core->node);
-    if (self < 0 || strcmp(ring->members[self].address, core->address) != 0) {
-        return false;
+    return !core->is_adopting && self >= 0 &&
+           strcmp(ring->members[self].address, core->address) == 0;
+}
+
+/* A ring came over a connection of this node's own making. */
+static void ring_take(struct core *core, uint16_t peer, struct message *message)
+{
+    if (!message->ring || !ring_is_valid(message->ring) || !is_believed(core, peer)) {
+        return;
     }
-    return !core->ring ||
-           (ring->cluster_id == core->ring->cluster_id && ring->epoch > core->ring->epoch);
-}
-
-/* Another node took this one's place, while this one was away: what it would accept now might
- * never reach the others. */
-static bool is_replaced(const struct core *core, const struct ring *ring)
-{
-    return core->ring && ring && ring_is_valid(ring) &&
-           ring->cluster_id == core->ring->cluster_id && ring->epoch > core->ring->epoch &&
-           ring_find(ring, core->node) < 0;
-}
-
-static void ring_take(struct core *core, struct message *message)
-{
-    if (is_replaced(core, message->ring)) {
+    if (core->ring && ring_marks_clash(ring_mark(message->ring), core->ring_mark)) {
+        note_split(core);
+    }
+    if (is_to_be_refused(core, message->ring)) {
+        return;
+    }
+    /* Another node took this one's place, while this one was away: what it would accept now
+     * might never reach the others. */
+    if (core->ring && ring_find(message->ring, core->node) < 0) {
         core->draining = true;
         core_note(core, NOTE_JOIN_REFUSED,
                   "another node has taken this one's place in the cluster; to take part again "
@@ -394,6 +469,19 @@ static void ring_take(struct core *core, struct message *message)
         struct ring *ring = message->ring;
         message->ring = NULL;
         ring_adopt(core, ring);
+    }
+}
+
+/* What others push is not believed: whoever has the ring is asked for it. */
+static void ring_was_pushed(struct core *core, const struct message_ring_push *push)
+{
+    if (core->ring && push->epoch <= core->ring->epoch) {
+        return;
+    }
+    for (uint16_t i = 0; i < core->peer_count; i++) {
+        if (core->peers[i].node == push->node && core_has_room(core)) {
+            membership_fetch(core, i);
+        }
     }
 }
 
@@ -423,6 +511,10 @@ void membership_on_request(struct core *core, struct event *event)
 {
     struct message *message = event->message;
     enum message_type reply_type = (enum message_type)(message->type + 1);
+    if (message->type == MESSAGE_REPLACE) {
+        replace_on_request(core, event);
+        return;
+    }
     if (event->role != ROLE_NODE) {
         (void)core_reply(core, event, reply_type, STATUS_REFUSED);
         return;
@@ -436,7 +528,7 @@ void membership_on_request(struct core *core, struct event *event)
         return;
     default:
         assert(message->type == MESSAGE_RING_PUSH);
-        ring_take(core, message);
+        ring_was_pushed(core, &message->ring_push);
         (void)core_reply(core, event, reply_type, STATUS_OK);
         return;
     }
@@ -457,11 +549,21 @@ void membership_on_response(struct core *core, struct event *event)
             core_note(core, NOTE_JOIN_REFUSED, line);
             return;
         }
+        if (message->text) {
+            struct slice text = blob_slice(message->text);
+            char why[NOTE_TEXT_SIZE];
+            size_t size = text.size < sizeof why - 1 ? text.size : sizeof why - 1;
+            (void)snprintf(why, sizeof why, "%.*s", (int)size, (const char *)text.data);
+            membership_waits(core, why);
+        }
         peer->join_after_us = core->now_us + JOIN_RETRY_US + core_random(core) % JOIN_RETRY_US;
         request_due(core, peer->join_after_us);
-        ring_take(core, message);
+        ring_take(core, event->peer, message);
         return;
     case MESSAGE_RING_REPLY:
+        if (message->ring && !ring_is_valid(message->ring)) {
+            return;
+        }
         if (!core->ring && message->ring &&
             ring_find_address(message->ring, core->address) < 0) {
             core->place_is_new = true;
@@ -473,7 +575,7 @@ void membership_on_response(struct core *core, struct event *event)
             peer->join_after_us = core->now_us + JOIN_RETRY_US;
             request_due(core, peer->join_after_us);
         }
-        ring_take(core, message);
+        ring_take(core, event->peer, message);
         return;
     case MESSAGE_RING_PUSH_REPLY:
     case MESSAGE_REPLICA_PUT_REPLY:

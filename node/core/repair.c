@@ -42,15 +42,6 @@ void repair_set_parent(struct request *request, const struct request *parent)
     request->parent_generation = parent->generation;
 }
 
-bool repair_has_room(struct core *core)
-{
-    bool has_room = core->outbox->count + 4 * LEGS_MAX < OUTBOX_ACTIONS_MAX;
-    if (!has_room) {
-        request_due(core, core->now_us);
-    }
-    return has_room;
-}
-
 bool repair_may_ask(const struct core *core, uint16_t peer)
 {
     return peer == PEER_SELF || (peer_is_usable(core, peer) && !peer_is_suspect(core, peer));
@@ -103,8 +94,7 @@ static enum status may_answer(struct core *core, const struct event *event)
     if (!core->ring) {
         return STATUS_NOT_READY;
     }
-    if (message->ring_epoch != core->ring->epoch) {
-        core->stats.stale_ring++;
+    if (membership_is_other_ring(core, event)) {
         return STATUS_STALE_RING;
     }
     if (message->type == MESSAGE_REAP) {
@@ -175,6 +165,7 @@ void repair_on_request(struct core *core, struct event *event)
     if (status != STATUS_OK) {
         free(answer);
         (void)core_reply(core, event, reply_type, status);
+        membership_close_split(core, event);
         return;
     }
     answer->reply_type = reply_type;
@@ -207,6 +198,7 @@ static void answer_on_stored(struct core *core, struct request *request,
     if (status == STATUS_OK && answer->reply_type == MESSAGE_TREE_REPLY) {
         assert(result->hashes);
         memcpy(message->tree_reply.hash, result->hashes, sizeof message->tree_reply.hash);
+        message->tree_reply.is_complete = core->is_complete;
     } else if (status == STATUS_OK && answer->reply_type == MESSAGE_TREE_KEYS_REPLY) {
         message->tree_keys_reply.entries = entries_of(result);
         if (message->tree_keys_reply.entries) {

@@ -70,7 +70,8 @@ struct repair {
     uint16_t keys_in_flight;
     uint32_t keys_left;
     uint64_t passes, pairs_done, pairs_total, pairs_failed, keys_repaired;
-    bool is_completing; /* that the copies are complete is being saved */
+    uint8_t vouched[PARTITIONS_MAX / 8]; /* compared, in this pass, with a complete primary */
+    bool is_completing;                  /* that the copies are complete is being saved */
 
     bool is_salvaging;
     bool salvages_hints; /* ... only; the own copies are sound */

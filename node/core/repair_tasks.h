@@ -16,8 +16,6 @@ struct request *repair_new(struct core *core, enum repair_task task, uint64_t de
 void repair_set_deadline(struct core *core, struct request *request, uint64_t at_us);
 /* Makes it a child of `parent`. */
 void repair_set_parent(struct request *request, const struct request *parent);
-/* True if a task may still emit a batch of actions in this step; else a tick comes at once. */
-bool repair_has_room(struct core *core);
 /* True if the peer can be asked, and is not passed over. */
 bool repair_may_ask(const struct core *core, uint16_t peer);
 /* True if the peer (or this node) is a primary of the entry. */

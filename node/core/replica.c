@@ -105,12 +105,20 @@ static bool is_withheld(const struct core *core, const struct message *message)
            !planted(PLANTED_LIST_INCOMPLETE);
 }
 
-/* A fallback is none of the key's primaries: their copies must not be counted twice. */
+/* A fallback is none of the key's primaries: their copies must not be counted twice. And what
+ * is kept is for one of those alone: for others it would stay for ever. */
 static bool is_bad_hint(const struct core *core, const struct message *message)
 {
-    return message->type == MESSAGE_REPLICA_PUT && message->replica_put.hint_for != 0 &&
-           !planted(PLANTED_FALLBACK_TWICE) &&
-           peer_holds(core, PEER_SELF, blob_slice(message->replica_put.key));
+    const struct message_replica_put *put = &message->replica_put;
+    if (message->type != MESSAGE_REPLICA_PUT || put->hint_for == 0) {
+        return false;
+    }
+    int owner = ring_find(core->ring, put->hint_for);
+    if (owner < 0 || !peer_holds(core, core->member_peer[owner], blob_slice(put->key))) {
+        return true;
+    }
+    return !planted(PLANTED_FALLBACK_TWICE) &&
+           peer_holds(core, PEER_SELF, blob_slice(put->key));
 }
 
 static enum status replica_judge(struct core *core, const struct event *event)
@@ -125,8 +133,7 @@ static enum status replica_judge(struct core *core, const struct event *event)
     if (!core->ring) {
         return STATUS_NOT_READY;
     }
-    if (message->ring_epoch != core->ring->epoch && !planted(PLANTED_STALE_RING)) {
-        core->stats.stale_ring++;
+    if (!planted(PLANTED_STALE_RING) && membership_is_other_ring(core, event)) {
         return STATUS_STALE_RING;
     }
     if (is_withheld(core, message)) {
@@ -151,6 +158,7 @@ void replica_on_request(struct core *core, struct event *event)
     }
     if (status != STATUS_OK) {
         (void)core_reply(core, event, reply_type, status);
+        membership_close_split(core, event);
         return;
     }
     request_charge(core, request, size);

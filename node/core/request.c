@@ -190,6 +190,15 @@ void request_free(struct core *core, struct request *request)
     core->free_head = request->slot;
 }
 
+bool core_has_room(struct core *core)
+{
+    bool has_room = core->outbox->count + 4 * LEGS_MAX < OUTBOX_ACTIONS_MAX;
+    if (!has_room) {
+        request_due(core, core->now_us);
+    }
+    return has_room;
+}
+
 struct action *core_act(struct core *core, enum action_type type)
 {
     struct outbox *outbox = core->outbox;
@@ -224,7 +233,7 @@ struct message *core_send(struct core *core, uint16_t peer, enum message_type ty
     struct action *action = core_act(core, ACTION_SEND);
     action->peer = peer;
     action->message.type = type;
-    action->message.ring_epoch = core->ring ? core->ring->epoch : 0;
+    action->message.ring_epoch = core->ring_mark;
     return &action->message;
 }
 

@@ -189,7 +189,7 @@ static void scrub_advance(struct core *core, struct request *request)
     struct scrub *scrub = request->repair.scrub;
     while (scrub->at < scrub->count) {
         const struct scrubbed_entry *entry = &scrub->entries[scrub->at];
-        if (!repair_has_room(core)) {
+        if (!core_has_room(core)) {
             return;
         }
         if (!scrub->is_looked_at && !look_at_row(core, request, &entry->entry)) {

@@ -28,6 +28,8 @@
     X(busy)            /* requests refused because a table was full */                         \
     X(late_answers)    /* replies that no request waited for any more */                       \
     X(stale_ring)      /* requests placed by another ring epoch */                             \
+    X(rings_refused)   /* rings that do not follow from this node's own */                     \
+    X(ring_splits)     /* times another ring of the same epoch was met */                      \
     X(corrupt)         /* copies that failed their checksum */                                 \
     X(copies_refused)  /* copies received whose content does not match its hash */             \
     X(copies_healed)   /* own copies with such a content, fetched anew from others */          \

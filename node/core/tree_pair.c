@@ -49,7 +49,8 @@ struct pair {
     uint16_t place; /* in core->repair.pair_slot */
     bool is_second; /* the leaves are being compared for the second time */
     bool has_failed;
-    uint16_t keys; /* being repaired */
+    bool is_vouched; /* every answer of the other side came from complete copies */
+    uint16_t keys;   /* being repaired */
     uint16_t bucket;
     uint32_t buckets; /* whose leaves are still to be compared */
     uint64_t hash[SIDES][MERKLE_FANOUT];
@@ -98,6 +99,9 @@ static void pair_end(struct core *core, struct request *request)
     repair->pairs_done++;
     repair->pairs_failed += pair->has_failed ? 1 : 0;
     core->stats.pairs_failed += pair->has_failed ? 1 : 0;
+    if (pair->is_vouched && !pair->has_failed) {
+        repair->vouched[pair->partition / 8] |= (uint8_t)(1U << pair->partition % 8);
+    }
     request_free(core, request);
 }
 
@@ -146,6 +150,7 @@ bool pair_start(struct core *core, uint16_t partition, uint16_t peer)
     }
     pair->partition = partition;
     pair->place = place;
+    pair->is_vouched = true;
     request->repair.pair = pair;
     request->leg_count = SIDES;
     request->leg[OWN].peer = PEER_SELF;
@@ -329,7 +334,7 @@ static void pair_join(struct core *core, struct request *request)
     struct pair *pair = request->repair.pair;
     struct page *own = &pair->page[OWN];
     struct page *theirs = &pair->page[THEIRS];
-    while (repair_has_room(core) && repair_may_ask(core, request->leg[THEIRS].peer)) {
+    while (core_has_room(core) && repair_may_ask(core, request->leg[THEIRS].peer)) {
         if (!keys_are_at_hand(core, request)) {
             return;
         }
@@ -405,6 +410,7 @@ void pair_on_reply(struct core *core, struct request *request, uint8_t leg,
     bool is_good = message->type == wanted && message->status == STATUS_OK;
     if (is_good && is_hashes) {
         memcpy(pair->hash[THEIRS], message->tree_reply.hash, sizeof pair->hash[THEIRS]);
+        pair->is_vouched &= message->tree_reply.is_complete;
     } else if (is_good) {
         struct page *page = &pair->page[THEIRS];
         page->entries = message->tree_keys_reply.entries;

@@ -25,20 +25,23 @@
 #define SETTING_LEASE         "counter_lease"
 #define SETTING_TRUSTED_SINCE "trusted_since"
 #define SETTING_RING          "ring"
+/* The one that the ring followed, for people to go back to (decision 23). */
+#define SETTING_RING_BEFORE "ring_before"
 /* 0 while the node refills after a lost disk; none: 1. */
 #define SETTING_COMPLETE "complete"
 /* 1 while a damaged database is being salvaged; none: 0. */
 #define SETTING_SALVAGING "salvaging"
 
-enum { SETTINGS_MAX = 8 };
+enum { SETTINGS_MAX = 8, SETTING_RINGS_MAX = 2 };
 
-/* Settings to be written as one batch: numbers, and the ring if there is one. */
+/* Settings to be written as one batch: numbers and rings. */
 struct settings {
     size_t count;
     struct buffer keys[SETTINGS_MAX];
     uint8_t numbers[SETTINGS_MAX][NUMBER_SIZE];
-    struct buffer ring_key;
-    struct buffer ring;
+    size_t ring_count;
+    struct buffer ring_keys[SETTING_RINGS_MAX];
+    struct buffer rings[SETTING_RINGS_MAX];
 };
 
 /* The settings of a store that was used before. */
@@ -61,22 +64,24 @@ static void settings_add(struct settings *settings, const char *name, uint64_t n
     number_encode(number, settings->numbers[i]);
 }
 
-static void settings_add_ring(struct settings *settings, const struct ring *ring)
+static void settings_add_ring(struct settings *settings, const char *name,
+                              const struct ring *ring)
 {
+    assert(settings->ring_count < SETTING_RINGS_MAX);
     struct ring copy = *ring;
     struct message message = {.type = MESSAGE_RING_REPLY, .ring = &copy};
 
-    layout_setting(&settings->ring_key, SETTING_RING);
-    codec_encode(&message, &settings->ring);
+    size_t i = settings->ring_count++;
+    layout_setting(&settings->ring_keys[i], name);
+    codec_encode(&message, &settings->rings[i]);
 }
 
 /* Writes the settings, synced, and releases them. */
 static enum status settings_write(struct settings *settings, struct engine *engine)
 {
-    struct engine_write writes[SETTINGS_MAX + 1] = {0};
+    struct engine_write writes[SETTINGS_MAX + SETTING_RINGS_MAX] = {0};
     size_t count = settings->count;
-    bool is_short = settings->ring_key.failed || settings->ring.failed;
-    enum status status = is_short ? STATUS_NO_MEMORY : STATUS_OK;
+    enum status status = STATUS_OK;
 
     for (size_t i = 0; i < settings->count; i++) {
         writes[i].key = buffer_slice(&settings->keys[i]);
@@ -85,9 +90,12 @@ static enum status settings_write(struct settings *settings, struct engine *engi
             status = STATUS_NO_MEMORY;
         }
     }
-    if (settings->ring.size > 0) {
-        writes[count].key = buffer_slice(&settings->ring_key);
-        writes[count++].value = buffer_slice(&settings->ring);
+    for (size_t i = 0; i < settings->ring_count; i++) {
+        writes[count].key = buffer_slice(&settings->ring_keys[i]);
+        writes[count++].value = buffer_slice(&settings->rings[i]);
+        if (settings->ring_keys[i].failed || settings->rings[i].failed) {
+            status = STATUS_NO_MEMORY;
+        }
     }
     if (status == STATUS_OK) {
         status = engine->operations->write(engine, writes, count, true);
@@ -95,9 +103,12 @@ static enum status settings_write(struct settings *settings, struct engine *engi
     for (size_t i = 0; i < settings->count; i++) {
         buffer_release(&settings->keys[i]);
     }
-    buffer_release(&settings->ring_key);
-    buffer_release(&settings->ring);
+    for (size_t i = 0; i < settings->ring_count; i++) {
+        buffer_release(&settings->ring_keys[i]);
+        buffer_release(&settings->rings[i]);
+    }
     settings->count = 0;
+    settings->ring_count = 0;
     return status;
 }
 
@@ -491,7 +502,10 @@ enum status store_state_save_ring(struct store_state *state, const struct ring *
     if (copy == NULL) {
         return STATUS_NO_MEMORY;
     }
-    settings_add_ring(&settings, ring);
+    settings_add_ring(&settings, SETTING_RING, ring);
+    if (state->ring != NULL) {
+        settings_add_ring(&settings, SETTING_RING_BEFORE, state->ring);
+    }
     if (mark_incomplete) {
         settings_add(&settings, SETTING_COMPLETE, 0);
     }
@@ -548,7 +562,7 @@ enum status store_state_restore(struct store_state *state, bool is_salvaging)
     settings_add(&settings, SETTING_COMPLETE, 0);
     settings_add(&settings, SETTING_SALVAGING, is_salvaging ? 1 : 0);
     if (state->ring != NULL) {
-        settings_add_ring(&settings, state->ring);
+        settings_add_ring(&settings, SETTING_RING, state->ring);
     }
     enum status status = settings_write(&settings, state->engine);
     pthread_mutex_unlock(&state->leasing);

@@ -93,7 +93,6 @@ static void release_payload(struct message *message)
         free(message->status_reply.stats);
         break;
     case MESSAGE_RING_REPLY:
-    case MESSAGE_RING_PUSH:
     case MESSAGE_JOIN_REPLY:
         free(message->ring);
         break;
@@ -122,7 +121,12 @@ static void release_payload(struct message *message)
     case MESSAGE_PREPARE_REPLY:
     case MESSAGE_PROOF:
     case MESSAGE_PROOF_REPLY:
+    case MESSAGE_RING_PUSH:
     case MESSAGE_RING_PUSH_REPLY:
+    case MESSAGE_REPLACE:
+    case MESSAGE_REPLACE_REPLY:
+    case MESSAGE_DROP_HINTS:
+    case MESSAGE_DROP_HINTS_REPLY:
         break;
     }
 }
@@ -171,6 +175,10 @@ static const struct {
     {MESSAGE_HINTS_REPLY, "hints_reply"},
     {MESSAGE_REPAIR, "repair"},
     {MESSAGE_REPAIR_REPLY, "repair_reply"},
+    {MESSAGE_REPLACE, "replace"},
+    {MESSAGE_REPLACE_REPLY, "replace_reply"},
+    {MESSAGE_DROP_HINTS, "drop_hints"},
+    {MESSAGE_DROP_HINTS_REPLY, "drop_hints_reply"},
     {MESSAGE_PING, "ping"},
     {MESSAGE_PING_REPLY, "ping_reply"},
     {MESSAGE_TREE, "tree"},
@@ -219,6 +227,8 @@ bool message_type_is_request(enum message_type type)
     case MESSAGE_JOIN:
     case MESSAGE_PREPARE:
     case MESSAGE_RING_PUSH:
+    case MESSAGE_REPLACE:
+    case MESSAGE_DROP_HINTS:
         return true;
     case MESSAGE_HELLO_REPLY:
     case MESSAGE_PROOF_REPLY:
@@ -239,6 +249,8 @@ bool message_type_is_request(enum message_type type)
     case MESSAGE_JOIN_REPLY:
     case MESSAGE_PREPARE_REPLY:
     case MESSAGE_RING_PUSH_REPLY:
+    case MESSAGE_REPLACE_REPLY:
+    case MESSAGE_DROP_HINTS_REPLY:
         break;
     }
     return false;

@@ -49,6 +49,10 @@ enum message_type {
     MESSAGE_HINTS_REPLY = 21,
     MESSAGE_REPAIR = 22, /* starts a full pass of anti-entropy, or asks how far it is */
     MESSAGE_REPAIR_REPLY = 23,
+    MESSAGE_REPLACE = 24, /* by hand: gives a lost member's place to who answers there */
+    MESSAGE_REPLACE_REPLY = 25,
+    MESSAGE_DROP_HINTS = 26, /* by hand: forgets what is kept for an owner */
+    MESSAGE_DROP_HINTS_REPLY = 27,
     /* What a coordinator asks of the replicas. */
     MESSAGE_REPLICA_GET = 30,
     MESSAGE_REPLICA_GET_REPLY = 31,
@@ -70,7 +74,7 @@ enum message_type {
     MESSAGE_JOIN_REPLY = 51,
     MESSAGE_PREPARE = 52, /* asks a member to hold writes still while the ring changes */
     MESSAGE_PREPARE_REPLY = 53,
-    MESSAGE_RING_PUSH = 54, /* a new ring state */
+    MESSAGE_RING_PUSH = 54, /* there is a new ring: ask for it */
     MESSAGE_RING_PUSH_REPLY = 55,
 };
 
@@ -193,6 +197,7 @@ struct message_tree {
 
 struct message_tree_reply {
     uint64_t hash[MERKLE_FANOUT];
+    bool is_complete; /* false: the copies are a refilling node's, and vouch for nothing */
 };
 
 /* The entries under `leaves`, in the order of merkle_entry_compare, behind the cursor. */
@@ -299,14 +304,36 @@ struct message_prepare {
     uint64_t epoch; /* of the ring that would be replaced */
     node_id proposer;
     node_id replaced; /* the member whose disk was lost; 0: a member is added */
+    bool by_hand;     /* replaced: somebody commanded it, whatever copies remain */
+};
+
+/* Whoever gets it asks the sender for the ring, over a connection of its own making. */
+struct message_ring_push {
+    uint64_t epoch;
+    node_id node; /* who has it */
+};
+
+/* The member whose place is given away, or whose refill shall end with what there is. */
+struct message_replace {
+    node_id member;
+};
+
+struct message_drop_hints {
+    node_id owner;
+};
+
+struct message_drop_hints_reply {
+    uint64_t count; /* dropped */
 };
 
 struct message {
     enum message_type type;
     uint64_t request_id; /* chosen by the requester, echoed in the reply */
     enum status status;  /* replies only */
-    uint64_t ring_epoch; /* requests between nodes and their replies; 0: not told */
-    struct blob *text;   /* replies: a sentence for people, or NULL */
+    /* Replies: the epoch of the sender's ring. Requests between nodes: what tells that ring
+     * from all others (ring_mark). 0: not told. */
+    uint64_t ring_epoch;
+    struct blob *text; /* replies: a sentence for people, or NULL */
     union {
         struct message_hello hello;
         struct message_proof proof;
@@ -317,8 +344,7 @@ struct message {
         struct message_list list;
         struct message_list_reply list_reply;
         struct message_status_reply status_reply;
-        struct ring
-            *ring; /* RING_REPLY, RING_PUSH, JOIN_REPLY: owned (malloc), valid or NULL */
+        struct ring *ring; /* RING_REPLY, JOIN_REPLY: owned (malloc), valid or NULL */
         struct message_replica_get replica_get;
         struct message_replica_get_reply replica_get_reply;
         struct message_replica_put replica_put;
@@ -332,6 +358,10 @@ struct message {
         struct message_repair_reply repair_reply;
         struct message_join join;
         struct message_prepare prepare;
+        struct message_ring_push ring_push;
+        struct message_replace replace;
+        struct message_drop_hints drop_hints;
+        struct message_drop_hints_reply drop_hints_reply;
     };
 };
 

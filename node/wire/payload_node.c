@@ -222,12 +222,13 @@ static void decode_join(struct reader *reader, struct message *message)
     reader_address(reader, false, message->join.member.address);
 }
 
-/* PREPARE: epoch, proposer, replaced */
+/* PREPARE: epoch, proposer, replaced, by_hand */
 static void encode_prepare(const struct message *message, struct writer *writer)
 {
     writer_uint(writer, message->prepare.epoch);
     writer_uint(writer, message->prepare.proposer);
     writer_uint(writer, message->prepare.replaced);
+    writer_bool(writer, message->prepare.by_hand);
 }
 
 static void decode_prepare(struct reader *reader, struct message *message)
@@ -235,13 +236,31 @@ static void decode_prepare(struct reader *reader, struct message *message)
     message->prepare.epoch = reader_uint(reader, 0, UINT64_MAX);
     message->prepare.proposer = reader_uint(reader, 1, UINT64_MAX);
     message->prepare.replaced = reader_uint(reader, 0, UINT64_MAX);
+    message->prepare.by_hand = reader_bool(reader);
 }
 
-/* RING_PUSH: ring */
+/* RING_PUSH: epoch, node */
+static void encode_ring_push(const struct message *message, struct writer *writer)
+{
+    writer_uint(writer, message->ring_push.epoch);
+    writer_uint(writer, message->ring_push.node);
+}
+
 static void decode_ring_push(struct reader *reader, struct message *message)
 {
-    payload_decode_ring(reader, message);
-    reader_require(reader, message->ring != NULL);
+    message->ring_push.epoch = reader_uint(reader, 1, UINT64_MAX);
+    message->ring_push.node = reader_uint(reader, 1, UINT64_MAX);
+}
+
+/* REPLACE: member */
+static void encode_replace(const struct message *message, struct writer *writer)
+{
+    writer_uint(writer, message->replace.member);
+}
+
+static void decode_replace(struct reader *reader, struct message *message)
+{
+    message->replace.member = reader_uint(reader, 1, UINT64_MAX);
 }
 
 const struct payload payload_node[PAYLOAD_NODE_COUNT] = {
@@ -258,8 +277,10 @@ const struct payload payload_node[PAYLOAD_NODE_COUNT] = {
      payload_decode_list_reply},
     {MESSAGE_JOIN, 2, encode_join, decode_join},
     {MESSAGE_JOIN_REPLY, 1, payload_encode_ring, payload_decode_ring},
-    {MESSAGE_PREPARE, 3, encode_prepare, decode_prepare},
+    {MESSAGE_PREPARE, 4, encode_prepare, decode_prepare},
     {MESSAGE_PREPARE_REPLY, 0, NULL, NULL},
-    {MESSAGE_RING_PUSH, 1, payload_encode_ring, decode_ring_push},
+    {MESSAGE_RING_PUSH, 2, encode_ring_push, decode_ring_push},
     {MESSAGE_RING_PUSH_REPLY, 0, NULL, NULL},
+    {MESSAGE_REPLACE, 1, encode_replace, decode_replace},
+    {MESSAGE_REPLACE_REPLY, 0, NULL, NULL},
 };

@@ -59,6 +59,28 @@ static void decode_hints_reply(struct reader *reader, struct message *message)
     }
 }
 
+/* DROP_HINTS: owner */
+static void encode_drop_hints(const struct message *message, struct writer *writer)
+{
+    writer_uint(writer, message->drop_hints.owner);
+}
+
+static void decode_drop_hints(struct reader *reader, struct message *message)
+{
+    message->drop_hints.owner = reader_uint(reader, 1, UINT64_MAX);
+}
+
+/* DROP_HINTS_REPLY: count */
+static void encode_drop_hints_reply(const struct message *message, struct writer *writer)
+{
+    writer_uint(writer, message->drop_hints_reply.count);
+}
+
+static void decode_drop_hints_reply(struct reader *reader, struct message *message)
+{
+    message->drop_hints_reply.count = reader_uint(reader, 0, UINT64_MAX);
+}
+
 /* REPAIR: start */
 static void encode_repair(const struct message *message, struct writer *writer)
 {
@@ -112,13 +134,14 @@ static void decode_tree(struct reader *reader, struct message *message)
     message->tree.bucket = (uint16_t)reader_uint(reader, 0, MERKLE_BUCKETS);
 }
 
-/* TREE_REPLY: [hash...] */
+/* TREE_REPLY: [hash...], is_complete */
 static void encode_tree_reply(const struct message *message, struct writer *writer)
 {
     writer_array(writer, MERKLE_FANOUT);
     for (size_t i = 0; i < MERKLE_FANOUT; i++) {
         writer_uint(writer, message->tree_reply.hash[i]);
     }
+    writer_bool(writer, message->tree_reply.is_complete);
 }
 
 static void decode_tree_reply(struct reader *reader, struct message *message)
@@ -128,6 +151,7 @@ static void decode_tree_reply(struct reader *reader, struct message *message)
     for (size_t i = 0; i < MERKLE_FANOUT; i++) {
         message->tree_reply.hash[i] = reader_uint(&array, 0, UINT64_MAX);
     }
+    message->tree_reply.is_complete = reader_bool(reader);
 }
 
 /* The part and the object's key of an entry: two fields of the array around them. */
@@ -282,9 +306,11 @@ const struct payload payload_repair[PAYLOAD_REPAIR_COUNT] = {
     {MESSAGE_PING, 0, NULL, NULL},
     {MESSAGE_PING_REPLY, 0, NULL, NULL},
     {MESSAGE_TREE, 2, encode_tree, decode_tree},
-    {MESSAGE_TREE_REPLY, 1, encode_tree_reply, decode_tree_reply},
+    {MESSAGE_TREE_REPLY, 2, encode_tree_reply, decode_tree_reply},
     {MESSAGE_TREE_KEYS, 4, encode_tree_keys, decode_tree_keys},
     {MESSAGE_TREE_KEYS_REPLY, 2, encode_tree_keys_reply, decode_tree_keys_reply},
     {MESSAGE_REAP, 5, encode_reap, decode_reap},
     {MESSAGE_REAP_REPLY, 0, NULL, NULL},
+    {MESSAGE_DROP_HINTS, 1, encode_drop_hints, decode_drop_hints},
+    {MESSAGE_DROP_HINTS_REPLY, 1, encode_drop_hints_reply, decode_drop_hints_reply},
 };

@@ -399,6 +399,69 @@ static void test_ring_replace_member__known_member__hands_over_its_partitions(vo
     }
 }
 
+/* `ring` with so many of its members replaced by new ones, and that much later. */
+static struct ring changed(const struct ring *ring, uint16_t count, uint64_t epochs)
+{
+    struct ring next = *ring;
+    for (uint16_t i = 0; i < count; i++) {
+        struct ring before = next;
+        assert_int_equal(ring_replace_member(&before, ring->members[i].id, 900000 + i, &next),
+                         STATUS_OK);
+    }
+    next.epoch = ring->epoch + epochs;
+    return next;
+}
+
+static void test_ring_follows__overlap_and_epoch__decide(void **state)
+{
+    (void)state;
+    struct ring three = ring_of(64, 3, 3);
+    struct ring one = ring_of(64, 3, 1);
+    struct ring next = changed(&three, 1, 1);
+    assert_true(ring_follows(&three, &next));
+    next = changed(&three, 1, 0);
+    assert_false(ring_follows(&three, &next));
+    next = changed(&three, 2, 2);
+    assert_true(ring_follows(&three, &next));
+    next = changed(&three, 2, 1); /* no two changes in one epoch */
+    assert_false(ring_follows(&three, &next));
+    next = changed(&three, 3, 100); /* nobody is known */
+    assert_false(ring_follows(&three, &next));
+    next = changed(&one, 1, 1); /* nobody there to overlap with */
+    assert_true(ring_follows(&one, &next));
+}
+
+static void test_ring_follows__another_cluster_q_or_n__does_not(void **state)
+{
+    (void)state;
+    struct ring ring = ring_of(64, 3, 3);
+    struct ring next = changed(&ring, 1, 1);
+    next.cluster_id++;
+    assert_false(ring_follows(&ring, &next));
+    next = changed(&ring, 1, 1);
+    next.replica_count = 2;
+    assert_false(ring_follows(&ring, &next));
+    next = ring_of(128, 3, 3);
+    next.epoch = ring.epoch + 1;
+    assert_false(ring_follows(&ring, &next));
+}
+
+static void test_ring_mark__other_ring_of_the_epoch__clashes(void **state)
+{
+    (void)state;
+    struct ring ring = ring_of(64, 3, 3);
+    struct ring same = ring_of(64, 3, 3);
+    struct ring other = ring;
+    other.owner[0] = (uint16_t)((other.owner[0] + 1) % 3);
+    struct ring later = changed(&ring, 1, 1);
+
+    assert_true(ring_mark(&ring) != 0);
+    assert_true(ring_mark(&ring) == ring_mark(&same));
+    assert_false(ring_marks_clash(ring_mark(&ring), ring_mark(&same)));
+    assert_true(ring_marks_clash(ring_mark(&ring), ring_mark(&other)));
+    assert_false(ring_marks_clash(ring_mark(&ring), ring_mark(&later)));
+}
+
 static void test_ring_replace_member__broken_rule__is_refused(void **state)
 {
     (void)state;
@@ -433,6 +496,9 @@ int main(void)
         cmocka_unit_test(test_ring_replicas__few_members__are_all),
         cmocka_unit_test(test_claim_all__more_members_than_replicas__is_distinct_and_balanced),
         cmocka_unit_test(test_ring_replace_member__known_member__hands_over_its_partitions),
+        cmocka_unit_test(test_ring_follows__overlap_and_epoch__decide),
+        cmocka_unit_test(test_ring_follows__another_cluster_q_or_n__does_not),
+        cmocka_unit_test(test_ring_mark__other_ring_of_the_epoch__clashes),
         cmocka_unit_test(test_ring_replace_member__broken_rule__is_refused),
         cmocka_unit_test(test_claim_all__greatest_rings__are_distinct_and_balanced),
         cmocka_unit_test(

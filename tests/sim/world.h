@@ -104,6 +104,8 @@ void world_run(struct world *world, uint64_t us);
 int world_ask(struct world *world, int node, struct message *request);
 /* The same for a request that the caller keeps. */
 int world_ask_copy(struct world *world, int node, const struct message *request);
+/* The same as somebody who has proved to be a node. */
+int world_ask_as_node(struct world *world, int node, struct message *request);
 bool world_answered(const struct world *world, int call);
 /* Moves the reply out and frees the call. STATUS_CLOSED stands for a broken connection. */
 void world_take(struct world *world, int call, struct message *ret_reply);

@@ -37,6 +37,13 @@ int world_ask(struct world *world, int node, struct message *request)
     return call;
 }
 
+int world_ask_as_node(struct world *world, int node, struct message *request)
+{
+    int call = world_ask(world, node, request);
+    world->calls[call].is_node = true;
+    return call;
+}
+
 bool world_answered(const struct world *world, int call)
 {
     return world->calls[call].done;

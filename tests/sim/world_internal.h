@@ -70,6 +70,7 @@ struct world_node {
 
 struct call {
     bool used, done;
+    bool is_node;  /* asked in the role of a node */
     uint32_t uses; /* so that a late answer does not meet the next call in its place */
     int node;
     struct message reply;

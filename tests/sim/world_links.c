@@ -154,6 +154,7 @@ void link_greet(struct world *world, struct item *item)
                                          .node = node->state.node,
                                          .forming = false};
     memcpy(hello.hello.address, node->address, ADDRESS_SIZE);
+    hello.ring_epoch = core_ring_mark(node->core);
     link->connection++;
     world_trace(world, item->node, "connects to n%d", to);
     send_on_link(world, item->node, item->peer, &hello);

@@ -113,7 +113,8 @@ static void take_message(struct world *world, struct item *item, struct message 
     struct event event = {.message = message};
     if (item->type == ITEM_REQUEST) {
         event.type = EVENT_REQUEST;
-        event.role = item->call >= 0 ? ROLE_CLIENT : ROLE_NODE;
+        bool is_client = item->call >= 0 && !world->calls[item->call].is_node;
+        event.role = is_client ? ROLE_CLIENT : ROLE_NODE;
         event.handle =
             item->call >= 0
                 ? (uint64_t)CLIENT_HANDLE + (uint64_t)item->uses * WORLD_CALLS_MAX +

@@ -287,6 +287,15 @@ static void test_state_save_ring__grown_ring__replaces_it(void **state)
     fixture_restart(fixture, false);
     assert_int_equal(fixture->identity.ring.member_count, 5);
     assert_memory_equal(&fixture->identity.ring, fixture_ring(5), sizeof(struct ring));
+
+    struct buffer key = {0};
+    struct buffer before = {0};
+    layout_setting(&key, "ring_before");
+    assert_int_equal(fixture->disk->operations->get(fixture->disk, buffer_slice(&key), &before),
+                     STATUS_OK);
+    assert_true(before.size > 0);
+    buffer_release(&key);
+    buffer_release(&before);
 }
 
 static void test_state_save_ring__other_partition_count__is_refused(void **state)

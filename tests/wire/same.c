@@ -231,7 +231,9 @@ static bool same_repair_payload(const struct message *a, const struct message *b
     case MESSAGE_TREE:
         return a->tree.partition == b->tree.partition && a->tree.bucket == b->tree.bucket;
     case MESSAGE_TREE_REPLY:
-        return memcmp(&a->tree_reply, &b->tree_reply, sizeof(a->tree_reply)) == 0;
+        return memcmp(a->tree_reply.hash, b->tree_reply.hash, sizeof(a->tree_reply.hash)) ==
+                   0 &&
+               a->tree_reply.is_complete == b->tree_reply.is_complete;
     case MESSAGE_TREE_KEYS:
         return same_tree_keys(&a->tree_keys, &b->tree_keys);
     case MESSAGE_TREE_KEYS_REPLY:
@@ -240,6 +242,30 @@ static bool same_repair_payload(const struct message *a, const struct message *b
         return a->reap.part == b->reap.part && same_blob(a->reap.key, b->reap.key) &&
                memcmp(a->reap.digest, b->reap.digest, DIGEST_SIZE) == 0 &&
                a->reap.deleted_us == b->reap.deleted_us && a->reap.drop == b->reap.drop;
+    }
+    return false;
+}
+
+static bool same_membership_payload(const struct message *a, const struct message *b)
+{
+    switch ((int)a->type) {
+    case MESSAGE_JOIN:
+        return a->join.member.id == b->join.member.id &&
+               strcmp(a->join.member.address, b->join.member.address) == 0;
+    case MESSAGE_PREPARE:
+        return a->prepare.epoch == b->prepare.epoch &&
+               a->prepare.proposer == b->prepare.proposer &&
+               a->prepare.replaced == b->prepare.replaced &&
+               a->prepare.by_hand == b->prepare.by_hand;
+    case MESSAGE_RING_PUSH:
+        return a->ring_push.epoch == b->ring_push.epoch &&
+               a->ring_push.node == b->ring_push.node;
+    case MESSAGE_REPLACE:
+        return a->replace.member == b->replace.member;
+    case MESSAGE_DROP_HINTS:
+        return a->drop_hints.owner == b->drop_hints.owner;
+    case MESSAGE_DROP_HINTS_REPLY:
+        return a->drop_hints_reply.count == b->drop_hints_reply.count;
     }
     return false;
 }
@@ -271,7 +297,6 @@ static bool same_payload(const struct message *a, const struct message *b)
     case MESSAGE_STATUS_REPLY:
         return same_status_reply(&a->status_reply, &b->status_reply);
     case MESSAGE_RING_REPLY:
-    case MESSAGE_RING_PUSH:
     case MESSAGE_JOIN_REPLY:
         return same_ring(a->ring, b->ring);
     case MESSAGE_REPLICA_GET:
@@ -293,12 +318,12 @@ static bool same_payload(const struct message *a, const struct message *b)
     case MESSAGE_REAP:
         return same_repair_payload(a, b);
     case MESSAGE_JOIN:
-        return a->join.member.id == b->join.member.id &&
-               strcmp(a->join.member.address, b->join.member.address) == 0;
     case MESSAGE_PREPARE:
-        return a->prepare.epoch == b->prepare.epoch &&
-               a->prepare.proposer == b->prepare.proposer &&
-               a->prepare.replaced == b->prepare.replaced;
+    case MESSAGE_RING_PUSH:
+    case MESSAGE_REPLACE:
+    case MESSAGE_DROP_HINTS:
+    case MESSAGE_DROP_HINTS_REPLY:
+        return same_membership_payload(a, b);
     case MESSAGE_STATUS:
     case MESSAGE_RING:
     case MESSAGE_HINTS:
@@ -309,6 +334,7 @@ static bool same_payload(const struct message *a, const struct message *b)
     case MESSAGE_PREPARE_REPLY:
     case MESSAGE_PROOF_REPLY:
     case MESSAGE_RING_PUSH_REPLY:
+    case MESSAGE_REPLACE_REPLY:
         return true;
     }
     return false;

@@ -55,6 +55,10 @@ const enum message_type sample_types[SAMPLE_TYPES] = {
     MESSAGE_TREE_KEYS_REPLY,
     MESSAGE_REAP,
     MESSAGE_REAP_REPLY,
+    MESSAGE_REPLACE,
+    MESSAGE_REPLACE_REPLY,
+    MESSAGE_DROP_HINTS,
+    MESSAGE_DROP_HINTS_REPLY,
 };
 
 struct sample sample_seeded(void)
@@ -583,6 +587,7 @@ static void sample_replica_payload(struct sample *sample, struct message *messag
         for (size_t i = 0; i < MERKLE_FANOUT; i++) {
             message->tree_reply.hash[i] = sample_number(sample);
         }
+        message->tree_reply.is_complete = sample_chance(sample, 50);
         break;
     case MESSAGE_TREE_KEYS:
         sample_tree_keys(sample, &message->tree_keys);
@@ -609,6 +614,33 @@ static void sample_prepare(struct sample *sample, struct message_prepare *prepar
     prepare->epoch = sample_number(sample);
     prepare->proposer = 1 + sample_number(sample) / 2;
     prepare->replaced = sample_number(sample);
+    prepare->by_hand = sample_chance(sample, 50);
+}
+
+static void sample_membership_payload(struct sample *sample, struct message *message)
+{
+    switch ((int)message->type) {
+    case MESSAGE_JOIN:
+        message->join.member.id = 1 + sample_number(sample) / 2;
+        sample_address(sample, message->join.member.address);
+        break;
+    case MESSAGE_PREPARE:
+        sample_prepare(sample, &message->prepare);
+        break;
+    case MESSAGE_RING_PUSH:
+        message->ring_push.epoch = 1 + sample_number(sample) / 2;
+        message->ring_push.node = 1 + sample_number(sample) / 2;
+        break;
+    case MESSAGE_REPLACE:
+        message->replace.member = 1 + sample_number(sample) / 2;
+        break;
+    case MESSAGE_DROP_HINTS:
+        message->drop_hints.owner = 1 + sample_number(sample) / 2;
+        break;
+    case MESSAGE_DROP_HINTS_REPLY:
+        message->drop_hints_reply.count = sample_number(sample);
+        break;
+    }
 }
 
 static void sample_payload(struct sample *sample, struct message *message)
@@ -642,19 +674,17 @@ static void sample_payload(struct sample *sample, struct message *message)
     case MESSAGE_STATUS_REPLY:
         sample_status(sample, &message->status_reply);
         break;
-    case MESSAGE_RING_PUSH:
-        message->ring = sample_ring(sample);
-        break;
     case MESSAGE_RING_REPLY:
     case MESSAGE_JOIN_REPLY:
         message->ring = sample_chance(sample, 80) ? sample_ring(sample) : NULL;
         break;
     case MESSAGE_JOIN:
-        message->join.member.id = 1 + sample_number(sample) / 2;
-        sample_address(sample, message->join.member.address);
-        break;
     case MESSAGE_PREPARE:
-        sample_prepare(sample, &message->prepare);
+    case MESSAGE_RING_PUSH:
+    case MESSAGE_REPLACE:
+    case MESSAGE_DROP_HINTS:
+    case MESSAGE_DROP_HINTS_REPLY:
+        sample_membership_payload(sample, message);
         break;
     case MESSAGE_PROOF:
     case MESSAGE_REPLICA_GET:
@@ -680,6 +710,7 @@ static void sample_payload(struct sample *sample, struct message *message)
     case MESSAGE_PREPARE_REPLY:
     case MESSAGE_PROOF_REPLY:
     case MESSAGE_RING_PUSH_REPLY:
+    case MESSAGE_REPLACE_REPLY:
         break;
     }
 }

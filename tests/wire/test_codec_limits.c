@@ -169,9 +169,9 @@ static struct message hello(enum role role, uint16_t seed_count)
     return message;
 }
 
-static struct message ring_push(uint16_t partitions, uint16_t member_count)
+static struct message ring_reply(uint16_t partitions, uint16_t member_count)
 {
-    struct message message = {.type = MESSAGE_RING_PUSH};
+    struct message message = {.type = MESSAGE_RING_REPLY};
     struct member members[MEMBERS_MAX];
 
     for (uint16_t i = 0; i < member_count; i++) {
@@ -537,25 +537,43 @@ static void test_codec_prepare__replaced__is_any_node_or_none(void **state)
     assert_false(with(message, "5", nil()));
 }
 
+static void test_codec_by_hand__members_and_owners__are_nodes(void **state)
+{
+    struct message push = {.type = MESSAGE_RING_PUSH, .ring_push = {.epoch = 1, .node = 1}};
+    struct message replace = {.type = MESSAGE_REPLACE, .replace.member = 1};
+    struct message drop = {.type = MESSAGE_DROP_HINTS, .drop_hints.owner = 1};
+    struct message prepare = {.type = MESSAGE_PREPARE, .prepare.proposer = 1};
+
+    (void)state;
+    assert_true(plain(push));
+    assert_false(with(push, "3", number(0)));
+    assert_false(with(push, "4", number(0)));
+    assert_true(with(replace, "3", number(UINT64_MAX)));
+    assert_false(with(replace, "3", number(0)));
+    assert_true(with(drop, "3", number(UINT64_MAX)));
+    assert_false(with(drop, "3", number(0)));
+    assert_false(with(prepare, "6", number(1)));
+}
+
 static void test_codec_ring__rules_of_rings__are_checked(void **state)
 {
     struct message empty_reply = {.type = MESSAGE_RING_REPLY};
 
     (void)state;
-    assert_true(plain(ring_push(PARTITIONS_MAX, MEMBERS_MAX)));
+    assert_true(plain(ring_reply(PARTITIONS_MAX, MEMBERS_MAX)));
     assert_true(plain(empty_reply));
-    assert_false(with(ring_push(8, 3), "3", nil())); /* a push brings one */
-    assert_false(with(ring_push(8, 3), "3.0", number(0)));
-    assert_false(with(ring_push(8, 3), "3.2", number(16))); /* more than owners */
-    assert_false(with(ring_push(8, 3), "3.2", number(0)));
-    assert_false(with(ring_push(8, 3), "3.3", number(0)));
-    assert_false(with(ring_push(8, 3), "3.3", number(REPLICAS_MAX + 1)));
-    assert_false(with(ring_push(8, 3), "3.4.0.0", number(0)));
-    assert_false(with(ring_push(8, 3), "3.4.0.0", number(4))); /* the second one's id */
-    assert_false(with(ring_push(8, 3), "3.4.0.1", string_of("member1:7450")));
-    assert_false(with(ring_push(8, 3), "3.5.7", number(3))); /* no such member */
-    assert_false(with_more(ring_push(8, 3), "3.5", number(0)));
-    assert_false(with_more(ring_push(PARTITIONS_MAX, MEMBERS_MAX), "3.4",
+    assert_true(with(ring_reply(8, 3), "5", nil()));
+    assert_false(with(ring_reply(8, 3), "5.0", number(0)));
+    assert_false(with(ring_reply(8, 3), "5.2", number(16))); /* more than owners */
+    assert_false(with(ring_reply(8, 3), "5.2", number(0)));
+    assert_false(with(ring_reply(8, 3), "5.3", number(0)));
+    assert_false(with(ring_reply(8, 3), "5.3", number(REPLICAS_MAX + 1)));
+    assert_false(with(ring_reply(8, 3), "5.4.0.0", number(0)));
+    assert_false(with(ring_reply(8, 3), "5.4.0.0", number(4))); /* the second one's id */
+    assert_false(with(ring_reply(8, 3), "5.4.0.1", string_of("member1:7450")));
+    assert_false(with(ring_reply(8, 3), "5.5.7", number(3))); /* no such member */
+    assert_false(with_more(ring_reply(8, 3), "5.5", number(0)));
+    assert_false(with_more(ring_reply(PARTITIONS_MAX, MEMBERS_MAX), "5.4",
                            slice_of("\222\001\243a:1", 6)));
 }
 
@@ -670,6 +688,7 @@ int main(void)
         cmocka_unit_test(test_codec_join__addresses__are_host_and_port),
         cmocka_unit_test(test_codec_prepare__proposer__is_a_node),
         cmocka_unit_test(test_codec_prepare__replaced__is_any_node_or_none),
+        cmocka_unit_test(test_codec_by_hand__members_and_owners__are_nodes),
         cmocka_unit_test(test_codec_ring__rules_of_rings__are_checked),
         cmocka_unit_test(test_codec_replica_get_reply__digest_or_object__never_both),
         cmocka_unit_test(test_codec_replica_put__object_fits_key_and_parts),

@@ -168,6 +168,7 @@ static void test_codec_tree_reply__hashes__are_just_so_many(void **state)
         writer_uint(&writer, 1);
     }
     assert_false(with(reply, "5", limit_element()));
+    assert_false(with(reply, "6", number(1)));
 }
 
 static void test_codec_tree_keys__fields__are_checked(void **state)
