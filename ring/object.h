@@ -41,6 +41,12 @@ struct attributes {
     int64_t changed_ns;
     uint64_t size;    /* bytes of content */
     uint64_t file_id; /* random, kept through overwrites and renames; 0 if unknown */
+    /* When the name appeared in its directory: made, or renamed to. Kept through overwrites; 0
+     * lets the coordinator fill it in. */
+    int64_t named_ns;
+    /* Of a directory: when modified_ns was set by utimes and its like. Names that appeared or
+     * vanished later make it later. */
+    int64_t modified_set_ns;
 };
 
 struct version {

@@ -19,6 +19,20 @@ struct row {
 
 /* By name, then kind: the order of the store and of listings. */
 int row_compare(const struct row *a, const struct row *b);
+/*
+ * When the name of the row (a projection or an object; NULL: none) appeared or vanished last,
+ * microseconds; 0: never, as far as is known. The same for all copies that are equal. A name
+ * that is overwritten neither appears nor vanishes.
+ */
+uint64_t row_names_us(const struct object *row);
+/*
+ * When the name of a value that is put over `current` (NULL: none) appeared, for its named_ns:
+ * as its client says; or else as the newest version of this copy says; or else now. `counter`
+ * is that of the put. Nothing appears in the future, or its directory's times would stand still
+ * until then.
+ */
+int64_t row_named_ns(const struct object *current, const struct attributes *value,
+                     uint64_t counter);
 /* Drops what `row` owns and zeroes it. */
 void row_release(struct row *row);
 /* Drops `count` rows and the array. */

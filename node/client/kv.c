@@ -17,11 +17,22 @@ static const struct kv_options *options_or_default(const struct kv_options *opti
 enum status kv_get(struct kv *kv, struct slice key, const struct kv_options *options,
                    struct object **ret_object)
 {
+    uint64_t ignored;
     assert(kv && ret_object);
     if (!key_is_valid(key)) {
         return STATUS_BAD_KEY;
     }
-    return kv->operations->get(kv, key, options_or_default(options), ret_object);
+    return kv->operations->get(kv, key, options_or_default(options), ret_object, &ignored);
+}
+
+enum status kv_get_directory(struct kv *kv, struct slice key, const struct kv_options *options,
+                             struct object **ret_object, uint64_t *ret_names_us)
+{
+    assert(kv && ret_object && ret_names_us);
+    if (!key_is_valid(key) || !key_is_directory(key)) {
+        return STATUS_BAD_KEY;
+    }
+    return kv->operations->get(kv, key, options_or_default(options), ret_object, ret_names_us);
 }
 
 /* The rules of the protocol for a value: a node would refuse it too, but a mount must not send

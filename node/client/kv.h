@@ -92,7 +92,7 @@ uint32_t kv_limits_wait_ms(uint32_t wanted_ms);
 
 struct kv_operations {
     enum status (*get)(struct kv *kv, struct slice key, const struct kv_options *options,
-                       struct object **ret_object);
+                       struct object **ret_object, uint64_t *ret_names_us);
     enum status (*put)(struct kv *kv, const struct kv_put *put,
                        const struct kv_options *options, struct object **ret_row);
     enum status (*list)(struct kv *kv, const struct kv_list *list,
@@ -114,6 +114,12 @@ struct kv {
  */
 MUST_CHECK enum status kv_get(struct kv *kv, struct slice key, const struct kv_options *options,
                               struct object **ret_object);
+
+/* The same of a directory; also, with STATUS_OK and STATUS_NOT_FOUND, when a name in it
+ * appeared or vanished last, microseconds since 1970, 0: never (row_names_us). */
+MUST_CHECK enum status kv_get_directory(struct kv *kv, struct slice key,
+                                        const struct kv_options *options,
+                                        struct object **ret_object, uint64_t *ret_names_us);
 
 /*
  * Writes a key. STATUS_OK once W copies are acknowledged; *ret_row (may be NULL if not wanted)

@@ -52,7 +52,8 @@ static enum status check_get(const struct cluster_request *request, const struct
 }
 
 static enum status cluster_get(struct kv *kv, struct slice key,
-                               const struct kv_options *options, struct object **ret_object)
+                               const struct kv_options *options, struct object **ret_object,
+                               uint64_t *ret_names_us)
 {
     struct cluster *cluster = cluster_of(kv);
     struct message message = {.type = MESSAGE_GET};
@@ -74,6 +75,7 @@ static enum status cluster_get(struct kv *kv, struct slice key,
     if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
         *ret_object = reply.get_reply.object;
         reply.get_reply.object = NULL;
+        *ret_names_us = reply.get_reply.names_us;
         message_release(&reply);
     }
     message_release(&message);

@@ -136,10 +136,22 @@ static enum status update(struct memory *memory, struct slice key, const struct 
     struct object *current = entry ? entry->object : NULL;
     uint64_t floor = object_counter_floor(current, &update->context, memory->counter);
     memory->counter = (floor > memory->counter ? floor : memory->counter) + 1;
+    /* The time is what clients say: they have a clock. */
+    int64_t said_us = update->value ? update->value->attributes.named_ns / 1000 : 0;
+    if (said_us > 0 && (uint64_t)said_us >= memory->counter) {
+        memory->counter = (uint64_t)said_us + 1;
+    }
+    struct update filled = *update;
+    struct version value;
+    if (update->value) {
+        value = *update->value;
+        value.attributes.named_ns = row_named_ns(current, &value.attributes, memory->counter);
+        filled.value = &value;
+    }
     struct coordinator coordinator = {.node = NODE_HERE, .counter = memory->counter};
 
     struct object *object = NULL;
-    enum status status = object_update(current, update, &coordinator, &object);
+    enum status status = object_update(current, &filled, &coordinator, &object);
     if (status != STATUS_OK) {
         return status;
     }
@@ -226,8 +238,24 @@ static bool take(unsigned *count)
     return true;
 }
 
+/* When a name in the directory appeared or vanished last; 0 for other keys. */
+static uint64_t names_us(const struct memory *memory, struct slice key)
+{
+    struct place first = {.directory = key, .kind = ROW_DIRECTORY};
+    uint64_t latest_us = 0;
+    for (size_t i = find_place(memory, &first); i < memory->count; i++) {
+        struct place place = place_of(blob_slice(memory->entries[i].key));
+        if (!slice_equal(place.directory, key)) {
+            break;
+        }
+        uint64_t row_us = row_names_us(memory->entries[i].object);
+        latest_us = row_us > latest_us ? row_us : latest_us;
+    }
+    return latest_us;
+}
+
 static enum status memory_get(struct kv *kv, struct slice key, const struct kv_options *options,
-                              struct object **ret_object)
+                              struct object **ret_object, uint64_t *ret_names_us)
 {
     (void)options;
     struct memory *memory = memory_of(kv);
@@ -239,6 +267,7 @@ static enum status memory_get(struct kv *kv, struct slice key, const struct kv_o
     } else {
         struct entry *entry = find_entry(memory, key);
         *ret_object = entry ? object_ref(entry->object) : NULL;
+        *ret_names_us = key_is_directory(key) ? names_us(memory, key) : 0;
         status = object_is_live(*ret_object) ? STATUS_OK : STATUS_NOT_FOUND;
     }
     pthread_mutex_unlock(&memory->lock);

@@ -179,6 +179,19 @@ void get_start_heal(struct core *core, struct blob *key)
     get_check(core, request);
 }
 
+/* When a name in the directory appeared or vanished last, by all that answered. */
+static uint64_t get_names_us(const struct request *request)
+{
+    uint64_t names_us = 0;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        const struct leg *leg = &request->leg[i];
+        if (leg->state == LEG_DONE && leg->names_us > names_us) {
+            names_us = leg->names_us;
+        }
+    }
+    return names_us;
+}
+
 static void get_end(struct core *core, struct request *request, enum status status,
                     struct object *object, uint8_t answers)
 {
@@ -190,6 +203,7 @@ static void get_end(struct core *core, struct request *request, enum status stat
     struct message *message = request_reply(core, request, MESSAGE_GET_REPLY, status);
     message->get_reply.object = object_ref(object);
     message->get_reply.answers = answers;
+    message->get_reply.names_us = get_names_us(request);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
         core->stats.gets_failed++;
     }
@@ -367,6 +381,7 @@ void get_on_stored(struct core *core, struct request *request, struct store_resu
         } else if (result->status == STATUS_OK) {
             leg->state = LEG_DONE;
             leg_take_object(core, request, leg, result->object);
+            leg->names_us = result->names_us;
         } else {
             leg->state = LEG_FAILED;
         }
@@ -380,6 +395,7 @@ void get_on_reply(struct core *core, struct request *request, uint8_t i,
     struct leg *leg = &request->leg[i];
     struct message_replica_get_reply *reply = &message->replica_get_reply;
     bool is_reply = message->type == MESSAGE_REPLICA_GET_REPLY;
+    leg->names_us = is_reply ? reply->names_us : 0;
     if (is_reply && leg->is_hint && message->status == STATUS_NOT_FOUND) {
         leg->state = planted(PLANTED_EMPTY_COUNTS) ? LEG_DONE : LEG_EMPTY;
         leg->has_object = planted(PLANTED_EMPTY_COUNTS);

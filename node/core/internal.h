@@ -105,6 +105,7 @@ struct leg {
     bool has_object; /* get: `object` is the whole answer (NULL: the replica has none) */
     uint8_t digest[DIGEST_SIZE];
     struct object *object;
+    uint64_t names_us; /* get of a directory: as the replica knows it */
     struct message_list_reply list;
 };
 

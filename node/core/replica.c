@@ -181,6 +181,7 @@ void replica_on_stored(struct core *core, struct request *request, struct store_
     }
     switch ((int)request->replica.type) {
     case MESSAGE_REPLICA_GET_REPLY:
+        message->replica_get_reply.names_us = result->names_us;
         if (request->replica.digest_only) {
             message->replica_get_reply.has_digest = true;
             object_digest(result->object, message->replica_get_reply.digest);

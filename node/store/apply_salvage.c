@@ -47,6 +47,18 @@ static bool record_is_good(void *context, struct slice key, struct slice value)
     return status == STATUS_OK || status == STATUS_NO_MEMORY;
 }
 
+/* What a lost one said is known to the other replicas of the directory. */
+static bool names_are_good(void *context, struct slice key, struct slice value)
+{
+    enum { HEAD_SIZE = 3 }; /* n, PARTITION */
+    uint64_t names_us = 0;
+
+    (void)context;
+    return key.size > HEAD_SIZE &&
+           key_is_directory(slice_of(key.data + HEAD_SIZE, key.size - HEAD_SIZE)) &&
+           number_decode(value, &names_us);
+}
+
 /* Row and revival intents. What a lost one stood for is found by comparing with others. */
 static bool intent_is_good(void *context, struct slice key, struct slice value)
 {
@@ -64,6 +76,9 @@ static enum status drop_unreadable(struct store_state *state, uint64_t *ret_drop
 
     if (status == STATUS_OK) {
         status = sweep(state->engine, 'r', record_is_good, &check, ret_dropped);
+    }
+    if (status == STATUS_OK) {
+        status = sweep(state->engine, 'n', names_are_good, NULL, ret_dropped);
     }
     if (status == STATUS_OK) {
         status = sweep(state->engine, INTENT_ROW, intent_is_good, NULL, ret_dropped);

@@ -24,6 +24,7 @@ struct plan {
     uint64_t stamp;        /* for all intents of this request; 0: none taken yet */
     size_t object_index;   /* entries of the batch, each with the flag below */
     size_t row_index;
+    size_t names_index;
     size_t row_intent_index;
     size_t self_index;
     size_t parent_index;
@@ -31,6 +32,7 @@ struct plan {
     bool has_object;
     bool has_row;
     bool has_row_intent;
+    uint64_t names_us;   /* what the directory's record is to be; 0: it stays */
     bool revives_self;   /* the key is a directory that is not live */
     bool revives_parent; /* a live row under a directory that is not live */
 };
@@ -145,6 +147,39 @@ static enum status directory_is_live(const struct plan *plan, struct slice direc
     return STATUS_OK;
 }
 
+static enum status load_names(struct store_state *state, struct batch *batch,
+                              struct slice directory, size_t *ret_index)
+{
+    struct buffer buffer = {0};
+    enum status status = STATUS_NO_MEMORY;
+
+    layout_names(&buffer, state->partition_count, directory);
+    if (!buffer.failed) {
+        status = batch_load_stamp(batch, buffer_slice(&buffer), ret_index);
+    }
+    buffer_release(&buffer);
+    return status;
+}
+
+/*
+ * What the row that is about to be written says of its directory's times. Only ever later, from
+ * what equal rows say alike, so that replicas agree as their rows do; a row that is reaped
+ * leaves its trace.
+ */
+static enum status plan_names(struct plan *plan)
+{
+    uint64_t known_us = 0;
+    uint64_t names_us = row_names_us(plan->row);
+    enum status status =
+        load_names(plan->state, plan->batch, key_directory(plan->key), &plan->names_index);
+
+    if (status == STATUS_OK) {
+        (void)batch_stamp(plan->batch, plan->names_index, &known_us);
+        plan->names_us = names_us > known_us ? names_us : 0;
+    }
+    return status;
+}
+
 /* Merges the projection of `incoming` into the key's row. */
 static enum status plan_row(struct plan *plan, struct object *incoming)
 {
@@ -160,7 +195,7 @@ static enum status plan_row(struct plan *plan, struct object *incoming)
     plan->row = object_merge(batch_object(plan->batch, plan->row_index), projection);
     object_unref(projection);
     plan->has_row = true;
-    return plan->row == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+    return plan->row == NULL ? STATUS_NO_MEMORY : plan_names(plan);
 }
 
 static enum status take_stamp(struct plan *plan)
@@ -235,6 +270,9 @@ static void plan_carry_out(const struct plan *plan, struct store_result *result)
     if (plan->has_row) {
         set_if_changed(plan, plan->row_index, plan->row);
     }
+    if (plan->names_us > 0) {
+        batch_set_stamp(plan->batch, plan->names_index, plan->names_us);
+    }
     if (plan->has_row_intent) {
         batch_set_stamp(plan->batch, plan->row_intent_index, plan->stamp);
         result->intent_stamp = plan->stamp;
@@ -253,12 +291,13 @@ static void plan_carry_out(const struct plan *plan, struct store_result *result)
 static enum status plan_update(struct plan *plan, struct object *current,
                                const struct message_put *put)
 {
+    struct version value = put->value;
     struct update update = {
         .mode = put->mode,
         .context = {.count = put->context_count, .pair = put->context},
         .dots = put->dots,
         .dot_count = put->dot_count,
-        .value = put->has_value ? &put->value : NULL,
+        .value = put->has_value ? &value : NULL,
     };
     uint64_t floor = object_counter_floor(current, &update.context, plan->wall_us);
     enum status status = store_state_counter(plan->state, floor, plan->wall_us, &plan->stamp);
@@ -266,6 +305,7 @@ static enum status plan_update(struct plan *plan, struct object *current,
     if (status != STATUS_OK) {
         return status;
     }
+    value.attributes.named_ns = row_named_ns(current, &value.attributes, plan->stamp);
     struct coordinator coordinator = {
         .node = plan->state->node,
         .counter = plan->stamp,
@@ -500,11 +540,22 @@ enum status apply_project(struct store_state *state, struct batch *batch,
 enum status apply_get(struct store_state *state, struct batch *batch,
                       const struct store_request *request, struct store_result *ret_result)
 {
+    struct slice key = blob_slice(request->key);
+    size_t names = 0;
     size_t index = 0;
-    enum status status = load_object(state, batch, blob_slice(request->key), &index);
+    enum status status = STATUS_OK;
 
+    if (key_is_directory(key)) {
+        status = load_names(state, batch, key, &names);
+    }
+    if (status == STATUS_OK) {
+        status = load_object(state, batch, key, &index);
+    }
     if (status != STATUS_OK) {
         return status;
+    }
+    if (key_is_directory(key)) {
+        (void)batch_stamp(batch, names, &ret_result->names_us);
     }
     struct object *object = batch_object(batch, index);
     if (object != NULL) {

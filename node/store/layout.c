@@ -74,6 +74,16 @@ bool layout_parse_row(struct slice row_key, size_t prefix_size, struct slice *re
     return true;
 }
 
+void layout_names(struct buffer *buffer, uint16_t partition_count, struct slice directory)
+{
+    assert(partition_count > 0);
+    assert(key_is_directory(directory));
+
+    buffer_append_byte(buffer, 'n');
+    append_partition(buffer, partition_count, directory);
+    buffer_append_slice(buffer, directory);
+}
+
 void layout_intent(struct buffer *buffer, char kind, struct slice key)
 {
     assert(kind == 'i' || kind == 'v');

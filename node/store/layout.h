@@ -6,6 +6,8 @@
  *   o PARTITION KEY                   an object; the partition of MD5(KEY)
  *   r PARTITION DIRECTORY 00 NAME 00 KIND
  *                                     a row; the partition of MD5(DIRECTORY)
+ *   n PARTITION DIRECTORY             when a name in the directory appeared or vanished last, by
+ *                                     all rows that this copy ever had (value: microseconds)
  *   i KEY                             a row intent (value: stamp)
  *   v KEY                             a revival intent (value: stamp)
  *   t PARTITION LEAF                  a leaf of the partition's Merkle tree that is not 0
@@ -50,6 +52,7 @@ void layout_rows(struct buffer *buffer, uint16_t partition_count, struct slice d
  * malformed. */
 bool layout_parse_row(struct slice row_key, size_t prefix_size, struct slice *ret_name,
                       enum row_kind *ret_kind);
+void layout_names(struct buffer *buffer, uint16_t partition_count, struct slice directory);
 void layout_intent(struct buffer *buffer, char kind, struct slice key);
 void layout_setting(struct buffer *buffer, const char *name);
 /* The prefix of all objects (MERKLE_OBJECT) or rows of a partition. */

@@ -157,6 +157,8 @@ struct store_result {
         status; /* OK, CORRUPT, IO, NO_SPACE, NO_MEMORY, TOO_MANY_VERSIONS, BUSY, CLOSED */
     struct object *object; /* GET (NULL: none), COORDINATE and MERGE: the copy after it;
                               FIND_LIVE_ROW: the row */
+    uint64_t names_us; /* GET of a directory: when a name in it appeared or vanished last, as
+                          far as this copy knows; else 0 */
     uint64_t intent_stamp; /* COORDINATE with_intent: the stamp it left */
     bool is_bad_copy;      /* CORRUPT: a content does not match its hash. It concerns this key's
                               copy alone: the database is sound */

@@ -110,6 +110,7 @@ struct message_get {
 struct message_get_reply {
     struct object *object; /* NULL if the key was never seen; a tombstone with NOT_FOUND */
     uint8_t answers;       /* replicas that agreed or were merged */
+    uint64_t names_us;     /* of a directory: when a name in it appeared or vanished last; 0 */
 };
 
 struct message_put {
@@ -171,6 +172,7 @@ struct message_replica_get_reply {
     bool has_digest; /* else `object` is the answer, NULL if there is none */
     uint8_t digest[DIGEST_SIZE];
     struct object *object;
+    uint64_t names_us; /* as in GET_REPLY, as far as this replica knows */
 };
 
 /* Which of a key's two objects a replica write is for. */

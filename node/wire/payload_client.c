@@ -50,11 +50,12 @@ static void decode_get(struct reader *reader, struct message *message)
     read_hops_and_deadline(reader, &get->hops, &get->deadline_ms);
 }
 
-/* GET_REPLY: object or nil, answers */
+/* GET_REPLY: object or nil, answers, names */
 static void encode_get_reply(const struct message *message, struct writer *writer)
 {
     payload_write_object(writer, message->get_reply.object);
     writer_uint(writer, message->get_reply.answers);
+    writer_uint(writer, message->get_reply.names_us);
 }
 
 static void decode_get_reply(struct reader *reader, struct message *message)
@@ -64,6 +65,7 @@ static void decode_get_reply(struct reader *reader, struct message *message)
     message->get_reply.object = object;
     reader_require(reader, object == NULL || payload_is_whole(object));
     message->get_reply.answers = (uint8_t)reader_uint(reader, 0, UINT8_MAX);
+    message->get_reply.names_us = reader_uint(reader, 0, UINT64_MAX);
 }
 
 /* The value of a put: write id, attributes, content or nil, user attributes or nil. Its size is
@@ -405,7 +407,7 @@ static void decode_status_reply(struct reader *reader, struct message *message)
 
 const struct payload payload_client[PAYLOAD_CLIENT_COUNT] = {
     {MESSAGE_GET, 4, encode_get, decode_get},
-    {MESSAGE_GET_REPLY, 2, encode_get_reply, decode_get_reply},
+    {MESSAGE_GET_REPLY, 3, encode_get_reply, decode_get_reply},
     {MESSAGE_PUT, 9, encode_put, decode_put},
     {MESSAGE_PUT_REPLY, 1, encode_put_reply, decode_put_reply},
     {MESSAGE_LIST, LIST_FIELDS, payload_encode_list, payload_decode_list},

@@ -117,7 +117,7 @@ static void decode_replica_get(struct reader *reader, struct message *message)
     message->replica_get.for_repair = reader_bool(reader);
 }
 
-/* REPLICA_GET_REPLY: digest or nil, object or nil; never both */
+/* REPLICA_GET_REPLY: digest or nil, object or nil (never both), names */
 static void encode_replica_get_reply(const struct message *message, struct writer *writer)
 {
     const struct message_replica_get_reply *reply = &message->replica_get_reply;
@@ -129,6 +129,7 @@ static void encode_replica_get_reply(const struct message *message, struct write
         writer_nil(writer);
         payload_write_object(writer, reply->object);
     }
+    writer_uint(writer, reply->names_us);
 }
 
 static void decode_replica_get_reply(struct reader *reader, struct message *message)
@@ -139,10 +140,11 @@ static void decode_replica_get_reply(struct reader *reader, struct message *mess
     if (reply->has_digest) {
         reader_copy(reader, reply->digest, DIGEST_SIZE);
         reader_require(reader, reader_skip_nil(reader));
-        return;
+    } else {
+        reply->object = payload_read_object_or_nil(reader);
+        reader_require(reader, reply->object == NULL || payload_is_whole(reply->object));
     }
-    reply->object = payload_read_object_or_nil(reader);
-    reader_require(reader, reply->object == NULL || payload_is_whole(reply->object));
+    reply->names_us = reader_uint(reader, 0, UINT64_MAX);
 }
 
 /* REPLICA_PUT: key, object, parts, sync, hint_for, leave_intent */
@@ -269,7 +271,7 @@ const struct payload payload_node[PAYLOAD_NODE_COUNT] = {
     {MESSAGE_PROOF, 1, encode_proof, decode_proof},
     {MESSAGE_PROOF_REPLY, 0, NULL, NULL},
     {MESSAGE_REPLICA_GET, 4, encode_replica_get, decode_replica_get},
-    {MESSAGE_REPLICA_GET_REPLY, 2, encode_replica_get_reply, decode_replica_get_reply},
+    {MESSAGE_REPLICA_GET_REPLY, 3, encode_replica_get_reply, decode_replica_get_reply},
     {MESSAGE_REPLICA_PUT, 6, encode_replica_put, decode_replica_put},
     {MESSAGE_REPLICA_PUT_REPLY, 0, NULL, NULL},
     {MESSAGE_REPLICA_LIST, LIST_FIELDS + 1, encode_replica_list, decode_replica_list},

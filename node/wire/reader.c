@@ -271,4 +271,6 @@ void reader_attributes(struct reader *reader, struct attributes *ret_attributes)
     /* Sizes travel on to the kernel as signed numbers. */
     ret->size = reader_uint(reader, 0, INT64_MAX);
     ret->file_id = reader_uint(reader, 0, UINT64_MAX);
+    ret->named_ns = reader_int(reader);
+    ret->modified_set_ns = reader_int(reader);
 }

@@ -100,6 +100,8 @@ void writer_attributes(struct writer *writer, const struct attributes *attribute
     writer_int(writer, attributes->changed_ns);
     writer_uint(writer, attributes->size);
     writer_uint(writer, attributes->file_id);
+    writer_int(writer, attributes->named_ns);
+    writer_int(writer, attributes->modified_set_ns);
 }
 
 size_t writer_bytes_begin(struct writer *writer)

@@ -104,6 +104,22 @@ enum status ask_get(struct world *world, int node, const char *key, struct objec
     return status;
 }
 
+enum status ask_names_us(struct world *world, int node, const char *directory,
+                         uint64_t *ret_names_us)
+{
+    struct message message = {.type = MESSAGE_GET, .request_id = 4};
+    message.get.key = blob_of(directory);
+    message.get.deadline_ms = 5000;
+    struct message reply = {0};
+    if (!world_wait(world, world_ask(world, node, &message), ASK_LIMIT_US, &reply)) {
+        return STATUS_TIMEOUT;
+    }
+    enum status status = reply.status;
+    *ret_names_us = reply.get_reply.names_us;
+    message_release(&reply);
+    return status;
+}
+
 static void append(char *text, size_t size, struct slice bytes, const char *end)
 {
     size_t used = strlen(text);

@@ -19,6 +19,9 @@ int ask_put_later(struct world *world, int node, const char *key, const char *te
                   const struct object *context);
 /* ret_object may be a tombstone or NULL with STATUS_NOT_FOUND. */
 enum status ask_get(struct world *world, int node, const char *key, struct object **ret_object);
+/* When a name in the directory appeared or vanished last; whatever became of the directory. */
+enum status ask_names_us(struct world *world, int node, const char *directory,
+                         uint64_t *ret_names_us);
 /* Names of live rows of a directory, joined by spaces, directories with a slash, into `names`.
  */
 enum status ask_list(struct world *world, int node, const char *directory, char *names,

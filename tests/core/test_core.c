@@ -310,6 +310,43 @@ static void test_get__stale_replica__is_repaired(void **state)
     world_free(world);
 }
 
+/* Whoever coordinates: a replica that missed the change is outvoted, though it agrees about the
+ * directory itself. */
+static void test_get__directory__tells_the_latest_change_that_any_answer_knows(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(3, false);
+    uint64_t before = 0;
+    uint64_t names_us = 0;
+    assert_int_equal(ask_names_us(world, 0, "/", &names_us), STATUS_NOT_FOUND);
+    assert_int_equal(names_us, 0);
+    assert_int_equal(ask_put(world, 0, "b", "1", NULL, NULL), STATUS_OK);
+    assert_int_equal(ask_names_us(world, 1, "/", &before), STATUS_NOT_FOUND);
+    assert_true(before > 0);
+    world_run(world, 1000000);
+    struct object *object = NULL;
+    assert_int_equal(ask_put(world, 0, "elsewhere/b", "2", NULL, &object), STATUS_OK);
+    for (int i = 0; i < 2; i++) { /* under the cluster's feet, as above */
+        struct store_request request = {.operation = STORE_MERGE,
+                                        .key = blob_new(slice_of_string("late")),
+                                        .object = object_ref(object),
+                                        .parts = REPLICA_ROW};
+        struct store_result result = {0};
+        store_apply(world_store(world, i), &request, 1, &result);
+        assert_int_equal(result.status, STATUS_OK);
+        store_result_release(&result);
+        store_request_release(&request);
+    }
+
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(ask_names_us(world, i, "/", &names_us), STATUS_NOT_FOUND);
+        assert_true(names_us >= row_names_us(object) && row_names_us(object) > before);
+    }
+
+    object_unref(object);
+    world_free(world);
+}
+
 static void test_forward__node_outside_the_list__hands_on(void **state)
 {
     (void)state;
@@ -499,6 +536,7 @@ int main(void)
         cmocka_unit_test(test_put__two_replicas_dead__is_indeterminate),
         cmocka_unit_test(test_put__two_replicas_stopped__times_out),
         cmocka_unit_test(test_get__stale_replica__is_repaired),
+        cmocka_unit_test(test_get__directory__tells_the_latest_change_that_any_answer_knows),
         cmocka_unit_test(test_forward__node_outside_the_list__hands_on),
         cmocka_unit_test(test_delete__seen_version__is_gone_from_the_listing),
         cmocka_unit_test(test_delete__against_a_write__the_write_stays),

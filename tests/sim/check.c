@@ -280,6 +280,33 @@ static bool are_rows_right(struct check *check)
     return good;
 }
 
+/* Each replica's word on when a name in a directory appeared or vanished last is no less than
+ * what its own rows say. A salvage may lose it; the other replicas know. */
+static bool are_names_right(struct check *check)
+{
+    bool good = true;
+    for (int i = 0; good && !check->was_damaged && i < check->keys * check->nodes; i++) {
+        struct slice key = slice_of_string(load_key(i / check->nodes));
+        int node = i % check->nodes;
+        struct slice directory = key_directory(key);
+        struct store_request request = {.operation = STORE_GET, .key = blob_new(directory)};
+        if (!is_primary(check, node, ring_partition(ring_of(check), directory))) {
+            store_request_release(&request);
+            continue;
+        }
+        struct object *row = NULL;
+        struct store_result result = look(check->world, node, &request);
+        good = result.status == STATUS_OK && read_row(check, node, key, &row) &&
+               result.names_us >= row_names_us(row);
+        if (!good) {
+            say(check, "its directory's times do not know of it", key);
+        }
+        object_unref(row);
+        store_result_release(&result);
+    }
+    return good;
+}
+
 static bool is_settled(struct check *check)
 {
     for (int node = 0; node < check->nodes; node++) {
@@ -287,7 +314,7 @@ static bool is_settled(struct check *check)
             return false;
         }
     }
-    if (!are_replicas_equal(check) || !are_rows_right(check)) {
+    if (!are_replicas_equal(check) || !are_rows_right(check) || !are_names_right(check)) {
         return false;
     }
     for (uint16_t i = 0; i < ring_of(check)->partition_count; i++) {

@@ -16,7 +16,8 @@ static bool same_attributes(const struct attributes *a, const struct attributes 
     return a->type == b->type && a->mode == b->mode && a->user == b->user &&
            a->group == b->group && a->accessed_ns == b->accessed_ns &&
            a->modified_ns == b->modified_ns && a->changed_ns == b->changed_ns &&
-           a->size == b->size && a->file_id == b->file_id;
+           a->size == b->size && a->file_id == b->file_id && a->named_ns == b->named_ns &&
+           a->modified_set_ns == b->modified_set_ns;
 }
 
 bool sample_same_version(const struct version *a, const struct version *b)
@@ -157,7 +158,7 @@ static bool same_replica_get_reply(const struct message_replica_get_reply *a,
                                    const struct message_replica_get_reply *b)
 {
     return a->has_digest == b->has_digest && memcmp(a->digest, b->digest, DIGEST_SIZE) == 0 &&
-           sample_same_object(a->object, b->object);
+           sample_same_object(a->object, b->object) && a->names_us == b->names_us;
 }
 
 static bool same_replica_put(const struct message_replica_put *a,
@@ -283,7 +284,8 @@ static bool same_payload(const struct message *a, const struct message *b)
                a->get.hops == b->get.hops && a->get.deadline_ms == b->get.deadline_ms;
     case MESSAGE_GET_REPLY:
         return sample_same_object(a->get_reply.object, b->get_reply.object) &&
-               a->get_reply.answers == b->get_reply.answers;
+               a->get_reply.answers == b->get_reply.answers &&
+               a->get_reply.names_us == b->get_reply.names_us;
     case MESSAGE_PUT:
         return same_put(&a->put, &b->put);
     case MESSAGE_PUT_REPLY:

@@ -216,6 +216,8 @@ static struct attributes sample_attributes(struct sample *sample, enum row_kind 
         .modified_ns = -(int64_t)(sample_number(sample) >> 1),
         .changed_ns = (int64_t)sample_number(sample),
         .file_id = sample_number(sample),
+        .named_ns = -(int64_t)(sample_number(sample) >> 1),
+        .modified_set_ns = (int64_t)sample_number(sample),
     };
 
     if (kind == ROW_DIRECTORY) {
@@ -475,6 +477,7 @@ static void sample_digest(struct sample *sample, uint8_t ret_digest[DIGEST_SIZE]
 static void sample_replica_get_reply(struct sample *sample,
                                      struct message_replica_get_reply *reply)
 {
+    reply->names_us = sample_number(sample);
     reply->has_digest = sample_chance(sample, 40);
     if (!reply->has_digest) {
         reply->object = sample_chance(sample, 80) ? sample_whole(sample) : NULL;
@@ -656,6 +659,7 @@ static void sample_payload(struct sample *sample, struct message *message)
     case MESSAGE_GET_REPLY:
         message->get_reply.object = sample_chance(sample, 80) ? sample_whole(sample) : NULL;
         message->get_reply.answers = (uint8_t)sample_bits(sample);
+        message->get_reply.names_us = sample_number(sample);
         break;
     case MESSAGE_PUT:
         sample_put(sample, &message->put);

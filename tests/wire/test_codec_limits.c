@@ -297,10 +297,10 @@ static void test_codec_put__value__is_checked(void **state)
     assert_false(with(put(1, 1), "3", bytes_of("a/")));
     assert_false(with(put(1, 1), "7.2", number(010000)));
     assert_false(with(put(1, 1), "7.8", number(4))); /* not the content's size */
-    assert_false(with(put(1, 1), "7.10", nil()));
-    assert_true(with(put(1, 1), "7.11", filler(XATTRS_SIZE_MAX, false)));
-    assert_false(with(put(1, 1), "7.11", filler(XATTRS_SIZE_MAX + 1, false)));
-    assert_false(with(put(1, 1), "7.11", bytes_of("")));
+    assert_false(with(put(1, 1), "7.12", nil()));
+    assert_true(with(put(1, 1), "7.13", filler(XATTRS_SIZE_MAX, false)));
+    assert_false(with(put(1, 1), "7.13", filler(XATTRS_SIZE_MAX + 1, false)));
+    assert_false(with(put(1, 1), "7.13", bytes_of("")));
 }
 
 static void test_codec_put__content__is_limited(void **state)

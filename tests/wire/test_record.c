@@ -236,7 +236,7 @@ static void write_recipe(struct buffer *buffer)
     }
     writer_array(&writer, recipe.version_count);
     for (uint32_t i = 0; i < recipe.version_count; i++) {
-        writer_array(&writer, 15);
+        writer_array(&writer, 17);
         writer_uint(&writer, recipe.versions[i].index);
         writer_uint(&writer, recipe.versions[i].counter);
         write_filler(&writer, true, recipe.versions[i].write_id_size);
@@ -247,7 +247,9 @@ static void write_recipe(struct buffer *buffer)
             writer_uint(&writer, 0);
         }
         writer_uint(&writer, recipe.versions[i].size);
-        writer_uint(&writer, 0);
+        for (unsigned k = 0; k < 3; k++) { /* file id, when it was named, when it was set */
+            writer_uint(&writer, 0);
+        }
         write_filler(&writer, true, recipe.versions[i].hash_size);
         write_filler(&writer, recipe.versions[i].has_content, recipe.versions[i].content_size);
         write_filler(&writer, recipe.versions[i].has_xattrs, recipe.versions[i].xattrs_size);
@@ -470,6 +472,7 @@ static struct object *example_object(void)
         .changed_ns = 1000000000,
         .size = 3,
         .file_id = 99,
+        .named_ns = 2,
     };
     version.content = blob_new(slice_of_string("hi\n"));
     content_hash(blob_slice(version.content), version.content_hash);

@@ -39,14 +39,15 @@ static struct faulty_kv *faulty_of(struct kv *kv)
 }
 
 static enum status faulty_get(struct kv *kv, struct slice key, const struct kv_options *options,
-                              struct object **ret_object)
+                              struct object **ret_object, uint64_t *ret_names_us)
 {
     struct faulty_kv *faulty = faulty_of(kv);
 
     if (is_bad_call(faulty)) {
         return faulty->status;
     }
-    return faulty->inner->operations->get(faulty->inner, key, options, ret_object);
+    return faulty->inner->operations->get(faulty->inner, key, options, ret_object,
+                                          ret_names_us);
 }
 
 static enum status faulty_put(struct kv *kv, const struct kv_put *put,
