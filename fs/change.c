@@ -92,7 +92,9 @@ int fs_read_version(struct fs *fs, struct node *node, struct slice key,
                     struct shown *ret_shown)
 {
     struct object *object = NULL;
-    enum status status = kv_get(fs->config.kv, key, &fs->options, &object);
+    enum status status = node->type == VERSION_DIRECTORY
+                             ? fs_get_directory(fs, node, key, &object)
+                             : kv_get(fs->config.kv, key, &fs->options, &object);
     const struct version *version = NULL;
 
     if (status == STATUS_NOT_FOUND) {
@@ -235,7 +237,7 @@ static int put_edited(struct fs *fs, struct node *node, struct slice key,
     uint8_t hash[CONTENT_HASH_SIZE];
 
     shown_apply(shown, &put);
-    int failed = errno_of_status(kv_put(fs->config.kv, &put, &fs->options, &row));
+    int failed = errno_of_status(fs_put(fs, &put, &row));
     if (failed == 0) {
         content_hash(blob_slice(version->content), hash);
         failed = fs_node_was_put(fs, node, row, hash, shown);
@@ -357,6 +359,10 @@ static int edit_on_cluster(struct fs *fs, struct node *node, const struct edit *
     }
     if (failed == 0) {
         failed = apply_edit(&edited, edit);
+    }
+    if (failed == 0 && node->type == VERSION_DIRECTORY && edit->change != NULL &&
+        (edit->change->flags & FS_CHANGE_MODIFIED) != 0) {
+        fs_set_directory_times(fs, node, &edited.attributes);
     }
     if (failed == 0) {
         failed = put_edited(fs, node, buffer_slice(&key), &edited, &shown);

@@ -56,7 +56,7 @@ static enum status snapshot_put(struct fs *fs, struct snapshot *snapshot, struct
 
     content_hash(blob_slice(snapshot->version.content), snapshot->hash);
     shown_apply(&snapshot->shown, &put);
-    return kv_put(fs->config.kv, &put, &fs->options, ret_row);
+    return fs_put(fs, &put, ret_row);
 }
 
 static void remember_attempt(struct file *file, const struct snapshot *snapshot)
@@ -111,7 +111,7 @@ static void drop_attempts(struct file *file, const struct snapshot *snapshot, st
         return;
     }
     struct kv_put put = {.key = key, .mode = UPDATE_SOME, .dots = dots, .dot_count = count};
-    if (kv_put(fs->config.kv, &put, &fs->options, &after) == STATUS_OK) {
+    if (fs_put(fs, &put, &after) == STATUS_OK) {
         object_unref(*row);
         *row = after;
     }
@@ -164,7 +164,7 @@ static int drop_own(struct fs *fs, struct slice key, struct object *row, const u
     if (status == STATUS_OK && own.dots != NULL) {
         struct kv_put put = {.key = key};
         shown_apply(&own, &put);
-        status = kv_put(fs->config.kv, &put, &fs->options, NULL);
+        status = fs_put(fs, &put, NULL);
     }
     shown_release(&own);
     return errno_of_status(status);
@@ -242,6 +242,7 @@ int file_put_at(struct file *file, struct slice key, struct shown *shown, bool o
     if (status != STATUS_OK) {
         return errno_of_status(status);
     }
+    snapshot.version.attributes.named_ns = attributes_now_ns();
     shown_move(&snapshot.shown, shown);
     int failed = errno_of_status(snapshot_put(file->fs, &snapshot, key, false, &row));
     if (failed == 0) {
@@ -254,6 +255,7 @@ int file_put_at(struct file *file, struct slice key, struct shown *shown, bool o
     if (failed == 0) {
         file_lock(file);
         mark_clean(file, &snapshot);
+        file->attributes.named_ns = snapshot.version.attributes.named_ns;
         file_unlock(file);
     }
     object_unref(row);
@@ -270,7 +272,7 @@ static int sync_clean(struct file *file)
 
     if (failed == 0) {
         struct kv_put put = {.key = buffer_slice(&key), .mode = UPDATE_NONE, .sync = true};
-        failed = errno_of_status(kv_put(fs->config.kv, &put, &fs->options, NULL));
+        failed = errno_of_status(fs_put(fs, &put, NULL));
     }
     buffer_release(&key);
     return failed;

@@ -190,6 +190,13 @@ int64_t fs_monotonic_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+double fs_seconds_until(int64_t monotonic_ns)
+{
+    int64_t left_ns = monotonic_ns - fs_monotonic_ns();
+
+    return left_ns > 0 ? (double)left_ns / 1e9 : 0;
+}
+
 void fs_node_is_fresh(const struct fs *fs, struct node *node)
 {
     node->fresh_until_ns = fs_monotonic_ns() + (int64_t)(fs->config.attribute_timeout * 1e9);
@@ -199,7 +206,7 @@ void fs_node_is_fresh(const struct fs *fs, struct node *node)
 static int refresh_root(struct fs *fs, struct node *root)
 {
     struct object *object = NULL;
-    enum status status = kv_get(fs->config.kv, slice_of_string("/"), &fs->options, &object);
+    enum status status = fs_get_directory(fs, root, slice_of_string("/"), &object);
     struct object *row = status == STATUS_OK ? object_project(object) : NULL;
 
     if (row != NULL) {
@@ -265,8 +272,23 @@ static int refresh(struct fs *fs, struct node *node)
  */
 static double seconds_fresh(const struct node *node)
 {
-    int64_t left_ns = node->fresh_until_ns - fs_monotonic_ns();
-    return left_ns > 0 ? (double)left_ns / 1e9 : 0;
+    double left_s = fs_seconds_until(node->fresh_until_ns);
+    double names_left_s = fs_seconds_until(node->names_fresh_until_ns);
+    bool has_names = node->type == VERSION_DIRECTORY;
+    return has_names && names_left_s < left_s ? names_left_s : left_s;
+}
+
+/* Asks for what the cluster must be asked for. */
+static int refresh_stale(struct fs *fs, struct node *node)
+{
+    inodes_lock(&fs->inodes);
+    bool is_stale = fs_seconds_until(node->fresh_until_ns) <= 0;
+    inodes_unlock(&fs->inodes);
+    if (node->id == NODE_ID_ROOT) {
+        return refresh_root(fs, node); /* tells of its names, too */
+    }
+    int failed = is_stale ? refresh(fs, node) : 0;
+    return failed == 0 && node->type == VERSION_DIRECTORY ? fs_refresh_names(fs, node) : failed;
 }
 
 int fs_getattr(struct fs *fs, uint64_t id, struct stat *ret_attributes, double *ret_valid_s)
@@ -287,7 +309,7 @@ int fs_getattr(struct fs *fs, uint64_t id, struct stat *ret_attributes, double *
 
     if (valid_s <= 0 && !is_in_memory) {
         valid_s = fs->config.attribute_timeout;
-        failed = id == NODE_ID_ROOT ? refresh_root(fs, node) : refresh(fs, node);
+        failed = refresh_stale(fs, node);
     }
     if (failed == 0) {
         fs_entry_of_node(fs, node, &entry);

@@ -46,6 +46,7 @@ void fs_free(struct fs *fs);
 struct fs_entry {
     uint64_t node;
     struct stat attributes;
+    double valid_s; /* how long the kernel may keep the attributes */
 };
 
 /* Finds a name. ENOENT must not be cached. On success one reference to the node. */

@@ -48,6 +48,10 @@ struct node {
     bool is_told_unsure;          /* ... and may drop, for another one that began later; until
                                      an open invalidates what it took in */
     int64_t fresh_until_ns;       /* monotonic; until then they are told again without asking */
+    int64_t names_ns; /* of a directory: when a name in it appeared or vanished last, as far as
+                         is known; since 1970 */
+    int64_t
+        names_fresh_until_ns; /* monotonic; until then the cluster need not be asked for it */
     struct shown shown;
     uint8_t cached_hash[CONTENT_HASH_SIZE]; /* of the content in the kernel's pages */
     struct file *file;                      /* while open */

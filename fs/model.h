@@ -25,6 +25,8 @@ struct fs {
 
 /* Nanoseconds on a clock that never jumps. */
 int64_t fs_monotonic_ns(void);
+/* What is left until then, on that clock; 0 if it has passed. */
+double fs_seconds_until(int64_t monotonic_ns);
 /* The node's attributes came from the cluster just now. The table's lock is held. */
 void fs_node_is_fresh(const struct fs *fs, struct node *node);
 
@@ -103,6 +105,22 @@ int fs_read_version(struct fs *fs, struct node *node, struct slice key,
  * the directory says. */
 void fs_new_attributes(struct fs *fs, const struct node *directory, enum version_type type,
                        const struct fs_creation *creation, struct attributes *ret_attributes);
+
+/* kv_put, and what it says of the times of the key's directory is known from now on. */
+MUST_CHECK enum status fs_put(struct fs *fs, const struct kv_put *put, struct object **ret_row);
+/* kv_get of the directory `node`, whose key is `key`; its times are known afterwards. */
+MUST_CHECK enum status fs_get_directory(struct fs *fs, struct node *node, struct slice key,
+                                        struct object **ret_object);
+/* Asks the cluster when a name in the directory appeared or vanished last. */
+int fs_refresh_names(struct fs *fs, struct node *node);
+/* A name that only this mount shows appeared or vanished. */
+void fs_names_changed_now(struct fs *fs, struct node *directory);
+/* What is shown of a directory whose object has these attributes. The table's lock is held. */
+void fs_directory_times(const struct node *node, struct attributes *attributes);
+/* The attributes of the directory are about to be put with an mtime that stays until its names
+ * change. */
+void fs_set_directory_times(struct fs *fs, const struct node *node,
+                            struct attributes *attributes);
 
 /* Deletes what the node shows, and no more. The node stays. */
 int fs_delete_shown(struct fs *fs, struct node *node);

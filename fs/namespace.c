@@ -95,7 +95,7 @@ static int make(struct fs *fs, uint64_t parent, const char *name, const struct m
         goto out;
     }
     struct kv_put put = {.key = buffer_slice(&key), .mode = UPDATE_ALL, .value = &version};
-    failed = errno_of_status(kv_put(fs->config.kv, &put, &fs->options, &row));
+    failed = errno_of_status(fs_put(fs, &put, &row));
     if (failed == 0) {
         failed = enter_made(fs, &place, made, row, ret_entry);
     }
@@ -146,7 +146,7 @@ int fs_delete_shown(struct fs *fs, struct node *node)
     if (status == STATUS_OK) {
         struct kv_put put = {.key = buffer_slice(&key)};
         shown_apply(&shown, &put);
-        status = kv_put(fs->config.kv, &put, &fs->options, NULL);
+        status = fs_put(fs, &put, NULL);
     }
     if (status == STATUS_OK && shown.dots == NULL) {
         conflicts_forget(fs->conflicts, buffer_slice(&key)); /* all that had a number is gone */
@@ -164,6 +164,9 @@ static int remove_node(struct fs *fs, struct node *node)
     inodes_unlock(&fs->inodes);
     int failed = is_on_cluster ? fs_delete_shown(fs, node) : 0;
 
+    if (!is_on_cluster) {
+        fs_names_changed_now(fs, node->parent);
+    }
     if (failed == 0) {
         inodes_lock(&fs->inodes);
         node_unlink(&fs->inodes, node);

@@ -283,6 +283,8 @@ void fs_new_attributes(struct fs *fs, const struct node *directory, enum version
         .modified_ns = now,
         .changed_ns = now,
         .file_id = attributes_new_file_id(),
+        /* Names that were in an earlier directory of this name are older. */
+        .modified_set_ns = type == VERSION_DIRECTORY ? now : 0,
     };
 
     inodes_lock(&fs->inodes);
@@ -340,6 +342,7 @@ int fs_create(struct fs *fs, uint64_t parent, const char *name,
         failed = ENOMEM;
     }
     if (failed == 0) {
+        fs_names_changed_now(fs, place.directory);
         fs_entry_of_node(fs, file->node, ret_entry);
         *ret_file = file;
     }

@@ -54,7 +54,7 @@ struct fuse_entry_param ops_entry(struct fs *fs, const struct fs_entry *entry)
     return (struct fuse_entry_param){
         .ino = entry->node,
         .attr = entry->attributes,
-        .attr_timeout = fs->config.attribute_timeout,
+        .attr_timeout = entry->valid_s,
         .entry_timeout = fs->config.entry_timeout,
     };
 }

@@ -295,6 +295,11 @@ void fs_entry_of_node(struct fs *fs, struct node *node, struct fs_entry *ret_ent
         attributes.size = file_content(file).size;
     }
     uint32_t link_count = node->is_unlinked ? 0 : 1;
+    ret_entry->valid_s = fs->config.attribute_timeout;
+    if (node->type == VERSION_DIRECTORY) {
+        fs_directory_times(node, &attributes);
+        ret_entry->valid_s = fs_seconds_until(node->names_fresh_until_ns);
+    }
     uint32_t number = node->number;
     if (node->parent != NULL) {
         /* Only an unknown file id needs the key; if memory for it is short the number differs.

@@ -9,18 +9,22 @@
 #include <assert.h>
 #include <string.h>
 
+#include "fs/attributes.h"
 #include "fs/file.h"
 
-/* Puts one version at `key`. *shown is what it supersedes, and becomes what is shown then. */
+/* Puts one version at `key`, which appeared at named_ns (0: when it did where it comes from).
+ * *shown is what it supersedes, and becomes what is shown then. */
 static int put_version(struct fs *fs, struct slice key, const struct version *version,
-                       struct shown *shown, bool only_own)
+                       struct shown *shown, bool only_own, int64_t named_ns)
 {
-    struct kv_put put = {.key = key, .value = version};
+    struct version named = *version;
+    struct kv_put put = {.key = key, .value = &named};
     struct object *row = NULL;
     struct dot dot;
 
+    named.attributes.named_ns = named_ns != 0 ? named_ns : named.attributes.named_ns;
     shown_apply(shown, &put);
-    enum status status = kv_put(fs->config.kv, &put, &fs->options, &row);
+    enum status status = fs_put(fs, &put, &row);
     if (status == STATUS_OK) {
         status = shown_after_put(shown, row, version->content_hash, only_own, &dot);
     }
@@ -33,9 +37,9 @@ static int put_version(struct fs *fs, struct slice key, const struct version *ve
  * stand beside it. What is shown then is all of them, if nothing else came between.
  */
 static int put_versions(struct fs *fs, struct slice key, const struct view *view,
-                        struct shown *shown, bool only_own)
+                        struct shown *shown, bool only_own, int64_t named_ns)
 {
-    int failed = put_version(fs, key, view->groups[0].newest, shown, only_own);
+    int failed = put_version(fs, key, view->groups[0].newest, shown, only_own, named_ns);
 
     for (uint32_t group = 1; failed == 0 && group < view->count; group++) {
         struct shown nothing = {0};
@@ -43,7 +47,7 @@ static int put_versions(struct fs *fs, struct slice key, const struct view *view
             .key = key, .mode = UPDATE_ALL, .value = view->groups[group].newest};
         struct object *row = NULL;
         struct dot dot;
-        failed = errno_of_status(kv_put(fs->config.kv, &put, &fs->options, &row));
+        failed = errno_of_status(fs_put(fs, &put, &row));
         if (failed == 0) {
             /* Only with the row before shown whole do the others count as seen. */
             bool is_whole = shown->dots == NULL && !only_own;
@@ -57,7 +61,7 @@ static int put_versions(struct fs *fs, struct slice key, const struct view *view
 }
 
 int rename_move_versions(struct fs *fs, struct slice from, struct slice to,
-                         struct shown *to_shown, bool only_own)
+                         struct shown *to_shown, bool only_own, int64_t named_ns)
 {
     struct object *object = NULL;
     struct view view = {0};
@@ -68,11 +72,11 @@ int rename_move_versions(struct fs *fs, struct slice from, struct slice to,
         failed = errno_of_status(view_build(object, &view));
     }
     if (failed == 0) {
-        failed = put_versions(fs, to, &view, to_shown, only_own);
+        failed = put_versions(fs, to, &view, to_shown, only_own, named_ns);
     }
     if (failed == 0) {
         struct kv_put put = {.key = from, .mode = UPDATE_ALL, .context = object->clock};
-        failed = errno_of_status(kv_put(fs->config.kv, &put, &fs->options, NULL));
+        failed = errno_of_status(fs_put(fs, &put, NULL));
     }
     if (failed == 0) {
         conflicts_forget(fs->conflicts, from); /* all that had a number is gone */
@@ -230,13 +234,13 @@ static int move_sibling(struct fs *fs, struct ends *ends, bool only_own)
                                  &version, &shown);
 
     if (failed == 0) {
-        failed =
-            put_version(fs, buffer_slice(&ends->to_key), version, &ends->to_shown, only_own);
+        failed = put_version(fs, buffer_slice(&ends->to_key), version, &ends->to_shown,
+                             only_own, attributes_now_ns());
     }
     if (failed == 0 && (!is_same_key || is_left(&shown, &ends->to_shown))) {
         struct kv_put put = {.key = buffer_slice(&ends->from_key)};
         shown_apply(&shown, &put);
-        failed = errno_of_status(kv_put(fs->config.kv, &put, &fs->options, NULL));
+        failed = errno_of_status(fs_put(fs, &put, NULL));
     }
     shown_release(&shown);
     object_unref(object);
@@ -316,8 +320,9 @@ static int move_file(struct fs *fs, struct ends *ends)
     } else if (failed == 0 && ends->source->number > 0) {
         failed = move_sibling(fs, ends, only_own);
     } else if (failed == 0) {
-        failed = rename_move_versions(fs, buffer_slice(&ends->from_key),
-                                      buffer_slice(&ends->to_key), &ends->to_shown, only_own);
+        failed =
+            rename_move_versions(fs, buffer_slice(&ends->from_key), buffer_slice(&ends->to_key),
+                                 &ends->to_shown, only_own, attributes_now_ns());
     }
     if (failed == 0 && only_own && ends->to_shown.dot_count > 0) {
         conflicts_rewritten(fs->conflicts, buffer_slice(&ends->to_key), replaced.dots,

@@ -35,8 +35,9 @@ struct tree {
     struct object *object;         /* of the source */
     const struct version *version; /* its newest, inside */
     struct shown shown;            /* of the target */
+    struct attributes attributes;  /* what the target gets: times as the source shows them */
     uint64_t interim_id;           /* the target's file id while the source exists */
-    bool is_top;                   /* carries the mark */
+    bool is_top;                   /* carries the mark, and has a new name */
     bool finishes;                 /* an earlier rename, whose target the kernel knows */
 };
 
@@ -62,6 +63,7 @@ static int put_target(struct fs *fs, struct tree *tree, bool is_whole)
 {
     bool marked = tree->is_top && !is_whole;
     struct version version = *tree->version;
+    version.attributes = tree->attributes;
     struct kv_put put = {.key = buffer_slice(&tree->to), .value = &version};
     struct buffer mark = {0};
     struct blob *xattrs = blob_ref(version.xattrs);
@@ -82,7 +84,7 @@ static int put_target(struct fs *fs, struct tree *tree, bool is_whole)
     if (failed == 0) {
         version.xattrs = xattrs;
         shown_apply(&tree->shown, &put);
-        failed = errno_of_status(kv_put(fs->config.kv, &put, &fs->options, &row));
+        failed = errno_of_status(fs_put(fs, &put, &row));
     }
     if (failed == 0) {
         failed = errno_of_status(
@@ -199,7 +201,7 @@ static int drop_left_behind(struct fs *fs, struct slice key, const struct row *r
 {
     struct kv_put put = {.key = key, .mode = UPDATE_ALL, .context = row->object->clock};
 
-    return errno_of_status(kv_put(fs->config.kv, &put, &fs->options, NULL));
+    return errno_of_status(fs_put(fs, &put, NULL));
 }
 
 /* Moves one file with all its versions, and its node after it. */
@@ -228,7 +230,7 @@ static int move_file(struct fs *fs, struct tree *tree, const struct row *row)
     }
     if (failed == 0) {
         failed =
-            rename_move_versions(fs, buffer_slice(&from), buffer_slice(&to), &shown, false);
+            rename_move_versions(fs, buffer_slice(&from), buffer_slice(&to), &shown, false, 0);
     }
     if (failed == 0 && node != NULL) {
         failed = child_moved(fs, tree, node, name, &shown);
@@ -339,6 +341,9 @@ static int enter_target(struct fs *fs, struct tree *tree)
     if (status == STATUS_OK) {
         node_unname_siblings(&fs->inodes, tree->source);
         node_adopt(&fs->inodes, staging, tree->source);
+        /* What it knew was of the old path, where names vanished one by one. */
+        tree->source->names_ns = staging->names_ns;
+        tree->source->names_fresh_until_ns = 0;
         status = shown_copy(&tree->source->shown, &tree->shown);
     }
     inodes_unlock(&fs->inodes);
@@ -358,6 +363,20 @@ static int leave_source(struct fs *fs, struct tree *tree)
     return errno_of_status(status);
 }
 
+/* Neither the move nor the names that appear below the target change the times that a directory
+ * shows. */
+static void read_attributes(struct fs *fs, struct tree *tree)
+{
+    tree->attributes = tree->version->attributes;
+    inodes_lock(&fs->inodes);
+    fs_directory_times(tree->source, &tree->attributes);
+    inodes_unlock(&fs->inodes);
+    fs_set_directory_times(fs, tree->source, &tree->attributes);
+    if (tree->is_top) {
+        tree->attributes.named_ns = attributes_now_ns();
+    }
+}
+
 static int read_source(struct fs *fs, struct tree *tree)
 {
     int failed = fs_node_key(fs, tree->source, &tree->from);
@@ -365,10 +384,11 @@ static int read_source(struct fs *fs, struct tree *tree)
     tree->interim_id = attributes_new_file_id();
     if (failed == 0) {
         failed = errno_of_status(
-            kv_get(fs->config.kv, buffer_slice(&tree->from), &fs->options, &tree->object));
+            fs_get_directory(fs, tree->source, buffer_slice(&tree->from), &tree->object));
     }
     if (failed == 0) {
         tree->version = object_newest(tree->object);
+        read_attributes(fs, tree);
     }
     return failed;
 }
@@ -378,7 +398,7 @@ static int delete_source(struct fs *fs, const struct tree *tree)
     struct kv_put put = {
         .key = buffer_slice(&tree->from), .mode = UPDATE_ALL, .context = tree->object->clock};
 
-    return errno_of_status(kv_put(fs->config.kv, &put, &fs->options, NULL));
+    return errno_of_status(fs_put(fs, &put, NULL));
 }
 
 /* Both nodes are set; at the top the source has been read and the target checked. */

@@ -13,9 +13,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Some time in 2026, microseconds: counters look like real ones, and every run is the same. */
-#define COUNTER_FIRST UINT64_C(1767225600000000)
+#include <time.h>
 
 enum { NODE_HERE = 1, MODE_REVIVED = 0755, SPACE_TOTAL_BITS = 40 };
 
@@ -129,6 +127,14 @@ static enum status store(struct memory *memory, struct slice key, struct object 
     return STATUS_OK;
 }
 
+/* Counters are readings of the wall clock, as a node's: directories' times come from them. */
+static uint64_t wall_us(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000) + (uint64_t)now.tv_nsec / 1000;
+}
+
 static enum status update(struct memory *memory, struct slice key, const struct update *update,
                           struct object **ret_object)
 {
@@ -136,10 +142,8 @@ static enum status update(struct memory *memory, struct slice key, const struct 
     struct object *current = entry ? entry->object : NULL;
     uint64_t floor = object_counter_floor(current, &update->context, memory->counter);
     memory->counter = (floor > memory->counter ? floor : memory->counter) + 1;
-    /* The time is what clients say: they have a clock. */
-    int64_t said_us = update->value ? update->value->attributes.named_ns / 1000 : 0;
-    if (said_us > 0 && (uint64_t)said_us >= memory->counter) {
-        memory->counter = (uint64_t)said_us + 1;
+    if (memory->counter < wall_us()) {
+        memory->counter = wall_us();
     }
     struct update filled = *update;
     struct version value;
@@ -490,7 +494,6 @@ enum status kv_open_memory(struct kv **ret_kv)
         return STATUS_NO_MEMORY;
     }
     memory->kv.operations = &memory_operations;
-    memory->counter = COUNTER_FIRST;
     *ret_kv = &memory->kv;
     return STATUS_OK;
 }

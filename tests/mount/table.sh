@@ -296,4 +296,86 @@ test_close_to_open__renamed_over_is_seen_by_the_other() {
     both_show renamed f
 }
 
+# What the kernel kept of a directory is asked for again after a second.
+test_directory_times__change_with_its_names_on_both() {
+    good timeout 120 python3 - "$a" "$b" << 'PYTHON'
+import os, sys, time
+
+a, b = sys.argv[1:]
+
+def later(what, act):
+    time.sleep(1.1)
+    before = [os.stat(f"{mount}/times") for mount in (a, b)]
+    act()
+    end = time.monotonic() + 60
+    for mount, old in zip((a, b), before):
+        while True:
+            now = os.stat(f"{mount}/times")
+            if now.st_mtime_ns > old.st_mtime_ns and now.st_ctime_ns > old.st_ctime_ns:
+                break
+            if time.monotonic() > end:
+                sys.exit(f"{what}: the times of the directory stand still on {mount}")
+            time.sleep(0.1)
+
+os.mkdir(f"{a}/times")
+later("create", lambda: open(f"{a}/times/f", "w").close())
+later("rename", lambda: os.rename(f"{a}/times/f", f"{a}/times/g"))
+later("mkdir", lambda: os.mkdir(f"{b}/times/d"))
+later("rmdir", lambda: os.rmdir(f"{b}/times/d"))
+later("unlink", lambda: os.unlink(f"{b}/times/g"))
+PYTHON
+}
+
+test_directory_times__set_by_a_copy__stay_on_both() {
+    mkdir -p "$work/copied/d"
+    echo x > "$work/copied/d/f"
+    touch -d 2001-02-03 "$work/copied/d" "$work/copied/d/f" "$work/copied"
+    good cp -a "$work/copied" "$a/copied"
+    tar -C "$work" -cf - copied | tar -C "$b" --transform s/copied/untarred/ -xf -
+    sleep 1.1
+    for mount in "$a" "$b"; do
+        for name in copied copied/d copied/d/f untarred untarred/d; do
+            equal 2001-02-03 "$(stat -c %y "$mount/$name" | cut -d ' ' -f 1)" "$mount/$name"
+        done
+    done
+}
+
+# As a C library with a small buffer reads a directory that it removes.
+test_names_removed_as_they_are_read__none_is_left() {
+    good timeout 200 python3 - "$a" "$b" << 'PYTHON'
+import ctypes, os, platform, struct, sys
+
+a, b = sys.argv[1:]
+libc = ctypes.CDLL(None, use_errno=True)
+getdents = {"x86_64": 217, "aarch64": 61}[platform.machine()]
+
+def names_in(file, size):
+    buffer = ctypes.create_string_buffer(size)
+    filled = libc.syscall(getdents, file, buffer, size)
+    if filled < 0:
+        raise OSError(ctypes.get_errno(), "getdents64")
+    offset, names = 0, []
+    while offset < filled:
+        length = struct.unpack_from("<QqH", buffer.raw, offset)[2]
+        names.append(buffer.raw[offset + 19 : offset + length].split(b"\0")[0].decode())
+        offset += length
+    return [name for name in names if name not in (".", "..")]
+
+for size, remover in ((300, a), (2048, a), (2048, b)):
+    os.mkdir(f"{a}/read")
+    for i in range(700):
+        open(f"{a}/read/{i:04}" + "n" * 120, "w").close()
+    file = os.open(f"{a}/read", os.O_RDONLY)
+    seen = []
+    while names := names_in(file, size):
+        seen += names
+        for name in names:
+            os.unlink(f"{remover}/read/{name}")
+    os.close(file)
+    if len(seen) != 700 or len(set(seen)) != 700 or os.listdir(f"{b}/read"):
+        sys.exit(f"{len(set(seen))} names, {len(seen)} times, with buffers of {size}")
+    os.rmdir(f"{b}/read")
+PYTHON
+}
+
 run_tests "$0"
