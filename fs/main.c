@@ -28,8 +28,11 @@ enum {
     NODE_READY_MS = 20 * 1000,
     /* So may the node of another mount that was started in the same moment. */
     FOREIGN_NODE_READY_MS = 3 * 1000,
-    /* A mount whose first answer is an error for so long is taken down again. */
-    FIRST_ANSWER_MS = 25 * 1000,
+    /* A mount whose first answer is an error for so long is taken down again; with an own node,
+     * which the others may have to let in, for longer, unless -o timeout= says how long. */
+    FIRST_ANSWER_MS = KV_DEADLINE_DEFAULT_MS,
+    FIRST_ANSWER_EMBEDDED_MS = 25 * 1000,
+    CENSUS_MS = 2 * 1000,
     RETRY_MS = 50,
     TIMEOUT_DEFAULT_MS = 1000, /* of the kernel's caches */
 };
@@ -228,6 +231,38 @@ static enum status open_mount(struct mount *mount, struct error *error)
     return open_session(mount, error);
 }
 
+static uint32_t first_answer_ms(const struct mount *mount)
+{
+    uint32_t most_ms = FIRST_ANSWER_EMBEDDED_MS; /* the parent waits no longer */
+    uint32_t wanted_ms = mount->options->timeout_ms;
+
+    if (wanted_ms == 0) {
+        wanted_ms = mount->embed != NULL ? FIRST_ANSWER_EMBEDDED_MS : FIRST_ANSWER_MS;
+    }
+    return wanted_ms < most_ms ? wanted_ms : most_ms;
+}
+
+/* The mount answered `reason` for all that time: says what is missing. */
+static void describe_silence(struct mount *mount, int reason, struct error *error)
+{
+    const char *mountpoint = mount->options->mountpoint;
+    struct kv_options options = {.deadline_ms = CENSUS_MS, .r = mount->options->r};
+    struct kv_census census;
+
+    error->code = STATUS_IO;
+    if (reason == ENOTCONN) {
+        (void)snprintf(error->text, sizeof(error->text),
+                       "mount on %.120s: unmounted before its first answer", mountpoint);
+        return;
+    }
+    kv_census(mount->kv, slice_of_string("/"), &options, &census);
+    (void)snprintf(error->text, sizeof(error->text),
+                   "mount on %.100s: %.40s: %u of the %u nodes that hold its root answer%s, "
+                   "%u needed",
+                   mountpoint, strerror(reason), census.answering, census.holders,
+                   census.answering == 1 ? "s" : "", census.needed);
+}
+
 /*
  * Asks the mount itself, through the kernel, until it answers. An answer that is an error is
  * asked for again: replicas may still be on their way up.
@@ -235,22 +270,17 @@ static enum status open_mount(struct mount *mount, struct error *error)
 static void *probe_thread(void *argument)
 {
     struct mount *mount = argument;
-    const char *mountpoint = mount->options->mountpoint;
-    uint64_t begin = now_ms();
+    uint64_t end = now_ms() + first_answer_ms(mount);
     struct stat attributes;
-    struct error error = {.code = STATUS_IO};
 
-    while (stat(mountpoint, &attributes) != 0) {
+    while (stat(mount->options->mountpoint, &attributes) != 0) {
         int reason = errno;
 
-        if (now_ms() - begin < FIRST_ANSWER_MS && reason != ENOTCONN) {
+        if (now_ms() < end && reason != ENOTCONN) {
             pause_before_retry();
             continue;
         }
-        (void)snprintf(error.text, sizeof(error.text), "mount on %.120s: %s", mountpoint,
-                       reason == ENOTCONN ? "unmounted before its first answer"
-                                          : strerror(reason));
-        mount->probe_error = error;
+        describe_silence(mount, reason, &mount->probe_error);
         atomic_store(&mount->probe_failed, true);
         (void)kill(getpid(), SIGTERM);
         return NULL;

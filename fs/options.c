@@ -43,39 +43,29 @@ static const char *const HELP =
     "  timeout=SECONDS                deadline of an operation; default 10\n"
     "  attr_timeout=SECONDS           how long the kernel may keep attributes\n"
     "  entry_timeout=SECONDS          how long the kernel may keep names\n"
+    "  data=DIR, listen=HOST:PORT, join=HOST:PORT, secret-file=FILE, insecure\n"
+    "                                 as the options above, for a line of /etc/fstab\n"
     "  ro, allow_other, auto_unmount, noatime, nodev, nosuid, noexec, fsname=NAME,\n"
     "  subtype=NAME and the other options of mount(8) and libfuse\n";
 
 /* Words that the kernel or libfuse understands; default_permissions is always on. */
 static const char *const FUSE_WORDS[] = {
-    "rw",
-    "ro",
-    "suid",
-    "nosuid",
-    "dev",
-    "nodev",
-    "exec",
-    "noexec",
-    "async",
-    "sync",
-    "dirsync",
-    "atime",
-    "noatime",
-    "diratime",
-    "nodiratime",
-    "relatime",
-    "norelatime",
-    "strictatime",
-    "allow_root",
-    "allow_other",
-    "auto_unmount",
-    "nostrictatime",
-    "default_permissions",
+    "rw",         "ro",          "suid",         "nosuid",
+    "dev",        "nodev",       "exec",         "noexec",
+    "async",      "sync",        "dirsync",      "noatime",
+    "allow_root", "allow_other", "auto_unmount", "default_permissions",
 };
 
-/* The same with a value. */
+/* Those with a value. */
 static const char *const FUSE_VALUES[] = {
     "fsname=", "subtype=", "max_read=", "context=", "fscontext=", "defcontext=", "rootcontext=",
+};
+
+/* Ways to keep access times: none is done here, for reading does not change them. libfuse knows
+ * only some of the words, and the kernel's own work is the same with any. */
+static const char *const ACCESS_TIME_WORDS[] = {
+    "atime",       "diratime",      "nodiratime", "relatime",   "norelatime",
+    "strictatime", "nostrictatime", "lazytime",   "nolazytime",
 };
 
 /* Words of /etc/fstab that are for mount(8) and systemd, not for us. */
@@ -221,6 +211,7 @@ static enum status apply_fuse_word(struct options *options, struct buffer *fuse,
                                    const char *word, struct error *error)
 {
     if (is_listed(word, FSTAB_WORDS, COUNT_OF(FSTAB_WORDS)) ||
+        is_listed(word, ACCESS_TIME_WORDS, COUNT_OF(ACCESS_TIME_WORDS)) ||
         has_listed_prefix(word, FSTAB_PREFIXES, COUNT_OF(FSTAB_PREFIXES))) {
         return STATUS_OK;
     }
@@ -242,6 +233,54 @@ static enum status apply_fuse_word(struct options *options, struct buffer *fuse,
     return STATUS_OK;
 }
 
+static enum status set_text(char **target, const char *name, const char *value,
+                            struct error *error)
+{
+    char *copy;
+
+    if (value[0] == '\0') {
+        return fail(error, STATUS_BAD_MESSAGE, "%s: is empty", name);
+    }
+    copy = strdup(value);
+    if (copy == NULL) {
+        return no_memory(error);
+    }
+    free(*target);
+    *target = copy;
+    return STATUS_OK;
+}
+
+/* What says how the own node runs, also as a word of -o: fstab has no room for anything else.
+ * False if `word` is none of them. */
+static bool apply_node_word(struct options *options, const char *word, enum status *ret_status,
+                            struct error *error)
+{
+    const struct {
+        const char *name;
+        char **target;
+    } words[] = {
+        {"data=", &options->data},
+        {"join=", &options->join},
+        {"listen=", &options->listen},
+        {"secret-file=", &options->secret_file},
+    };
+
+    if (strcmp(word, "insecure") == 0) {
+        options->insecure = true;
+        *ret_status = STATUS_OK;
+        return true;
+    }
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        const char *value = value_of(word, words[i].name);
+
+        if (value != NULL) {
+            *ret_status = set_text(words[i].target, words[i].name, value, error);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* One word of -o. */
 static enum status apply_word(struct options *options, struct buffer *fuse, const char *word,
                               struct error *error)
@@ -250,6 +289,9 @@ static enum status apply_word(struct options *options, struct buffer *fuse, cons
     int64_t ms;
     enum status status;
 
+    if (apply_node_word(options, word, &status, error)) {
+        return status;
+    }
     if ((value = value_of(word, "r=")) != NULL) {
         return set_quorum(word, value, &options->r, error);
     }
@@ -306,23 +348,6 @@ static enum status apply_list(struct options *options, struct buffer *fuse, cons
     }
     free(word);
     return status;
-}
-
-static enum status set_text(char **target, const char *name, const char *value,
-                            struct error *error)
-{
-    char *copy;
-
-    if (value[0] == '\0') {
-        return fail(error, STATUS_BAD_MESSAGE, "%s: is empty", name);
-    }
-    copy = strdup(value);
-    if (copy == NULL) {
-        return no_memory(error);
-    }
-    free(*target);
-    *target = copy;
-    return STATUS_OK;
 }
 
 static enum status apply_option(struct options *options, struct buffer *fuse, int key,
@@ -393,25 +418,41 @@ static enum status parse_switches(int argc, char *argv[], struct options *option
     return status;
 }
 
+/* True if -o fsname= was given, behind the one that is always there. */
+static bool is_named(const struct buffer *fuse)
+{
+    static const char WORD[] = ",fsname=";
+
+    return memmem(fuse->data, fuse->size, WORD, sizeof(WORD) - 1) != NULL;
+}
+
 /*
  * mount(8) calls with two arguments for a line of fstab: its first field, and the mountpoint.
- * The first is the cluster; "dynamofs" and "none" stand for no cluster.
+ * The first is the cluster; "dynamofs" and "none" stand for no cluster. The kernel is told it
+ * as it stands there, or `mount -a` would not find that the line is mounted already.
  */
-static enum status apply_source(struct options *options, const char *source,
-                                struct error *error)
+static enum status apply_source(struct options *options, struct buffer *fuse,
+                                const char *source, struct error *error)
 {
-    if (strcmp(source, "dynamofs") == 0 || strcmp(source, "none") == 0) {
-        return STATUS_OK;
-    }
-    if (options->cluster != NULL || strchr(source, ':') == NULL) {
+    bool is_none = strcmp(source, "dynamofs") == 0 || strcmp(source, "none") == 0;
+    char *name = NULL;
+
+    if (!is_none && (options->cluster != NULL || strchr(source, ':') == NULL)) {
         return fail(error, STATUS_BAD_MESSAGE, "one mountpoint expected, not also %.120s",
                     source);
     }
-    return set_text(&options->cluster, "the cluster", source, error);
+    if (!is_named(fuse)) {
+        if (asprintf(&name, "fsname=%s", source) < 0) {
+            return no_memory(error);
+        }
+        append_fuse_word(fuse, name);
+        free(name);
+    }
+    return is_none ? STATUS_OK : set_text(&options->cluster, "the cluster", source, error);
 }
 
 static enum status apply_arguments(int argc, char *argv[], struct options *options,
-                                   struct error *error)
+                                   struct buffer *fuse, struct error *error)
 {
     enum status status = STATUS_OK;
 
@@ -423,7 +464,7 @@ static enum status apply_arguments(int argc, char *argv[], struct options *optio
                     argv[1]);
     }
     if (argc == 2) {
-        status = apply_source(options, argv[0], error);
+        status = apply_source(options, fuse, argv[0], error);
     }
     if (status == STATUS_OK) {
         status = set_text(&options->mountpoint, "the mountpoint", argv[argc - 1], error);
@@ -472,7 +513,7 @@ enum status options_parse(int argc, char *argv[], struct options *ret_options,
     append_fuse_word(&fuse, "subtype=dynamofs");
     status = parse_switches(argc, argv, &options, &fuse, error);
     if (status == STATUS_OK && !options.help && !options.version) {
-        status = apply_arguments(argc - optind, argv + optind, &options, error);
+        status = apply_arguments(argc - optind, argv + optind, &options, &fuse, error);
         if (status == STATUS_OK) {
             status = check_combination(&options, error);
         }

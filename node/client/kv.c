@@ -115,6 +115,13 @@ enum status kv_replicas(struct kv *kv, struct slice key, struct buffer *ret_text
     return kv->operations->replicas(kv, key, ret_text);
 }
 
+void kv_census(struct kv *kv, struct slice key, const struct kv_options *options,
+               struct kv_census *ret_census)
+{
+    assert(kv && ret_census && key_is_valid(key));
+    kv->operations->census(kv, key, options_or_default(options), ret_census);
+}
+
 void kv_rows_release(struct kv_rows *rows)
 {
     if (!rows) {

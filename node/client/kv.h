@@ -90,6 +90,13 @@ bool kv_limits_are_set(void);
  * where somebody may interrupt. */
 uint32_t kv_limits_wait_ms(uint32_t wanted_ms);
 
+/* What can be said of a key that cannot be read. */
+struct kv_census {
+    unsigned holders;   /* nodes whose place it is to hold the key */
+    unsigned answering; /* of these, those that answer anything at all */
+    unsigned needed;    /* so many must have answered for a read */
+};
+
 struct kv_operations {
     enum status (*get)(struct kv *kv, struct slice key, const struct kv_options *options,
                        struct object **ret_object, uint64_t *ret_names_us);
@@ -100,6 +107,8 @@ struct kv_operations {
     enum status (*space)(struct kv *kv, const struct kv_options *options,
                          struct kv_space *ret_space);
     enum status (*replicas)(struct kv *kv, struct slice key, struct buffer *ret_text);
+    void (*census)(struct kv *kv, struct slice key, const struct kv_options *options,
+                   struct kv_census *ret_census);
     void (*close)(struct kv *kv);
 };
 
@@ -140,6 +149,10 @@ MUST_CHECK enum status kv_space(struct kv *kv, const struct kv_options *options,
                                 struct kv_space *ret_space);
 /* Appends the addresses of the nodes that hold `key`, parted by commas, coordinator first. */
 MUST_CHECK enum status kv_replicas(struct kv *kv, struct slice key, struct buffer *ret_text);
+/* Asks the nodes that hold `key` (a valid one), one after the other, whether they are there.
+ * The deadline is that of all questions. */
+void kv_census(struct kv *kv, struct slice key, const struct kv_options *options,
+               struct kv_census *ret_census);
 void kv_rows_release(struct kv_rows *rows);
 void kv_close(struct kv *kv); /* no call may be under way; NULL is allowed */
 

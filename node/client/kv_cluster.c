@@ -279,6 +279,29 @@ static enum status cluster_replicas(struct kv *kv, struct slice key, struct buff
     return ret_text->failed ? STATUS_NO_MEMORY : STATUS_OK;
 }
 
+static void cluster_census(struct kv *kv, struct slice key, const struct kv_options *options,
+                           struct kv_census *ret_census)
+{
+    struct cluster *cluster = cluster_of(kv);
+    struct ring_snapshot *snapshot = cluster_ring_ref(cluster);
+    const struct ring *ring = &snapshot->ring;
+    struct preference_list list;
+    preference_list_build(ring, ring_partition(ring, key), &list);
+    uint8_t r = choose(options->r, cluster->defaults.r);
+    struct kv_census census = {.holders = list.primary};
+    census.needed = r > 0 && r < list.primary ? r : list.primary / 2U + 1;
+    uint64_t patience_ns = whole_ns(cluster, options) / (list.primary + 1U);
+    for (uint16_t i = 0; i < list.primary; i++) {
+        struct error ignored;
+        uint64_t deadline_ns = kv_limits_deadline(socket_now_ns() + patience_ns);
+        const char *address = ring->members[list.member[i]].address;
+        census.answering +=
+            cluster_ring_fetch(cluster, address, deadline_ns, &ignored) == STATUS_OK;
+    }
+    cluster_ring_unref(snapshot);
+    *ret_census = census;
+}
+
 static void cluster_close(struct kv *kv)
 {
     struct cluster *cluster = cluster_of(kv);
@@ -294,6 +317,7 @@ static const struct kv_operations cluster_operations = {
     .list = cluster_list,
     .space = cluster_space,
     .replicas = cluster_replicas,
+    .census = cluster_census,
     .close = cluster_close,
 };
 

@@ -461,6 +461,15 @@ static enum status memory_replicas(struct kv *kv, struct slice key, struct buffe
     return ret_text->failed ? STATUS_NO_MEMORY : STATUS_OK;
 }
 
+static void memory_census(struct kv *kv, struct slice key, const struct kv_options *options,
+                          struct kv_census *ret_census)
+{
+    (void)kv;
+    (void)key;
+    (void)options;
+    *ret_census = (struct kv_census){.holders = 1, .answering = 1, .needed = 1};
+}
+
 static void memory_close(struct kv *kv)
 {
     struct memory *memory = memory_of(kv);
@@ -479,6 +488,7 @@ static const struct kv_operations memory_operations = {
     .list = memory_list,
     .space = memory_space,
     .replicas = memory_replicas,
+    .census = memory_census,
     .close = memory_close,
 };
 

@@ -513,6 +513,26 @@ static void test_get__many_threads_failing_nodes_and_new_rings__all_answered(voi
     }
 }
 
+static void test_census__some_nodes_gone__counts_those_that_answer(void **state)
+{
+    struct fixture *fixture = *state;
+    struct kv_options options = {.deadline_ms = SHORT_MS};
+    struct kv_census census;
+    kv_census(fixture->kv, text("k"), &options, &census);
+    assert_int_equal(census.holders, NODES);
+    assert_int_equal(census.answering, NODES);
+    assert_int_equal(census.needed, 2);
+    fake_node_stop(fixture->nodes[0]);
+    fake_node_freeze(fixture->nodes[1]);
+    options.r = 1;
+
+    kv_census(fixture->kv, text("k"), &options, &census);
+
+    assert_int_equal(census.holders, NODES);
+    assert_int_equal(census.answering, 1);
+    assert_int_equal(census.needed, 1);
+}
+
 #define CLUSTER_TEST(name)                                                                     \
     cmocka_unit_test_setup_teardown(name, cluster_set_up, cluster_tear_down)
 
@@ -546,6 +566,7 @@ int main(void)
         CLUSTER_TEST(test_open__nobody_there__says_which_address_and_why),
         CLUSTER_TEST(test_open__node_without_a_ring__not_ready),
         CLUSTER_TEST(test_open__malformed_addresses__refused_before_anything_is_asked),
+        CLUSTER_TEST(test_census__some_nodes_gone__counts_those_that_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

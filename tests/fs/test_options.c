@@ -179,6 +179,60 @@ static void test_options__as_mount_8_calls__first_argument_is_the_cluster(void *
     options_release(&options);
 }
 
+/* Or `mount -a` would take the line for one that is not mounted. */
+static void test_options__source_of_fstab__is_the_name(void **state)
+{
+    struct options options;
+
+    (void)state;
+    parse_well("dynamofs a:1,b:2 /mnt", &options);
+    assert_string_equal(
+        options.fuse, "fsname=dynamofs,subtype=dynamofs,fsname=a:1\\,b:2,default_permissions");
+    options_release(&options);
+
+    parse_well("dynamofs none /mnt -o nodev", &options);
+    assert_string_equal(
+        options.fuse, "fsname=dynamofs,subtype=dynamofs,nodev,fsname=none,default_permissions");
+    options_release(&options);
+
+    parse_well("dynamofs none /mnt -o fsname=mine", &options);
+    assert_string_equal(options.fuse,
+                        "fsname=dynamofs,subtype=dynamofs,fsname=mine,default_permissions");
+    options_release(&options);
+}
+
+static void test_options__access_times__any_way_is_taken(void **state)
+{
+    struct options options;
+
+    (void)state;
+    parse_well("dynamofs /mnt -o atime,relatime,norelatime,strictatime,nostrictatime,"
+               "diratime,nodiratime,lazytime,nolazytime",
+               &options);
+
+    assert_string_equal(options.fuse, "fsname=dynamofs,subtype=dynamofs,default_permissions");
+    options_release(&options);
+}
+
+static void test_options__own_node_in_fstab__is_taken(void **state)
+{
+    struct options options;
+
+    (void)state;
+    parse_well("dynamofs none /mnt -o data=/srv/d,listen=127.0.0.1:0,join=a:1,"
+               "secret-file=/etc/s,insecure",
+               &options);
+    assert_string_equal(options.data, "/srv/d");
+    assert_string_equal(options.listen, "127.0.0.1:0");
+    assert_string_equal(options.join, "a:1");
+    assert_string_equal(options.secret_file, "/etc/s");
+    assert_true(options.insecure);
+    options_release(&options);
+
+    parse_badly("dynamofs /mnt -o data=", "is empty");
+    parse_badly("dynamofs a:1 /mnt -o data=/srv/d", "cannot be given with --cluster");
+}
+
 static void test_options__debug__stays_in_the_foreground(void **state)
 {
     struct options options;
@@ -389,6 +443,9 @@ int main(void)
         cmocka_unit_test(test_options__fstab_words__are_passed_over),
         cmocka_unit_test(test_options__comma_in_a_name__stays_in_its_word),
         cmocka_unit_test(test_options__as_mount_8_calls__first_argument_is_the_cluster),
+        cmocka_unit_test(test_options__source_of_fstab__is_the_name),
+        cmocka_unit_test(test_options__access_times__any_way_is_taken),
+        cmocka_unit_test(test_options__own_node_in_fstab__is_taken),
         cmocka_unit_test(test_options__debug__stays_in_the_foreground),
         cmocka_unit_test(test_options__help_or_version__needs_no_mountpoint),
         cmocka_unit_test(test_options__unknown__is_named),
