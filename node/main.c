@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/check.h"
 #include "node/options.h"
 #include "node/server.h"
 
@@ -14,6 +15,7 @@ enum { EXIT_USAGE = 2 };
 
 static const char USAGE[] =
     "usage: dynamod --data DIR --listen HOST:PORT [OPTION...]\n"
+    "       dynamod --check [--repair] --data DIR\n"
     "\n"
     "A storage node. It runs in the foreground until SIGTERM or SIGINT.\n"
     "\n"
@@ -29,16 +31,29 @@ static const char USAGE[] =
     "                                 node of this user on this machine\n"
     "      --insecure                 allow --listen beyond this machine, without\n"
     "                                 encryption\n"
+    "      --check                    do not run: tell what is damaged or lost\n"
+    "      --repair                   with --check: keep what can be read\n"
     "      --help                     print this and exit\n"
     "      --version                  print the version and exit\n";
 
 static const struct option LONG_OPTIONS[] = {
-    {"data", required_argument, NULL, 'd'},       {"listen", required_argument, NULL, 'l'},
-    {"join", required_argument, NULL, 'j'},       {"replicas", required_argument, NULL, 'n'},
-    {"partitions", required_argument, NULL, 'q'}, {"secret-file", required_argument, NULL, 's'},
-    {"insecure", no_argument, NULL, 'i'},         {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},          {NULL, 0, NULL, 0},
+    {"data", required_argument, NULL, 'd'},
+    {"listen", required_argument, NULL, 'l'},
+    {"join", required_argument, NULL, 'j'},
+    {"replicas", required_argument, NULL, 'n'},
+    {"partitions", required_argument, NULL, 'q'},
+    {"secret-file", required_argument, NULL, 's'},
+    {"insecure", no_argument, NULL, 'i'},
+    {"help", no_argument, NULL, 'h'},
+    {"check", no_argument, NULL, 'c'},
+    {"repair", no_argument, NULL, 'r'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
 };
+
+/* What the command line asks for beside the node's options. */
+static bool wants_check;
+static bool wants_repair;
 
 /* For the signal handler alone; set once before it is installed. */
 static struct server *running;
@@ -103,6 +118,12 @@ static bool take_option(int option, struct server_options *options, int *ret_exi
     case 'i':
         options->insecure = true;
         break;
+    case 'c':
+        wants_check = true;
+        break;
+    case 'r':
+        wants_repair = true;
+        break;
     case 'h':
         fputs(USAGE, stdout);
         *ret_exit = EXIT_SUCCESS;
@@ -132,6 +153,13 @@ static bool check_options(const struct server_options *options, int *ret_exit)
     if (options->data_directory == NULL) {
         (void)usage_error("--data", "missing");
         return false;
+    }
+    if (wants_repair && !wants_check) {
+        (void)usage_error("--repair", "only with --check");
+        return false;
+    }
+    if (wants_check) {
+        return true;
     }
     if (options->listen == NULL) {
         (void)usage_error("--listen", "missing");
@@ -190,6 +218,25 @@ static int serve(const struct server_options *options)
     return EXIT_SUCCESS;
 }
 
+/* Without a node: 0 if all is well, or has become so. */
+static int check(const struct server_options *options)
+{
+    struct error error;
+    bool is_well = false;
+
+    if (check_run(options->data_directory, wants_repair, &is_well, &error) != STATUS_OK) {
+        fprintf(stderr, "dynamod: check: %s\n", error.text);
+        return EXIT_FAILURE;
+    }
+    if (is_well) {
+        puts(wants_repair ? "All that is left can be used." : "Nothing is damaged.");
+    } else {
+        printf("dynamod --check --repair --data %s makes the rest usable.\n",
+               options->data_directory);
+    }
+    return is_well ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
     struct server_options options = {.data_directory = NULL};
@@ -201,5 +248,5 @@ int main(int argc, char **argv)
     if (!parse_command_line(argc, argv, &options, &exit_code)) {
         return exit_code;
     }
-    return serve(&options);
+    return wants_check ? check(&options) : serve(&options);
 }

@@ -314,7 +314,7 @@ static enum status open_all(struct server *server, const struct server_options *
     /* Before the databases: they use a share of what is allowed then. */
     server->connections_max = raise_descriptors();
     if (status == STATUS_OK) {
-        status = server_data_open(&server->data, options->data_directory, error);
+        status = server_data_open(&server->data, options->data_directory, false, error);
     }
     if (status == STATUS_OK) {
         status = open_loop(server, error);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "node/options.h"
+#include "node/store/kept.h"
 
 enum {
     /* Of LevelDB, for the hints: they come seldom. */
@@ -81,7 +82,29 @@ static enum status open_engine(const struct engine_leveldb_options *options,
     return STATUS_OK;
 }
 
-enum status server_data_open(struct server_data *data, const char *directory,
+/* Is the node one of several, so that what is lost here is there? */
+static bool others_have_copies(const char *directory)
+{
+    struct buffer kept = {0};
+    struct ring ring;
+    bool is_known = engine_leveldb_kept(directory, &kept) == STATUS_OK &&
+                    settings_kept_ring(buffer_slice(&kept), &ring);
+
+    buffer_release(&kept);
+    return is_known && ring_replicas(&ring) > 1;
+}
+
+/* Nobody else has what is damaged. */
+static void advise(const char *directory, struct error *error)
+{
+    char what[160];
+
+    (void)snprintf(what, sizeof what, "%.150s", error->text);
+    (void)fail(error, STATUS_CORRUPT, "%s; dynamod --check --data %.60s tells what is lost",
+               what, directory);
+}
+
+enum status server_data_open(struct server_data *data, const char *directory, bool can_salvage,
                              struct error *error)
 {
     memset(data, 0, sizeof(*data));
@@ -93,8 +116,12 @@ enum status server_data_open(struct server_data *data, const char *directory,
     if (data->directory == NULL) {
         return fail(error, STATUS_NO_MEMORY, "data directory: %.150s: no memory", directory);
     }
-    struct engine_leveldb_options options = {.path = directory};
+    struct engine_leveldb_options options = {
+        .path = directory, .can_salvage = can_salvage || others_have_copies(directory)};
     status = open_engine(&options, &data->engine, &data->start, error);
+    if (status == STATUS_CORRUPT) {
+        advise(directory, error);
+    }
     if (status != STATUS_OK) {
         return status;
     }
@@ -120,6 +147,12 @@ enum status server_data_identify(struct server_data *data, struct error *error)
                                   &data->identity, error);
     }
     data->is_identified = status == STATUS_OK;
+    bool is_alone = data->identity.has_ring && ring_replicas(&data->identity.ring) < 2;
+    if (status == STATUS_OK && is_alone && !data->identity.is_complete) {
+        /* There is nobody to refill from: what was salvaged is all there is. */
+        status = store_state_set_complete(&data->state, true);
+        data->identity.is_complete = true;
+    }
     if (status != STATUS_OK) {
         return status;
     }
@@ -146,6 +179,9 @@ static enum status save_ring(struct server_data *data, struct error *error)
     enum status status = result.status;
     store_request_release(&request);
     store_result_release(&result);
+    if (status == STATUS_NO_SPACE) {
+        return STATUS_OK; /* the node only reads; its next start says it again */
+    }
     if (status != STATUS_OK) {
         return fail(error, status, "save ring: %.150s: %s", data->directory,
                     status_text(status));
@@ -213,8 +249,10 @@ enum status server_data_publish(struct server_data *data, const char *address,
     snprintf(text, sizeof(text), "%s\n", address);
     /* Renamed into place: a reader sees the whole address or the one before. */
     if (!write_file(new_path, text) || rename(new_path, path) != 0) {
-        return fail(error, errno == ENOSPC ? STATUS_NO_SPACE : STATUS_IO,
-                    "write address: %.150s: %s", path, strerror(errno));
+        if (errno == ENOSPC) {
+            return STATUS_OK; /* a node that only reads is better than none */
+        }
+        return fail(error, STATUS_IO, "write address: %.150s: %s", path, strerror(errno));
     }
     data->is_published = true;
     return STATUS_OK;

@@ -24,9 +24,11 @@ struct server_data {
 };
 
 /* Makes and locks the directory. STATUS_BUSY with "in use by another process" if one holds it.
- * Close with server_data_close, also on failure. */
+ * Close with server_data_close, also on failure. Damage is salvaged where others have copies,
+ * or if it is asked for (`can_salvage`); else it is STATUS_CORRUPT, and the text says what to
+ * do. */
 MUST_CHECK enum status server_data_open(struct server_data *data, const char *directory,
-                                        struct error *error);
+                                        bool can_salvage, struct error *error);
 /* Reads the identity; marks the store as in use. */
 MUST_CHECK enum status server_data_identify(struct server_data *data, struct error *error);
 /*

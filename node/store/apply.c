@@ -445,6 +445,17 @@ static bool has_room(const struct store_state *state, const struct store_request
     return engine_has_room(engine, store_request_size(request), is_vital);
 }
 
+/* STATUS_NO_SPACE for a write that the disk has no room for. */
+static enum status may_apply(struct store_state *state, const struct store_request *request)
+{
+    if (store_request_is_read(request)) {
+        return STATUS_OK;
+    }
+    enum status status = store_state_mark(state, request->wall_us);
+    bool fits = status != STATUS_OK || has_room(state, request);
+    return fits ? status : STATUS_NO_SPACE;
+}
+
 static void apply_all(struct group *group)
 {
     for (size_t i = 0; i < group->count; i++) {
@@ -453,8 +464,8 @@ static void apply_all(struct group *group)
 
         group->batch.has_read_pending = false;
         group->batch.damage[0] = '\0';
-        bool fits = has_room(group->state, request);
-        enum status status = fits ? apply_one(group, i) : STATUS_NO_SPACE;
+        enum status status = may_apply(group->state, request);
+        status = status == STATUS_OK ? apply_one(group, i) : status;
         if (status != STATUS_OK) {
             fail_result(result, status);
             say_where(group, request, result);

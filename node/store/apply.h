@@ -33,6 +33,7 @@ struct store_state {
     uint64_t trusted_since;           /* counter of the last unclean start; 0: never */
     atomic_uint_fast64_t issued;      /* greatest counter issued */
     atomic_uint_fast64_t leased;      /* counters up to this one may be issued */
+    atomic_bool is_marked;            /* the store is marked as in use; a write needs that */
     pthread_mutex_t leasing;          /* one renewal at a time */
     /*
      * Held shared by every group that writes, alone by one that writes a directory's object or
@@ -77,6 +78,11 @@ MUST_CHECK enum status store_state_open(struct store_state *state, struct engine
  * counts what is there, for each member. Without it operations on hints are NOT_READY. */
 MUST_CHECK enum status store_hints_open(struct store_state *state, struct engine *hints,
                                         struct error *error);
+/* The ring of a store that is not opened, from the database or from what is kept beside it;
+ * false if there is none. Changes nothing. */
+bool store_state_peek(struct engine *engine, struct ring *ret_ring);
+/* Marks the store as in use, if a full disk did not let it be at the start. STATUS_NO_SPACE. */
+MUST_CHECK enum status store_state_mark(struct store_state *state, uint64_t wall_us);
 /* Writes the clean mark, synced. The engines stay open. Frees what the state owns. */
 MUST_CHECK enum status store_state_close(struct store_state *state);
 

@@ -57,6 +57,10 @@ struct engine_operations {
     /* True if new content of `size` bytes may be written. What is `is_vital` (it resolves or
      * drops something) may use room that is kept from other content. NULL: always. */
     bool (*has_room)(struct engine *engine, size_t size, bool is_vital);
+    /* Keeps these bytes beside the database, synced, in place of those that were kept before;
+     * and reads them: STATUS_NOT_FOUND if there are none. NULL: nothing is kept. */
+    enum status (*keep)(struct engine *engine, struct slice bytes);
+    enum status (*kept)(struct engine *engine, struct buffer *ret_bytes);
     /* Gives back to the disk what is not needed between the two keys, as far as possible. Takes
      * long. NULL: there is nothing to give. */
     void (*compact)(struct engine *engine, struct slice start, struct slice end);
@@ -87,6 +91,7 @@ struct engine_leveldb_options {
     const char *path;         /* LevelDB in `path`/db (a node's hints: in `path`/hints/db) */
     uint64_t buffer_size_max; /* of LevelDB's write buffer, bytes; 0: the default */
     bool without_reserve;     /* no room is kept for deletes on a full disk */
+    bool looks_only;          /* nothing is changed; what is salvaged is a shadow */
     bool can_salvage;         /* others have copies: damage is salvaged and not refused */
 };
 
@@ -109,6 +114,9 @@ MUST_CHECK enum status engine_open_leveldb_with(const struct engine_leveldb_opti
                                                 struct engine **ret_engine,
                                                 struct engine_start *ret_start,
                                                 struct error *error);
+/* What was kept beside the database in `path`, which need not be open. STATUS_NOT_FOUND,
+ * CORRUPT, IO. */
+MUST_CHECK enum status engine_leveldb_kept(const char *path, struct buffer *ret_bytes);
 /* The same with defaults. */
 MUST_CHECK enum status engine_open_leveldb(const char *path, struct engine **ret_engine,
                                            struct error *error);

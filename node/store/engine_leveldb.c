@@ -379,6 +379,16 @@ static void leveldb_engine_last_corruption(struct engine *engine, char *ret_text
     leveldb_damage_tell(&leveldb->damage, leveldb->path, ret_text, size);
 }
 
+static enum status leveldb_engine_keep(struct engine *engine, struct slice bytes)
+{
+    return leveldb_files_keep(leveldb_of(engine)->path, bytes);
+}
+
+static enum status leveldb_engine_kept(struct engine *engine, struct buffer *ret_bytes)
+{
+    return leveldb_files_kept(leveldb_of(engine)->path, ret_bytes);
+}
+
 /* A reopen must wait for it, and so would the readers behind that: it is kept short. */
 static void leveldb_engine_compact(struct engine *engine, struct slice start, struct slice end)
 {
@@ -406,6 +416,8 @@ const struct engine_operations leveldb_operations = {
     .last_corruption = leveldb_engine_last_corruption,
     .health = leveldb_engine_health,
     .has_room = leveldb_engine_has_room,
+    .keep = leveldb_engine_keep,
+    .kept = leveldb_engine_kept,
     .compact = leveldb_engine_compact,
     .close = leveldb_engine_close,
 };

@@ -69,6 +69,9 @@ void layout_describe(struct slice key, const char *what, char ret_text[DAMAGE_TE
 void layout_leaf(uint16_t partition, uint16_t leaf, uint8_t ret_key[LEAF_KEY_SIZE]);
 bool layout_parse_leaf(struct slice key, uint16_t *ret_partition, uint16_t *ret_leaf);
 
+/* The setting that holds the ring; the others are state.c's. */
+#define SETTING_RING "ring"
+
 /* In the place of a kind. */
 enum { HINT_AGE = 't' };
 

@@ -195,8 +195,7 @@ static bool mark_path(const char *path, char ret_path[PATH_MAX])
     return size > 0 && size < PATH_MAX;
 }
 
-/* Syncs the directory that holds the file, so that its name is there or gone for good. */
-static enum status sync_directory_of(const char *path)
+enum status leveldb_files_sync_directory_of(const char *path)
 {
     char directory[PATH_MAX];
     size_t size = strlen(path);
@@ -227,14 +226,14 @@ enum status leveldb_files_mark_salvage(const char *path, bool marked)
         if (unlink(mark) != 0 && errno != ENOENT) {
             return STATUS_IO;
         }
-        return sync_directory_of(mark);
+        return leveldb_files_sync_directory_of(mark);
     }
     int descriptor = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (descriptor < 0) {
         return errno == ENOSPC || errno == EDQUOT ? STATUS_NO_SPACE : STATUS_IO;
     }
     close(descriptor);
-    return sync_directory_of(mark);
+    return leveldb_files_sync_directory_of(mark);
 }
 
 bool leveldb_files_has_salvage_mark(const char *path)
@@ -301,4 +300,23 @@ uint64_t leveldb_files_free_bytes(const char *path)
         return 0;
     }
     return (uint64_t)information.f_bavail * (uint64_t)information.f_frsize;
+}
+
+uint64_t leveldb_files_size(const char *path)
+{
+    DIR *directory = opendir(path);
+    uint64_t size = 0;
+
+    if (directory == NULL) {
+        return 0;
+    }
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        struct stat information;
+        if (fstatat(dirfd(directory), entry->d_name, &information, 0) == 0 &&
+            S_ISREG(information.st_mode)) {
+            size += (uint64_t)information.st_size;
+        }
+    }
+    closedir(directory);
+    return size;
 }

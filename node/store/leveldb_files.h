@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ring/status.h"
+#include "ring/bytes.h"
 
 struct leveldb_logs {
     uint32_t count;
@@ -54,6 +54,18 @@ MUST_CHECK enum status leveldb_files_remove_lost(const char *path);
  * well. STATUS_BUSY if another process holds it; STATUS_IO or NO_SPACE, with errno. */
 MUST_CHECK enum status leveldb_files_lock(const char *path, int *ret_lock);
 
+/* Syncs the directory that holds the file, so that its name is there or gone for good.
+ * STATUS_IO, with errno. */
+MUST_CHECK enum status leveldb_files_sync_directory_of(const char *path);
+
+/* Keeps bytes in a file beside the database at `path`, with a checksum, synced: the whole file
+ * or the one before. STATUS_IO or NO_SPACE, with errno. */
+MUST_CHECK enum status leveldb_files_keep(const char *path, struct slice bytes);
+/* STATUS_NOT_FOUND, CORRUPT, NO_MEMORY; STATUS_IO, with errno. */
+MUST_CHECK enum status leveldb_files_kept(const char *path, struct buffer *ret_bytes);
+
+/* Bytes that the files in the directory hold; 0 if it cannot be told. */
+uint64_t leveldb_files_size(const char *path);
 /* Bytes that may still be written to the file system of `path`; 0 if it cannot be told. */
 uint64_t leveldb_files_free_bytes(const char *path);
 

@@ -287,7 +287,7 @@ static enum status refuse(struct leveldb_engine *leveldb, enum status status, co
 static enum status open_shadow(struct leveldb_engine *leveldb, struct error *error)
 {
     char text[sizeof leveldb->health.text];
-    enum status status = leveldb_shadow_make(leveldb->path, &leveldb->shadow);
+    enum status status = leveldb_shadow_make(leveldb->path, 0, true, &leveldb->shadow);
 
     if (status != STATUS_OK) {
         return refuse(leveldb, STATUS_NO_SPACE,
@@ -377,6 +377,42 @@ static enum status inspect(struct leveldb_engine *leveldb, struct engine_start *
     return status == STATUS_OK ? STATUS_OK : refuse(leveldb, status, strerror(errno), error);
 }
 
+/* Opens a shadow of the database, as it would be after a salvage if it is damaged. No write is
+ * taken. */
+static enum status open_to_look(struct leveldb_engine *leveldb, struct engine_start *start,
+                                struct error *error)
+{
+    struct leveldb_inspection found;
+    char *text = NULL;
+    enum status status = leveldb_inspect(leveldb->path, &found);
+
+    if (status != STATUS_OK) {
+        return refuse(leveldb, status, strerror(errno), error);
+    }
+    bool is_whole = found.verdict == LEVELDB_WELL;
+    uint64_t room = is_whole ? 0 : leveldb_files_size(leveldb->path);
+    status = leveldb_shadow_make(leveldb->path, room, false, &leveldb->shadow);
+    if (status != STATUS_OK) {
+        return refuse(leveldb, status, "there is no room for a copy: set TMPDIR", error);
+    }
+    leveldb->is_lost = true;
+    atomic_store(&leveldb->failure, (int)STATUS_IO);
+    if (!is_whole) {
+        start->kind = found.verdict == LEVELDB_TORN ? ENGINE_CUT : ENGINE_SALVAGED;
+        memcpy(start->text, found.text, sizeof found.text);
+        leveldb_repair_db(leveldb->options, leveldb->shadow, &text);
+    }
+    text = text != NULL ? text : open_files(leveldb);
+    if (text != NULL) {
+        status = leveldb_text_status(text);
+        explain_open(leveldb->path, status, text, error);
+        leveldb_free(text);
+    } else if (!is_whole) {
+        leveldb_compact_range(leveldb->db, NULL, 0, NULL, 0);
+    }
+    return status;
+}
+
 /* Opens the database for the first time. */
 static enum status open_database(struct leveldb_engine *leveldb,
                                  const struct engine_leveldb_options *options,
@@ -395,6 +431,9 @@ static enum status open_database(struct leveldb_engine *leveldb,
         return refuse(leveldb, status == STATUS_BUSY ? STATUS_IO : status,
                       status == STATUS_BUSY ? "is in use by another process" : strerror(errno),
                       error);
+    }
+    if (options->looks_only) {
+        return open_to_look(leveldb, start, error);
     }
     leveldb->buffer_size = leveldb_reserve_buffer_size(leveldb->path, buffer_size_max);
     leveldb_options_set_write_buffer_size(leveldb->options, leveldb->buffer_size);
@@ -439,6 +478,18 @@ enum status engine_open_leveldb_with(const struct engine_leveldb_options *option
     *ret_engine = &leveldb->base;
     *ret_start = start;
     return STATUS_OK;
+}
+
+enum status engine_leveldb_kept(const char *path, struct buffer *ret_bytes)
+{
+    char *database = NULL;
+
+    if (asprintf(&database, "%s/db", path) < 0) {
+        return STATUS_NO_MEMORY;
+    }
+    enum status status = leveldb_files_kept(database, ret_bytes);
+    free(database);
+    return status;
 }
 
 enum status engine_open_leveldb(const char *path, struct engine **ret_engine,

@@ -78,14 +78,15 @@ static enum status link_all(const char *path, const char *shadow)
 }
 
 /* Makes a shadow below `place`; NULL if there is no room, or nothing can be made. */
-static char *make_in(const char *place, const char *path, uint64_t wanted)
+static char *make_in(const char *place, const char *path, uint64_t wanted, bool elsewhere)
 {
     struct stat database;
     struct stat other;
     char *shadow = NULL;
 
     if (place == NULL || stat(path, &database) != 0 || stat(place, &other) != 0 ||
-        database.st_dev == other.st_dev || leveldb_files_free_bytes(place) < wanted ||
+        (elsewhere && database.st_dev == other.st_dev) ||
+        leveldb_files_free_bytes(place) < wanted ||
         asprintf(&shadow, "%s/dynamofs-%llx-%llx", place, (unsigned long long)database.st_dev,
                  (unsigned long long)database.st_ino) < 0) {
         return NULL;
@@ -103,7 +104,8 @@ static char *make_in(const char *place, const char *path, uint64_t wanted)
     return shadow;
 }
 
-enum status leveldb_shadow_make(const char *path, char **ret_shadow)
+enum status leveldb_shadow_make(const char *path, uint64_t room, bool elsewhere,
+                                char **ret_shadow)
 {
     const char *const places[] = {getenv("TMPDIR"), "/dev/shm", "/tmp", "/var/tmp"};
     struct leveldb_logs logs;
@@ -115,7 +117,7 @@ enum status leveldb_shadow_make(const char *path, char **ret_shadow)
         return STATUS_IO;
     }
     for (size_t i = 0; i < sizeof places / sizeof *places && shadow == NULL; i++) {
-        shadow = make_in(places[i], whole, logs.size_bytes + SPARE_SIZE);
+        shadow = make_in(places[i], whole, logs.size_bytes + room + SPARE_SIZE, elsewhere);
     }
     free(whole);
     if (shadow == NULL) {

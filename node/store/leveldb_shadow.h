@@ -14,10 +14,12 @@
 
 #include "ring/bytes.h"
 
-/* Makes a shadow of the database at `path`. *ret_shadow is its path, to be freed with
+/* Makes a shadow of the database at `path`, with `room` bytes beside what its logs become, and,
+ * with `elsewhere`, on another file system. *ret_shadow is its path, to be freed with
  * leveldb_shadow_remove_take. STATUS_NO_SPACE if there is room nowhere; STATUS_IO with errno.
  */
-MUST_CHECK enum status leveldb_shadow_make(const char *path, char **ret_shadow);
+MUST_CHECK enum status leveldb_shadow_make(const char *path, uint64_t room, bool elsewhere,
+                                           char **ret_shadow);
 /* Removes the shadow, after LevelDB has closed it. NULL is allowed. */
 void leveldb_shadow_remove_take(char *shadow);
 

@@ -14,6 +14,7 @@
 #include "node/store/apply_internal.h"
 #include "node/store/batch.h"
 #include "node/store/hints.h"
+#include "node/store/kept.h"
 #include "node/store/layout.h"
 #include "node/store/tree.h"
 #include "node/wire/codec.h"
@@ -24,7 +25,6 @@
 #define SETTING_CLEAN         "clean"
 #define SETTING_LEASE         "counter_lease"
 #define SETTING_TRUSTED_SINCE "trusted_since"
-#define SETTING_RING          "ring"
 /* The one that the ring followed, for people to go back to (decision 23). */
 #define SETTING_RING_BEFORE "ring_before"
 /* 0 while the node refills after a lost disk; none: 1. */
@@ -256,8 +256,28 @@ static enum status mark_open(struct store_state *state, uint64_t wall_us, bool i
         settings_add(&settings, SETTING_COMPLETE, 0);
         settings_add(&settings, SETTING_SALVAGING, 1);
     }
-    atomic_store(&state->leased, lease);
-    return settings_write(&settings, state->engine);
+    enum status status = settings_write(&settings, state->engine);
+    if (status == STATUS_OK) {
+        atomic_store(&state->leased, lease);
+        atomic_store(&state->is_marked, true);
+        (void)settings_keep(state->engine); /* the one before will do */
+    }
+    return status;
+}
+
+enum status store_state_mark(struct store_state *state, uint64_t wall_us)
+{
+    enum status status = STATUS_OK;
+
+    if (atomic_load(&state->is_marked)) {
+        return STATUS_OK;
+    }
+    pthread_mutex_lock(&state->leasing);
+    if (!atomic_load(&state->is_marked)) {
+        status = mark_open(state, wall_us, false);
+    }
+    pthread_mutex_unlock(&state->leasing);
+    return status;
 }
 
 static void state_init(struct store_state *state, struct engine *engine)
@@ -313,13 +333,67 @@ void store_state_release(struct store_state *state)
     state->ring = NULL;
 }
 
-/* Was the salvage of this database begun, and not finished? */
-static bool is_half_salvaged(const struct stored *stored, struct engine *engine)
+/* Was the engine salvaged when it was opened, or in a salvage that was cut short? */
+static bool was_salvaged(struct engine *engine)
 {
     char text[DAMAGE_TEXT_SIZE] = "";
 
     engine->operations->last_corruption(engine, text, sizeof text);
-    return stored->salvaging != 0 || text[0] != '\0';
+    return text[0] != '\0';
+}
+
+static enum status read_settings(struct engine *engine, struct stored *ret_stored,
+                                 struct store_identity *ret_identity, struct error *error)
+{
+    enum status status = read_stored(engine, ret_stored, error);
+
+    return status == STATUS_OK ? read_ring(engine, ret_identity) : status;
+}
+
+/*
+ * Reads the settings; from the file beside the database where they are damaged, gone, or may be
+ * older than what is kept. What was kept knows nothing of the leases taken since: every counter
+ * that was issued is below the new one.
+ */
+static enum status read_or_restore(struct engine *engine, uint64_t wall_us,
+                                   struct stored *ret_stored,
+                                   struct store_identity *ret_identity, struct error *error)
+{
+    bool is_restored = was_salvaged(engine) && settings_restore(engine) == STATUS_OK;
+    enum status status = read_settings(engine, ret_stored, ret_identity, error);
+    bool is_missing =
+        status == STATUS_CORRUPT || (status == STATUS_OK && ret_stored->node == 0);
+
+    if (is_missing && !is_restored && settings_restore(engine) == STATUS_OK) {
+        is_restored = true;
+        error->text[0] = '\0';
+        status = read_settings(engine, ret_stored, ret_identity, error);
+    }
+    if (status == STATUS_OK && is_restored) {
+        uint64_t ahead = wall_us + COUNTER_AHEAD_MAX_US + COUNTER_LEASE_US;
+        ret_stored->lease = ret_stored->lease > ahead ? ret_stored->lease : ahead;
+        ret_stored->clean = 0;
+        /* Something else than the settings may be gone, too: others have it. */
+        bool is_alone = !ret_identity->has_ring || ring_replicas(&ret_identity->ring) < 2;
+        ret_stored->salvaging |= !is_alone;
+    }
+    return status;
+}
+
+bool store_state_peek(struct engine *engine, struct ring *ret_ring)
+{
+    struct store_identity identity = {0};
+    struct buffer kept = {0};
+
+    if (read_ring(engine, &identity) == STATUS_OK && identity.has_ring) {
+        *ret_ring = identity.ring;
+        return true;
+    }
+    bool has_ring = engine->operations->kept != NULL &&
+                    engine->operations->kept(engine, &kept) == STATUS_OK &&
+                    settings_kept_ring(buffer_slice(&kept), ret_ring);
+    buffer_release(&kept);
+    return has_ring;
 }
 
 static void take_stored(struct store_state *state, const struct stored *stored,
@@ -344,6 +418,10 @@ static enum status begin(struct store_state *state, uint64_t wall_us, bool is_sa
 {
     enum status status = mark_open(state, wall_us, is_salvaging);
 
+    if (status == STATUS_NO_SPACE && !is_salvaging) {
+        /* It is read meanwhile; the mark precedes the first write. */
+        status = STATUS_OK;
+    }
     if (status == STATUS_OK && state->ring != NULL && state->trees == NULL) {
         status = begin_partitions(state, state->ring->partition_count);
     }
@@ -387,11 +465,8 @@ static void explain(const struct store_state *state, enum status status, struct 
     if (status == STATUS_CORRUPT) {
         state->engine->operations->last_corruption(state->engine, text, sizeof text);
     }
-    (void)snprintf(error->text, sizeof error->text, "the node's settings: %.150s%s",
-                   text[0] != '\0' ? text : status_text(status),
-                   status == STATUS_CORRUPT
-                       ? "; with an empty data directory it refills from the others"
-                       : "");
+    (void)snprintf(error->text, sizeof error->text, "the node's settings: %.150s",
+                   text[0] != '\0' ? text : status_text(status));
 }
 
 enum status store_state_open(struct store_state *state, struct engine *engine,
@@ -405,12 +480,10 @@ enum status store_state_open(struct store_state *state, struct engine *engine,
 
     error->text[0] = '\0';
     state_init(state, engine);
-    enum status status = read_stored(engine, &stored, error);
+    bool is_salvaging = was_salvaged(engine);
+    enum status status = read_or_restore(engine, wall_us, &stored, &identity, error);
     if (status == STATUS_OK) {
-        status = read_ring(engine, &identity);
-    }
-    if (status == STATUS_OK) {
-        bool is_salvaging = is_half_salvaged(&stored, engine);
+        is_salvaging |= stored.salvaging != 0;
         take_stored(state, &stored, random_id, &identity);
         status = begin_or_salvage(state, &identity, wall_us, is_salvaging, error);
     }
@@ -427,6 +500,11 @@ enum status store_state_close(struct store_state *state)
 {
     struct settings settings = {0};
 
+    if (!atomic_load(&state->is_marked)) {
+        /* Nothing was written. */
+        store_state_release(state);
+        return STATUS_OK;
+    }
     enum status status = hint_store_sync(state);
     if (status == STATUS_OK) {
         settings_add(&settings, SETTING_CLEAN, 1);
@@ -514,6 +592,7 @@ enum status store_state_save_ring(struct store_state *state, const struct ring *
         free(copy);
         return status;
     }
+    (void)settings_keep(state->engine);
     free(state->ring);
     state->ring = copy;
     return state->partition_count == 0 ? begin_partitions(state, ring->partition_count)

@@ -42,8 +42,9 @@ LAYERS = (
     ("node/ctl*", ("ring/*", "node/wire/*", "node/client/*", "node/ctl*")),
     (
         "node/main.c",
-        ("ring/*", "node/server.h", "node/options.h", "node/log.h"),
+        ("ring/*", "node/server.h", "node/options.h", "node/log.h", "node/check.h"),
     ),
+    ("node/check.*", ("ring/*", "node/check.h", "node/server_data.h", "node/store/*", "node/wire/*")),
     ("node/options.*", ("ring/*", "node/server.h", "node/options.h", "node/net/address.h")),
     ("node/log.*", ("ring/*", "node/log.h")),
     (

@@ -112,6 +112,21 @@ static void spy_compact(struct engine *engine, struct slice start, struct slice 
     }
 }
 
+static enum status spy_keep(struct engine *engine, struct slice bytes)
+{
+    struct engine *inner = spy_of(engine)->inner;
+
+    return inner->operations->keep == NULL ? STATUS_OK : inner->operations->keep(inner, bytes);
+}
+
+static enum status spy_kept(struct engine *engine, struct buffer *ret_bytes)
+{
+    struct engine *inner = spy_of(engine)->inner;
+
+    return inner->operations->kept == NULL ? STATUS_NOT_FOUND
+                                           : inner->operations->kept(inner, ret_bytes);
+}
+
 static void spy_close(struct engine *engine)
 {
     (void)engine;
@@ -127,6 +142,8 @@ static const struct engine_operations spy_operations = {
     .health = spy_health,
     .has_room = spy_has_room,
     .compact = spy_compact,
+    .keep = spy_keep,
+    .kept = spy_kept,
     .close = spy_close,
 };
 

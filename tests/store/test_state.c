@@ -50,6 +50,46 @@ static enum status try_open(struct fixture *fixture, struct error *error)
     return status;
 }
 
+/* The block of the settings is damaged: they are in a file beside the database as well. */
+static void test_state__settings_damaged__are_taken_from_beside_the_database(void **state)
+{
+    static const char *const names[] = {"node", "format", "ring", "clean"};
+    struct fixture *fixture = *state;
+    struct store_request request = plain_request(STORE_SAVE_RING);
+
+    request.ring = malloc(sizeof *request.ring);
+    assert_non_null(request.ring);
+    *request.ring = *fixture_ring(1);
+    apply_expect(fixture, request, STATUS_OK);
+    apply_expect(fixture, put_request("k", NULL, "one"), STATUS_OK);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct buffer key = {0};
+        uint64_t counter = next_counter(fixture);
+        layout_setting(&key, names[i]);
+        struct engine_write write = {.key = buffer_slice(&key),
+                                     .value = slice_of_string("noise")};
+        assert_int_equal(store_state_close(&fixture->state), STATUS_OK);
+        assert_int_equal(fixture->disk->operations->write(fixture->disk, &write, 1, true),
+                         STATUS_OK);
+        buffer_release(&key);
+
+        struct error error = {0};
+        assert_int_equal(store_state_open(&fixture->state, fixture->disk, 1, fixture->wall_us,
+                                          &fixture->identity, &error),
+                         STATUS_OK);
+
+        assert_int_equal(fixture->identity.node, FIXTURE_NODE);
+        assert_true(fixture->identity.has_ring);
+        assert_int_equal(fixture->identity.ring.cluster_id, 99);
+        assert_false(fixture->identity.was_clean);
+        assert_true(next_counter(fixture) > counter);
+        assert_true(fixture->state.trusted_since > counter);
+        struct object *object = stored_object(fixture, "k");
+        assert_content(object, "one");
+        object_unref(object);
+    }
+}
+
 static void test_state__new_store__takes_the_random_id_and_counts_as_clean(void **state)
 {
     struct fixture *fixture = *state;
@@ -234,6 +274,7 @@ static void test_state__another_format__is_refused_in_one_line(void **state)
     assert_null(strchr(error.text, '\n'));
 }
 
+/* Memory keeps nothing beside itself. */
 static void test_state__settings_damaged__are_corrupt(void **state)
 {
     static const char *const names[] = {"format", "node", "clean", "counter_lease",
@@ -316,6 +357,7 @@ static void test_state_save_ring__other_partition_count__is_refused(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        ON_LEVELDB(test_state__settings_damaged__are_taken_from_beside_the_database),
         ON_BOTH_ENGINES(test_state__new_store__takes_the_random_id_and_counts_as_clean),
         ON_BOTH_ENGINES(test_state__restarted__keeps_identity_and_ring),
         ON_BOTH_ENGINES(test_state__counters__ascend_across_every_kind_of_restart),
@@ -328,8 +370,8 @@ int main(void)
         ON_BOTH_ENGINES(test_state__unclean_then_clean_stops__old_pair_stays_distrusted),
         ON_BOTH_ENGINES(test_state__pair_opened_since_the_crash__is_extended),
         ON_BOTH_ENGINES(test_state__another_format__is_refused_in_one_line),
-        ON_BOTH_ENGINES(test_state__settings_damaged__are_corrupt),
-        ON_BOTH_ENGINES(test_state__ring_damaged__is_corrupt),
+        ON_MEMORY(test_state__settings_damaged__are_corrupt),
+        ON_MEMORY(test_state__ring_damaged__is_corrupt),
         ON_BOTH_ENGINES(test_state_save_ring__grown_ring__replaces_it),
         ON_BOTH_ENGINES(test_state_save_ring__other_partition_count__is_refused),
     };
