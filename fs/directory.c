@@ -38,10 +38,14 @@ struct directory {
 
 int fs_opendir(struct fs *fs, uint64_t id, struct directory **ret_directory)
 {
-    struct node *node;
-    int failed = fs_get_node(fs, id, &node);
-    if (failed != 0) {
-        return failed;
+    inodes_lock(&fs->inodes);
+    struct node *node = node_by_id(&fs->inodes, id);
+    if (node != NULL) {
+        node_ref(node);
+    }
+    inodes_unlock(&fs->inodes);
+    if (node == NULL) {
+        return ESTALE;
     }
     if (node->type != VERSION_DIRECTORY) {
         fs_put_node(fs, node);
@@ -188,6 +192,16 @@ static void move_window(struct directory *directory, uint64_t removals)
     directory->removals_latest = removals;
 }
 
+/* A directory that this mount removed while somebody is in it can be opened; there is nothing
+ * to list. */
+static bool is_removed(struct directory *directory)
+{
+    inodes_lock(&directory->fs->inodes);
+    bool is_unlinked = directory->node->is_unlinked;
+    inodes_unlock(&directory->fs->inodes);
+    return is_unlinked;
+}
+
 /* Lists the next names. On failure the table is as before, and the next call tries again. */
 static int load_next(struct directory *directory)
 {
@@ -195,6 +209,9 @@ static int load_next(struct directory *directory)
     struct kv_rows rows = {0};
     int failed = 0;
 
+    if (is_removed(directory)) {
+        return ENOENT;
+    }
     move_window(directory, count_removals(directory->fs));
     if (!directory->is_loaded) {
         failed = add_local(directory);

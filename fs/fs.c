@@ -245,7 +245,7 @@ static int refresh(struct fs *fs, struct node *node)
 
     int failed = name.failed ? ENOMEM : errno_of_status(status);
     if (failed == 0 && !is_named) {
-        failed = ESTALE;
+        failed = node->type == VERSION_DIRECTORY ? ENOENT : ESTALE;
     }
     if (failed == 0) {
         failed = resolve_name(fs, buffer_slice(&place.key), place.name, &found);
@@ -254,7 +254,9 @@ static int refresh(struct fs *fs, struct node *node)
         inodes_lock(&fs->inodes);
         struct node *shown = place_node_of_found(fs, &place, &found);
         if (shown != node) {
-            failed = ESTALE;
+            /* A file may have become another one, which the kernel finds by its name. */
+            bool is_gone = found.kind == FOUND_NOTHING && node->type == VERSION_DIRECTORY;
+            failed = is_gone ? ENOENT : ESTALE;
         }
         node_unref(&fs->inodes, shown);
         inodes_unlock(&fs->inodes);
@@ -364,5 +366,9 @@ int fs_statfs(struct fs *fs, struct statvfs *ret_space)
     ret_space->f_bfree = space.free_bytes / BLOCK_SIZE;
     ret_space->f_bavail = ret_space->f_bfree;
     ret_space->f_namemax = NAME_SIZE_MAX;
+    /* Nothing counts files, and nothing bounds them but room: a block each at least. */
+    ret_space->f_files = ret_space->f_blocks;
+    ret_space->f_ffree = ret_space->f_bfree;
+    ret_space->f_favail = ret_space->f_bavail;
     return 0;
 }

@@ -108,7 +108,19 @@ static const char *secret_file_of(const struct mount *mount, char *path, size_t 
     return length > 0 && (size_t)length < size ? path : NULL;
 }
 
-/* A client of the node or cluster at `address`. An embedded node is given time to get ready. */
+static uint32_t first_answer_ms(const struct mount *mount)
+{
+    uint32_t most_ms = FIRST_ANSWER_EMBEDDED_MS; /* the parent waits no longer */
+    uint32_t wanted_ms = mount->options->timeout_ms;
+
+    if (wanted_ms == 0) {
+        wanted_ms = mount->embed != NULL ? FIRST_ANSWER_EMBEDDED_MS : FIRST_ANSWER_MS;
+    }
+    return wanted_ms < most_ms ? wanted_ms : most_ms;
+}
+
+/* A client of the node or cluster at `address`. An embedded node is given time to get ready,
+ * and so is one that says that it is on its way. */
 static enum status open_client(struct mount *mount, const char *address, struct error *error)
 {
     char path[PATH_MAX];
@@ -118,7 +130,7 @@ static enum status open_client(struct mount *mount, const char *address, struct 
         .r = mount->options->r,
         .w = mount->options->w,
     };
-    uint64_t limit_ms = mount->embed == NULL             ? 0
+    uint64_t limit_ms = mount->embed == NULL             ? first_answer_ms(mount)
                         : embed_is_foreign(mount->embed) ? FOREIGN_NODE_READY_MS
                                                          : NODE_READY_MS;
     uint64_t begin = now_ms();
@@ -126,10 +138,11 @@ static enum status open_client(struct mount *mount, const char *address, struct 
 
     for (;;) {
         status = kv_open_cluster(address, &defaults, &mount->kv, error);
-        if (status == STATUS_OK || now_ms() - begin >= limit_ms) {
+        if (status == STATUS_OK || now_ms() - begin >= limit_ms ||
+            (mount->embed == NULL && status != STATUS_NOT_READY)) {
             return status;
         }
-        if (embed_has_failed(mount->embed, error)) {
+        if (mount->embed != NULL && embed_has_failed(mount->embed, error)) {
             return error->code;
         }
         pause_before_retry();
@@ -229,17 +242,6 @@ static enum status open_mount(struct mount *mount, struct error *error)
         return status;
     }
     return open_session(mount, error);
-}
-
-static uint32_t first_answer_ms(const struct mount *mount)
-{
-    uint32_t most_ms = FIRST_ANSWER_EMBEDDED_MS; /* the parent waits no longer */
-    uint32_t wanted_ms = mount->options->timeout_ms;
-
-    if (wanted_ms == 0) {
-        wanted_ms = mount->embed != NULL ? FIRST_ANSWER_EMBEDDED_MS : FIRST_ANSWER_MS;
-    }
-    return wanted_ms < most_ms ? wanted_ms : most_ms;
 }
 
 /* The mount answered `reason` for all that time: says what is missing. */

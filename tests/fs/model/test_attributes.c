@@ -388,6 +388,7 @@ static void test_statfs__space_and_longest_name(void **state)
     assert_int_equal(fs_statfs(mounts->here, &space), 0);
     assert_int_equal(space.f_namemax, 248);
     assert_true(space.f_blocks > space.f_bfree && space.f_bfree > 0);
+    assert_true(space.f_files > space.f_ffree && space.f_ffree > 0 && space.f_favail > 0);
     kv_memory_fail(mounts->kv, 1, STATUS_UNREACHABLE);
     assert_int_equal(fs_statfs(mounts->here, &space), EIO);
 }

@@ -424,6 +424,30 @@ static void test_removed_directory__create_in_it__enoent(void **state)
     assert_int_equal(look_error(mounts->here, directory, "f"), ENOENT);
 }
 
+/* As `ls` in a shell whose current directory is gone. */
+static void test_removed_directory__listed__enoent(void **state)
+{
+    struct mounts *mounts = *state;
+    struct fs_directory_entry entry;
+    struct stat attributes;
+    double valid_s;
+    bool is_end;
+    uint64_t here = make_directory(mounts->here, ROOT, "d");
+    uint64_t there = look(mounts->there, ROOT, "d");
+
+    assert_int_equal(fs_rmdir(mounts->here, ROOT, "d"), 0);
+
+    struct directory *directory = open_directory(mounts->here, here);
+    assert_int_equal(directory_at(directory, 0, &entry, &is_end), ENOENT);
+    assert_int_equal(directory_at(directory, 2, &entry, &is_end), ENOENT);
+    fs_releasedir(mounts->here, directory);
+    assert_int_equal(fs_getattr(mounts->here, here, &attributes, &valid_s), 0);
+    assert_int_equal(attributes.st_nlink, 0);
+    for (int i = 0; i < 2; i++) { /* also once it has lost its name here */
+        assert_int_equal(fs_getattr(mounts->there, there, &attributes, &valid_s), ENOENT);
+    }
+}
+
 static void test_names__too_long_or_not_legal__errors(void **state)
 {
     struct mounts *mounts = *state;
@@ -473,6 +497,7 @@ int main(void)
         TEST(test_rmdir__create_inside_elsewhere__file_stays),
         TEST(test_rmdir__wrong_kinds__errors),
         TEST(test_removed_directory__create_in_it__enoent),
+        TEST(test_removed_directory__listed__enoent),
         TEST(test_names__too_long_or_not_legal__errors),
     };
 
