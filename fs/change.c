@@ -442,7 +442,7 @@ int fs_setattr(struct fs *fs, uint64_t id, const struct fs_change *change,
     struct fs_entry entry;
 
     inodes_lock(&fs->inodes);
-    struct node *node = node_by_id(&fs->inodes, id);
+    struct node *node = node_or_heir(&fs->inodes, id);
     bool is_closed = node != NULL && node->is_unlinked && node->file == NULL;
     bool is_removed_directory = is_closed && node->type == VERSION_DIRECTORY;
     bool is_gone = node == NULL || (is_closed && !is_removed_directory);

@@ -293,13 +293,28 @@ static int refresh_stale(struct fs *fs, struct node *node)
     return failed == 0 && node->type == VERSION_DIRECTORY ? fs_refresh_names(fs, node) : failed;
 }
 
+/* True if somebody has the node's content: a descriptor works on when its name shows another
+ * file. */
+static bool is_held_open(struct fs *fs, struct node *node)
+{
+    struct file *file = file_of_node(fs, node);
+    if (file == NULL) {
+        return false;
+    }
+    file_lock(file);
+    bool is_held = file->is_loaded;
+    file_unlock(file);
+    file_unref(file);
+    return is_held;
+}
+
 int fs_getattr(struct fs *fs, uint64_t id, struct stat *ret_attributes, double *ret_valid_s)
 {
     struct fs_entry entry;
     int failed = 0;
 
     inodes_lock(&fs->inodes);
-    struct node *node = node_by_id(&fs->inodes, id);
+    struct node *node = node_or_heir(&fs->inodes, id);
     if (node == NULL) {
         inodes_unlock(&fs->inodes);
         return ESTALE;
@@ -312,6 +327,9 @@ int fs_getattr(struct fs *fs, uint64_t id, struct stat *ret_attributes, double *
     if (valid_s <= 0 && !is_in_memory) {
         valid_s = fs->config.attribute_timeout;
         failed = refresh_stale(fs, node);
+        if (failed == ESTALE && is_held_open(fs, node)) {
+            failed = 0;
+        }
     }
     if (failed == 0) {
         fs_entry_of_node(fs, node, &entry);

@@ -52,9 +52,9 @@ struct fs_entry {
 /* Finds a name. ENOENT must not be cached. On success one reference to the node. */
 int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *ret_entry);
 void fs_forget(struct fs *fs, uint64_t node, uint64_t count);
-/* ESTALE if the name now shows something else. An open file is answered from memory, and so is
- * what was asked for within the attribute timeout. ret_valid_s: how long the kernel may keep
- * it. */
+/* ESTALE if the name now shows something else, unless the node is open. A file open for writing
+ * is answered from memory, and so is what was asked for within the attribute timeout.
+ * ret_valid_s: how long the kernel may keep it. */
 int fs_getattr(struct fs *fs, uint64_t node, struct stat *ret_attributes, double *ret_valid_s);
 int fs_readlink(struct fs *fs, uint64_t node, struct buffer *ret_target);
 int fs_statfs(struct fs *fs, struct statvfs *ret_space);
@@ -123,10 +123,15 @@ struct fs_opened {
 enum fs_open_flag {
     FS_OPEN_TRUNCATE = 1,  /* O_TRUNC; counts as writing */
     FS_OPEN_READ_ONLY = 2, /* O_RDONLY */
+    FS_OPEN_AGAIN = 4,     /* ESTALE was answered, and the name looked up since */
 };
 
-/* Asks the cluster, and takes what the name shows now: also if that is another file than the
- * kernel knows. ESTALE if it shows nothing to open, or the other file while this one is open.
+/*
+ * Asks the cluster. ESTALE if the node is gone, or its name shows another file: then the kernel
+ * looks the name up and tries again, which is told by FS_OPEN_AGAIN. A second time nothing
+ * fails because the name was replaced meanwhile. What is opened is then the node as others hold
+ * it open, for it was what the lookup found; or else the file that has its name now, and the
+ * node stands for that file.
  */
 int fs_open(struct fs *fs, uint64_t node, unsigned flags, struct fs_opened *ret_opened);
 /* Bytes from `offset`, fewer at the end; the caller drops *ret_blob, which holds them. */

@@ -150,6 +150,17 @@ struct node *node_by_id(struct inodes *inodes, uint64_t id)
     return node;
 }
 
+struct node *node_or_heir(struct inodes *inodes, uint64_t id)
+{
+    struct node *node = node_by_id(inodes, id);
+
+    if (node == NULL || node->is_named || node->file != NULL || node->heir_id == 0) {
+        return node;
+    }
+    struct node *heir = node_by_id(inodes, node->heir_id);
+    return heir != NULL ? heir : node;
+}
+
 struct node *node_open(const struct inodes *inodes)
 {
     for (uint32_t i = 0; i < inodes->bucket_count; i++) {

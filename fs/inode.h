@@ -40,7 +40,8 @@ struct node {
     bool is_pending;  /* created here, not yet on the cluster */
     bool is_cached;   /* cached_hash is set */
     bool is_token_taken;
-    int lost; /* errno of a put that no close could report; for the next fsync */
+    uint64_t heir_id; /* of the file that an open of this one got in its place; 0 for none */
+    int lost;         /* errno of a put that no close could report; for the next fsync */
     struct attributes attributes; /* as last told to the kernel */
     struct dot told;              /* the version they are of */
     int64_t told_ns;              /* monotonic; when another version was told, by a reply that
@@ -98,6 +99,9 @@ void node_return_token(struct inodes *inodes, struct node *node);
 
 /* NULL if there is none. */
 struct node *node_by_id(struct inodes *inodes, uint64_t id);
+/* The same, or, of a file that has no name any more and is not open, the one that was opened in
+ * its place. */
+struct node *node_or_heir(struct inodes *inodes, uint64_t id);
 /* Any node with an open file; NULL if there is none. */
 struct node *node_open(const struct inodes *inodes);
 struct node *node_by_name(struct inodes *inodes, const struct node *parent, struct slice name);

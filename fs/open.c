@@ -15,6 +15,18 @@ struct load {
     struct shown shown;
 };
 
+/* True if the kernel knows the node as another file than `version` is of. What it keeps of one,
+ * the size above all, must never be used for the other: for that it has another node. */
+static bool is_of_another_file(struct fs *fs, const struct node *node,
+                               const struct version *version)
+{
+    inodes_lock(&fs->inodes);
+    uint64_t known = node->number == 0 ? node->attributes.file_id : 0;
+    inodes_unlock(&fs->inodes);
+    uint64_t id = version->attributes.file_id;
+    return known != 0 && id != 0 && known != id;
+}
+
 /* EAGAIN if the file was moved meanwhile. */
 static int load_fetch(struct fs *fs, struct node *node, struct load *load)
 {
@@ -25,6 +37,9 @@ static int load_fetch(struct fs *fs, struct node *node, struct load *load)
     if (failed == 0) {
         failed = fs_read_version(fs, node, buffer_slice(&key), &load->object, &load->version,
                                  &load->shown);
+    }
+    if (failed == 0 && is_of_another_file(fs, node, load->version)) {
+        failed = ESTALE;
     }
     if (failed == 0 || failed == ESTALE) {
         int no_key = fs_node_key(fs, node, &key_after);
@@ -182,19 +197,6 @@ static int load(struct file *file, struct fs_opened *opened)
     return failed == EAGAIN ? ESTALE : failed;
 }
 
-/* The node of `id`, or the one that this mount has put in its place since the kernel looked it
- * up: a name that always exists can always be opened. The table's lock is held. */
-static struct node *node_to_open(struct fs *fs, uint64_t id, bool *ret_is_another)
-{
-    struct node *node = node_by_id(&fs->inodes, id);
-
-    if (node == NULL || !node->is_unlinked || node->file != NULL) {
-        return node;
-    }
-    *ret_is_another = true;
-    return node_by_name(&fs->inodes, node->parent, node_name(node));
-}
-
 int file_refresh(struct file *file)
 {
     struct fs *fs = file->fs;
@@ -212,49 +214,159 @@ int file_refresh(struct file *file)
     return failed == ESTALE ? 0 : failed;
 }
 
-int fs_open(struct fs *fs, uint64_t id, unsigned flags, struct fs_opened *ret_opened)
+/* True if somebody holds the node's content open, and it is as new as the node was told. */
+static bool holds_what_was_told(struct file *file)
+{
+    file_lock(file);
+    inodes_lock(&file->fs->inodes);
+    bool is_held = file->is_loaded && !file_is_stale(file);
+    inodes_unlock(&file->fs->inodes);
+    file_unlock(file);
+    return is_held;
+}
+
+/* A file that has lost its name is opened as those hold it who have it open. */
+static int load_or_share(struct file *file, unsigned flags, struct fs_opened *opened)
+{
+    inodes_lock(&file->fs->inodes);
+    bool is_unlinked = file->node->is_unlinked;
+    inodes_unlock(&file->fs->inodes);
+    int failed = is_unlinked ? ESTALE : load(file, opened);
+    bool may_share = is_unlinked || (flags & FS_OPEN_AGAIN) != 0;
+    if (failed != ESTALE || !may_share || !holds_what_was_told(file)) {
+        return failed;
+    }
+    inodes_lock(&file->fs->inodes);
+    opened->has_changed = is_in_flux(file->fs, file->node);
+    inodes_unlock(&file->fs->inodes);
+    return 0;
+}
+
+static int truncate_opened(struct fs_opened *opened)
+{
+    struct file *file = opened->file;
+
+    file_lock(file);
+    int failed = file_resize(file, 0);
+    file->attributes.modified_ns = attributes_now_ns();
+    file->attributes.changed_ns = file->attributes.modified_ns;
+    file->is_unwritten |= !file->is_dirty;
+    file_touch(file);
+    file_unlock(file);
+    opened->keep_cache = false;
+    return failed;
+}
+
+/* Opens what the node `id` is. ESTALE if that is nothing any more, or if its name shows another
+ * file. */
+static int open_node(struct fs *fs, uint64_t id, unsigned flags, struct fs_opened *opened)
 {
     bool truncate = (flags & FS_OPEN_TRUNCATE) != 0;
     bool writes = truncate || (flags & FS_OPEN_READ_ONLY) == 0;
-    struct fs_opened opened = {0};
     int failed = 0;
 
     inodes_lock(&fs->inodes);
-    struct node *node = node_to_open(fs, id, &opened.is_another);
-    if (node == NULL) {
+    struct node *node = node_by_id(&fs->inodes, id);
+    if (node == NULL || (node->is_unlinked && node->file == NULL)) {
         failed = ESTALE;
     } else if (node->type != VERSION_FILE) {
         failed = node->type == VERSION_DIRECTORY ? EISDIR : ELOOP;
     }
     if (failed == 0) {
-        opened.file = file_obtain(fs, node, writes);
-        failed = opened.file == NULL ? ENOMEM : 0;
+        opened->file = file_obtain(fs, node, writes);
+        failed = opened->file == NULL ? ENOMEM : 0;
     }
-    bool is_unlinked = failed == 0 && node->is_unlinked;
     inodes_unlock(&fs->inodes);
     if (failed != 0) {
         return failed;
     }
 
-    if (!is_unlinked) {
-        failed = load(opened.file, &opened);
-    }
+    failed = load_or_share(opened->file, flags, opened);
     if (failed == 0 && truncate) {
-        file_lock(opened.file);
-        failed = file_resize(opened.file, 0);
-        opened.file->attributes.modified_ns = attributes_now_ns();
-        opened.file->attributes.changed_ns = opened.file->attributes.modified_ns;
-        opened.file->is_unwritten |= !opened.file->is_dirty;
-        file_touch(opened.file);
-        file_unlock(opened.file);
-        opened.keep_cache = false;
+        failed = truncate_opened(opened);
     }
     if (failed != 0) {
-        fs_release(fs, opened.file, writes ? 0 : FS_OPEN_READ_ONLY);
-        return failed;
+        fs_release(fs, opened->file, writes ? 0 : FS_OPEN_READ_ONLY);
     }
-    *ret_opened = opened;
-    return 0;
+    return failed;
+}
+
+/* Where a node is, or was: the directory's id, and the name as a C string. */
+static int place_of_node(struct fs *fs, uint64_t id, uint64_t *ret_parent, struct buffer *name)
+{
+    int failed = ESTALE;
+
+    buffer_reset(name);
+    inodes_lock(&fs->inodes);
+    const struct node *node = node_by_id(&fs->inodes, id);
+    if (node != NULL && node->parent != NULL) {
+        buffer_append_slice(name, node_name(node));
+        buffer_append_byte(name, 0);
+        *ret_parent = node->parent->id;
+        failed = name->failed ? ENOMEM : 0;
+    }
+    inodes_unlock(&fs->inodes);
+    return failed;
+}
+
+/* Who asks for `id` by number from now on means `heir`, if `id` itself is gone. */
+static void set_heir(struct fs *fs, uint64_t id, uint64_t heir)
+{
+    inodes_lock(&fs->inodes);
+    struct node *node = node_by_id(&fs->inodes, id);
+    if (node != NULL && id != heir) {
+        node->heir_id = heir;
+    }
+    inodes_unlock(&fs->inodes);
+}
+
+/* A name that is replaced faster than it can be looked up and opened: each try is one that lost
+ * to a rename in between. */
+enum { OPEN_TRIES = 16 };
+
+/* Opens what the name of `id` shows now. The kernel goes on with `id`. */
+static int open_in_place_of(struct fs *fs, uint64_t id, unsigned flags,
+                            struct fs_opened *opened)
+{
+    struct buffer name = {0};
+    struct fs_entry entry;
+    uint64_t parent = 0;
+    int failed = ESTALE;
+
+    for (int tries = 0; failed == ESTALE && tries < OPEN_TRIES; tries++) {
+        struct fs_opened now = {0};
+        failed = place_of_node(fs, id, &parent, &name);
+        if (failed == 0) {
+            failed = fs_lookup(fs, parent, (const char *)name.data, &entry);
+        }
+        if (failed != 0) {
+            break;
+        }
+        failed = open_node(fs, entry.node, flags, &now);
+        if (failed == 0) {
+            set_heir(fs, id, entry.node);
+            now.is_another = entry.node != id;
+            now.has_changed |= now.is_another;
+            *opened = now;
+        }
+        fs_forget(fs, entry.node, 1);
+    }
+    buffer_release(&name);
+    return failed;
+}
+
+int fs_open(struct fs *fs, uint64_t id, unsigned flags, struct fs_opened *ret_opened)
+{
+    struct fs_opened opened = {0};
+    int failed = open_node(fs, id, flags, &opened);
+
+    if (failed == ESTALE && (flags & FS_OPEN_AGAIN) != 0) {
+        failed = open_in_place_of(fs, id, flags, &opened);
+    }
+    if (failed == 0) {
+        *ret_opened = opened;
+    }
+    return failed;
 }
 
 /* The group of what is made in a directory, and its set-group-id bit: as that of the directory

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 
 #include "fs/descriptors.h"
+#include "fs/retries.h"
 
 static struct file *file_of(const struct fuse_file_info *info)
 {
@@ -48,10 +49,15 @@ void ops_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
 {
     struct fs *fs = ops_fs(request);
     struct fs_opened opened;
+    pid_t thread = fuse_req_ctx(request)->pid;
+    unsigned again = retries_take(thread) ? FS_OPEN_AGAIN : 0;
 
     ops_begin(request);
-    int failed = fs_open(fs, node, open_flags(info), &opened);
+    int failed = fs_open(fs, node, open_flags(info) | again, &opened);
     ops_end();
+    if (failed == ESTALE && again == 0) {
+        retries_note(thread);
+    }
     if (failed != 0) {
         fuse_reply_err(request, failed);
         return;

@@ -29,7 +29,7 @@ int fs_get_open_node(struct fs *fs, uint64_t id, struct node **ret_node)
     int failed = ESTALE;
 
     inodes_lock(&fs->inodes);
-    struct node *node = node_by_id(&fs->inodes, id);
+    struct node *node = node_or_heir(&fs->inodes, id);
     if (node != NULL && (!node->is_unlinked || node->file != NULL)) {
         *ret_node = node_ref(node);
         failed = 0;

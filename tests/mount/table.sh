@@ -378,4 +378,13 @@ for size, remover in ((300, a), (2048, a), (2048, b)):
 PYTHON
 }
 
+test_a_name_that_is_replaced__can_always_be_opened() {
+    local reader
+    for reader in "$a" "$b"; do
+        mkdir -p "$a/replaced"
+        "$(dirname "$0")/replace.py" "$a/replaced" "$reader/replaced" 6 200 > "$work/replaced" ||
+            fail "$(head -n 3 "$work/replaced")"
+    done
+}
+
 run_tests "$0"

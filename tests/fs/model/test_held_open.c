@@ -244,36 +244,156 @@ static void test_release__last_writer_could_not_save__its_changes_stay(void **st
     assert_reads(mounts->there, ROOT, "f", "two");
 }
 
-static void test_open__replaced_elsewhere_since_the_lookup__opens_what_is_there(void **state)
+/* What the kernel does: ESTALE makes it look the name up and open once more. */
+static struct fs_opened open_again(struct fs *fs, uint64_t node, unsigned flags)
 {
-    struct mounts *mounts = *state;
     struct fs_opened opened;
-    write_file(mounts->there, ROOT, "f", "old");
-    uint64_t node = look(mounts->here, ROOT, "f");
-    write_file(mounts->there, ROOT, "f.new", "new");
-    assert_int_equal(rename_error(mounts->there, ROOT, "f.new", ROOT, "f"), 0);
 
-    assert_int_equal(fs_open(mounts->here, node, FS_OPEN_READ_ONLY, &opened), 0);
-
-    assert_file_holds(opened.file, "new");
-    assert_true(opened.has_changed || !opened.keep_cache);
-    fs_release(mounts->here, opened.file, FS_OPEN_READ_ONLY);
+    assert_int_equal(fs_open(fs, node, flags | FS_OPEN_AGAIN, &opened), 0);
+    return opened;
 }
 
-static void test_open__replaced_here_since_the_lookup__opens_what_is_there(void **state)
+static void replace(struct fs *fs, const char *name, const char *text)
+{
+    write_file(fs, ROOT, "replacement", text);
+    assert_int_equal(rename_error(fs, ROOT, "replacement", ROOT, name), 0);
+}
+
+static void test_open__replaced_elsewhere_since_the_lookup__is_looked_up_again(void **state)
 {
     struct mounts *mounts = *state;
     struct fs_opened opened;
     write_file(mounts->here, ROOT, "f", "old");
     uint64_t node = look(mounts->here, ROOT, "f");
-    write_file(mounts->here, ROOT, "f.new", "new");
-    assert_int_equal(rename_error(mounts->here, ROOT, "f.new", ROOT, "f"), 0);
 
-    assert_int_equal(fs_open(mounts->here, node, FS_OPEN_READ_ONLY, &opened), 0);
+    replace(mounts->there, "f", "new");
+
+    assert_int_equal(fs_open(mounts->here, node, FS_OPEN_READ_ONLY, &opened), ESTALE);
+}
+
+static void test_open_again__replaced_elsewhere_once_more__opens_what_is_there(void **state)
+{
+    struct mounts *mounts = *state;
+    write_file(mounts->here, ROOT, "f", "old");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    replace(mounts->there, "f", "the newest");
+
+    struct fs_opened opened = open_again(mounts->here, node, FS_OPEN_READ_ONLY);
+
+    /* The kernel's pages and size are of the old one, so that it must not use them. */
+    assert_true(opened.is_another);
+    assert_file_holds(opened.file, "the newest");
+    assert_int_equal(stat_of_node(mounts->here, node).st_size, 10);
+    fs_release(mounts->here, opened.file, FS_OPEN_READ_ONLY);
+}
+
+static void test_open__replaced_here_since_the_lookup__is_looked_up_again(void **state)
+{
+    struct mounts *mounts = *state;
+    struct fs_opened opened;
+    write_file(mounts->here, ROOT, "f", "old");
+    uint64_t node = look(mounts->here, ROOT, "f");
+
+    replace(mounts->here, "f", "new");
+
+    assert_int_equal(fs_open(mounts->here, node, FS_OPEN_READ_ONLY, &opened), ESTALE);
+}
+
+static void test_open_again__replaced_here_once_more__opens_what_is_there(void **state)
+{
+    struct mounts *mounts = *state;
+    write_file(mounts->here, ROOT, "f", "old");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    replace(mounts->here, "f", "the newest");
+
+    struct fs_opened opened = open_again(mounts->here, node, FS_OPEN_READ_ONLY);
 
     assert_true(opened.is_another);
-    assert_file_holds(opened.file, "new");
+    assert_file_holds(opened.file, "the newest");
+    assert_int_equal(stat_of_node(mounts->here, node).st_size, 10);
     fs_release(mounts->here, opened.file, FS_OPEN_READ_ONLY);
+}
+
+static void test_open_again__writes_in_place_of_the_replaced__arrives(void **state)
+{
+    struct mounts *mounts = *state;
+    write_file(mounts->here, ROOT, "f", "old");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    replace(mounts->here, "f", "new");
+
+    struct fs_opened opened = open_again(mounts->here, node, FS_OPEN_TRUNCATE);
+    write_open(opened.file, 0, "written");
+    change(mounts->here, node, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0600});
+    assert_int_equal(set_user_attribute(mounts->here, node, "user.a", "1"), 0);
+    assert_int_equal(close_file(mounts->here, opened.file), 0);
+
+    assert_reads(mounts->there, ROOT, "f", "written");
+    assert_int_equal(stat_of(mounts->there, ROOT, "f").st_mode & 07777, 0600);
+    assert_user_attribute(mounts->there, look(mounts->there, ROOT, "f"), "user.a", "1");
+}
+
+/* A release is on its way when the next open comes: the node still has its old content. */
+static void test_open_again__held_and_replaced_elsewhere__opens_what_was_looked_up(void **state)
+{
+    struct mounts *mounts = *state;
+    struct fs_opened opened;
+    write_file(mounts->here, ROOT, "f", "old");
+    struct file *held = hold(mounts->here, "f");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    replace(mounts->there, "f", "new");
+
+    assert_int_equal(fs_open(mounts->here, node, FS_OPEN_READ_ONLY, &opened), ESTALE);
+    opened = open_again(mounts->here, node, FS_OPEN_READ_ONLY);
+
+    assert_file_holds(opened.file, "old");
+    fs_release(mounts->here, opened.file, FS_OPEN_READ_ONLY);
+    fs_release(mounts->here, held, FS_OPEN_READ_ONLY);
+    assert_reads(mounts->here, ROOT, "f", "new");
+}
+
+/* ... but never older content than a lookup told of. */
+static void test_open_again__held_is_older_than_the_lookup__opens_what_is_there(void **state)
+{
+    struct mounts *mounts = *state;
+    write_file(mounts->here, ROOT, "f", "old");
+    struct file *held = hold(mounts->here, "f");
+    write_file(mounts->there, ROOT, "f", "newer");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    replace(mounts->there, "f", "newest");
+
+    struct fs_opened opened = open_again(mounts->here, node, FS_OPEN_READ_ONLY);
+
+    assert_true(opened.is_another);
+    assert_file_holds(opened.file, "newest");
+    fs_release(mounts->here, opened.file, FS_OPEN_READ_ONLY);
+    fs_release(mounts->here, held, FS_OPEN_READ_ONLY);
+}
+
+static void test_open_again__removed__no_such_file(void **state)
+{
+    struct mounts *mounts = *state;
+    struct fs_opened opened;
+    write_file(mounts->here, ROOT, "f", "old");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    assert_int_equal(unlink_error(mounts->here, ROOT, "f"), 0);
+
+    assert_int_equal(fs_open(mounts->here, node, FS_OPEN_AGAIN, &opened), ENOENT);
+}
+
+/* fstat(2) names the node, not the descriptor. */
+static void test_getattr__held_and_replaced_elsewhere__is_of_what_is_held(void **state)
+{
+    struct mounts *mounts = *state;
+    struct stat attributes;
+    double valid_s;
+    write_file(mounts->here, ROOT, "f", "old");
+    struct file *held = hold(mounts->here, "f");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    replace(mounts->there, "f", "the newest");
+
+    assert_int_equal(stat_of_node(mounts->here, node).st_size, 3);
+    fs_release(mounts->here, held, FS_OPEN_READ_ONLY);
+    assert_int_equal(fs_getattr(mounts->here, node, &attributes, &valid_s), ESTALE);
 }
 
 static void test_removed__open_file__xattrs_and_mode_change_in_memory(void **state)
@@ -321,8 +441,15 @@ int main(void)
         TEST(test_setattr__opened_for_writing_and_current__next_write_is_no_conflict),
         TEST(test_release__last_writer__reader_follows),
         TEST(test_release__last_writer_could_not_save__its_changes_stay),
-        TEST(test_open__replaced_elsewhere_since_the_lookup__opens_what_is_there),
-        TEST(test_open__replaced_here_since_the_lookup__opens_what_is_there),
+        TEST(test_open__replaced_elsewhere_since_the_lookup__is_looked_up_again),
+        TEST(test_open_again__replaced_elsewhere_once_more__opens_what_is_there),
+        TEST(test_open__replaced_here_since_the_lookup__is_looked_up_again),
+        TEST(test_open_again__replaced_here_once_more__opens_what_is_there),
+        TEST(test_open_again__writes_in_place_of_the_replaced__arrives),
+        TEST(test_open_again__held_and_replaced_elsewhere__opens_what_was_looked_up),
+        TEST(test_open_again__held_is_older_than_the_lookup__opens_what_is_there),
+        TEST(test_open_again__removed__no_such_file),
+        TEST(test_getattr__held_and_replaced_elsewhere__is_of_what_is_held),
         TEST(test_removed__open_file__xattrs_and_mode_change_in_memory),
         TEST(test_removed__directory__mode_and_fsync_go_on),
     };
