@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "node/base/text.h"
+
 /* The first byte of a report; the text of the error follows. */
 enum { REPORT_READY = 'r', REPORT_FAILED = 'f' };
 
@@ -129,7 +131,9 @@ __attribute__((noreturn)) static void parent(int fd, pid_t child, const char *mo
         remove_dead_mount(mountpoint);
     } else {
         report[size] = '\0';
-        (void)fprintf(stderr, "dynamofs: %s\n", report + 1);
+        (void)fputs("dynamofs: ", stderr);
+        text_print(stderr, slice_of_string(report + 1));
+        (void)fputc('\n', stderr);
         if (!wait_child(child, BACKGROUND_END_MS, &result)) {
             end_child(child, mountpoint);
         }

@@ -20,6 +20,7 @@
 #include "fs/ops.h"
 #include "fs/options.h"
 #include "fs/session.h"
+#include "node/base/text.h"
 #include "node/client/kv.h"
 
 enum {
@@ -56,7 +57,29 @@ static atomic_bool is_serving;
 
 static void print_line(const char *text)
 {
-    (void)fprintf(stderr, "dynamofs: %s\n", text);
+    /* It may quote a name, or what a node said. One write, so that lines stay whole. */
+    struct buffer line = {.data = NULL};
+    struct slice rest = slice_of_string(text);
+
+    while (rest.size > 0) {
+        char piece[TEXT_PIECE_SIZE];
+        text_take(&rest, piece);
+        buffer_append_slice(&line, slice_of_string(piece));
+    }
+    buffer_append_byte(&line, '\0');
+    (void)fprintf(stderr, "dynamofs: %s\n",
+                  line.failed ? "out of memory" : (const char *)line.data);
+    buffer_release(&line);
+}
+
+/* Standard output on a full disk is a failure too. */
+static int end_of_output(void)
+{
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        perror("dynamofs: standard output");
+        return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
 }
 
 static void on_note(void *context, const char *text)
@@ -68,7 +91,9 @@ static void on_note(void *context, const char *text)
 static void on_node_failed(const struct error *error)
 {
     if (atomic_load(&is_serving)) {
-        (void)fprintf(stderr, "dynamofs: the embedded node stopped: %s\n", error->text);
+        char text[ERROR_TEXT_SIZE + 32];
+        (void)snprintf(text, sizeof(text), "the embedded node stopped: %s", error->text);
+        print_line(text);
     }
 }
 
@@ -358,10 +383,10 @@ int main(int argc, char *argv[])
     }
     if (options.help) {
         (void)fputs(options_help(), stdout);
-        result = EXIT_SUCCESS;
+        result = end_of_output();
     } else if (options.version) {
         (void)puts("dynamofs " DYNAMOFS_VERSION);
-        result = EXIT_SUCCESS;
+        result = end_of_output();
     } else if (options_resolve(&options, &error) != STATUS_OK) {
         print_line(error.text);
         result = EXIT_FAILURE;

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "node/base/numeric.h"
 #include "ring/bytes.h"
 #include "ring/ring.h"
 
@@ -350,6 +351,30 @@ static enum status apply_list(struct options *options, struct buffer *fuse, cons
     return status;
 }
 
+static enum status check_addresses(const struct options *options, struct error *error)
+{
+    const struct {
+        const char *name;
+        const char *value;
+        bool is_valid;
+    } given[] = {
+        {"--cluster", options->cluster,
+         options->cluster == NULL || address_list_is_valid(options->cluster)},
+        {"--join", options->join,
+         options->join == NULL || address_list_is_valid(options->join)},
+        {"--listen", options->listen,
+         options->listen == NULL || address_text_is_valid(options->listen, true)},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(given); i++) {
+        if (!given[i].is_valid) {
+            return fail(error, STATUS_BAD_MESSAGE, "%s %.120s: not of the form HOST:PORT",
+                        given[i].name, given[i].value);
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status apply_option(struct options *options, struct buffer *fuse, int key,
                                 struct error *error)
 {
@@ -516,6 +541,9 @@ enum status options_parse(int argc, char *argv[], struct options *ret_options,
         status = apply_arguments(argc - optind, argv + optind, &options, &fuse, error);
         if (status == STATUS_OK) {
             status = check_combination(&options, error);
+        }
+        if (status == STATUS_OK) {
+            status = check_addresses(&options, error);
         }
     }
     if (status == STATUS_OK) {

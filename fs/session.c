@@ -265,6 +265,9 @@ void session_block_signals(void)
     stop_signals(&set);
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
     (void)sigaction(SIGPIPE, &ignore, NULL);
+    /* They mean nothing to a mount, and must not end it. */
+    (void)sigaction(SIGUSR1, &ignore, NULL);
+    (void)sigaction(SIGUSR2, &ignore, NULL);
 }
 
 static bool are_signals_blocked(void)

@@ -37,8 +37,8 @@ MUST_CHECK enum status session_mount(struct session *session, const char *mountp
 MUST_CHECK enum status session_attach(struct session *session, int fd, struct error *error);
 
 /*
- * Keeps SIGHUP, SIGINT and SIGTERM for session_run, and ignores SIGPIPE. To be called before
- * any thread is started, so that all inherit the mask.
+ * Keeps SIGHUP, SIGINT and SIGTERM for session_run, and ignores SIGPIPE, SIGUSR1 and SIGUSR2.
+ * To be called before any thread is started, so that all inherit the mask.
  */
 void session_block_signals(void);
 

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "node/base/text.h"
 #include "node/server_data.h"
 #include "node/store/layout.h"
 #include "node/wire/record.h"
@@ -97,14 +98,7 @@ static enum status is_readable(struct check *check, struct slice key, bool *ret_
 static void print_name(const char *what, struct slice key)
 {
     fputs(what, stdout);
-    for (size_t i = 0; i < key.size; i++) {
-        uint8_t byte = key.data[i];
-        if (byte < ' ' || byte == 0x7f || byte == '\\') {
-            printf("\\x%02x", byte);
-        } else {
-            putchar(byte);
-        }
-    }
+    text_print(stdout, key);
     putchar('\n');
 }
 

@@ -104,7 +104,10 @@ void ctl_complain(const struct ctl *ctl, const char *subject, const char *what)
         fputc(' ', stderr);
         ctl_print_name(stderr, slice_of_string(subject));
     }
-    fprintf(stderr, ": %s\n", what);
+    fputs(": ", stderr);
+    /* It may quote what a node said, or a file's name. */
+    ctl_print_name(stderr, slice_of_string(what));
+    fputc('\n', stderr);
 }
 
 int ctl_fail(const struct ctl *ctl, const char *subject, enum status status)

@@ -3,42 +3,12 @@
  */
 #include "node/ctl_json.h"
 
+#include "node/base/text.h"
 #include "node/client/base64.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
-
-/* The shortest form of a code point from `least` on, that is neither a surrogate nor beyond
- * Unicode. */
-static bool is_character(uint32_t code, uint32_t least)
-{
-    return code >= least && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
-}
-
-size_t utf8_length(struct slice bytes)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (bytes.size == 0) {
-        return 0;
-    }
-    uint8_t first = bytes.data[0];
-    if (first < 0x80) {
-        return 1;
-    }
-    size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || bytes.size < length) {
-        return 0;
-    }
-    uint32_t code = first & (0x7fU >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((bytes.data[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-        code = code << 6 | (bytes.data[i] & 0x3fU);
-    }
-    return is_character(code, least[length]) ? length : 0;
-}
 
 static struct slice rest_of(struct slice bytes, size_t taken)
 {
@@ -60,6 +30,10 @@ bool utf8_is_valid(struct slice bytes)
 static void write_character(FILE *out, struct slice character)
 {
     uint8_t byte = character.data[0];
+    if (byte >= 0x80 && !text_is_plain(utf8_code(character))) {
+        fprintf(out, "\\u%04x", (unsigned)utf8_code(character)); /* all of them fit */
+        return;
+    }
     switch (byte) {
     case '"':
     case '\\':

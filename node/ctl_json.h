@@ -42,8 +42,6 @@ void json_bytes(struct json *json, const char *name, struct slice bytes);
 /* Bytes exactly, as `base64`, and as `utf8` if they are. */
 void json_content(struct json *json, struct slice bytes);
 
-/* Length of the UTF-8 character that `bytes` begin with; 0 if they begin with none. */
-size_t utf8_length(struct slice bytes);
 bool utf8_is_valid(struct slice bytes);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/base/numeric.h"
 #include "node/ctl.h"
 #include "node/wire/message.h"
 
@@ -125,6 +126,7 @@ static bool set_option(struct ctl *ctl, const char *name, const char *value)
     uint32_t number = 0;
     if (strcmp(name, "cluster") == 0) {
         ctl->cluster = value;
+        return address_list_is_valid(value);
     } else if (strcmp(name, "json") == 0) {
         ctl->json = true;
     } else if (strcmp(name, "secret-file") == 0) {

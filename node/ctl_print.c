@@ -7,6 +7,8 @@
 
 #include "node/ctl.h"
 
+#include "node/base/text.h"
+
 #define NS_PER_SECOND INT64_C(1000000000)
 
 void ctl_format_size(uint64_t bytes, char ret_text[CTL_SIZE_TEXT])
@@ -85,28 +87,9 @@ void ctl_format_mode(const struct attributes *attributes, char ret_text[CTL_MODE
     }
 }
 
-/* C1 controls, two bytes in UTF-8, are as good as an escape to some terminals. */
-static bool is_printable(struct slice character)
-{
-    uint8_t byte = character.data[0];
-    if (character.size == 1) {
-        return byte >= ' ' && byte != 0x7f;
-    }
-    return !(byte == 0xc2 && character.data[1] < 0xa0);
-}
-
 void ctl_print_name(FILE *out, struct slice name)
 {
-    while (name.size > 0) {
-        size_t length = utf8_length(name);
-        if (length > 0 && is_printable(slice_of(name.data, length))) {
-            fwrite(name.data, 1, length, out);
-        } else {
-            length = 1;
-            fprintf(out, "\\x%02x", name.data[0]);
-        }
-        name = slice_of(name.data + length, name.size - length);
-    }
+    text_print(out, name);
 }
 
 static const char *type_name(enum version_type type)

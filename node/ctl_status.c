@@ -131,7 +131,9 @@ static void print_member(const struct survey *survey, unsigned index)
     printf("%s %-21s %016" PRIx64 " %3u/%-3u", state_of(account), member->address, member->id,
            views.up, views.count);
     if (!account->is_up) {
-        printf(" %s\n", account->error.text);
+        putchar(' ');
+        ctl_print_name(stdout, slice_of_string(account->error.text));
+        putchar('\n');
         return;
     }
     char disk_free[CTL_SIZE_TEXT];

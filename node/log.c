@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "node/base/text.h"
+
 /* One line being put together; what does not fit is left out. */
 struct line {
     size_t size;
@@ -39,19 +41,16 @@ static bool is_plain(const char *value)
     return value[0] != '\0' && value[strspn(value, PLAIN)] == '\0';
 }
 
-static void line_add_escaped(struct line *line, unsigned char c)
+/* One character of the value. */
+static void line_add_escaped(struct line *line, struct slice *value)
 {
-    char escaped[8];
-    int size;
+    char piece[TEXT_PIECE_SIZE];
 
-    if (c == '"' || c == '\\') {
-        size = snprintf(escaped, sizeof(escaped), "\\%c", c);
-    } else if (c < ' ' || c == 0x7f) {
-        size = snprintf(escaped, sizeof(escaped), "\\x%02x", c);
-    } else {
-        size = snprintf(escaped, sizeof(escaped), "%c", c);
+    if (value->data[0] == '"' || value->data[0] == '\\') {
+        line_add(line, "\\", 1);
     }
-    line_add(line, escaped, (size_t)size);
+    text_take(value, piece);
+    line_add(line, piece, strlen(piece));
 }
 
 static void line_add_field(struct line *line, const char *name, const char *value)
@@ -64,8 +63,9 @@ static void line_add_field(struct line *line, const char *name, const char *valu
     if (needs_quotes) {
         line_add(line, "\"", 1);
     }
-    for (const char *c = value; *c != '\0' && line->size < end; c++) {
-        line_add_escaped(line, (unsigned char)*c);
+    struct slice rest = slice_of_string(value);
+    while (rest.size > 0 && line->size < end) {
+        line_add_escaped(line, &rest);
     }
     if (needs_quotes) {
         line_add(line, "\"", 1);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/base/text.h"
 #include "node/check.h"
 #include "node/options.h"
 #include "node/server.h"
@@ -17,7 +18,7 @@ static const char USAGE[] =
     "usage: dynamod --data DIR --listen HOST:PORT [OPTION...]\n"
     "       dynamod --check [--repair] --data DIR\n"
     "\n"
-    "A storage node. It runs in the foreground until SIGTERM or SIGINT.\n"
+    "A storage node. It runs in the foreground until SIGTERM, SIGINT or SIGHUP.\n"
     "\n"
     "      --data DIR                 where its data is kept; made if missing\n"
     "      --listen HOST:PORT         where clients and other nodes reach it; port 0 lets\n"
@@ -64,14 +65,21 @@ static void on_signal(int number)
     server_stop(running);
 }
 
+/* Each ends the node properly; a hangup only where the one who started it did not have it
+ * ignored, as nohup does. */
+static const int STOP_SIGNALS[] = {SIGTERM, SIGINT, SIGHUP};
+
+enum { STOP_SIGNAL_COUNT = sizeof(STOP_SIGNALS) / sizeof(STOP_SIGNALS[0]) };
+
 /* Blocked until the handlers are there, and on every thread but this one. */
 static void block_signals(int how)
 {
     sigset_t set;
 
     (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGINT);
+    for (size_t i = 0; i < STOP_SIGNAL_COUNT; i++) {
+        (void)sigaddset(&set, STOP_SIGNALS[i]);
+    }
     (void)pthread_sigmask(how, &set, NULL);
 }
 
@@ -79,18 +87,56 @@ static void set_signal_handler(void (*handler)(int))
 {
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
 
-    (void)sigaction(SIGTERM, &action, NULL);
-    (void)sigaction(SIGINT, &action, NULL);
+    for (size_t i = 0; i < STOP_SIGNAL_COUNT; i++) {
+        struct sigaction before;
+        bool is_ignored = sigaction(STOP_SIGNALS[i], NULL, &before) == 0 &&
+                          before.sa_handler == SIG_IGN && STOP_SIGNALS[i] == SIGHUP;
+        if (!is_ignored) {
+            (void)sigaction(STOP_SIGNALS[i], &action, NULL);
+        }
+    }
+}
+
+/* They mean nothing to a node, and must not end it. */
+static void ignore_user_signals(void)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+    (void)sigaction(SIGUSR1, &ignore, NULL);
+    (void)sigaction(SIGUSR2, &ignore, NULL);
+}
+
+/* One line; it may quote what was typed, what a node said, or a file's name. */
+static void complain(const char *text)
+{
+    fputs("dynamod: ", stderr);
+    text_print(stderr, slice_of_string(text));
+    fputc('\n', stderr);
 }
 
 static int usage_error(const char *what, const char *why)
 {
-    fprintf(stderr, "dynamod: %s: %s (see --help)\n", what, why);
+    char text[ERROR_TEXT_SIZE + 128];
+
+    snprintf(text, sizeof(text), "%.100s%s%s (see --help)", what, why[0] != '\0' ? ": " : "",
+             why);
+    complain(text);
     return EXIT_USAGE;
 }
 
+/* Standard output on a full disk is a failure too. */
+static int end_of_output(void)
+{
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        perror("dynamod: standard output");
+        return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
+}
+
 /* True if all is well; else *ret_exit says how to end. */
-static bool take_option(int option, struct server_options *options, int *ret_exit)
+static bool take_option(int option, const char *word, struct server_options *options,
+                        int *ret_exit)
 {
     struct error error;
     enum status status = STATUS_OK;
@@ -126,15 +172,17 @@ static bool take_option(int option, struct server_options *options, int *ret_exi
         break;
     case 'h':
         fputs(USAGE, stdout);
-        *ret_exit = EXIT_SUCCESS;
+        *ret_exit = end_of_output();
         return false;
     case 'V':
         printf("dynamod %s\n", DYNAMOFS_VERSION);
-        *ret_exit = EXIT_SUCCESS;
+        *ret_exit = end_of_output();
+        return false;
+    case ':':
+        *ret_exit = usage_error(word, "needs a value");
         return false;
     default:
-        /* getopt has said why, in one line. */
-        *ret_exit = EXIT_USAGE;
+        *ret_exit = usage_error(word, "unknown option");
         return false;
     }
     if (status != STATUS_OK) {
@@ -171,7 +219,7 @@ static bool check_options(const struct server_options *options, int *ret_exit)
     }
     if (options_parse_addresses(options->join, NULL, &list, &error) != STATUS_OK ||
         options_check_counts(options->partition_count, 0, &error) != STATUS_OK) {
-        fprintf(stderr, "dynamod: %s (see --help)\n", error.text);
+        (void)usage_error(error.text, "");
         return false;
     }
     return true;
@@ -183,8 +231,9 @@ static bool parse_command_line(int argc, char **argv, struct server_options *ret
 {
     int option;
 
-    while ((option = getopt_long(argc, argv, "", LONG_OPTIONS, NULL)) != -1) {
-        if (!take_option(option, ret_options, ret_exit)) {
+    opterr = 0; /* its words would be printed as they are */
+    while ((option = getopt_long(argc, argv, ":", LONG_OPTIONS, NULL)) != -1) {
+        if (!take_option(option, argv[optind - 1], ret_options, ret_exit)) {
             return false;
         }
     }
@@ -201,10 +250,11 @@ static int serve(const struct server_options *options)
 
     block_signals(SIG_BLOCK);
     if (server_new(options, &running, &error) != STATUS_OK) {
-        fprintf(stderr, "dynamod: %s\n", error.text);
+        complain(error.text);
         return EXIT_FAILURE;
     }
     set_signal_handler(on_signal);
+    ignore_user_signals();
     block_signals(SIG_UNBLOCK);
     printf("dynamod: ready on %s\n", server_address(running));
     (void)fflush(stdout);
@@ -212,7 +262,7 @@ static int serve(const struct server_options *options)
     set_signal_handler(SIG_IGN);
     server_free(running);
     if (status != STATUS_OK) {
-        fprintf(stderr, "dynamod: %s\n", error.text);
+        complain(error.text);
         return EXIT_FAILURE;
     }
     return EXIT_SUCCESS;
@@ -225,7 +275,9 @@ static int check(const struct server_options *options)
     bool is_well = false;
 
     if (check_run(options->data_directory, wants_repair, &is_well, &error) != STATUS_OK) {
-        fprintf(stderr, "dynamod: check: %s\n", error.text);
+        fputs("dynamod: check: ", stderr);
+        text_print(stderr, slice_of_string(error.text));
+        fputc('\n', stderr);
         return EXIT_FAILURE;
     }
     if (is_well) {
@@ -241,10 +293,7 @@ int main(int argc, char **argv)
 {
     struct server_options options = {.data_directory = NULL};
     int exit_code = EXIT_SUCCESS;
-    static char name[] = "dynamod";
 
-    /* getopt puts it before its errors. */
-    argv[0] = name;
     if (!parse_command_line(argc, argv, &options, &exit_code)) {
         return exit_code;
     }

@@ -8,6 +8,10 @@
 
 #include "node/wire/bounds.h"
 
+/* The last number of all stands for nobody: the kernel takes it for an overflow, and not even
+ * root may touch such a file. */
+static const uint32_t USER_MAX = UINT32_MAX - 1;
+
 enum { PORT_DIGITS_MAX = 5, PORT_MAX = 65535, MODE_MAX = 07777 };
 
 enum status tree_open(struct slice bytes, struct tree *ret_tree)
@@ -263,8 +267,8 @@ void reader_attributes(struct reader *reader, struct attributes *ret_attributes)
 
     ret->type = (enum version_type)reader_uint(reader, VERSION_FILE, VERSION_DIRECTORY);
     ret->mode = (uint32_t)reader_uint(reader, 0, MODE_MAX);
-    ret->user = (uint32_t)reader_uint(reader, 0, UINT32_MAX);
-    ret->group = (uint32_t)reader_uint(reader, 0, UINT32_MAX);
+    ret->user = (uint32_t)reader_uint(reader, 0, USER_MAX);
+    ret->group = (uint32_t)reader_uint(reader, 0, USER_MAX);
     ret->accessed_ns = reader_int(reader);
     ret->modified_ns = reader_int(reader);
     ret->changed_ns = reader_int(reader);

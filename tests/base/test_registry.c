@@ -278,6 +278,31 @@ static void test_numeric__spellings_of_one_address__do_not_differ(void **state)
     assert_string_equal(text, "[::1]:7450");
 }
 
+static void test_address__of_the_form_or_not(void **state)
+{
+    static const char *const GOOD[] = {"a:1", "127.0.0.1:7450", "[::1]:65535",
+                                       "node.example:80"};
+    static const char *const BAD[] = {
+        "",         "host",  "host:", ":1",          "host:65536", "host:1x",     "ho st:1",
+        "host:1\n", "::1:1", "[]:1",  "host:123456", "h/t:1",      "h\303\244:1", "host:-1"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(GOOD) / sizeof(GOOD[0]); i++) {
+        assert_true(address_text_is_valid(GOOD[i], false));
+        assert_true(address_list_is_valid(GOOD[i]));
+    }
+    for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
+        assert_false(address_text_is_valid(BAD[i], true));
+        assert_false(address_list_is_valid(BAD[i]));
+    }
+    assert_true(address_text_is_valid("host:0", true));
+    assert_false(address_text_is_valid("host:0", false));
+    assert_true(address_list_is_valid("a:1,b:2"));
+    assert_false(address_list_is_valid("a:1,,b:2"));
+    assert_false(address_list_is_valid("a:1,"));
+    assert_false(address_list_is_valid("a:1,b:0"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -293,6 +318,7 @@ int main(void)
         TEST(test_registry__entry_is_a_link_or_open__not_believed),
         TEST(test_registry__name_that_leads_elsewhere__refused),
         TEST(test_registry__lock_is_held__another_is_told_so),
+        cmocka_unit_test(test_address__of_the_form_or_not),
         cmocka_unit_test(test_numeric__spellings_of_one_address__do_not_differ),
     };
 

@@ -201,6 +201,9 @@ expect 2 get a --r 9
 expect 2 get a --version
 expect 2 get a --json=yes
 expect 2 hints a
+expect 2 status --cluster nowhere
+expect 2 status --cluster 127.0.0.1:70000
+expect 2 status --cluster 127.0.0.1:7450,
 expect 2 hints --wait
 expect 2 repair --timeout 0
 expect 2 repair --timeout x

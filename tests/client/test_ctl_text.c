@@ -111,6 +111,19 @@ static void test_json_bytes__no_utf8__replaced_and_told_exactly(void **state)
                    "  \"other\": \"b\"\n}\n");
 }
 
+static void test_json_string__marks_of_direction__escaped(void **state)
+{
+    (void)state;
+    struct capture capture;
+    begin(&capture);
+
+    json_string(&capture.json, NULL,
+                "a\xe2\x80\xae"
+                "b\xc2\x9b");
+
+    assert_written(&capture, "\"a\\u202eb\\u009b\"");
+}
+
 static void test_json_content__text_and_bytes__utf8_only_for_text(void **state)
 {
     (void)state;
@@ -276,6 +289,7 @@ int main(void)
         cmocka_unit_test(test_json__nested_values__commas_and_lines_where_they_belong),
         cmocka_unit_test(test_json_string__controls_quotes_and_utf8__escaped_or_kept),
         cmocka_unit_test(test_json_bytes__no_utf8__replaced_and_told_exactly),
+        cmocka_unit_test(test_json_string__marks_of_direction__escaped),
         cmocka_unit_test(test_json_content__text_and_bytes__utf8_only_for_text),
         cmocka_unit_test(test_utf8__characters_and_what_only_looks_like_them__told_apart),
         cmocka_unit_test(test_print_name__controls_and_foreign_bytes__as_numbers),

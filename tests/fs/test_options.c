@@ -317,6 +317,16 @@ static void test_options__value_missing__is_refused(void **state)
     parse_badly("dynamofs --cluster= /mnt", "--cluster: is empty");
 }
 
+static void test_options__addresses__of_the_form(void **state)
+{
+    (void)state;
+    parse_badly("dynamofs --cluster nowhere /mnt", "--cluster nowhere: not of the form");
+    parse_badly("dynamofs --cluster a:1,b /mnt", "--cluster a:1,b: not of the form");
+    parse_badly("dynamofs --join a:0 /mnt", "--join a:0: not of the form");
+    parse_badly("dynamofs --listen a:70000 /mnt", "--listen a:70000: not of the form");
+    parse_badly("dynamofs a:x /mnt", "a:x: not of the form");
+}
+
 static void test_options__mountpoints__exactly_one(void **state)
 {
     (void)state;
@@ -451,6 +461,7 @@ int main(void)
         cmocka_unit_test(test_options__unknown__is_named),
         cmocka_unit_test(test_options__value_out_of_range__is_refused),
         cmocka_unit_test(test_options__value_missing__is_refused),
+        cmocka_unit_test(test_options__addresses__of_the_form),
         cmocka_unit_test(test_options__mountpoints__exactly_one),
         cmocka_unit_test(test_options__node_options_with_cluster__are_refused),
         cmocka_unit_test(test_options_resolve__relative_paths__become_absolute),

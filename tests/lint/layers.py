@@ -39,14 +39,21 @@ LAYERS = (
     ("node/store/*", ("ring/*", "node/wire/*", "node/store/*")),
     ("node/net/*", ("ring/*", "node/base/*", "node/wire/*", "node/net/*")),
     ("node/client/*", ("ring/*", "node/base/*", "node/wire/*", "node/client/*")),
-    ("node/ctl*", ("ring/*", "node/wire/*", "node/client/*", "node/ctl*")),
+    ("node/ctl*", ("ring/*", "node/base/*", "node/wire/*", "node/client/*", "node/ctl*")),
     (
         "node/main.c",
-        ("ring/*", "node/server.h", "node/options.h", "node/log.h", "node/check.h"),
+        (
+            "ring/*",
+            "node/base/*",
+            "node/server.h",
+            "node/options.h",
+            "node/log.h",
+            "node/check.h",
+        ),
     ),
-    ("node/check.*", ("ring/*", "node/check.h", "node/server_data.h", "node/store/*", "node/wire/*")),
+    ("node/check.*", ("ring/*", "node/base/*", "node/check.h", "node/server_data.h", "node/store/*", "node/wire/*")),
     ("node/options.*", ("ring/*", "node/server.h", "node/options.h", "node/net/address.h")),
-    ("node/log.*", ("ring/*", "node/log.h")),
+    ("node/log.*", ("ring/*", "node/base/*", "node/log.h")),
     (
         "node/*",
         (
@@ -61,8 +68,8 @@ LAYERS = (
             "node/log.h",
         ),
     ),
-    ("fs/embed.*", ("ring/*", "fs/*", "node/client/kv.h", "node/server.h")),
-    ("fs/*", ("ring/*", "fs/*", "node/client/kv.h")),
+    ("fs/embed.*", ("ring/*", "fs/*", "node/base/*", "node/client/kv.h", "node/server.h")),
+    ("fs/*", ("ring/*", "fs/*", "node/base/*", "node/client/kv.h")),
     ("tests/*", ("*",)),
     ("examples/*", ("*",)),
 )

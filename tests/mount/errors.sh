@@ -47,6 +47,18 @@ test_options_that_are_wrong__exit_code_2() {
     refused 2 "unknown option -o frobnicate" "$dynamofs" -o frobnicate "$work/mnt"
     refused 2 "timeout=0" "$dynamofs" -o timeout=0 "$work/mnt"
     refused 2 "no mountpoint" "$dynamofs"
+    refused 2 "HOST:PORT" "$dynamofs" --cluster nowhere "$work/mnt"
+    refused 2 "HOST:PORT" "$dynamofs" --join 127.0.0.1:1, "$work/mnt"
+    refused 2 "HOST:PORT" "$dynamofs" --listen 127.0.0.1:70000 "$work/mnt"
+    refused 2 '\x1b[2J' "$dynamofs" $'--\e[2J' "$work/mnt"
+}
+
+test_help_on_a_full_disk__is_a_failure() {
+    local program
+    for program in "$dynamofs" "$dynamod" "$dynamoctl"; do
+        ! "$program" --help > /dev/full 2> /dev/null || fail "$program --help: exit code 0"
+        ! "$program" --version > /dev/full 2> /dev/null || fail "$program --version: exit code 0"
+    done
 }
 
 test_mountpoint_that_is_none__exit_code_1() {
@@ -140,6 +152,9 @@ test_background__answers_once_it_has_returned() {
     holds "$work/mnt/file" x
     pid=$(daemon_of "$work/mnt")
     echo "$pid" > "$work/pids/background"
+    kill -USR2 "$pid"
+    kill -USR1 "$pid"
+    holds "$work/mnt/file" x
     end background TERM || fail "did not end on SIGTERM"
     wait_until "$deadline" is_not_mounted "$work/mnt" || fail "still mounted after SIGTERM"
 }

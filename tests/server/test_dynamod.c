@@ -166,6 +166,54 @@ static void assert_stop_before_was(const char *wanted)
     free(errors);
 }
 
+/* As when the terminal that it was started from is closed. */
+static void test_dynamod__hung_up__ends_properly(void **state)
+{
+    struct node_process process;
+
+    (void)state;
+    process_start_node(&process, directory, "127.0.0.1:0", NULL);
+    assert_true(client_put_until_ok(process.address, "a", "apple"));
+    process_signal(&process, SIGHUP);
+    assert_int_equal(process_wait(&process), 0);
+    assert_stop_before_was("clean_stop_before=yes");
+}
+
+static void test_dynamod__user_signals__mean_nothing(void **state)
+{
+    struct node_process process;
+
+    (void)state;
+    process_start_node(&process, directory, "127.0.0.1:0", NULL);
+    process_signal(&process, SIGUSR1);
+    process_signal(&process, SIGUSR2);
+    assert_true(client_put_until_ok(process.address, "a", "apple"));
+    process_signal(&process, SIGTERM);
+    assert_int_equal(process_wait(&process), 0);
+}
+
+static void test_dynamod__help_on_a_full_disk__is_a_failure(void **state)
+{
+    char command[512];
+
+    (void)state;
+    snprintf(command, sizeof(command), "'%s' --help > /dev/full 2> /dev/null",
+             getenv("DYNAMOD"));
+    assert_int_equal(system(command), 1 << 8);
+    snprintf(command, sizeof(command), "'%s' --version > /dev/full 2> /dev/null",
+             getenv("DYNAMOD"));
+    assert_int_equal(system(command), 1 << 8);
+}
+
+/* What was typed comes back as text, not as orders to the terminal. */
+static void test_dynamod__control_characters_in_an_option__as_numbers(void **state)
+{
+    static const char *const ARGUMENTS[] = {"--bo\033[2Jgus", NULL};
+
+    (void)state;
+    assert_usage_error(ARGUMENTS, "--bo\\x1b[2Jgus");
+}
+
 static void test_dynamod__terminated_or_killed__next_start_knows(void **state)
 {
     struct node_process process;
@@ -459,6 +507,13 @@ static void test_dynamod__terminated_with_long_put_in_flight__ends_after_5_s(voi
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_dynamod__hung_up__ends_properly, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dynamod__user_signals__mean_nothing, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_dynamod__help_on_a_full_disk__is_a_failure, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            test_dynamod__control_characters_in_an_option__as_numbers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dynamod__wrong_command_line__one_line_and_exit_2,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_dynamod__help_and_version__exit_0, setup,

@@ -247,6 +247,23 @@ static void write_hostile_value(struct log *log)
               "peer", "a:1", "empty", "", NULL);
 }
 
+static void write_turned_value(struct log *log)
+{
+    log_write(log, LOG_LEVEL_WARNING, "refused", "reason",
+              "a\xe2\x80\xae\xff"
+              "b\xc3\xa9",
+              NULL);
+}
+
+static void test_log__marks_of_direction_and_foreign_bytes__as_numbers(void **state)
+{
+    (void)state;
+    char *text = log_text(write_turned_value);
+
+    assert_non_null(strstr(text, " reason=\"a\\xe2\\x80\\xae\\xffb\xc3\xa9\""));
+    free(text);
+}
+
 static void test_log__value_with_newline_and_quotes__stays_one_field(void **state)
 {
     (void)state;
@@ -311,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_listen__any_address__refused_even_if_insecure),
         cmocka_unit_test(test_counts__out_of_range__refused),
         cmocka_unit_test(test_directory__missing_or_a_file__made_or_refused),
+        cmocka_unit_test(test_log__marks_of_direction_and_foreign_bytes__as_numbers),
         cmocka_unit_test(test_log__value_with_newline_and_quotes__stays_one_field),
         cmocka_unit_test(test_log__one_event_repeats__held_back_and_counted),
         cmocka_unit_test(test_log__value_too_long__line_stays_bounded),

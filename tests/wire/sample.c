@@ -210,7 +210,7 @@ static struct attributes sample_attributes(struct sample *sample, enum row_kind 
 {
     struct attributes attributes = {
         .mode = (uint32_t)sample_below(sample, 010000),
-        .user = (uint32_t)(sample_number(sample) >> 32),
+        .user = (uint32_t)(sample_number(sample) >> 33),
         .group = (uint32_t)(sample_number(sample) >> 32),
         .accessed_ns = (int64_t)sample_number(sample),
         .modified_ns = -(int64_t)(sample_number(sample) >> 1),

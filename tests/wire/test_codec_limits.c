@@ -296,6 +296,10 @@ static void test_codec_put__value__is_checked(void **state)
     assert_false(with(put(1, 1), "7.1", number(VERSION_DIRECTORY))); /* the key is a file's */
     assert_false(with(put(1, 1), "3", bytes_of("a/")));
     assert_false(with(put(1, 1), "7.2", number(010000)));
+    assert_true(with(put(1, 1), "7.3", number(UINT32_MAX - 1)));
+    assert_false(with(put(1, 1), "7.3", number(UINT32_MAX))); /* nobody, to the kernel */
+    assert_true(with(put(1, 1), "7.4", number(UINT32_MAX - 1)));
+    assert_false(with(put(1, 1), "7.4", number(UINT32_MAX)));
     assert_false(with(put(1, 1), "7.8", number(4))); /* not the content's size */
     assert_false(with(put(1, 1), "7.12", nil()));
     assert_true(with(put(1, 1), "7.13", filler(XATTRS_SIZE_MAX, false)));
