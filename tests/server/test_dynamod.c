@@ -172,11 +172,27 @@ static void test_dynamod__hung_up__ends_properly(void **state)
     struct node_process process;
 
     (void)state;
+    (void)signal(SIGHUP, SIG_DFL); /* whatever this test was started by */
     process_start_node(&process, directory, "127.0.0.1:0", NULL);
     assert_true(client_put_until_ok(process.address, "a", "apple"));
     process_signal(&process, SIGHUP);
     assert_int_equal(process_wait(&process), 0);
     assert_stop_before_was("clean_stop_before=yes");
+}
+
+/* As under nohup. */
+static void test_dynamod__hung_up_where_that_is_ignored__goes_on(void **state)
+{
+    struct node_process process;
+
+    (void)state;
+    (void)signal(SIGHUP, SIG_IGN);
+    process_start_node(&process, directory, "127.0.0.1:0", NULL);
+    process_signal(&process, SIGHUP);
+    assert_true(client_put_until_ok(process.address, "a", "apple"));
+    process_signal(&process, SIGTERM);
+    assert_int_equal(process_wait(&process), 0);
+    (void)signal(SIGHUP, SIG_DFL);
 }
 
 static void test_dynamod__user_signals__mean_nothing(void **state)
@@ -508,6 +524,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_dynamod__hung_up__ends_properly, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dynamod__hung_up_where_that_is_ignored__goes_on,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_dynamod__user_signals__mean_nothing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_dynamod__help_on_a_full_disk__is_a_failure, setup,
