@@ -110,6 +110,14 @@ static ssize_t read_report(int fd, char *report, size_t size)
     return (ssize_t)used;
 }
 
+/* The name of the mount point is as it was typed. */
+static void complain(const char *mountpoint, const char *what)
+{
+    (void)fputs("dynamofs: mount on ", stderr);
+    text_print(stderr, slice_of_string(mountpoint));
+    (void)fprintf(stderr, ": %s\n", what);
+}
+
 /* What the parent does with its life. */
 __attribute__((noreturn)) static void parent(int fd, pid_t child, const char *mountpoint)
 {
@@ -122,12 +130,14 @@ __attribute__((noreturn)) static void parent(int fd, pid_t child, const char *mo
     }
     if (size < 0) {
         end_child(child, mountpoint);
-        (void)fprintf(stderr, "dynamofs: mount on %s: no answer within %d s\n", mountpoint,
-                      BACKGROUND_START_MS / 1000);
+        (void)snprintf(report, sizeof(report), "no answer within %d s",
+                       BACKGROUND_START_MS / 1000);
+        complain(mountpoint, report);
     } else if (size == 0) {
         (void)wait_child(child, BACKGROUND_END_MS, &result);
-        (void)fprintf(stderr, "dynamofs: mount on %s: the process died (%s)\n", mountpoint,
-                      WIFSIGNALED(result) ? strsignal(WTERMSIG(result)) : "exit");
+        (void)snprintf(report, sizeof(report), "the process died (%s)",
+                       WIFSIGNALED(result) ? strsignal(WTERMSIG(result)) : "exit");
+        complain(mountpoint, report);
         remove_dead_mount(mountpoint);
     } else {
         report[size] = '\0';

@@ -183,6 +183,7 @@ static enum status open_listener(struct server *server, const struct server_opti
         .context = server,
         .on_request = server_on_request,
         .secret = server_secret_current,
+        .on_node = server_on_node,
         .on_misbehaviour = server_on_misbehaviour,
     };
 

@@ -80,6 +80,7 @@ void server_begin_stop(struct server *server);
 
 /* The callbacks of listener and peers. */
 void server_on_request(void *context, uint64_t handle, enum role role, struct message *message);
+void server_on_node(void *context, const char *address);
 void server_on_misbehaviour(void *context, const char *remote, enum status status,
                             const char *text);
 

@@ -118,13 +118,15 @@ static void on_peer_failed(void *context, uint16_t number, enum status status, c
     }
 }
 
-/* A node that greets us can surely be connected to: one that comes back need not be waited for
+/* A node that was let in can surely be connected to: one that comes back need not be waited for
  * until the backoff is over. */
-static void hurry_peer(struct server *server, const struct message_hello *hello)
+void server_on_node(void *context, const char *address)
 {
+    struct server *server = context;
+
     for (size_t i = 0; i < SERVER_PEERS_MAX; i++) {
         struct peer *peer = server->peers[i];
-        if (peer != NULL && strcmp(peer_address(peer), hello->address) == 0) {
+        if (peer != NULL && strcmp(peer_address(peer), address) == 0) {
             peer_hurry(peer);
         }
     }
@@ -132,9 +134,6 @@ static void hurry_peer(struct server *server, const struct message_hello *hello)
 
 void server_on_request(void *context, uint64_t handle, enum role role, struct message *message)
 {
-    if (message->type == MESSAGE_HELLO && role == ROLE_NODE) {
-        hurry_peer(context, &message->hello);
-    }
     struct event event = {
         .type = EVENT_REQUEST, .handle = handle, .role = role, .message = message};
 

@@ -133,6 +133,10 @@ static bool let_in(struct inbound *inbound)
     inbound->state = INBOUND_GREETED;
     inbound->idle_ms = uv_now(inbound->listener->options.loop);
     connection_trust(inbound->connection, inbound->role == ROLE_NODE);
+    if (inbound->role == ROLE_NODE && inbound->listener->options.on_node != NULL) {
+        inbound->listener->options.on_node(inbound->listener->options.context,
+                                           inbound->address);
+    }
     return true;
 }
 
@@ -186,6 +190,7 @@ void inbound_on_message(void *context, struct message *message)
     }
     if (message->type == MESSAGE_HELLO) {
         inbound->role = message->hello.role;
+        memcpy(inbound->address, message->hello.address, sizeof(inbound->address));
         if (greeting_note_hello(&inbound->greeting, message) != STATUS_OK) {
             connection_close(inbound->connection, STATUS_NO_MEMORY, "no memory for a hello");
             return;

@@ -43,6 +43,7 @@ struct inbound {
     bool is_counted;      /* among the clients */
     uint64_t deadline_ms; /* loop time; of GREETING, PROVING and FINISHING */
     char remote[ADDRESS_SIZE];
+    char address[ADDRESS_SIZE]; /* where it says that it listens, if it is a node */
 };
 
 struct listener {

@@ -50,6 +50,8 @@ struct listener_options {
     /* The secret that must be proved; inside. The callback may be NULL, or return it: then
      * nothing need be proved. */
     const struct secret *(*secret)(void *context);
+    /* A node, which listens at `address`, was let in; may be NULL. */
+    void (*on_node)(void *context, const char *address);
     /* A connection was refused or closed for what the other side did (not for its end). */
     void (*on_misbehaviour)(void *context, const char *remote, enum status status,
                             const char *text);
