@@ -183,7 +183,8 @@ int fs_read(struct file *file, uint64_t offset, size_t size, struct slice *ret_b
     return failed;
 }
 
-int fs_write(struct file *file, struct slice bytes, uint64_t offset, bool append)
+int fs_write(struct file *file, struct slice bytes, uint64_t offset, bool append,
+             size_t *ret_written)
 {
     int failed = 0;
 
@@ -192,9 +193,11 @@ int fs_write(struct file *file, struct slice bytes, uint64_t offset, bool append
     if (append) {
         offset = old_size;
     }
-    if (offset > VALUE_SIZE_MAX || bytes.size > VALUE_SIZE_MAX - offset) {
+    uint64_t room = offset < VALUE_SIZE_MAX ? VALUE_SIZE_MAX - offset : 0;
+    if (room == 0 && bytes.size > 0) {
         failed = EFBIG;
-    } else {
+    } else if (offset <= VALUE_SIZE_MAX) {
+        bytes.size = bytes.size < room ? bytes.size : (size_t)room;
         uint64_t end = offset + bytes.size;
         failed = file_resize(file, end > old_size ? end : old_size);
     }
@@ -206,6 +209,9 @@ int fs_write(struct file *file, struct slice bytes, uint64_t offset, bool append
         file->is_unwritten = false;
     }
     file_unlock(file);
+    if (failed == 0) {
+        *ret_written = bytes.size;
+    }
     return failed;
 }
 

@@ -137,8 +137,10 @@ int fs_open(struct fs *fs, uint64_t node, unsigned flags, struct fs_opened *ret_
 /* Bytes from `offset`, fewer at the end; the caller drops *ret_blob, which holds them. */
 int fs_read(struct file *file, uint64_t offset, size_t size, struct slice *ret_bytes,
             struct blob **ret_blob);
-/* EFBIG beyond VALUE_SIZE_MAX. With `append` at the end, wherever the offset. */
-int fs_write(struct file *file, struct slice bytes, uint64_t offset, bool append);
+/* Writes what fits below VALUE_SIZE_MAX, as a disk does at its limit: EFBIG if that is nothing.
+ * With `append` at the end, wherever the offset. */
+int fs_write(struct file *file, struct slice bytes, uint64_t offset, bool append,
+             size_t *ret_written);
 /* True if the file was created or truncated, and nothing written yet. */
 bool fs_is_unwritten(struct file *file);
 /* Puts what was changed; what close(2) returns. On failure the changes stay, and the next

@@ -99,13 +99,15 @@ void ops_write(fuse_req_t request, fuse_ino_t node, const char *bytes, size_t si
                off_t offset, struct fuse_file_info *info)
 {
     bool append = (info->flags & O_APPEND) != 0 && !info->writepage;
+    size_t written;
 
     (void)node;
     ops_begin(request);
-    int failed = fs_write(file_of(info), slice_of(bytes, size), (uint64_t)offset, append);
+    int failed =
+        fs_write(file_of(info), slice_of(bytes, size), (uint64_t)offset, append, &written);
     ops_end();
     if (failed == 0) {
-        fuse_reply_write(request, size);
+        fuse_reply_write(request, written);
     } else {
         fuse_reply_err(request, failed);
     }

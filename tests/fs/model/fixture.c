@@ -189,7 +189,10 @@ struct file *create_file(struct fs *fs, uint64_t parent, const char *name)
 
 void write_open(struct file *file, uint64_t offset, const char *text)
 {
-    assert_int_equal(fs_write(file, slice_of_string(text), offset, false), 0);
+    size_t written = 0;
+
+    assert_int_equal(fs_write(file, slice_of_string(text), offset, false, &written), 0);
+    assert_int_equal(written, strlen(text));
 }
 
 int close_file(struct fs *fs, struct file *file)

@@ -116,10 +116,11 @@ static void test_write__holes_and_append__content_is_right(void **state)
     struct mounts *mounts = *state;
     struct slice bytes;
     struct blob *blob;
+    size_t written;
     struct file *file = create_file(mounts->here, ROOT, "f");
 
     write_open(file, 4, "end");
-    assert_int_equal(fs_write(file, slice_of_string("+"), 0, true), 0);
+    assert_int_equal(fs_write(file, slice_of_string("+"), 0, true, &written), 0);
 
     assert_int_equal(fs_read(file, 0, 100, &bytes, &blob), 0);
     assert_int_equal(bytes.size, 8);
@@ -136,15 +137,31 @@ static void test_write__beyond_the_limit__efbig_and_file_is_as_before(void **sta
     struct mounts *mounts = *state;
     struct fs_change size = {.flags = FS_CHANGE_SIZE, .size = VALUE_SIZE_MAX + 1};
     struct stat attributes;
+    struct slice text = slice_of_string("a");
+    size_t written;
     struct file *file = create_file(mounts->here, ROOT, "f");
     write_open(file, 0, "text");
 
-    assert_int_equal(fs_write(file, slice_of_string("ab"), VALUE_SIZE_MAX - 1, false), EFBIG);
-    assert_int_equal(fs_write(file, slice_of_string("a"), UINT64_MAX - 1, false), EFBIG);
+    assert_int_equal(fs_write(file, text, VALUE_SIZE_MAX, false, &written), EFBIG);
+    assert_int_equal(fs_write(file, text, UINT64_MAX - 1, false, &written), EFBIG);
     assert_int_equal(
         fs_setattr(mounts->here, look(mounts->here, ROOT, "f"), &size, &attributes), EFBIG);
     assert_file_holds(file, "text");
-    assert_int_equal(fs_write(file, slice_of_string("a"), VALUE_SIZE_MAX - 1, false), 0);
+    assert_int_equal(close_file(mounts->here, file), 0);
+
+    assert_int_equal(stat_of(mounts->there, ROOT, "f").st_size, 4);
+}
+
+static void test_write__across_the_limit__what_fits_is_written(void **state)
+{
+    struct mounts *mounts = *state;
+    struct slice text = slice_of_string("abc");
+    size_t written;
+    struct file *file = create_file(mounts->here, ROOT, "f");
+
+    assert_int_equal(fs_write(file, text, VALUE_SIZE_MAX - 2, false, &written), 0);
+    assert_int_equal(written, 2);
+    assert_int_equal(fs_write(file, text, 0, true, &written), EFBIG);
     assert_int_equal(close_file(mounts->here, file), 0);
 
     assert_int_equal(stat_of(mounts->there, ROOT, "f").st_size, VALUE_SIZE_MAX);
@@ -556,6 +573,7 @@ int main(void)
         TEST(test_close__nothing_written__no_put),
         TEST(test_write__holes_and_append__content_is_right),
         TEST(test_write__beyond_the_limit__efbig_and_file_is_as_before),
+        TEST(test_write__across_the_limit__what_fits_is_written),
         TEST(test_flush__fails_then_succeeds__nothing_is_lost),
         TEST(test_release__put_fails_for_good__loss_is_noted),
         TEST(test_release__lost_changes__next_fsync_says_so_once),

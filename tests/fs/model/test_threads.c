@@ -52,6 +52,7 @@ static void shared_write(struct worker *worker, const char *name)
     static const struct fs_creation creation = {.mode = 0644};
     struct fs_entry entry;
     struct fs_opened opened = {0};
+    size_t written;
     int failed = fs_lookup(worker->fs, worker->directory, name, &entry);
 
     if (failed == ENOENT) {
@@ -65,7 +66,8 @@ static void shared_write(struct worker *worker, const char *name)
     }
     expect(worker, failed);
     if (failed == 0) {
-        expect(worker, fs_write(opened.file, slice_of_string(name), choose(worker, 50), false));
+        expect(worker, fs_write(opened.file, slice_of_string(name), choose(worker, 50), false,
+                                &written));
         expect(worker, fs_flush(worker->fs, opened.file, false));
         fs_release(worker->fs, opened.file, 0);
         fs_forget(worker->fs, entry.node, 1);
@@ -116,6 +118,7 @@ static void own_file(struct worker *worker, unsigned round)
     char text[32];
     struct fs_entry entry;
     struct fs_opened opened;
+    size_t written;
     struct slice bytes = {0};
     struct blob *blob = NULL;
 
@@ -124,7 +127,7 @@ static void own_file(struct worker *worker, unsigned round)
     int failed =
         fs_create(worker->fs, worker->directory, name, &creation, &entry, &opened.file);
     if (failed == 0) {
-        failed = fs_write(opened.file, slice_of_string(text), 0, false);
+        failed = fs_write(opened.file, slice_of_string(text), 0, false, &written);
         failed = failed != 0 ? failed : fs_flush(worker->fs, opened.file, false);
         fs_release(worker->fs, opened.file, 0);
         failed = failed != 0 ? failed : fs_open(worker->fs, entry.node, false, &opened);
@@ -221,6 +224,7 @@ static void *rewrite(void *argument)
     static const struct fs_creation creation = {.mode = 0644};
     struct fs_entry entries[OWN_FILES];
     struct fs_opened opened;
+    size_t written;
     char text[32];
 
     for (unsigned i = 0; i < OWN_FILES; i++) {
@@ -241,7 +245,7 @@ static void *rewrite(void *argument)
                 failed = fs_open(worker->fs, entries[i].node, true, &opened);
             } while (failed == ESTALE);
             if (failed == 0) {
-                failed = fs_write(opened.file, slice_of_string(text), 0, false);
+                failed = fs_write(opened.file, slice_of_string(text), 0, false, &written);
                 failed = failed != 0 ? failed : fs_flush(worker->fs, opened.file, false);
                 fs_release(worker->fs, opened.file, 0);
             }
