@@ -18,6 +18,13 @@ int64_t attributes_now_ns(void)
     return (int64_t)now.tv_sec * NANOSECONDS + now.tv_nsec;
 }
 
+void attributes_touch(struct attributes *attributes)
+{
+    attributes->modified_ns = attributes_now_ns();
+    attributes->modified_set_ns = attributes->modified_ns;
+    attributes->changed_ns = attributes->modified_ns;
+}
+
 uint64_t attributes_new_file_id(void)
 {
     uint64_t id = 0;

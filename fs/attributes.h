@@ -13,6 +13,9 @@ enum { INODE_ROOT = 1, BLOCK_SIZE = 4096 };
 /* The wall clock, nanoseconds since 1970. */
 int64_t attributes_now_ns(void);
 
+/* The content was written now. */
+void attributes_touch(struct attributes *attributes);
+
 /* A random id for a new file; never 0 nor INODE_ROOT. */
 uint64_t attributes_new_file_id(void);
 

@@ -129,8 +129,12 @@ struct edit {
 /* Applies the change, except for the size; ctime is now. */
 static void change_attributes(struct attributes *attributes, const struct fs_change *change)
 {
+    int64_t now = attributes_now_ns();
+
+    attributes->changed_ns = now;
     if (change->flags & FS_CHANGE_MODE) {
         attributes->mode = change->mode & 07777;
+        attributes->mode_set_ns = now;
     }
     if (change->flags & FS_CHANGE_USER) {
         attributes->user = change->user;
@@ -138,15 +142,20 @@ static void change_attributes(struct attributes *attributes, const struct fs_cha
     if (change->flags & FS_CHANGE_GROUP) {
         attributes->group = change->group;
     }
-    attributes->changed_ns = attributes_now_ns();
+    if (change->flags & (FS_CHANGE_USER | FS_CHANGE_GROUP)) {
+        attributes->owner_set_ns = now;
+    }
     if (change->flags & FS_CHANGE_SIZE) {
-        attributes->modified_ns = attributes->changed_ns;
+        attributes->modified_ns = now;
     }
     if (change->flags & FS_CHANGE_ACCESSED) {
         attributes->accessed_ns = change->accessed_ns;
     }
     if (change->flags & FS_CHANGE_MODIFIED) {
         attributes->modified_ns = change->modified_ns;
+    }
+    if (change->flags & (FS_CHANGE_SIZE | FS_CHANGE_MODIFIED)) {
+        attributes->modified_set_ns = now;
     }
 }
 
@@ -189,7 +198,7 @@ static int apply_edit(struct version *version, const struct edit *edit)
         content = blob_new(slice_of(NULL, 0));
     }
     if (edit->xattr != NULL) {
-        failed = xattrs_change(version->xattrs, edit->xattr, &xattrs);
+        failed = xattrs_change(version->xattrs, edit->xattr, attributes_now_ns(), &xattrs);
     } else {
         xattrs = blob_ref(version->xattrs);
     }
@@ -276,7 +285,7 @@ static int edit_open(struct file *file, const struct edit *edit, bool *ret_must_
     bool was_dirty = file->is_dirty;
     bool is_resize = change != NULL && (change->flags & FS_CHANGE_SIZE) != 0;
     if (edit->xattr != NULL) {
-        failed = xattrs_change(file->xattrs, edit->xattr, &xattrs);
+        failed = xattrs_change(file->xattrs, edit->xattr, attributes_now_ns(), &xattrs);
     }
     if (failed == 0 && is_resize) {
         failed = file_resize(file, change->size);

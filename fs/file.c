@@ -203,8 +203,7 @@ int fs_write(struct file *file, struct slice bytes, uint64_t offset, bool append
     }
     if (failed == 0 && bytes.size > 0) {
         memcpy(file->edited.data + offset, bytes.data, bytes.size);
-        file->attributes.modified_ns = attributes_now_ns();
-        file->attributes.changed_ns = file->attributes.modified_ns;
+        attributes_touch(&file->attributes);
         file_touch(file);
         file->is_unwritten = false;
     }

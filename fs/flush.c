@@ -7,6 +7,8 @@
 
 #include "fs/attributes.h"
 #include "fs/file.h"
+#include "fs/xattrs.h"
+#include "ring/attributes.h"
 
 /* What one put carries, taken under the file's lock. */
 struct snapshot {
@@ -132,6 +134,45 @@ static void mark_clean(struct file *file, const struct snapshot *snapshot)
     }
 }
 
+/* True if the row shows the content that was put as that of several versions. */
+static bool has_company(const struct object *row, const uint8_t *hash)
+{
+    unsigned count = 0;
+
+    for (uint32_t i = 0; i < row->version_count; i++) {
+        count += memcmp(row->versions[i].content_hash, hash, CONTENT_HASH_SIZE) == 0 ? 1 : 0;
+    }
+    return count > 1;
+}
+
+/*
+ * Another mount changed attributes of this content beside the put. What the file puts next will
+ * supersede both versions, so that it must carry those changes along.
+ */
+static int take_company(struct file *file, struct slice key, const uint8_t *hash)
+{
+    struct object *object = NULL;
+    struct blob *xattrs = NULL;
+    int failed = errno_of_status(kv_get(file->fs->config.kv, key, &file->fs->options, &object));
+
+    for (uint32_t i = 0; failed == 0 && i < object->version_count; i++) {
+        const struct version *version = &object->versions[i];
+        if (memcmp(version->content_hash, hash, CONTENT_HASH_SIZE) != 0) {
+            continue;
+        }
+        file_lock(file);
+        attributes_merge(&file->attributes, &version->attributes);
+        failed = xattrs_merge(file->xattrs, version->xattrs, &xattrs);
+        if (failed == 0) {
+            blob_unref(file->xattrs);
+            file->xattrs = xattrs;
+        }
+        file_unlock(file);
+    }
+    object_unref(object);
+    return failed;
+}
+
 /* The content is on the cluster as of the snapshot. */
 static int note_success(struct file *file, const struct snapshot *snapshot, struct object *row)
 {
@@ -183,7 +224,10 @@ static int follow(struct file *file, struct snapshot *snapshot, struct buffer *k
     int failed = fs_node_key(fs, file->node, &now);
 
     if (failed == 0 && slice_equal(buffer_slice(&now), buffer_slice(key))) {
-        failed = note_success(file, snapshot, row);
+        if (has_company(row, snapshot->hash)) {
+            failed = take_company(file, buffer_slice(key), snapshot->hash);
+        }
+        failed = failed != 0 ? failed : note_success(file, snapshot, row);
     } else if (failed == 0) {
         shown_set_all(&snapshot->shown, NULL);
         failed =

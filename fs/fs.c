@@ -10,6 +10,7 @@
 
 #include "fs/attributes.h"
 #include "fs/file.h"
+#include "fs/merged_kv.h"
 #include "fs/names.h"
 
 enum { ROOT_MODE = 0755 };
@@ -26,7 +27,9 @@ struct fs *fs_new(const struct fs_config *config)
     fs->options =
         (struct kv_options){.deadline_ms = config->deadline_ms, .r = config->r, .w = config->w};
     fs->conflicts = conflicts_new(CONFLICTS_MAX);
-    if (fs->conflicts == NULL || !inodes_init(&fs->inodes)) {
+    fs->config.kv = merged_kv_new(config->kv);
+    if (fs->conflicts == NULL || fs->config.kv == NULL || !inodes_init(&fs->inodes)) {
+        kv_close(fs->config.kv);
         conflicts_free(fs->conflicts);
         free(fs);
         return NULL;
@@ -66,6 +69,7 @@ void fs_free(struct fs *fs)
     close_files(fs);
     inodes_release(&fs->inodes);
     conflicts_free(fs->conflicts);
+    kv_close(fs->config.kv);
     free(fs);
 }
 

@@ -248,8 +248,7 @@ static int truncate_opened(struct fs_opened *opened)
 
     file_lock(file);
     int failed = file_resize(file, 0);
-    file->attributes.modified_ns = attributes_now_ns();
-    file->attributes.changed_ns = file->attributes.modified_ns;
+    attributes_touch(&file->attributes);
     file->is_unwritten |= !file->is_dirty;
     file_touch(file);
     file_unlock(file);
@@ -394,9 +393,11 @@ void fs_new_attributes(struct fs *fs, const struct node *directory, enum version
         .accessed_ns = now,
         .modified_ns = now,
         .changed_ns = now,
-        .file_id = attributes_new_file_id(),
         /* Names that were in an earlier directory of this name are older. */
-        .modified_set_ns = type == VERSION_DIRECTORY ? now : 0,
+        .modified_set_ns = now,
+        .mode_set_ns = now,
+        .owner_set_ns = now,
+        .file_id = attributes_new_file_id(),
     };
 
     inodes_lock(&fs->inodes);

@@ -79,7 +79,9 @@ static int put_target(struct fs *fs, struct tree *tree, bool is_whole)
         struct fs_xattr_change change = {.name = mark_name, .value = buffer_slice(&mark)};
         blob_unref(xattrs);
         xattrs = NULL;
-        failed = mark.failed ? ENOMEM : xattrs_change(version.xattrs, &change, &xattrs);
+        failed = mark.failed
+                     ? ENOMEM
+                     : xattrs_change(version.xattrs, &change, attributes_now_ns(), &xattrs);
     }
     if (failed == 0) {
         version.xattrs = xattrs;

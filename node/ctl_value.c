@@ -223,6 +223,9 @@ static bool fill_attributes(bool is_directory, struct attributes *ret_attributes
         .accessed_ns = ns,
         .modified_ns = ns,
         .changed_ns = ns,
+        .modified_set_ns = ns,
+        .mode_set_ns = ns,
+        .owner_set_ns = ns,
         .file_id = file_id ? file_id : 1,
     };
     return true;

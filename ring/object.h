@@ -44,9 +44,13 @@ struct attributes {
     /* When the name appeared in its directory: made, or renamed to. Kept through overwrites; 0
      * lets the coordinator fill it in. */
     int64_t named_ns;
-    /* Of a directory: when modified_ns was set by utimes and its like. Names that appeared or
-     * vanished later make it later. */
+    /* When modified_ns and accessed_ns were set last, by a write or by utimes; the mode; user
+     * and group. Of versions with one content each field is that of who set it last
+     * (ring/attributes.h). Names that appear in a directory or vanish later than it was set
+     * make its modified_ns later. */
     int64_t modified_set_ns;
+    int64_t mode_set_ns;
+    int64_t owner_set_ns;
 };
 
 struct version {

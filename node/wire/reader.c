@@ -277,4 +277,6 @@ void reader_attributes(struct reader *reader, struct attributes *ret_attributes)
     ret->file_id = reader_uint(reader, 0, UINT64_MAX);
     ret->named_ns = reader_int(reader);
     ret->modified_set_ns = reader_int(reader);
+    ret->mode_set_ns = reader_int(reader);
+    ret->owner_set_ns = reader_int(reader);
 }

@@ -102,6 +102,8 @@ void writer_attributes(struct writer *writer, const struct attributes *attribute
     writer_uint(writer, attributes->file_id);
     writer_int(writer, attributes->named_ns);
     writer_int(writer, attributes->modified_set_ns);
+    writer_int(writer, attributes->mode_set_ns);
+    writer_int(writer, attributes->owner_set_ns);
 }
 
 size_t writer_bytes_begin(struct writer *writer)

@@ -27,7 +27,7 @@ void writer_string(struct writer *writer, struct slice text);
 void writer_array(struct writer *writer, size_t count);
 void writer_dot(struct writer *writer, struct dot dot);
 
-enum { ATTRIBUTES_FIELDS = 11 };
+enum { ATTRIBUTES_FIELDS = 13 };
 /* ATTRIBUTES_FIELDS elements of the array around them. */
 void writer_attributes(struct writer *writer, const struct attributes *attributes);
 

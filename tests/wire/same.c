@@ -17,7 +17,8 @@ static bool same_attributes(const struct attributes *a, const struct attributes 
            a->group == b->group && a->accessed_ns == b->accessed_ns &&
            a->modified_ns == b->modified_ns && a->changed_ns == b->changed_ns &&
            a->size == b->size && a->file_id == b->file_id && a->named_ns == b->named_ns &&
-           a->modified_set_ns == b->modified_set_ns;
+           a->modified_set_ns == b->modified_set_ns && a->mode_set_ns == b->mode_set_ns &&
+           a->owner_set_ns == b->owner_set_ns;
 }
 
 bool sample_same_version(const struct version *a, const struct version *b)

@@ -218,6 +218,8 @@ static struct attributes sample_attributes(struct sample *sample, enum row_kind 
         .file_id = sample_number(sample),
         .named_ns = -(int64_t)(sample_number(sample) >> 1),
         .modified_set_ns = (int64_t)sample_number(sample),
+        .mode_set_ns = (int64_t)sample_number(sample),
+        .owner_set_ns = -(int64_t)(sample_number(sample) >> 1),
     };
 
     if (kind == ROW_DIRECTORY) {

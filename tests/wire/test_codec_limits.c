@@ -301,10 +301,10 @@ static void test_codec_put__value__is_checked(void **state)
     assert_true(with(put(1, 1), "7.4", number(UINT32_MAX - 1)));
     assert_false(with(put(1, 1), "7.4", number(UINT32_MAX)));
     assert_false(with(put(1, 1), "7.8", number(4))); /* not the content's size */
-    assert_false(with(put(1, 1), "7.12", nil()));
-    assert_true(with(put(1, 1), "7.13", filler(XATTRS_SIZE_MAX, false)));
-    assert_false(with(put(1, 1), "7.13", filler(XATTRS_SIZE_MAX + 1, false)));
-    assert_false(with(put(1, 1), "7.13", bytes_of("")));
+    assert_false(with(put(1, 1), "7.14", nil()));
+    assert_true(with(put(1, 1), "7.15", filler(XATTRS_SIZE_MAX, false)));
+    assert_false(with(put(1, 1), "7.15", filler(XATTRS_SIZE_MAX + 1, false)));
+    assert_false(with(put(1, 1), "7.15", bytes_of("")));
 }
 
 static void test_codec_put__content__is_limited(void **state)

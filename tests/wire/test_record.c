@@ -236,7 +236,7 @@ static void write_recipe(struct buffer *buffer)
     }
     writer_array(&writer, recipe.version_count);
     for (uint32_t i = 0; i < recipe.version_count; i++) {
-        writer_array(&writer, 17);
+        writer_array(&writer, 19);
         writer_uint(&writer, recipe.versions[i].index);
         writer_uint(&writer, recipe.versions[i].counter);
         write_filler(&writer, true, recipe.versions[i].write_id_size);
@@ -247,7 +247,7 @@ static void write_recipe(struct buffer *buffer)
             writer_uint(&writer, 0);
         }
         writer_uint(&writer, recipe.versions[i].size);
-        for (unsigned k = 0; k < 3; k++) { /* file id, when it was named, when it was set */
+        for (unsigned k = 0; k < 5; k++) { /* file id, when it was named, and set */
             writer_uint(&writer, 0);
         }
         write_filler(&writer, true, recipe.versions[i].hash_size);

@@ -264,8 +264,11 @@ static void test_table__two_mkdir__one_directory_newest_attributes(void **state)
     struct mounts *mounts = *state;
     struct fs_creation creation = {.mode = 0700, .user = 5, .group = 6};
     struct fs_creation newer = {.mode = 0711, .user = 7, .group = 8};
-    struct version version = {
-        .attributes = {.type = VERSION_DIRECTORY, .mode = 0711, .user = 7}};
+    struct version version = {.attributes = {.type = VERSION_DIRECTORY,
+                                             .mode = 0711,
+                                             .user = 7,
+                                             .mode_set_ns = INT64_MAX,
+                                             .owner_set_ns = INT64_MAX}};
     struct kv_put put = {.key = slice_of_string("d/"), .mode = UPDATE_ALL, .value = &version};
     struct fs_entry entry;
 
