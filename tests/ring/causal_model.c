@@ -181,7 +181,8 @@ static struct object *alone(const struct object *object, const struct version *v
 /* Sends a coordinator's whole copy, at once or to arrive late, or twice, or never. */
 static bool send_copy(struct model *model, struct object *copy, uint32_t to)
 {
-    struct object *sent = model->singly ? alone(copy, object_newest(copy)) : object_ref(copy);
+    bool is_alone = model->singly && copy != NULL; /* a delete of nothing leaves no copy */
+    struct object *sent = is_alone ? alone(copy, object_newest(copy)) : object_ref(copy);
     bool is_late = random_percent(&model->random, 25);
     bool is_kept = is_late || random_percent(&model->random, 15);
     if (is_kept && model->pending_count < PENDING_MAX) {
