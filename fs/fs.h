@@ -52,7 +52,8 @@ struct fs_entry {
 /* Finds a name. ENOENT must not be cached. On success one reference to the node. */
 int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *ret_entry);
 void fs_forget(struct fs *fs, uint64_t node, uint64_t count);
-/* ESTALE if the name now shows something else, unless the node is open. A file open for writing
+/* ESTALE if the name now shows something else, unless the node is open; ENOENT of a directory
+ * that is gone. A file open for writing
  * is answered from memory, and so is what was asked for within the attribute timeout.
  * ret_valid_s: how long the kernel may keep it. */
 int fs_getattr(struct fs *fs, uint64_t node, struct stat *ret_attributes, double *ret_valid_s);
