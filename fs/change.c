@@ -452,20 +452,18 @@ int fs_setattr(struct fs *fs, uint64_t id, const struct fs_change *change,
 
     inodes_lock(&fs->inodes);
     struct node *node = node_or_heir(&fs->inodes, id);
-    bool is_closed = node != NULL && node->is_unlinked && node->file == NULL;
-    bool is_removed_directory = is_closed && node->type == VERSION_DIRECTORY;
-    bool is_gone = node == NULL || (is_closed && !is_removed_directory);
-    if (is_removed_directory) {
-        change_attributes(&node->attributes, change); /* for those who still have it open */
-    }
-    if (!is_gone) {
-        node_ref(node);
-    }
-    inodes_unlock(&fs->inodes);
-    if (is_gone) {
+    if (node == NULL) {
+        inodes_unlock(&fs->inodes);
         return ESTALE;
     }
-    int failed = is_removed_directory ? 0 : fs_change_node(fs, node, change, NULL);
+    node_ref(node);
+    bool is_removed = node->is_unlinked && node->file == NULL;
+    if (is_removed) {
+        /* For those who have the directory open, or found the file before it was replaced. */
+        change_attributes(&node->attributes, change);
+    }
+    inodes_unlock(&fs->inodes);
+    int failed = is_removed ? 0 : fs_change_node(fs, node, change, NULL);
     if (failed == 0) {
         fs_entry_of_node(fs, node, &entry);
         *ret_attributes = entry.attributes;

@@ -414,6 +414,22 @@ static void test_removed__open_file__xattrs_and_mode_change_in_memory(void **sta
     assert_int_equal(versions_of(mounts->kv, "f"), 0);
 }
 
+/* chmod(2) of a name that is replaced between its lookup and the change. */
+static void
+test_setattr__replaced_here_since_the_lookup__the_new_file_stays_as_it_is(void **state)
+{
+    struct mounts *mounts = *state;
+    write_file(mounts->here, ROOT, "f", "old");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    replace(mounts->here, "f", "new");
+    mode_t mode = stat_of(mounts->here, ROOT, "f").st_mode;
+
+    change(mounts->here, node, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0600});
+
+    assert_int_equal(stat_of(mounts->there, ROOT, "f").st_mode, mode);
+    assert_reads(mounts->there, ROOT, "f", "new");
+}
+
 static void test_removed__directory__mode_and_fsync_go_on(void **state)
 {
     struct mounts *mounts = *state;
@@ -451,6 +467,7 @@ int main(void)
         TEST(test_open_again__removed__no_such_file),
         TEST(test_getattr__held_and_replaced_elsewhere__is_of_what_is_held),
         TEST(test_removed__open_file__xattrs_and_mode_change_in_memory),
+        TEST(test_setattr__replaced_here_since_the_lookup__the_new_file_stays_as_it_is),
         TEST(test_removed__directory__mode_and_fsync_go_on),
     };
 
