@@ -157,6 +157,7 @@ struct put_state {
     bool by_digest; /* done again in the background: whoever holds the object gets just its row
                      */
     uint16_t next_fallback; /* place in the preference list of the next one to be tried */
+    uint16_t next_suspect;  /* the same of fallbacks that are suspected, the last resort */
     uint8_t w, w_row;       /* w_row 0: there is no row (the root) */
     uint8_t object_acks, row_acks;
     uint64_t intent_stamp;

@@ -169,32 +169,34 @@ static bool has_copy(const struct request *request, uint16_t peer)
     return false;
 }
 
-/* The next fallback that may take a copy, or PEER_SELF for none. Each is tried once a put. */
-static uint16_t next_fallback(const struct core *core, struct request *request)
+/* The next fallback that may take a copy, or PEER_SELF for none: one that is well, or one that
+ * is suspected. Each is tried once a put as either. */
+static uint16_t next_fallback(const struct core *core, struct request *request, bool is_suspect)
 {
     struct preference_list list;
     uint16_t partition = ring_partition(core->ring, blob_slice(request->key));
     preference_list_build(core->ring, partition, &list);
-    uint16_t *place = &request->put.next_fallback;
+    uint16_t *place = is_suspect ? &request->put.next_suspect : &request->put.next_fallback;
     bool is_new = *place < list.primary || planted(PLANTED_FALLBACK_TWICE);
     *place = is_new ? list.primary : *place;
     while (*place < list.count && !planted(PLANTED_FALLBACK_UNUSED)) {
         uint16_t peer = core->member_peer[list.member[(*place)++]];
         bool is_free = planted(PLANTED_FALLBACK_TWICE) || !has_copy(request, peer);
-        if (peer != PEER_SELF && is_well(core, peer) && is_free) {
+        if (peer != PEER_SELF && peer_is_usable(core, peer) &&
+            peer_is_suspect(core, peer) == is_suspect && is_free) {
             return peer;
         }
     }
     return PEER_SELF;
 }
 
-bool put_leg_replace(struct core *core, struct request *request, uint8_t i)
+static bool leg_replace(struct core *core, struct request *request, uint8_t i, bool is_suspect)
 {
     struct leg *leg = &request->leg[i];
     if (!(leg->parts & REPLICA_OBJECT)) {
         return false;
     }
-    uint16_t peer = next_fallback(core, request);
+    uint16_t peer = next_fallback(core, request, is_suspect);
     if (peer == PEER_SELF) {
         return false;
     }
@@ -205,6 +207,11 @@ bool put_leg_replace(struct core *core, struct request *request, uint8_t i)
     core->stats.hints_stored++;
     leg_send(core, request, i);
     return true;
+}
+
+bool put_leg_replace(struct core *core, struct request *request, uint8_t i)
+{
+    return leg_replace(core, request, i, false);
 }
 
 /* Sends to suspects what the quorum cannot do without, once. */
@@ -224,10 +231,13 @@ static void ask_suspects(struct core *core, struct request *request)
         bool gives_object = (leg->parts & REPLICA_OBJECT) && objects < request->put.w;
         bool gives_row = (leg->parts & REPLICA_ROW) && rows < request->put.w_row;
         bool is_left = leg->state == LEG_FAILED && leg->sent_us == 0;
-        if (is_left && peer_is_usable(core, leg->peer) && (gives_object || gives_row)) {
+        bool is_asked = is_left && (gives_object || gives_row);
+        if (is_asked && peer_is_usable(core, leg->peer)) {
             leg_send(core, request, i);
             objects += (leg->parts & REPLICA_OBJECT) ? 1 : 0;
             rows += (leg->parts & REPLICA_ROW) ? 1 : 0;
+        } else if (is_asked && leg_replace(core, request, i, true)) {
+            objects++;
         }
     }
 }
@@ -328,7 +338,10 @@ void put_legs_on_due(struct core *core, struct request *request)
             continue;
         }
         peer_failed(core, leg->peer);
-        /* Without a fallback it is waited for as long as the request may last. */
-        (void)put_leg_replace(core, request, i);
+        /* Without a fallback, be it a suspected one, it is waited for as long as the request
+         * may last: who is suspected may be well and have waited for others. */
+        if (!put_leg_replace(core, request, i)) {
+            (void)leg_replace(core, request, i, true);
+        }
     }
 }
