@@ -11,7 +11,7 @@
 
 enum { SETTLE_STEP_US = 5000000, SETTLE_LIMIT_US = 180000000, DIRECTORIES_MAX = 16 };
 
-static struct store_result look(struct world *world, int node, struct store_request *request)
+struct store_result check_look(struct world *world, int node, struct store_request *request)
 {
     struct store_result result = {0};
     store_apply(world_store(world, node), request, 1, &result);
@@ -24,7 +24,7 @@ static bool read_object(struct check *check, int node, struct slice key,
                         struct object **ret_object)
 {
     struct store_request request = {.operation = STORE_GET, .key = blob_new(key)};
-    struct store_result result = look(check->world, node, &request);
+    struct store_result result = check_look(check->world, node, &request);
     bool good = result.status == STATUS_OK;
     *ret_object = good ? object_ref(result.object) : NULL;
     store_result_release(&result);
@@ -40,7 +40,7 @@ static bool read_row(struct check *check, int node, struct slice key,
     request.list.start = blob_new(key_name(key));
     request.list.end = blob_new(key_name(key));
     request.list.limit = 4;
-    struct store_result result = look(check->world, node, &request);
+    struct store_result result = check_look(check->world, node, &request);
     bool good = result.status == STATUS_OK;
     *ret_object = NULL;
     for (uint16_t i = 0; good && i < result.list.row_count; i++) {
@@ -55,7 +55,11 @@ static bool read_row(struct check *check, int node, struct slice key,
 
 static const struct ring *ring_of(const struct check *check)
 {
-    return core_ring(world_core(check->world, 0));
+    int node = 0;
+    while (!world_is_up(check->world, node) || !core_ring(world_core(check->world, node))) {
+        node++; /* one that is away, or waits to be let in, has none */
+    }
+    return core_ring(world_core(check->world, node));
 }
 
 static bool is_primary(const struct check *check, int node, uint16_t partition)
@@ -78,10 +82,13 @@ static void say(struct check *check, const char *what, struct slice key)
                    (const char *)key.data, what);
 }
 
-/* Merges the copies of an object or row of all its primaries; false if they differ or cannot be
- * read. The caller unrefs. */
-static bool collect(struct check *check, struct slice key, bool is_row,
-                    struct object **ret_merged)
+bool check_is_primary(const struct check *check, int node, struct slice key)
+{
+    return is_primary(check, node, ring_partition(ring_of(check), key));
+}
+
+bool check_collect(struct check *check, struct slice key, bool is_row,
+                   struct object **ret_merged)
 {
     struct slice placed = is_row ? key_directory(key) : key;
     uint16_t partition = ring_partition(ring_of(check), placed);
@@ -117,8 +124,8 @@ static bool is_equal_everywhere(struct check *check, struct slice key)
 {
     struct object *object = NULL;
     struct object *row = NULL;
-    bool good = collect(check, key, false, &object) &&
-                (key_is_root(key) || collect(check, key, true, &row));
+    bool good = check_collect(check, key, false, &object) &&
+                (key_is_root(key) || check_collect(check, key, true, &row));
     object_unref(object);
     object_unref(row);
     return good;
@@ -145,7 +152,7 @@ static bool are_replicas_equal(struct check *check)
 static bool is_node_done(struct check *check, int node)
 {
     struct store_request owners = {.operation = STORE_HINT_OWNERS};
-    struct store_result result = look(check->world, node, &owners);
+    struct store_result result = check_look(check->world, node, &owners);
     bool has_hints = result.status != STATUS_OK || result.hint_owner_count > 0;
     if (has_hints) {
         (void)snprintf(check->why, sizeof check->why, "node %d keeps hints for %d members: %s",
@@ -161,7 +168,7 @@ static bool is_node_done(struct check *check, int node)
                                         .intent_kind = kinds[i],
                                         .limit = 1,
                                         .stamp_max = UINT64_MAX};
-        result = look(check->world, node, &intents);
+        result = check_look(check->world, node, &intents);
         bool is_done = result.status == STATUS_OK && result.intent_count == 0;
         if (!is_done) {
             (void)snprintf(
@@ -189,7 +196,7 @@ static bool are_trees_equal(struct check *check, uint16_t partition)
         }
         struct store_request request = {
             .operation = STORE_TREE, .partition = partition, .bucket = MERKLE_BUCKETS};
-        struct store_result result = look(check->world, node, &request);
+        struct store_result result = check_look(check->world, node, &request);
         if (result.status != STATUS_OK) {
             good = false;
         } else if (is_first) {
@@ -272,8 +279,8 @@ static bool are_rows_right(struct check *check)
         struct slice key = slice_of_string(load_key(i));
         struct object *object = NULL;
         struct object *row = NULL;
-        good = collect(check, key, false, &object) && collect(check, key, true, &row) &&
-               is_row_right(check, key, object, row);
+        good = check_collect(check, key, false, &object) &&
+               check_collect(check, key, true, &row) && is_row_right(check, key, object, row);
         object_unref(object);
         object_unref(row);
     }
@@ -343,7 +350,7 @@ bool check_history(struct check *check)
     for (int i = 0; good && i < check->keys; i++) {
         struct slice key = slice_of_string(load_key(i));
         struct object *object = NULL;
-        good = collect(check, key, false, &object) &&
+        good = check_collect(check, key, false, &object) &&
                history_check(check->history, i, object, &check->demand, check->why,
                              sizeof check->why);
         object_unref(object);
@@ -366,7 +373,7 @@ static bool holds_number(struct world *world, int node, struct slice key, uint32
 {
     const struct ring *ring = core_ring(world_core(world, node));
     struct store_request own = {.operation = STORE_GET, .key = blob_new(key)};
-    struct store_result result = look(world, node, &own);
+    struct store_result result = check_look(world, node, &own);
     bool found = has_number(result.object, number);
     store_result_release(&result);
     if (found || !ring) {
@@ -378,7 +385,7 @@ static bool holds_number(struct world *world, int node, struct slice key, uint32
     for (uint16_t i = 0; i < list.primary; i++) {
         hints.owners[hints.owner_count++] = ring->members[list.member[i]].id;
     }
-    result = look(world, node, &hints);
+    result = check_look(world, node, &hints);
     found = has_number(result.object, number);
     store_result_release(&result);
     return found;
@@ -393,4 +400,22 @@ int check_copies(struct world *world, int nodes, int key, uint32_t number)
         copies += is_copy ? 1 : 0;
     }
     return copies;
+}
+
+uint32_t check_versions(struct world *world, int nodes, int key)
+{
+    uint32_t versions = 0;
+    for (int node = 0; node < nodes; node++) {
+        struct store_request request = {.operation = STORE_GET,
+                                        .key = blob_new(slice_of_string(load_key(key)))};
+        struct store_result result = {0};
+        if (world_is_up(world, node)) {
+            result = check_look(world, node, &request);
+        }
+        bool is_more = result.object && result.object->version_count > versions;
+        versions = is_more ? result.object->version_count : versions;
+        store_request_release(&request);
+        store_result_release(&result);
+    }
+    return versions;
 }

@@ -6,6 +6,7 @@
 #define TESTS_SIM_CHECK_H
 
 #include "tests/sim/history.h"
+#include "tests/sim/listing.h"
 #include "tests/sim/world.h"
 
 struct check {
@@ -14,6 +15,7 @@ struct check {
     int nodes, keys;
     uint8_t w;        /* of all puts */
     bool was_damaged; /* some disk lost a part of what it held */
+    bool was_jumped;  /* some wall clock was: ages tell nothing */
     struct demand demand;
     char why[200]; /* when something is not as it must be */
 };
@@ -28,6 +30,15 @@ bool check_settles(struct check *check);
  * counts.
  */
 int check_copies(struct world *world, int nodes, int key, uint32_t number);
+/* The most versions of the key that a node holds now. */
+uint32_t check_versions(struct world *world, int nodes, int key);
+/* Carries out a request at the store of a node. Takes it; the caller releases the result. */
+struct store_result check_look(struct world *world, int node, struct store_request *request);
+bool check_is_primary(const struct check *check, int node, struct slice key);
+/* Merges the copies of an object or row of all its primaries; false, and `why`, if they differ
+ * or cannot be read. The caller unrefs. */
+bool check_collect(struct check *check, struct slice key, bool is_row,
+                   struct object **ret_merged);
 /* Compares what is stored then with the history. */
 bool check_history(struct check *check);
 

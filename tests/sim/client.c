@@ -16,9 +16,8 @@ static enum status ask_any(struct client *client, const struct message *message,
                            struct message *ret_reply)
 {
     struct port *port = &client->port;
-    int node = (int)(world_random(port->world) % (uint64_t)client->options.nodes);
     enum status status =
-        port_ask(port, node, message, port_now_us(port) + PATIENCE_US, ret_reply);
+        port_ask(port, client->asked, message, port_now_us(port) + PATIENCE_US, ret_reply);
     return status == STATUS_OK ? ret_reply->status : status;
 }
 
@@ -46,9 +45,17 @@ static struct dot *copy_dots(const struct dot *dots, size_t count)
     return copy;
 }
 
-static struct attributes file_attributes(void)
+/* What is written: of a delete nothing. The caller unrefs the content. */
+static struct version value_of(const struct client_put *put)
 {
-    return (struct attributes){.type = VERSION_FILE, .mode = 0644, .size = sizeof(uint32_t)};
+    uint8_t content[HISTORY_CONTENT_MAX];
+    struct version value = {
+        .attributes = {.type = VERSION_FILE, .mode = 0644, .modified_ns = put->number}};
+    if (put->has_value) {
+        value.attributes.size = history_content(put->number, content);
+        value.content = blob_new(slice_of(content, value.attributes.size));
+    }
+    return value;
 }
 
 static enum status any_put(struct client *client, const struct client_put *put)
@@ -71,8 +78,7 @@ static enum status any_put(struct client *client, const struct client_put *put)
     }
     if (put->has_value) {
         message.put.has_value = true;
-        message.put.value.content = blob_new(slice_of(&put->number, sizeof put->number));
-        message.put.value.attributes = file_attributes();
+        message.put.value = value_of(put);
         memcpy(message.put.value.write_id, put->write_id, WRITE_ID_SIZE);
     }
     enum status status = ask_any(client, &message, &reply);
@@ -84,15 +90,27 @@ static enum status any_put(struct client *client, const struct client_put *put)
     return status;
 }
 
-static enum status any_list(struct client *client, const char *key, uint16_t limit)
+/* One page; *ret_start (owned) is where the next one begins, NULL after the last. */
+static enum status any_list(struct client *client, struct listing *listing, uint16_t limit,
+                            struct blob **start)
 {
     struct message message = {.type = MESSAGE_LIST, .request_id = 1};
     struct message reply = {0};
-    message.list.directory = blob_new(key_directory(slice_of_string(key)));
+    message.list.directory = blob_new(listing->directory);
+    message.list.start = *start;
+    message.list.after_start = *start != NULL;
     message.list.limit = limit;
     message.list.live_only = true;
     message.list.deadline_ms = DEADLINE_MS;
+    message.list.r = client->options.r;
+    *start = NULL;
     enum status status = ask_any(client, &message, &reply);
+    if (status == STATUS_OK) {
+        struct message_list_reply *list = &reply.list_reply;
+        bool good = listing_take(listing, list->rows, list->row_count);
+        status = good ? STATUS_OK : STATUS_BAD_MESSAGE;
+        *start = list->more ? blob_ref(list->resume) : NULL;
+    }
     message_release(&message);
     message_release(&reply);
     return status;
@@ -125,7 +143,7 @@ static enum status ring_get(struct client *client, const char *key, struct objec
 static enum status ring_put(struct client *client, const struct client_put *put)
 {
     struct kv_options options = {0};
-    struct version value = {.attributes = file_attributes()};
+    struct version value = value_of(put);
     struct kv_put arguments = {
         .key = slice_of_string(put->key),
         .mode = put->mode,
@@ -137,21 +155,30 @@ static enum status ring_put(struct client *client, const struct client_put *put)
     if (put->context && put->mode == UPDATE_ALL) {
         arguments.context = put->context->clock;
     }
-    value.content = blob_new(slice_of(&put->number, sizeof put->number));
     enum status status = kv_put(client->kv, &arguments, &options, NULL);
     blob_unref(value.content);
     return status;
 }
 
-static enum status ring_list(struct client *client, const char *key, uint16_t limit)
+static enum status ring_list(struct client *client, struct listing *listing, uint16_t limit,
+                             struct blob **start)
 {
     struct kv_options options = {0};
-    struct kv_list list = {.directory = key_directory(slice_of_string(key)), .limit = limit};
+    struct kv_list list = {.directory = listing->directory,
+                           .start = blob_slice(*start),
+                           .after_start = *start != NULL,
+                           .limit = limit};
     struct kv_rows rows = {0};
+    struct blob *next = NULL;
     enum status status = kv_list(client->kv, &list, &options, &rows);
     if (status == STATUS_OK) {
+        bool good = listing_take(listing, rows.rows, rows.count);
+        status = good ? STATUS_OK : STATUS_BAD_MESSAGE;
+        next = rows.more ? blob_ref(rows.resume) : NULL;
         kv_rows_release(&rows);
     }
+    blob_unref(*start);
+    *start = next;
     return status;
 }
 
@@ -162,8 +189,14 @@ static enum status make_ready(struct client *client)
     return client->options.knows_ring && !client->kv ? open_cluster(client) : STATUS_OK;
 }
 
+static void choose_node(struct client *client)
+{
+    client->asked = (int)(world_random(client->port.world) % (uint64_t)client->options.nodes);
+}
+
 enum status client_get(struct client *client, const char *key, struct object **ret_object)
 {
+    choose_node(client);
     enum status status = make_ready(client);
     *ret_object = NULL;
     if (status != STATUS_OK) {
@@ -174,6 +207,7 @@ enum status client_get(struct client *client, const char *key, struct object **r
 
 enum status client_put(struct client *client, const struct client_put *put)
 {
+    choose_node(client);
     enum status status = make_ready(client);
     if (status != STATUS_OK) {
         return status;
@@ -182,13 +216,22 @@ enum status client_put(struct client *client, const struct client_put *put)
     return client->port.is_dead ? STATUS_TIMEOUT : status;
 }
 
-enum status client_list(struct client *client, const char *key, uint16_t limit)
+enum status client_list(struct client *client, struct slice directory, uint16_t limit,
+                        struct listing *ret_listing)
 {
+    *ret_listing = (struct listing){.directory = directory};
+    struct blob *start = NULL;
+    choose_node(client);
     enum status status = make_ready(client);
-    if (status != STATUS_OK) {
-        return status;
+    bool has_more = status == STATUS_OK;
+    while (has_more) {
+        status = client->kv ? ring_list(client, ret_listing, limit, &start)
+                            : any_list(client, ret_listing, limit, &start);
+        has_more =
+            status == STATUS_OK && start && !ret_listing->is_overfull && !client->port.is_dead;
     }
-    return client->kv ? ring_list(client, key, limit) : any_list(client, key, limit);
+    blob_unref(start);
+    return client->port.is_dead ? STATUS_TIMEOUT : status;
 }
 
 void client_close(struct client *client)

@@ -8,6 +8,7 @@
 #define TESTS_SIM_CLIENT_H
 
 #include "node/client/kv.h"
+#include "tests/sim/listing.h"
 #include "tests/sim/port.h"
 
 struct client_options {
@@ -20,6 +21,7 @@ struct client {
     struct port port;
     struct client_options options;
     struct kv *kv; /* once the ring was learnt */
+    int asked;     /* the node that the last call went to, if it knows no ring */
 };
 
 struct client_put {
@@ -28,7 +30,7 @@ struct client_put {
     const struct object *context; /* NULL: blind */
     struct dot dot;               /* UPDATE_SOME */
     bool has_value;
-    uint32_t number; /* the content */
+    uint32_t number; /* what the content is made of */
     bool sync;
     uint8_t write_id[WRITE_ID_SIZE]; /* the shipping client makes its own */
 };
@@ -36,7 +38,9 @@ struct client_put {
 /* STATUS_OK and STATUS_NOT_FOUND: the caller unrefs *ret_object, which may be NULL. */
 enum status client_get(struct client *client, const char *key, struct object **ret_object);
 enum status client_put(struct client *client, const struct client_put *put);
-enum status client_list(struct client *client, const char *key, uint16_t limit);
+/* All rows of a directory, `limit` at a time. The caller releases it, also after a failure. */
+enum status client_list(struct client *client, struct slice directory, uint16_t limit,
+                        struct listing *ret_listing);
 void client_close(struct client *client);
 
 #endif

@@ -295,6 +295,11 @@ void disk_set_full(struct disk *disk, bool full)
     disk->is_full = full;
 }
 
+bool disk_is_full(const struct disk *disk)
+{
+    return disk->is_full;
+}
+
 struct damaging {
     struct disk *disk;
     size_t index, first, end, hit;

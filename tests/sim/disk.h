@@ -24,6 +24,7 @@ size_t disk_unsynced(const struct disk *disk);
 void disk_set_deaf(struct disk *disk, bool deaf);
 /* Writes fail with STATUS_NO_SPACE while it is full. */
 void disk_set_full(struct disk *disk, bool full);
+bool disk_is_full(const struct disk *disk);
 /* Keys that are stored, but for settings. */
 size_t disk_keys(const struct disk *disk);
 /* `count` of them from number `first` on cannot be read any more. How many this hit. */

@@ -65,9 +65,17 @@ struct faults *faults_new(struct world *world, struct load *load,
     faults->world = world;
     faults->load = load;
     faults->options = *options;
-    draw_kinds(faults);
+    for (int i = 0; i < FAULT_COUNT; i++) {
+        if ((options->kinds >> i & 1) != 0) {
+            faults->kinds[faults->kind_count++] = (enum fault)i;
+        }
+    }
+    if (options->kinds == 0) {
+        draw_kinds(faults);
+    }
     faults->first_victim = (int)pick(faults, (uint64_t)options->nodes);
-    faults->mean_us = UINT64_C(50000) << pick(faults, 7);
+    faults->mean_us =
+        options->mean_us > 0 ? options->mean_us : UINT64_C(50000) << pick(faults, 7);
     faults->next_us = world_now(world) + pick(faults, 2 * faults->mean_us);
     return faults;
 }
@@ -316,6 +324,16 @@ static bool is_due(uint64_t at_us, uint64_t now_us)
     return at_us != 0 && at_us <= now_us;
 }
 
+static bool is_any_under_way(struct faults *faults)
+{
+    bool found = faults->links_us != 0 || faults->weather_us != 0;
+    for (int node = 0; node < faults->options.nodes; node++) {
+        const struct node_faults *at = &faults->node[node];
+        found |= at->down_us != 0 || at->full_us != 0 || at->slow_us != 0;
+    }
+    return found || is_budget_spent(faults, -1);
+}
+
 void faults_step(struct faults *faults)
 {
     uint64_t now_us = world_now(faults->world);
@@ -337,7 +355,9 @@ void faults_step(struct faults *faults)
         mend_weather(faults);
     }
     if (faults->next_us <= now_us) {
-        if (faults->kind_count > 0) {
+        bool may_begin = faults->kind_count > 0 &&
+                         (!faults->options.one_at_a_time || !is_any_under_way(faults));
+        if (may_begin) {
             begin(faults, faults->kinds[pick(faults, (uint64_t)faults->kind_count)]);
         }
         faults->next_us = now_us + 1 + pick(faults, 2 * faults->mean_us);
@@ -353,6 +373,38 @@ void faults_heal(struct faults *faults)
     }
     mend_links(faults);
     mend_weather(faults);
+}
+
+static void stay_away(struct faults *faults, int node)
+{
+    uint64_t how = pick(faults, 3);
+    world_trace(faults->world, node, "stays away");
+    if (how == 0) {
+        world_kill(faults->world, node);
+    } else if (how == 1) {
+        world_pause(faults->world, node, true);
+    } else {
+        for (int other = 0; other < faults->options.nodes; other++) {
+            if (other != node) {
+                cut_both(faults, node, other);
+            }
+        }
+    }
+}
+
+uint32_t faults_heal_core(struct faults *faults, int dead)
+{
+    uint32_t chosen = 0;
+    faults_heal(faults);
+    while (dead > 0) {
+        int node = (int)pick(faults, (uint64_t)faults->options.nodes);
+        if ((chosen >> node & 1) == 0) {
+            stay_away(faults, node);
+            chosen |= UINT32_C(1) << node;
+            dead--;
+        }
+    }
+    return chosen;
 }
 
 uint64_t faults_count(const struct faults *faults, enum fault fault)

@@ -39,6 +39,9 @@ struct faults_options {
     int victims;         /* 0: no disk forgets anything */
     bool power_anywhere; /* power cuts hit any node, not just victims */
     uint64_t outage_us;  /* nodes are down and links are cut at most so long */
+    uint32_t kinds;      /* 1 << FAULT_...; 0: drawn */
+    uint64_t mean_us;    /* between faults; 0: drawn */
+    bool one_at_a_time;  /* none begins before the last one is over */
 };
 
 /* Draws which faults this run has and how often, from the world's seed. */
@@ -49,6 +52,9 @@ void faults_free(struct faults *faults);
 void faults_step(struct faults *faults);
 /* Mends everything: links, pauses, clocks; starts what is down. */
 void faults_heal(struct faults *faults);
+/* Mends all but `dead` nodes, drawn at random, which stay away: down, stopped or cut off. Which
+ * (bits). */
+uint32_t faults_heal_core(struct faults *faults, int dead);
 uint64_t faults_count(const struct faults *faults, enum fault fault);
 const char *fault_name(enum fault fault);
 

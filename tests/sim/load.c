@@ -11,6 +11,10 @@
 
 #include "tests/sim/check.h"
 #include "tests/sim/client.h"
+#include "tests/sim/expect.h"
+
+/* With so many siblings a put may be refused. */
+enum { MANY_VERSIONS = VERSIONS_PUT_MAX - LOAD_CLIENTS_MAX };
 
 struct user {
     struct load *load;
@@ -24,18 +28,36 @@ struct load {
     struct history *history;
     struct load_options options;
     uint32_t sent;
-    char breach[80];
+    char breach[100];
+    char refused[100];
+    struct load_due due;
     struct user user[LOAD_CLIENTS_MAX];
 };
 
-const char *load_key(int key)
+static char names[HISTORY_KEYS_MAX][24];
+
+/* The placement of a key follows from its name. */
+static void name_keys(uint64_t number)
 {
-    static const char *const keys[HISTORY_KEYS_MAX] = {
+    static const char *const bases[HISTORY_KEYS_MAX] = {
         "a",     "b",     "d/a", "d/b", "d/e/a", "d/e/b", "f/a", "f/b",
         "g/h/a", "g/h/b", "i",   "j",   "k",     "l/a",   "l/b", "m",
     };
+    for (int i = 0; i < HISTORY_KEYS_MAX; i++) {
+        (void)snprintf(names[i], sizeof names[i], "%c%u%s", bases[i][0],
+                       (unsigned)(number % 1000), bases[i] + 1);
+    }
+}
+
+const char *load_key(int key)
+{
     assert(key >= 0 && key < HISTORY_KEYS_MAX);
-    return keys[key];
+    return names[key];
+}
+
+int load_keys(void)
+{
+    return HISTORY_KEYS_MAX;
 }
 
 static uint32_t pick(struct load *load, uint32_t count)
@@ -60,29 +82,37 @@ static void choose_value(struct load *load, struct doing *doing)
     }
 }
 
+static bool of_100(struct load *load, uint8_t share)
+{
+    return pick(load, 100) < share;
+}
+
 static void choose_put(struct load *load, const struct user *user, struct doing *doing)
 {
     struct client_put *put = &doing->put;
     const struct object *seen = user->seen[doing->key];
     put->key = load_key(doing->key);
     put->mode = UPDATE_ALL;
-    put->sync = pick(load, 8) == 0;
+    put->sync = of_100(load, load->options.syncs);
     doing->pledge = (struct pledge){.synced = put->sync, .copies = load->options.w};
-    bool is_delete = pick(load, 6) == 0;
-    if (seen && seen->version_count > 1 && pick(load, 4) == 0) {
+    bool is_delete = of_100(load, load->options.deletes);
+    if (seen && seen->version_count > 1 && of_100(load, load->options.ones)) {
         const struct version *one = &seen->versions[pick(load, seen->version_count)];
         put->mode = UPDATE_SOME;
         put->context = seen;
         put->dot = one->dot;
-        history_supersede(load->history, one);
+        doing->covered_first = history_cover_one(load->history, doing->key, one);
+        doing->covered_count = 1;
     } else if (seen && seen->clock.count > 0 && pick(load, 5) != 0) {
         put->context = seen;
         doing->covered_first = history_cover(load->history, doing->key, seen);
         doing->covered_count = seen->version_count;
     } else {
-        is_delete = false; /* A blind delete has nothing to do. */
+        is_delete = is_delete && pick(load, 8) == 0; /* A blind delete has nothing to do. */
     }
-    if (!is_delete) {
+    if (is_delete) {
+        history_remove(load->history, doing->key);
+    } else {
         choose_value(load, doing);
     }
 }
@@ -114,6 +144,50 @@ static void on_acknowledged(struct load *load, struct doing *doing)
     }
 }
 
+/* A request failed. */
+static void note_refused(struct load *load, const struct user *user, const char *what, int key,
+                         enum status status)
+{
+    if (load->refused[0] == '\0' && !user->client.port.is_dead) {
+        (void)snprintf(load->refused, sizeof load->refused,
+                       "key %d: a %s failed (%s) though enough nodes could be reached", key,
+                       what, status_name(status));
+        world_trace(load->world, -1, "%s", load->refused);
+    }
+}
+
+static int asked_by(const struct user *user)
+{
+    return user->client.options.knows_ring ? EXPECT_ANY_NODE : user->client.asked;
+}
+
+static enum status try_put(struct load *load, struct user *user, struct doing *doing)
+{
+    struct client *client = &user->client;
+    struct expect expect = expect_begin(load->world);
+    bool reads = doing->put.mode == UPDATE_SOME;
+    world_trace(load->world, -1, "client %d puts %s %s%u", user->index, doing->put.key,
+                doing->put.has_value ? "write " : "nothing ", doing->put.number);
+    enum status status = client_put(client, &doing->put);
+    world_trace(load->world, -1, "client %d has put %s: %s", user->index, doing->put.key,
+                status_name(status));
+    /* Named siblings are read before, and may be known to any primary. */
+    bool is_due =
+        expect_put(&expect, asked_by(user), slice_of_string(doing->put.key), load->options.w) &&
+        (!reads || expect_read(&expect, asked_by(user), slice_of_string(doing->put.key),
+                               (uint8_t)load->options.replicas));
+    /* A node whose disk is full may be asked by one that is well. */
+    bool is_refused = status == STATUS_TOO_MANY_VERSIONS || status == STATUS_UNKNOWN_VERSION ||
+                      status == STATUS_NO_SPACE;
+    load->due.puts += is_due;
+    /* A refusal after an attempt whose outcome is open is none to the client. */
+    if (is_due && status != STATUS_OK && !is_refused &&
+        check_versions(load->world, load->options.nodes, doing->key) < MANY_VERSIONS) {
+        note_refused(load, user, "put", doing->key, status);
+    }
+    return status;
+}
+
 static void run_put(struct load *load, struct user *user, int key)
 {
     struct doing doing = {.key = key};
@@ -121,34 +195,75 @@ static void run_put(struct load *load, struct user *user, int key)
     enum status status = STATUS_TIMEOUT;
     uint32_t tries = 1 + pick(load, 3);
     while (status != STATUS_OK && tries-- > 0 && !user->client.port.is_dead) {
-        world_trace(load->world, -1, "client %d puts %s %s%u", user->index, doing.put.key,
-                    doing.put.has_value ? "write " : "nothing ", doing.put.number);
-        status = client_put(&user->client, &doing.put);
-        world_trace(load->world, -1, "client %d has put %s: %s", user->index, doing.put.key,
-                    status_name(status));
+        status = try_put(load, user, &doing);
     }
     if (status == STATUS_OK) {
         on_acknowledged(load, &doing);
     }
 }
 
+static void check_get(struct load *load, struct user *user, int key, uint32_t before)
+{
+    const struct object *object = user->seen[key];
+    if (user->client.port.is_dead) {
+        return;
+    }
+    if (!history_is_written(load->history, key, object)) {
+        note_breach(load, "a get shows what nobody wrote", key);
+    } else if (load->options.reads_are_current &&
+               !history_check_read(load->history, key, object, before)) {
+        note_breach(load, "a get missed an acknowledged write", key);
+    } else if (load->options.reads_are_current &&
+               !history_check_superseded(load->history, key, object, before)) {
+        note_breach(load, "a get shows a version that was superseded", key);
+    }
+}
+
 static void run_get(struct load *load, struct user *user, int key)
 {
     struct object *object = NULL;
+    struct expect expect = expect_begin(load->world);
     uint32_t before = load->history->acknowledged;
     enum status status = client_get(&user->client, load_key(key), &object);
     world_trace(load->world, -1, "client %d got %s: %s, %u versions", user->index,
                 load_key(key), status_name(status), object ? object->version_count : 0);
+    bool is_due =
+        expect_read(&expect, asked_by(user), slice_of_string(load_key(key)), load->options.r);
+    load->due.gets += is_due;
     if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
         object_unref(user->seen[key]);
         user->seen[key] = object;
         history_see(load->history, key, object);
-        bool is_current = user->client.port.is_dead || !load->options.reads_are_current ||
-                          history_check_read(load->history, key, object, before);
-        if (!is_current) {
-            note_breach(load, "a get missed an acknowledged write", key);
-        }
+        check_get(load, user, key, before);
+    } else if (is_due) {
+        note_refused(load, user, "get", key, status);
     }
+}
+
+static void run_list(struct load *load, struct user *user, int key)
+{
+    struct listing listing;
+    struct slice directory = key_directory(slice_of_string(load_key(key)));
+    struct expect expect = expect_begin(load->world);
+    uint32_t before = load->history->acknowledged;
+    enum status status =
+        client_list(&user->client, directory, (uint16_t)(1 + pick(load, 8)), &listing);
+    world_trace(load->world, -1, "client %d listed %.*s: %s, %zu rows", user->index,
+                (int)directory.size, (const char *)directory.data, status_name(status),
+                listing.count);
+    bool is_due = expect_read(&expect, asked_by(user), directory, load->options.r);
+    load->due.lists += is_due;
+    char what[80] = "";
+    if (status == STATUS_OK && !user->client.port.is_dead) {
+        bool good = listing_check(&listing, load->history, before,
+                                  load->options.reads_are_current, what, sizeof what);
+        if (!good) {
+            note_breach(load, what, key);
+        }
+    } else if (status != STATUS_OK && is_due) {
+        note_refused(load, user, "listing", key, status);
+    }
+    listing_release(&listing);
 }
 
 static bool has_more(const struct load *load)
@@ -165,13 +280,13 @@ static void user_main(void *context)
     while (!port->is_dead && has_more(load)) {
         load->sent++;
         int key = (int)pick(load, (uint32_t)load->options.keys);
-        uint32_t what = pick(load, 10);
-        if (what < 4) {
+        uint32_t what = pick(load, 100);
+        if (what < load->options.gets) {
             run_get(load, user, key);
-        } else if (what < 9) {
-            run_put(load, user, key);
+        } else if (what - load->options.gets < load->options.lists) {
+            run_list(load, user, key);
         } else {
-            (void)client_list(&user->client, load_key(key), (uint16_t)(1 + pick(load, 8)));
+            run_put(load, user, key);
         }
         port_sleep_until(port,
                          port_now_us(port) + pick(load, (uint32_t)load->options.think_us));
@@ -210,6 +325,7 @@ struct load *load_new(struct world *world, struct history *history,
     load->world = world;
     load->history = history;
     load->options = *options;
+    name_keys(world_random(world));
     for (int i = 0; i < options->clients; i++) {
         user_begin(load, i);
     }
@@ -252,6 +368,25 @@ bool load_is_done(const struct load *load)
 const char *load_breach(const struct load *load)
 {
     return load->breach[0] != '\0' ? load->breach : NULL;
+}
+
+const char *load_refused(const struct load *load)
+{
+    return load->refused[0] != '\0' ? load->refused : NULL;
+}
+
+struct load_due load_due(const struct load *load)
+{
+    return load->due;
+}
+
+void load_go_on(struct load *load, uint32_t requests)
+{
+    load->options.requests = load->sent + requests;
+    for (int i = 0; i < load->options.clients; i++) {
+        user_end(load, i);
+        user_begin(load, i);
+    }
 }
 
 uint32_t load_acknowledged(const struct load *load)

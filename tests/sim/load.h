@@ -13,6 +13,7 @@ struct load_options {
     int clients;
     int keys;
     int nodes;
+    int replicas;      /* N */
     uint32_t requests; /* in all */
     uint64_t think_us; /* at most so long between a client's requests */
     uint8_t r, w;
@@ -20,6 +21,16 @@ struct load_options {
      * does not notice. */
     bool reads_are_current;
     bool copies_are_kept; /* no disk forgets anything: W copies are there when a put returns */
+    /* Of a hundred requests; the rest are puts. */
+    uint8_t gets, lists;
+    /* Of a hundred puts: how many delete, wait for the disk, supersede one sibling of several.
+     */
+    uint8_t deletes, syncs, ones;
+};
+
+/* Requests that had to succeed, for enough nodes could be reached. */
+struct load_due {
+    uint64_t puts, gets, lists;
 };
 
 struct load;
@@ -34,10 +45,17 @@ bool load_is_done(const struct load *load);
 /* Some client dies in the middle of what it does; another takes its place, and has seen
  * nothing. */
 void load_kill_client(struct load *load);
-/* The name of key number `key`, inside. */
+/* The name of key number `key`, below load_keys(), inside. Each run has other names, and so
+ * other places for them. */
 const char *load_key(int key);
+int load_keys(void);
 /* What a client saw that must not be, or NULL. */
 const char *load_breach(const struct load *load);
+/* What failed though enough nodes could be reached, or NULL. */
+const char *load_refused(const struct load *load);
+struct load_due load_due(const struct load *load);
+/* From now on clients send so many requests more. */
+void load_go_on(struct load *load, uint32_t requests);
 uint32_t load_acknowledged(const struct load *load);
 
 #endif

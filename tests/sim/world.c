@@ -52,6 +52,8 @@ struct world *world_new(const struct world_options *options)
         (void)snprintf(world->nodes[i].address, ADDRESS_SIZE, "10.0.0.%d:7450", i + 1);
         world_wipe(world, i);
     }
+    memset(world->well_us, 0xff, sizeof world->well_us);
+    memset(world->fair_us, 0xff, sizeof world->fair_us);
     return world;
 }
 
@@ -167,6 +169,7 @@ void world_start(struct world *world, int index)
     node->tick_at_us = UINT64_MAX;
     node->store_last_us = world->now_us;
     links_forget(node);
+    world_note_reach(world);
     struct event tick = {.type = EVENT_TICK};
     world_pump(world, index, &tick);
 }
@@ -189,6 +192,7 @@ void world_kill(struct world *world, int index)
     }
     queue_unpark(world, node); /* to be dropped: they are of another life */
     calls_break(world, index);
+    world_note_reach(world);
 }
 
 void world_power_cut(struct world *world, int index)
@@ -204,11 +208,13 @@ void world_fill_disk(struct world *world, int node, bool full)
 {
     disk_set_full(node_of(world, node)->disk, full);
     disk_set_full(node_of(world, node)->hints, full);
+    world_note_reach(world);
 }
 
 void world_slow_disk(struct world *world, int node, uint32_t times)
 {
     node_of(world, node)->store_slow = times;
+    world_note_reach(world);
 }
 
 size_t world_damage(struct world *world, int index)
@@ -218,6 +224,7 @@ size_t world_damage(struct world *world, int index)
     size_t first = (size_t)world_between(world, 0, keys > 0 ? keys - 1 : 0);
     size_t hit = disk_damage(disk, first, 1 + (size_t)world_between(world, 0, keys / 8));
     world_trace(world, index, "damaged %zu keys of %zu", hit, keys);
+    world_note_reach(world);
     return hit;
 }
 
@@ -230,6 +237,7 @@ void world_set_weather(struct world *world, int from, int to,
                        const struct world_weather *weather)
 {
     world->weather[from][to] = *weather;
+    world_note_reach(world);
 }
 
 void world_cut(struct world *world, int from, int to, bool cut)
@@ -239,6 +247,7 @@ void world_cut(struct world *world, int from, int to, bool cut)
         links_break(world, from, to);
         links_break(world, to, from);
     }
+    world_note_reach(world);
 }
 
 void world_pause(struct world *world, int node, bool paused)
@@ -248,6 +257,7 @@ void world_pause(struct world *world, int node, bool paused)
     if (!paused) {
         queue_unpark(world, stopped);
     }
+    world_note_reach(world);
 }
 
 void world_set_clock(struct world *world, int node, int64_t offset_us, int64_t drift_ppm)
@@ -261,6 +271,11 @@ void world_set_clock(struct world *world, int node, int64_t offset_us, int64_t d
 uint64_t world_now(const struct world *world)
 {
     return world->now_us;
+}
+
+uint64_t world_wall_us(const struct world *world, int node)
+{
+    return world_wall(world, &world->nodes[node]);
 }
 
 bool world_is_up(const struct world *world, int node)

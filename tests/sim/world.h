@@ -74,7 +74,15 @@ void world_pause(struct world *world, int node, bool paused);
 /* Moves the node's wall clock, which from now on gains or loses so much. */
 void world_set_clock(struct world *world, int node, int64_t offset_us, int64_t drift_ppm);
 
+/* The nodes (bits) that a client could reach through `node` since then, whatever happened: they
+ * and their links to it and to clients have been well all the time. 0: `node` itself was not.
+ */
+uint32_t world_near(struct world *world, int node, uint64_t since_us);
+/* Up, and not stopped. */
+bool world_can_answer(const struct world *world, int node);
+
 uint64_t world_now(const struct world *world);
+uint64_t world_wall_us(const struct world *world, int node);
 bool world_is_up(const struct world *world, int node);
 /* A member whose copies are complete. */
 bool world_is_complete(const struct world *world, int node);

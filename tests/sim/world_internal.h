@@ -7,6 +7,7 @@
  *   world_links.c  messages on their way, and what the weather does to them
  *   world_pump.c   events into a node, actions out of it
  *   world_calls.c  clients' requests
+ *   world_reach.c  since when nodes and links have been well
  *   world_trace.c  a line for each event
  */
 #ifndef TESTS_SIM_WORLD_INTERNAL_H
@@ -89,6 +90,9 @@ struct world {
     bool has_weather;
     struct call calls[WORLD_CALLS_MAX];
     uint64_t sent[MESSAGE_TYPES];
+    /* Since when; UINT64_MAX: it is not. A link: in both directions. */
+    uint64_t well_us[WORLD_NODES_MAX];
+    uint64_t fair_us[WORLD_NODES_MAX][WORLD_NODES_MAX + 1];
     struct outbox *outbox;
     FILE *trace;
 };
@@ -125,6 +129,9 @@ void world_pump(struct world *world, int index, struct event *event);
 /* world_calls.c */
 void calls_break(struct world *world, int node);
 void calls_answer(struct world *world, const struct item *item, struct message *reply);
+
+/* world_reach.c: to be called after each change of what it looks at. */
+void world_note_reach(struct world *world);
 
 /* world_trace.c */
 void trace_message(struct world *world, const struct item *item, const struct message *message);

@@ -1,0 +1,129 @@
+/*
+ * expect.c - counts who could be reached.
+ */
+#include "tests/sim/expect.h"
+
+#include <string.h>
+
+#include "node/core/internal.h"
+#include "ring/preference_list.h"
+
+/* Above the longest suspicion, and the time that connections take. */
+enum { SETTLED_US = SUSPECT_MAX_US + 1500000 };
+
+/* What a request needs. */
+struct wanted {
+    struct slice asked;  /* the key that it is sent by */
+    struct slice placed; /* the key whose primaries count */
+    uint8_t count;
+    bool is_read;
+};
+
+static uint32_t nodes_that(const struct world *world, bool (*is_so)(const struct world *, int))
+{
+    uint32_t nodes = 0;
+    for (int i = 0; i < WORLD_NODES_MAX; i++) {
+        nodes |= is_so(world, i) ? UINT32_C(1) << i : 0;
+    }
+    return nodes;
+}
+
+static bool is_member(const struct world *world, int node)
+{
+    return world_is_up(world, node) && core_ring(world_core(world, node));
+}
+
+struct expect expect_begin(struct world *world)
+{
+    uint64_t now_us = world_now(world);
+    return (struct expect){
+        .world = world,
+        .since_us = now_us > SETTLED_US ? now_us - SETTLED_US : 0,
+        .complete = nodes_that(world, world_is_complete),
+        .members = nodes_that(world, is_member),
+    };
+}
+
+static uint32_t primaries_of(const struct world *world, int node, struct slice key)
+{
+    const struct ring *ring = core_ring(world_core(world, node));
+    struct preference_list list;
+    uint32_t nodes = 0;
+    preference_list_build(ring, ring_partition(ring, key), &list);
+    for (uint16_t i = 0; i < list.primary; i++) {
+        int at = world_node_at(world, ring->members[list.member[i]].address);
+        nodes |= UINT32_C(1) << at;
+    }
+    return nodes;
+}
+
+/* So many nodes can be reached through this one: primaries that are complete for a read, else
+ * any. */
+static bool is_near_enough(const struct expect *expect, int node, const struct wanted *wanted)
+{
+    struct world *world = expect->world;
+    uint32_t near = world_near(world, node, expect->since_us) & expect->members;
+    if (wanted->is_read) {
+        near &= primaries_of(world, node, wanted->placed) & expect->complete &
+                nodes_that(world, world_is_complete);
+    }
+    return __builtin_popcount(near) >= wanted->count;
+}
+
+/* The node itself, or where it forwards to: one of the primaries, and their word is passed on.
+ */
+static bool is_good(const struct expect *expect, int node, const struct wanted *wanted)
+{
+    struct world *world = expect->world;
+    uint32_t near = world_near(world, node, expect->since_us) & expect->members;
+    if ((near >> node & 1) == 0 || !is_member(world, node)) {
+        return false;
+    }
+    uint32_t primaries = primaries_of(world, node, wanted->asked);
+    if ((primaries >> node & 1) != 0) {
+        return is_near_enough(expect, node, wanted);
+    }
+    bool good = true;
+    for (int i = 0; i < WORLD_NODES_MAX; i++) {
+        bool may_answer = (primaries >> i & 1) != 0 && world_can_answer(world, i);
+        good = good &&
+               (!may_answer || ((near >> i & 1) != 0 && is_near_enough(expect, i, wanted)));
+    }
+    /* With no primary at hand it coordinates by itself. */
+    return good && ((near & primaries) != 0 || is_near_enough(expect, node, wanted));
+}
+
+static bool is_due(const struct expect *expect, int node, const struct wanted *wanted)
+{
+    if (node != EXPECT_ANY_NODE) {
+        return is_good(expect, node, wanted);
+    }
+    bool found = false;
+    for (int i = 0; i < WORLD_NODES_MAX; i++) {
+        bool is_asked = world_is_up(expect->world, i) && world_can_answer(expect->world, i);
+        if (is_asked && !is_good(expect, i, wanted)) {
+            return false; /* it may answer before a better one is asked */
+        }
+        found |= is_asked;
+    }
+    return found;
+}
+
+/* A node waits for rows as long as it was told, and then acknowledges the object alone: more
+ * than the shipping client grants one attempt. */
+bool expect_put(const struct expect *expect, int node, struct slice key, uint8_t w)
+{
+    struct wanted object = {.asked = key, .count = w};
+    struct wanted row = {.asked = key, .count = w, .is_read = true};
+    if (node != EXPECT_ANY_NODE || key_is_root(key)) {
+        return is_due(expect, node, &object);
+    }
+    row.placed = key_directory(key);
+    return is_due(expect, node, &object) && is_due(expect, node, &row);
+}
+
+bool expect_read(const struct expect *expect, int node, struct slice key, uint8_t count)
+{
+    struct wanted wanted = {.asked = key, .placed = key, .count = count, .is_read = true};
+    return is_due(expect, node, &wanted);
+}
