@@ -302,7 +302,7 @@ static bool are_names_right(struct check *check)
             continue;
         }
         struct object *row = NULL;
-        struct store_result result = look(check->world, node, &request);
+        struct store_result result = check_look(check->world, node, &request);
         good = result.status == STATUS_OK && read_row(check, node, key, &row) &&
                result.names_us >= row_names_us(row);
         if (!good) {
@@ -314,6 +314,35 @@ static bool are_names_right(struct check *check)
     return good;
 }
 
+/* A live row has a live directory. */
+static bool is_in_live_directory(struct check *check, struct slice key)
+{
+    struct object *row = NULL;
+    struct object *directory = NULL;
+    struct slice above = key_directory(key);
+    bool good = check_collect(check, key, true, &row) &&
+                (key_is_root(above) || !object_is_live(row) ||
+                 (check_collect(check, above, false, &directory) && object_is_live(directory)));
+    if (!good && row) {
+        say(check, "its directory is gone", key);
+    }
+    object_unref(row);
+    object_unref(directory);
+    return good;
+}
+
+static bool are_directories_live(struct check *check)
+{
+    bool good = true;
+    for (int i = 0; good && i < check->keys; i++) {
+        struct slice key = slice_of_string(load_key(i));
+        for (; good && !key_is_root(key); key = key_directory(key)) {
+            good = is_in_live_directory(check, key);
+        }
+    }
+    return good;
+}
+
 static bool is_settled(struct check *check)
 {
     for (int node = 0; node < check->nodes; node++) {
@@ -321,7 +350,8 @@ static bool is_settled(struct check *check)
             return false;
         }
     }
-    if (!are_replicas_equal(check) || !are_rows_right(check) || !are_names_right(check)) {
+    if (!are_replicas_equal(check) || !are_rows_right(check) || !are_names_right(check) ||
+        !are_directories_live(check)) {
         return false;
     }
     for (uint16_t i = 0; i < ring_of(check)->partition_count; i++) {

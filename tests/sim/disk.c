@@ -8,8 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ring/planted.h"
+
+/* Batches that a log takes: few, so that logs follow each other often. */
+enum { LOG_BATCHES_MIN = 8, LOG_BATCHES_SPREAD = 41 };
+
 /* One batch that was written and not synced. */
 struct batch {
+    uint64_t log;
+    bool is_synced; /* though an older log is not: a planted bug */
     struct engine_write *writes;
     size_t count;
 };
@@ -18,8 +25,10 @@ struct disk {
     struct engine engine; /* first: what the node is given */
     struct engine *seen;
     struct engine *synced;
-    struct batch *pending;
+    struct batch *pending; /* ascending by log */
     size_t count, capacity;
+    uint64_t log;    /* the one that is written to */
+    size_t log_left; /* batches that it still takes */
     bool is_full, is_deaf;
     struct engine *damaged; /* holds the keys whose values cannot be read */
     size_t damaged_count;
@@ -59,19 +68,66 @@ static void batch_free(struct batch *batch)
     free(batch->writes);
 }
 
-static void pending_apply(struct disk *disk, size_t kept)
+static void batch_apply(struct disk *disk, const struct batch *batch)
+{
+    enum status status =
+        disk->synced->operations->write(disk->synced, batch->writes, batch->count, true);
+    assert(status == STATUS_OK);
+    (void)status;
+}
+
+/* The first batches of each log are on the platter, the others are gone. */
+static void pending_end(struct disk *disk, size_t kept_older, size_t kept_newer)
 {
     for (size_t i = 0; i < disk->count; i++) {
         struct batch *batch = &disk->pending[i];
-        if (i < kept) {
-            enum status status = disk->synced->operations->write(disk->synced, batch->writes,
-                                                                 batch->count, true);
-            assert(status == STATUS_OK);
-            (void)status;
+        size_t *kept = batch->log < disk->log ? &kept_older : &kept_newer;
+        if (batch->is_synced) {
+            batch_apply(disk, batch);
+        } else if (*kept > 0) {
+            batch_apply(disk, batch);
+            (*kept)--;
         }
         batch_free(batch);
     }
     disk->count = 0;
+}
+
+static void pending_sync(struct disk *disk)
+{
+    pending_end(disk, SIZE_MAX, SIZE_MAX);
+}
+
+/* What the logs before `log` hold is on the platter; later ones stay as they are. */
+static void pending_compact(struct disk *disk, uint64_t log)
+{
+    size_t done = 0;
+    while (done < disk->count && disk->pending[done].log < log) {
+        batch_apply(disk, &disk->pending[done]);
+        batch_free(&disk->pending[done]);
+        done++;
+    }
+    disk->count -= done;
+    memmove(disk->pending, disk->pending + done, disk->count * sizeof *disk->pending);
+}
+
+/* A sync of the newer log alone, which is a planted bug. */
+static void pending_sync_newest(struct disk *disk)
+{
+    for (size_t i = disk_unsynced_older(disk); i < disk->count; i++) {
+        disk->pending[i].is_synced = true;
+    }
+}
+
+static void log_count(struct disk *disk)
+{
+    if (disk->log_left > 0) {
+        disk->log_left--;
+        return;
+    }
+    pending_compact(disk, disk->log);
+    disk->log++;
+    disk->log_left = LOG_BATCHES_MIN + (size_t)(disk->log * 17 % LOG_BATCHES_SPREAD);
 }
 
 static void pending_add(struct disk *disk, const struct engine_write *writes, size_t count)
@@ -81,7 +137,9 @@ static void pending_add(struct disk *disk, const struct engine_write *writes, si
         disk->pending = realloc(disk->pending, disk->capacity * sizeof *disk->pending);
         assert(disk->pending);
     }
+    log_count(disk);
     struct batch *batch = &disk->pending[disk->count++];
+    batch->log = disk->log;
     batch->count = count;
     batch->writes = calloc(count + 1, sizeof *batch->writes);
     assert(batch->writes);
@@ -140,8 +198,10 @@ static enum status disk_write(struct engine *engine, const struct engine_write *
     enum status status = disk->seen->operations->write(disk->seen, writes, count, sync);
     assert(status == STATUS_OK);
     pending_add(disk, writes, count);
-    if (sync) {
-        pending_apply(disk, disk->count);
+    if (sync && planted(PLANTED_SYNC_NEWEST_LOG)) {
+        pending_sync_newest(disk);
+    } else if (sync) {
+        pending_sync(disk);
     }
     return status;
 }
@@ -201,7 +261,7 @@ static enum status disk_salvage(struct engine *engine, struct error *error)
         disk->damaged, slice_of(NULL, 0), slice_of(NULL, 0), false, drop_damaged, disk);
     assert(status == STATUS_OK);
     damage_forget(disk);
-    pending_apply(disk, disk->count);
+    pending_sync(disk);
     disk->was_corrupt = false;
     return status;
 }
@@ -247,7 +307,7 @@ struct disk *disk_new(void)
 
 void disk_free(struct disk *disk)
 {
-    pending_apply(disk, 0);
+    pending_end(disk, 0, 0);
     disk->seen->operations->close(disk->seen);
     disk->synced->operations->close(disk->synced);
     disk->damaged->operations->close(disk->damaged);
@@ -269,9 +329,9 @@ static bool copy_pair(void *context, struct slice key, struct slice value)
     return status == STATUS_OK;
 }
 
-void disk_power_cut(struct disk *disk, size_t kept)
+void disk_power_cut(struct disk *disk, size_t kept_older, size_t kept_newer)
 {
-    pending_apply(disk, kept);
+    pending_end(disk, kept_older, kept_newer);
     disk->seen->operations->close(disk->seen);
     disk->seen = engine_new();
     enum status status = disk->synced->operations->scan(
@@ -280,9 +340,18 @@ void disk_power_cut(struct disk *disk, size_t kept)
     (void)status;
 }
 
-size_t disk_unsynced(const struct disk *disk)
+size_t disk_unsynced_older(const struct disk *disk)
 {
-    return disk->count;
+    size_t older = 0;
+    while (older < disk->count && disk->pending[older].log < disk->log) {
+        older++;
+    }
+    return older;
+}
+
+size_t disk_unsynced_newer(const struct disk *disk)
+{
+    return disk->count - disk_unsynced_older(disk);
 }
 
 void disk_set_deaf(struct disk *disk, bool deaf)

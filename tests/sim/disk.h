@@ -1,9 +1,11 @@
 /*
  * disk.h - a node's disk: an engine that remembers what was synced, and can lose the rest.
  *
- * A power cut keeps all that was synced and some of what came after it, in the order in which
- * it was written: batches are whole, as LevelDB's are. A damaged range of keys cannot be read
- * until it is written anew, or salvaging gives it up.
+ * As LevelDB does it writes to a log, which is followed by another one when enough was written;
+ * a log is on the platter, as a table, when the next one ends. A sync covers both logs. A power
+ * cut keeps all that was synced and of what came after it the beginning of each log, by itself:
+ * a newer log may survive what an older one lost. Batches are whole. A damaged range of keys
+ * cannot be read until it is written anew, or salvaging gives it up.
  */
 #ifndef TESTS_SIM_DISK_H
 #define TESTS_SIM_DISK_H
@@ -16,10 +18,12 @@ struct disk *disk_new(void);
 void disk_free(struct disk *disk);
 /* The engine on this disk; valid until the next power cut. */
 struct engine *disk_engine(struct disk *disk);
-/* Loses what was not synced, but for the first `kept` batches after the last sync. */
-void disk_power_cut(struct disk *disk, size_t kept);
-/* Batches written since the last sync. */
-size_t disk_unsynced(const struct disk *disk);
+/* Loses what was not synced, but for the first batches of the older log and of the newer one.
+ */
+void disk_power_cut(struct disk *disk, size_t kept_older, size_t kept_newer);
+/* Batches in the older log and in the newer one that were not synced. */
+size_t disk_unsynced_older(const struct disk *disk);
+size_t disk_unsynced_newer(const struct disk *disk);
 /* The process that wrote is dead: its writes vanish. */
 void disk_set_deaf(struct disk *disk, bool deaf);
 /* Writes fail with STATUS_NO_SPACE while it is full. */

@@ -334,9 +334,34 @@ static bool is_any_under_way(struct faults *faults)
     return found || is_budget_spent(faults, -1);
 }
 
+/* The moment that matters: what was just promised is in as few places as it will ever be. */
+static void cut_after_sync(struct faults *faults)
+{
+    if (!load_take_synced(faults->load) ||
+        pick(faults, 100) >= faults->options.cuts_after_sync) {
+        return;
+    }
+    world_trace(faults->world, -1, "fault %s", fault_name(FAULT_POWER));
+    faults->count[FAULT_POWER]++;
+    for (int node = 0; node < faults->options.nodes; node++) {
+        cut_power(faults, node);
+    }
+}
+
+static void drop_intents(struct faults *faults)
+{
+    for (int node = 0; faults->options.drops_intents && node < faults->options.nodes; node++) {
+        if (world_is_up(faults->world, node)) {
+            world_drop_intents(faults->world, node);
+        }
+    }
+}
+
 void faults_step(struct faults *faults)
 {
     uint64_t now_us = world_now(faults->world);
+    cut_after_sync(faults);
+    drop_intents(faults);
     for (int node = 0; node < faults->options.nodes; node++) {
         if (is_due(faults->node[node].down_us, now_us)) {
             mend_node(faults, node);

@@ -36,12 +36,15 @@ struct faults;
 
 struct faults_options {
     int nodes;
-    int victims;         /* 0: no disk forgets anything */
-    bool power_anywhere; /* power cuts hit any node, not just victims */
-    uint64_t outage_us;  /* nodes are down and links are cut at most so long */
-    uint32_t kinds;      /* 1 << FAULT_...; 0: drawn */
-    uint64_t mean_us;    /* between faults; 0: drawn */
-    bool one_at_a_time;  /* none begins before the last one is over */
+    int victims;             /* 0: no disk forgets anything */
+    bool power_anywhere;     /* power cuts hit any node, not just victims */
+    uint64_t outage_us;      /* nodes are down and links are cut at most so long */
+    uint32_t kinds;          /* 1 << FAULT_...; 0: drawn */
+    uint64_t mean_us;        /* between faults; 0: drawn */
+    uint8_t cuts_after_sync; /* of a hundred synced puts: the power fails everywhere once it was
+                                acknowledged */
+    bool drops_intents;      /* row intents are forgotten all the time */
+    bool one_at_a_time;      /* none begins before the last one is over */
 };
 
 /* Draws which faults this run has and how often, from the world's seed. */

@@ -31,6 +31,7 @@ struct load {
     char breach[100];
     char refused[100];
     struct load_due due;
+    bool has_synced;
     struct user user[LOAD_CLIENTS_MAX];
 };
 
@@ -128,6 +129,7 @@ static void note_breach(struct load *load, const char *what, int key)
 static void on_acknowledged(struct load *load, struct doing *doing)
 {
     doing->pledge.acknowledged = true;
+    load->has_synced |= doing->put.sync;
     doing->pledge.place = ++load->history->acknowledged;
     if (doing->put.has_value) {
         struct written *write = &load->history->write[doing->put.number];
@@ -266,6 +268,29 @@ static void run_list(struct load *load, struct user *user, int key)
     listing_release(&listing);
 }
 
+/* A directory is deleted whatever is in it: another client may create there now. */
+static void run_rmdir(struct load *load, struct user *user, int key)
+{
+    char directory[sizeof names[0]];
+    struct slice text = key_directory(slice_of_string(load_key(key)));
+    struct object *object = NULL;
+    if (key_is_root(text)) {
+        return;
+    }
+    (void)snprintf(directory, sizeof directory, "%.*s", (int)text.size,
+                   (const char *)text.data);
+    enum status status = client_get(&user->client, directory, &object);
+    if (status == STATUS_OK && !user->client.port.is_dead) {
+        struct client_put put = {.key = directory, .mode = UPDATE_ALL, .context = object};
+        status = client_put(&user->client, &put);
+        world_trace(load->world, -1, "client %d has removed %s: %s", user->index, directory,
+                    status_name(status));
+        object_unref(object);
+    } else if (status == STATUS_NOT_FOUND) {
+        object_unref(object);
+    }
+}
+
 static bool has_more(const struct load *load)
 {
     return load->sent < load->options.requests && load->history->count < HISTORY_WRITES_MAX &&
@@ -285,6 +310,8 @@ static void user_main(void *context)
             run_get(load, user, key);
         } else if (what - load->options.gets < load->options.lists) {
             run_list(load, user, key);
+        } else if (what - load->options.gets - load->options.lists < load->options.rmdirs) {
+            run_rmdir(load, user, key);
         } else {
             run_put(load, user, key);
         }
@@ -378,6 +405,13 @@ const char *load_refused(const struct load *load)
 struct load_due load_due(const struct load *load)
 {
     return load->due;
+}
+
+bool load_take_synced(struct load *load)
+{
+    bool has_synced = load->has_synced;
+    load->has_synced = false;
+    return has_synced;
 }
 
 void load_go_on(struct load *load, uint32_t requests)

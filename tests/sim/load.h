@@ -22,7 +22,7 @@ struct load_options {
     bool reads_are_current;
     bool copies_are_kept; /* no disk forgets anything: W copies are there when a put returns */
     /* Of a hundred requests; the rest are puts. */
-    uint8_t gets, lists;
+    uint8_t gets, lists, rmdirs;
     /* Of a hundred puts: how many delete, wait for the disk, supersede one sibling of several.
      */
     uint8_t deletes, syncs, ones;
@@ -54,6 +54,8 @@ const char *load_breach(const struct load *load);
 /* What failed though enough nodes could be reached, or NULL. */
 const char *load_refused(const struct load *load);
 struct load_due load_due(const struct load *load);
+/* True once after some synced put was acknowledged. */
+bool load_take_synced(struct load *load);
 /* From now on clients send so many requests more. */
 void load_go_on(struct load *load, uint32_t requests);
 uint32_t load_acknowledged(const struct load *load);

@@ -15,6 +15,9 @@ enum life {
     LIFE_CUTS,   /* kills and power cuts at a steady pace, half of all requests delete */
     LIFE_CALM,   /* nothing fails: what is promised of a quiet cluster holds for any size */
     LIFE_SINGLE, /* one fault at a time: all else goes on */
+    LIFE_DARK,   /* the power fails everywhere, mostly when a synced put was acknowledged */
+    LIFE_HINTS,  /* links fail, and hints, markers and intents alone mend it */
+    LIFE_ROWS,   /* row intents are forgotten: scrubbing alone brings rows up */
     LIFE_COUNT,
     LIFE_DRAWN = LIFE_COUNT,
 };

@@ -195,10 +195,8 @@ static bool probe_intents(struct check *check, int node, uint32_t dead)
 bool probe_core(struct check *check, uint32_t dead)
 {
     bool good = true;
-    for (int node = 0; node < check->nodes; node++) {
-        if ((dead >> node & 1) == 0 && world_damaged(check->world, node) > 0) {
-            return true; /* it takes nothing before it could be salvaged */
-        }
+    if (check->was_damaged) {
+        return true; /* who is damaged takes nothing before it could be salvaged and refill */
     }
     for (int node = 0; good && node < check->nodes; node++) {
         if ((dead >> node & 1) == 0) {

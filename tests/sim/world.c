@@ -195,13 +195,30 @@ void world_kill(struct world *world, int index)
     world_note_reach(world);
 }
 
+/* In most cuts the older log was written out, as time does it; else a newer one may survive it.
+ */
+static void disk_lose(struct world *world, struct disk *disk)
+{
+    size_t older = disk_unsynced_older(disk);
+    size_t newer = disk_unsynced_newer(disk);
+    bool has_hole = world->options.loses_logs && world_random(world) % 2 == 0;
+    size_t kept = (size_t)world_between(world, 0, older + newer);
+    size_t kept_older = has_hole ? (size_t)world_between(world, 0, older) : older;
+    size_t kept_newer = (size_t)world_between(world, 0, newer);
+    if (!has_hole) {
+        kept_older = kept < older ? kept : older;
+        kept_newer = kept - kept_older;
+    }
+    disk_power_cut(disk, kept_older, kept_newer);
+}
+
 void world_power_cut(struct world *world, int index)
 {
     struct world_node *node = node_of(world, index);
     world_kill(world, index);
     world_trace(world, index, "power lost");
-    disk_power_cut(node->disk, (size_t)world_between(world, 0, disk_unsynced(node->disk)));
-    disk_power_cut(node->hints, (size_t)world_between(world, 0, disk_unsynced(node->hints)));
+    disk_lose(world, node->disk);
+    disk_lose(world, node->hints);
 }
 
 void world_fill_disk(struct world *world, int node, bool full)
@@ -215,6 +232,25 @@ void world_slow_disk(struct world *world, int node, uint32_t times)
 {
     node_of(world, node)->store_slow = times;
     world_note_reach(world);
+}
+
+void world_drop_intents(struct world *world, int index)
+{
+    struct store_request list = {.operation = STORE_LIST_INTENTS,
+                                 .intent_kind = INTENT_ROW,
+                                 .limit = 64,
+                                 .stamp_max = UINT64_MAX};
+    struct store_result result = {0};
+    store_apply(&node_of(world, index)->state, &list, 1, &result);
+    struct store_request clear = {.operation = STORE_CLEAR_INTENTS,
+                                  .intents = result.intents,
+                                  .intent_count = result.intent_count};
+    result.intents = NULL;
+    result.intent_count = 0;
+    store_result_release(&result);
+    store_apply(&node_of(world, index)->state, &clear, 1, &result);
+    store_request_release(&clear);
+    store_result_release(&result);
 }
 
 size_t world_damage(struct world *world, int index)

@@ -28,6 +28,7 @@ struct world_options {
     uint16_t partition_count;
     uint64_t latency_min_us, latency_max_us; /* one way */
     uint64_t store_min_us, store_max_us;
+    bool loses_logs;  /* a power cut may take an older log and leave a newer one */
     bool seeds_chain; /* node 0 founds alone, the others join it; else all start together */
     /* As in core_config; 0: the default. */
     uint64_t repair_interval_us, scrub_interval_us, confirm_after_us, grace_us;
@@ -57,6 +58,8 @@ void world_power_cut(struct world *world, int node);
 void world_fill_disk(struct world *world, int node, bool full);
 /* Each request to the store takes so many times as long. */
 void world_slow_disk(struct world *world, int node, uint32_t times);
+/* The node forgets its row intents: nothing but scrubbing brings rows up then. */
+void world_drop_intents(struct world *world, int node);
 /* Some neighbouring keys of the main disk, drawn at random, cannot be read any more (settings
  * are spared). The number of them. */
 size_t world_damage(struct world *world, int node);
