@@ -197,6 +197,30 @@ static int load(struct file *file, struct fs_opened *opened)
     return failed == EAGAIN ? ESTALE : failed;
 }
 
+/*
+ * The content cannot be had (a bad block at the only node, say), and is not wanted: the file is
+ * emptied. What its row showed is what the write supersedes. False if even that is not known.
+ */
+static bool load_nothing(struct file *file)
+{
+    struct fs *fs = file->fs;
+    struct node *node = file->node;
+    struct shown shown = {0};
+
+    file_lock(file);
+    inodes_lock(&fs->inodes);
+    bool is_known = !file->is_loaded && node->shown.row != NULL &&
+                    shown_copy(&shown, &node->shown) == STATUS_OK;
+    if (is_known) {
+        file->attributes = node->attributes;
+        shown_move(&file->shown, &shown);
+        file->is_loaded = true;
+    }
+    inodes_unlock(&fs->inodes);
+    file_unlock(file);
+    return is_known;
+}
+
 int file_refresh(struct file *file)
 {
     struct fs *fs = file->fs;
@@ -281,6 +305,9 @@ static int open_node(struct fs *fs, uint64_t id, unsigned flags, struct fs_opene
     }
 
     failed = load_or_share(opened->file, flags, opened);
+    if (failed == EIO && truncate && load_nothing(opened->file)) {
+        failed = 0;
+    }
     if (failed == 0 && truncate) {
         failed = truncate_opened(opened);
     }

@@ -111,6 +111,9 @@ static void put_store(struct core *core, struct request *request)
     store->put = request->put.put;
     request->put.put = NULL;
     store->sync = request->put.sync && !planted(PLANTED_UNSYNCED);
+    /* What a client writes or deletes may take the place of what cannot be read; pushing the
+     * own copy may not. */
+    store->over_damage = ring_replicas(core->ring) < 2 && store->put->mode == UPDATE_ALL;
     if (request->put.is_fallback) {
         core_fill_owners(core, key, store);
     }

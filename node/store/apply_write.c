@@ -28,7 +28,8 @@ struct plan {
     size_t row_intent_index;
     size_t self_index;
     size_t parent_index;
-    bool sync; /* what is merged is written even if it is unchanged */
+    bool sync;        /* what is merged is written even if it is unchanged */
+    bool over_damage; /* what cannot be read is taken for nothing */
     bool has_object;
     bool has_row;
     bool has_row_intent;
@@ -120,6 +121,27 @@ static enum status touch_intent(struct batch *batch, enum intent_kind kind, stru
     return status;
 }
 
+/* Loads an object (or its row) for a write, which may go over what cannot be read. */
+static enum status load_for_write(const struct plan *plan, bool is_row, size_t *ret_index)
+{
+    struct buffer key = {0};
+    enum status status = is_row ? load_row(plan->state, plan->batch, plan->key, ret_index)
+                                : load_object(plan->state, plan->batch, plan->key, ret_index);
+
+    if (status != STATUS_CORRUPT || !plan->over_damage) {
+        return status;
+    }
+    if (is_row) {
+        layout_row_of(&key, plan->state->partition_count, plan->key);
+    } else {
+        layout_object(&key, plan->state->partition_count, plan->key);
+    }
+    status = key.failed ? STATUS_NO_MEMORY
+                        : batch_assume_none(plan->batch, buffer_slice(&key), ret_index);
+    buffer_release(&key);
+    return status;
+}
+
 /* Is the directory's object live on this copy? The root always counts as live. */
 static enum status directory_is_live(const struct plan *plan, struct slice directory,
                                      bool *ret_live)
@@ -137,6 +159,10 @@ static enum status directory_is_live(const struct plan *plan, struct slice direc
         return STATUS_OK;
     }
     enum status status = load_object(plan->state, plan->batch, directory, &index);
+    if (status == STATUS_CORRUPT && plan->over_damage) {
+        *ret_live = true; /* as far as anyone can tell */
+        return STATUS_OK;
+    }
     if (status != STATUS_OK) {
         return status;
     }
@@ -183,7 +209,7 @@ static enum status plan_names(struct plan *plan)
 /* Merges the projection of `incoming` into the key's row. */
 static enum status plan_row(struct plan *plan, struct object *incoming)
 {
-    enum status status = load_row(plan->state, plan->batch, plan->key, &plan->row_index);
+    enum status status = load_for_write(plan, true, &plan->row_index);
 
     if (status != STATUS_OK) {
         return status;
@@ -356,6 +382,38 @@ static enum status coordinate_hints(struct plan *plan, const struct store_reques
     return status;
 }
 
+/* The clock that the key's row has, without versions; NULL if there is no row. */
+static enum status clock_of_row(struct plan *plan, struct object **ret_object)
+{
+    enum status status = load_for_write(plan, true, &plan->row_index);
+
+    *ret_object = NULL;
+    if (status != STATUS_OK || batch_object(plan->batch, plan->row_index) == NULL) {
+        return status;
+    }
+    const struct object *row = batch_object(plan->batch, plan->row_index);
+    return object_new(&row->clock, NULL, 0, (struct actor){0}, ret_object);
+}
+
+/* Updates the own copy. One that cannot be read is lost with all its versions; its row still
+ * knows what they were, and nothing that is written now may pass for older. */
+static enum status plan_own_update(struct plan *plan, const struct store_request *request)
+{
+    struct object *current = batch_object(plan->batch, plan->object_index);
+    struct object *lost = NULL;
+    enum status status = STATUS_OK;
+
+    if (current == NULL && plan->over_damage && !key_is_root(plan->key)) {
+        status = clock_of_row(plan, &lost);
+        current = lost;
+    }
+    if (status == STATUS_OK) {
+        status = plan_update(plan, current, request->put);
+    }
+    object_unref(lost);
+    return status;
+}
+
 enum status apply_coordinate(struct store_state *state, struct batch *batch,
                              const struct store_request *request,
                              struct store_result *ret_result)
@@ -366,6 +424,7 @@ enum status apply_coordinate(struct store_state *state, struct batch *batch,
         .key = blob_slice(request->key),
         .wall_us = request->wall_us,
         .sync = request->sync,
+        .over_damage = request->over_damage && request->put->mode != UPDATE_NONE,
     };
     bool is_root = key_is_root(plan.key);
 
@@ -375,10 +434,10 @@ enum status apply_coordinate(struct store_state *state, struct batch *batch,
         plan_release(&plan);
         return status;
     }
-    enum status status = load_object(state, batch, plan.key, &plan.object_index);
+    enum status status = load_for_write(&plan, false, &plan.object_index);
     if (status == STATUS_OK) {
         plan.has_object = true;
-        status = plan_update(&plan, batch_object(batch, plan.object_index), request->put);
+        status = plan_own_update(&plan, request);
     }
     if (status == STATUS_OK && request->with_row && !is_root) {
         status = plan_row(&plan, plan.object);

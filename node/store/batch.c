@@ -180,6 +180,17 @@ enum status batch_load_object(struct batch *batch, struct slice key, size_t *ret
     return STATUS_OK;
 }
 
+enum status batch_assume_none(struct batch *batch, struct slice key, size_t *ret_index)
+{
+    enum status status = batch_touch(batch, key, ret_index);
+
+    if (status == STATUS_OK) {
+        assert(!batch->entries[*ret_index].is_pending);
+        batch->entries[*ret_index].is_known = true;
+    }
+    return status;
+}
+
 enum status batch_load_stamp(struct batch *batch, struct slice key, size_t *ret_index)
 {
     struct slice value = {0};

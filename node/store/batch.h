@@ -52,6 +52,10 @@ MUST_CHECK enum status batch_load_stamp(struct batch *batch, struct slice key,
 /* The entry alone, to be set: its value is not read. STATUS_NO_MEMORY. */
 MUST_CHECK enum status batch_touch(struct batch *batch, struct slice key, size_t *ret_index);
 
+/* The entry as if the key had no value: for one that cannot be read. STATUS_NO_MEMORY. */
+MUST_CHECK enum status batch_assume_none(struct batch *batch, struct slice key,
+                                         size_t *ret_index);
+
 /* The object of a loaded entry, or NULL. Borrowed until it is set or the batch released. */
 struct object *batch_object(const struct batch *batch, size_t index);
 /* The stamp of a loaded entry; false if there is none. */

@@ -81,6 +81,8 @@ struct store_request {
     /* STORE_COORDINATE: the put. context, dots and value are owned as in message_put. */
     struct message_put *put; /* owned (malloc); its key equals `key` */
     bool with_row;    /* this node holds the key's row as well: merge it in the same batch */
+    bool over_damage; /* COORDINATE: an old value that cannot be read is lost, and written over:
+                         there is no other copy */
     bool with_intent; /* leave a row intent (every put but UPDATE_NONE on a root) */
 
     /* STORE_MERGE */

@@ -435,12 +435,84 @@ static void test_damage__log_cut_short__opens_with_what_is_whole(void **state)
     remove_tree(directory);
 }
 
+/* The only copy of some objects is in a bad block: it can be written over and deleted. */
+static void test_damage__only_copy__is_written_over_and_deleted(void **state)
+{
+    enum { NAMES = 150 };
+    struct fixture fixture;
+    struct store_request request = plain_request(STORE_SAVE_RING);
+    char directory[64];
+    char path[512];
+    char key[32];
+    char content[9001];
+    int lost = 0;
+
+    (void)state;
+    make_directory(directory);
+    fixture_open(&fixture, FIXTURE_LEVELDB, directory);
+    request.ring = malloc(sizeof *request.ring);
+    assert_non_null(request.ring);
+    *request.ring = *fixture_ring(1);
+    apply_expect(&fixture, request, STATUS_OK);
+    for (int i = 0; i < NAMES; i++) {
+        fill_noise(&noise, (uint8_t *)content, sizeof content - 1);
+        for (size_t j = 0; j < sizeof content - 1; j++) {
+            content[j] = (char)('!' + (uint8_t)content[j] % 90);
+        }
+        content[sizeof content - 1] = '\0';
+        (void)snprintf(key, sizeof key, "d/k%d", i);
+        apply_expect(&fixture, put_request(key, NULL, content), STATUS_OK);
+    }
+    fixture_close(&fixture);
+    fixture_open(&fixture, FIXTURE_LEVELDB, directory);
+    fixture_close(&fixture);
+    find_file(directory, ".ldb", path);
+    overwrite(path, 400000, 300);
+    fixture_open(&fixture, FIXTURE_LEVELDB, directory);
+
+    for (int i = 0; i < NAMES; i++) {
+        (void)snprintf(key, sizeof key, "d/k%d", i);
+        struct store_result result = apply(&fixture, get_request(key));
+        enum status status = result.status;
+        store_result_release(&result);
+        if (status == STATUS_OK) {
+            continue;
+        }
+        assert_int_equal(status, STATUS_CORRUPT);
+        struct object *row = stored_row(&fixture, "d/", key + 2);
+        assert_non_null(row);
+        apply_expect(&fixture, put_request(key, row, "new"), STATUS_CORRUPT);
+        request = none_request(key); /* what is pushed is not written over */
+        request.over_damage = true;
+        apply_expect(&fixture, request, STATUS_CORRUPT);
+        request = put_request(key, row, lost % 2 == 0 ? "new" : NULL);
+        request.over_damage = true;
+        apply_expect(&fixture, request, STATUS_OK);
+        object_unref(row);
+        row = stored_row(&fixture, "d/", key + 2);
+        struct object *object = stored_object(&fixture, key);
+        if (lost % 2 == 0) {
+            assert_content(object, "new");
+            assert_int_equal(row->version_count, 1);
+        } else {
+            assert_false(object_is_live(object) || object_is_live(row));
+        }
+        object_unref(object);
+        object_unref(row);
+        lost++;
+    }
+    assert_in_range(lost, 1, 10);
+    fixture_close(&fixture);
+    remove_tree(directory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_damage__table_block_overwritten__is_corrupt_and_never_missing),
         cmocka_unit_test(test_damage__table_end_overwritten__is_corrupt_and_never_missing),
         cmocka_unit_test(test_damage__log_overwritten__does_not_open),
+        cmocka_unit_test(test_damage__only_copy__is_written_over_and_deleted),
         cmocka_unit_test(test_damage__unsynced_tail__is_cut_and_told),
         cmocka_unit_test(test_damage__log_missing_or_too_short__is_noticed),
         cmocka_unit_test(test_damage__table_too_short__is_noticed),
