@@ -69,7 +69,7 @@ test_full_disk__filled_by_others__starts_and_is_emptied() {
 
 test_bad_block__files_are_told_removed_and_overwritten() {
     good python3 - "$dynamofs" "$work" << 'PYTHON'
-import errno, glob, os, random, subprocess, sys, time
+import errno, fcntl, glob, os, random, subprocess, sys, time
 
 dynamofs, work = sys.argv[1:]
 mount, data = work + "/block", work + "/block.data"
@@ -80,8 +80,8 @@ def start():
 
 def stop():
     subprocess.run(["fusermount3", "-u", mount], check=True)
-    while os.path.exists(data + "/address"):
-        time.sleep(0.05)
+    with open(data + "/db/LOCK", "r+b") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX) # until the node has let go of it
 
 def read(name):
     with open(f"{mount}/{name}", "rb") as file:
