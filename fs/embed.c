@@ -190,6 +190,7 @@ enum status embed_start(const struct embed_options *options, struct embed **ret_
         .listen = options->listen != NULL ? options->listen : DEFAULT_LISTEN,
         .join = options->join,
         .secret_file = options->secret_file,
+        .expect = options->expect,
         .insecure = options->insecure,
     };
     embed->on_failed = options->on_failed;

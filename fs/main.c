@@ -182,6 +182,7 @@ static enum status open_node(struct mount *mount, struct error *error)
         .listen = options->listen,
         .join = options->join,
         .secret_file = options->secret_file,
+        .expect = options->expect,
         .insecure = options->insecure,
         .on_failed = on_node_failed,
     };

@@ -28,6 +28,8 @@ static const char *const HELP =
     "      --data DIR                 data of the own node; default\n"
     "                                 $XDG_DATA_HOME/dynamofs, as root /var/lib/dynamofs\n"
     "      --listen HOST:PORT         address of the own node; default 127.0.0.1:7450\n"
+    "      --expect ID                refuse a data directory that is empty or not that\n"
+    "                                 node's: its volume may not be mounted\n"
     "      --secret-file FILE         the cluster's secret; default: the one that\n"
     "                                 DYNAMOFS_SECRET_FILE names, DIR/secret, or that of a\n"
     "                                 node of this user on this machine\n"
@@ -77,7 +79,15 @@ static const char *const FSTAB_WORDS[] = {
 
 static const char *const FSTAB_PREFIXES[] = {"x-", "X-", "comment="};
 
-enum { LONG_CLUSTER = 256, LONG_JOIN, LONG_DATA, LONG_LISTEN, LONG_INSECURE, LONG_SECRET_FILE };
+enum {
+    LONG_CLUSTER = 256,
+    LONG_JOIN,
+    LONG_DATA,
+    LONG_LISTEN,
+    LONG_INSECURE,
+    LONG_SECRET_FILE,
+    LONG_EXPECT
+};
 
 static const struct option LONG_OPTIONS[] = {
     {"cluster", required_argument, NULL, LONG_CLUSTER},
@@ -85,6 +95,7 @@ static const struct option LONG_OPTIONS[] = {
     {"data", required_argument, NULL, LONG_DATA},
     {"listen", required_argument, NULL, LONG_LISTEN},
     {"secret-file", required_argument, NULL, LONG_SECRET_FILE},
+    {"expect", required_argument, NULL, LONG_EXPECT},
     {"insecure", no_argument, NULL, LONG_INSECURE},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -387,6 +398,8 @@ static enum status apply_option(struct options *options, struct buffer *fuse, in
         return set_text(&options->data, "--data", optarg, error);
     case LONG_LISTEN:
         return set_text(&options->listen, "--listen", optarg, error);
+    case LONG_EXPECT:
+        return set_text(&options->expect, "--expect", optarg, error);
     case LONG_SECRET_FILE:
         return set_text(&options->secret_file, "--secret-file", optarg, error);
     case LONG_INSECURE:
@@ -502,6 +515,7 @@ static enum status check_combination(const struct options *options, struct error
     const char *name = options->join != NULL     ? "--join"
                        : options->data != NULL   ? "--data"
                        : options->listen != NULL ? "--listen"
+                       : options->expect != NULL ? "--expect"
                        : options->insecure       ? "--insecure"
                                                  : NULL;
 
@@ -691,6 +705,7 @@ void options_release(struct options *options)
     free(options->data);
     free(options->listen);
     free(options->secret_file);
+    free(options->expect);
     free(options->fuse);
     *options = (struct options){0};
 }

@@ -25,6 +25,7 @@ struct options {
     char *join;        /* HOST:PORT[,...], or NULL */
     char *data;        /* of the embedded node; absolute after options_resolve */
     char *listen;      /* HOST:PORT of the embedded node */
+    char *expect;      /* id of the embedded node that the data must be of, or NULL */
     char *secret_file; /* the cluster's secret, or NULL; absolute after options_resolve */
     bool insecure;
     bool foreground;

@@ -76,12 +76,13 @@ const struct ctl_verb ctl_verbs[] = {
     },
     {
         .name = "hints",
-        .arguments = "",
+        .arguments = "[--drop OWNER]",
         .summary = "show what is kept for members that could not be reached",
         .help =
             "For each member that keeps some, and each one that they are for: how many, their\n"
-            "bytes, the age of the oldest. One that left the ring is shown by its id.\n",
-        .options = "cluster json timeout ",
+            "bytes, the age of the oldest. One that left the ring is shown by its id.\n"
+            "With --drop all members forget what they keep for OWNER, after a question.\n",
+        .options = "cluster json timeout drop yes ",
         .run = ctl_hints,
     },
     {
@@ -93,6 +94,22 @@ const struct ctl_verb ctl_verbs[] = {
             "what differs is merged. With --wait success means that all did so, with each.\n",
         .options = "cluster json wait patience ",
         .run = ctl_repair,
+    },
+    {
+        .name = "replace",
+        .arguments = "MEMBER",
+        .summary = "give a lost member's place to the empty node at its address",
+        .help =
+            "MEMBER is its id or its address. The cluster does so by itself while every other\n"
+            "member is there and complete; else what only the lost member held is gone, and\n"
+            "it takes a person to say so: a question is asked first. Of a member that "
+            "refills,\n"
+            "and finds no complete copy to do so from, it ends the refill with what there "
+            "is.\n",
+        .argument_min = 1,
+        .argument_max = 1,
+        .options = "cluster json timeout yes ",
+        .run = ctl_replace,
     },
     {.name = NULL},
 };

@@ -11,6 +11,7 @@
  * ctl_list.c      ls
  * ctl_hints.c     hints
  * ctl_repair.c    repair
+ * ctl_by_hand.c   replace, and hints --drop: what takes a person to decide
  */
 #ifndef NODE_CTL_H
 #define NODE_CTL_H
@@ -60,6 +61,8 @@ struct ctl {
     bool sync;
     bool all;
     bool wait;
+    bool yes;            /* do not ask */
+    const char *drop;    /* --drop OWNER of hints, or NULL */
     uint32_t patience_s; /* how long --wait waits */
 };
 
@@ -108,6 +111,9 @@ bool ctl_print_context(FILE *out, const struct clock *context);
 /* The ring, from the first of the addresses whose node tells one; the caller frees it with
  * free. NULL: has complained. */
 struct ring *ctl_find_ring(const struct ctl *ctl);
+/* The id of the member that `text` names, by its address or as 16 hex digits; of hex digits
+ * also that of a node that is no member. 0: it names none. */
+node_id ctl_find_node(const struct ring *ring, const char *text);
 /* Milliseconds that one member is given to answer in. */
 uint32_t ctl_member_timeout(const struct ctl *ctl);
 /* Calls `ask` once for each index below `count`, on several threads at a time. */
@@ -125,5 +131,8 @@ int ctl_delete(struct ctl *ctl);
 int ctl_ls(struct ctl *ctl);
 int ctl_hints(struct ctl *ctl);
 int ctl_repair(struct ctl *ctl);
+int ctl_replace(struct ctl *ctl);
+/* hints --drop */
+int ctl_drop_hints(struct ctl *ctl);
 
 #endif

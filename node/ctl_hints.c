@@ -175,6 +175,9 @@ static int complain_of_silent(const struct ctl *ctl, const struct hints_survey *
 
 int ctl_hints(struct ctl *ctl)
 {
+    if (ctl->drop) {
+        return ctl_drop_hints(ctl);
+    }
     struct ring *ring = ctl_find_ring(ctl);
     if (!ring) {
         return CTL_FAILURE;

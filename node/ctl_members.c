@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "node/client/admin.h"
@@ -52,6 +53,16 @@ struct ring *ctl_find_ring(const struct ctl *ctl)
     }
     ctl_complain(ctl, NULL, error.text);
     return NULL;
+}
+
+node_id ctl_find_node(const struct ring *ring, const char *text)
+{
+    int member = strlen(text) < ADDRESS_SIZE ? ring_find_address(ring, text) : -1;
+    if (member >= 0) {
+        return ring->members[member].id;
+    }
+    bool is_hex = strlen(text) == 16 && strspn(text, "0123456789abcdefABCDEF") == 16;
+    return is_hex ? strtoull(text, NULL, 16) : 0;
 }
 
 uint32_t ctl_member_timeout(const struct ctl *ctl)

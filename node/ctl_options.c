@@ -31,6 +31,8 @@ static const struct option_rule rules[] = {
     {"w", "N", "replicas that must acknowledge a write", NULL},
     {"sync", NULL, "survive a power cut before success is reported", NULL},
     {"wait", NULL, "wait until all members are through, and show how far they are", NULL},
+    {"yes", NULL, "do not ask", NULL},
+    {"drop", "OWNER", "forget what is kept for this node: its id, or a member's address", NULL},
     {"timeout", "SECONDS", "with --wait: give up after so many seconds (600)", "patience"},
 };
 
@@ -138,6 +140,10 @@ static bool set_option(struct ctl *ctl, const char *name, const char *value)
         ctl->all = true;
     } else if (strcmp(name, "sync") == 0) {
         ctl->sync = true;
+    } else if (strcmp(name, "yes") == 0) {
+        ctl->yes = true;
+    } else if (strcmp(name, "drop") == 0) {
+        ctl->drop = value;
     } else if (strcmp(name, "wait") == 0) {
         ctl->wait = true;
     } else if (strcmp(name, "patience") == 0) {

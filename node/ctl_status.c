@@ -14,6 +14,7 @@ struct account {
     bool is_up;
     struct message_status_reply told; /* if it is up */
     struct error error;               /* if not */
+    char remark[ADMIN_REMARK_SIZE];   /* its own, or "" */
 };
 
 struct survey {
@@ -28,14 +29,15 @@ static void ask_status(void *argument, unsigned index)
     const struct member *member = &survey->ring->members[index];
     struct account *account = &survey->accounts[index];
     account->is_up = admin_status(member->address, survey->timeout_ms, &account->told,
-                                  &account->error) == STATUS_OK;
+                                  account->remark, &account->error) == STATUS_OK;
     /* Somebody else may listen at the address of a member that is gone. */
     if (account->is_up && account->told.node != member->id) {
         account->is_up = false;
-        admin_status_release(&account->told);
         account->error.code = STATUS_REFUSED;
         snprintf(account->error.text, sizeof account->error.text,
-                 "%s: another node answers there", member->address);
+                 "%s: another node answers there, %016" PRIx64, member->address,
+                 account->told.node);
+        admin_status_release(&account->told);
     }
 }
 
@@ -122,6 +124,15 @@ static struct views views_of(const struct survey *survey, node_id id)
     return views;
 }
 
+static void print_remark(const struct account *account)
+{
+    if (account->remark[0] != '\0') {
+        fputs("   ", stdout);
+        ctl_print_name(stdout, slice_of_string(account->remark));
+        putchar('\n');
+    }
+}
+
 static void print_member(const struct survey *survey, unsigned index)
 {
     const struct member *member = &survey->ring->members[index];
@@ -134,6 +145,7 @@ static void print_member(const struct survey *survey, unsigned index)
         putchar(' ');
         ctl_print_name(stdout, slice_of_string(account->error.text));
         putchar('\n');
+        print_remark(account);
         return;
     }
     char disk_free[CTL_SIZE_TEXT];
@@ -151,6 +163,7 @@ static void print_member(const struct survey *survey, unsigned index)
         printf(" disk %s", disk_text(told->disk_state));
     }
     putchar('\n');
+    print_remark(account);
 }
 
 static void print_survey(const struct survey *survey)
@@ -210,6 +223,9 @@ static void print_survey_json(const struct survey *survey)
             print_told_json(&json, &account->told);
         } else {
             json_string(&json, "error", account->error.text);
+        }
+        if (account->remark[0] != '\0') {
+            json_string(&json, "remark", account->remark);
         }
         json_object_end(&json);
     }

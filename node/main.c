@@ -27,6 +27,10 @@ static const char USAGE[] =
     "      --replicas N               copies of every key in a new cluster; default 3\n"
     "      --partitions Q             partitions of a new cluster, a power of two;\n"
     "                                 default 256\n"
+    "      --expect ID                refuse a data directory that is empty or not that\n"
+    "                                 node's: its volume may not be mounted\n"
+    "      --source                   the node's place was given to another: only hand over\n"
+    "                                 what the directory holds; any --listen will do\n"
     "      --secret-file FILE         the cluster's secret; default: the one that\n"
     "                                 DYNAMOFS_SECRET_FILE names, DIR/secret, or that of a\n"
     "                                 node of this user on this machine\n"
@@ -44,6 +48,8 @@ static const struct option LONG_OPTIONS[] = {
     {"replicas", required_argument, NULL, 'n'},
     {"partitions", required_argument, NULL, 'q'},
     {"secret-file", required_argument, NULL, 's'},
+    {"expect", required_argument, NULL, 'e'},
+    {"source", no_argument, NULL, 'o'},
     {"insecure", no_argument, NULL, 'i'},
     {"help", no_argument, NULL, 'h'},
     {"check", no_argument, NULL, 'c'},
@@ -139,6 +145,7 @@ static bool take_option(int option, const char *word, struct server_options *opt
                         int *ret_exit)
 {
     struct error error;
+    node_id id = 0;
     enum status status = STATUS_OK;
 
     switch (option) {
@@ -157,6 +164,13 @@ static bool take_option(int option, const char *word, struct server_options *opt
     case 'q':
         status =
             options_parse_count(optarg, 1, PARTITIONS_MAX, &options->partition_count, &error);
+        break;
+    case 'e':
+        options->expect = optarg;
+        status = options_parse_identity(optarg, &id, &error);
+        break;
+    case 'o':
+        options->is_source = true;
         break;
     case 's':
         options->secret_file = optarg;
@@ -186,7 +200,10 @@ static bool take_option(int option, const char *word, struct server_options *opt
         return false;
     }
     if (status != STATUS_OK) {
-        *ret_exit = usage_error(option == 'n' ? "--replicas" : "--partitions", error.text);
+        *ret_exit = usage_error(option == 'n'   ? "--replicas"
+                                : option == 'e' ? "--expect"
+                                                : "--partitions",
+                                error.text);
     }
     return status == STATUS_OK;
 }

@@ -127,6 +127,19 @@ enum status options_parse_count(const char *text, uint16_t minimum, uint16_t max
     return STATUS_OK;
 }
 
+enum status options_parse_identity(const char *text, node_id *ret_id, struct error *error)
+{
+    bool is_hex = strlen(text) == 16 && strspn(text, "0123456789abcdefABCDEF") == 16;
+    node_id id = is_hex ? strtoull(text, NULL, 16) : 0;
+
+    if (id == 0) {
+        return fail(error, STATUS_REFUSED,
+                    "%.32s: not a node's id, as `dynamoctl status` shows it", text);
+    }
+    *ret_id = id;
+    return STATUS_OK;
+}
+
 enum status options_check_counts(uint16_t partition_count, uint16_t replica_count,
                                  struct error *error)
 {

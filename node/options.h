@@ -36,6 +36,10 @@ MUST_CHECK enum status options_parse_listen(const char *text, bool insecure,
 MUST_CHECK enum status options_parse_count(const char *text, uint16_t minimum, uint16_t maximum,
                                            uint16_t *ret_count, struct error *error);
 
+/* Reads a node's id: 16 hex digits, not all 0. */
+MUST_CHECK enum status options_parse_identity(const char *text, node_id *ret_id,
+                                              struct error *error);
+
 /* Q is a power of two up to PARTITIONS_MAX, N from 1 to REPLICAS_MAX; 0 is the default. */
 MUST_CHECK enum status options_check_counts(uint16_t partition_count, uint16_t replica_count,
                                             struct error *error);

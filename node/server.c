@@ -250,6 +250,7 @@ static enum status open_core(struct server *server, const struct server_options 
     struct core_config config = {
         .node = identity->node,
         .ring = identity->has_ring ? &identity->ring : NULL,
+        .is_source = options->is_source,
         .is_incomplete = identity->has_ring && !identity->is_complete,
         .partition_count = PARTITIONS_DEFAULT,
         .replica_count = REPLICAS_DEFAULT,
@@ -309,13 +310,23 @@ static enum status open_executor(struct server *server, const struct server_opti
 static enum status open_all(struct server *server, const struct server_options *options,
                             struct error *error)
 {
+    node_id expect = 0;
     enum status status =
         options_check_counts(options->partition_count, options->replica_count, error);
 
     /* Before the databases: they use a share of what is allowed then. */
     server->connections_max = raise_descriptors();
+    if (status == STATUS_OK && options->expect != NULL) {
+        status = options_parse_identity(options->expect, &expect, error);
+    }
+    if (status == STATUS_OK && expect != 0) {
+        status = server_data_expect(options->data_directory, expect, error);
+    }
     if (status == STATUS_OK) {
         status = server_data_open(&server->data, options->data_directory, false, error);
+    }
+    if (status == STATUS_OK) {
+        status = server_data_check(&server->data, expect, error);
     }
     if (status == STATUS_OK) {
         status = open_loop(server, error);
@@ -329,7 +340,11 @@ static enum status open_all(struct server *server, const struct server_options *
     if (status == STATUS_OK) {
         status = check_counts(server, options, error);
     }
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && options->is_source && !server->data.identity.has_ring) {
+        status =
+            fail(error, STATUS_REFUSED, "--source: no member's data", options->data_directory);
+    }
+    if (status == STATUS_OK && !options->is_source) {
         status = server_data_settle(&server->data, server->address, error);
     }
     if (status == STATUS_OK) {

@@ -17,10 +17,14 @@ struct server_options {
     const char *listen;         /* HOST:PORT; port 0 lets the kernel choose */
     const char *join;           /* HOST:PORT[,...], or NULL */
     const char *secret_file;    /* the cluster's secret; NULL: see server_secret.h */
-    bool insecure;              /* listening beyond loopback is allowed */
-    uint16_t partition_count;   /* 0: the default; only for a new cluster */
-    uint16_t replica_count;     /* 0: the default; only for a new cluster */
-    bool store_always_queue;    /* see executor_options.always_queue */
+    /* The node's id as 16 hex digits: an empty data directory, or another node's, is refused.
+     * NULL: any will do, and an empty one begins as a new node. */
+    const char *expect;
+    bool is_source;           /* its place was given away: only hands over what it holds */
+    bool insecure;            /* listening beyond loopback is allowed */
+    uint16_t partition_count; /* 0: the default; only for a new cluster */
+    uint16_t replica_count;   /* 0: the default; only for a new cluster */
+    bool store_always_queue;  /* see executor_options.always_queue */
 };
 
 /* Opens the data, binds the port. On failure `error` says what, where and why, e.g. "listen on

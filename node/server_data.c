@@ -137,6 +137,42 @@ enum status server_data_open(struct server_data *data, const char *directory, bo
     return open_engine(&hints_options, &data->hints, &data->hints_start, error);
 }
 
+enum status server_data_expect(const char *directory, node_id expect, struct error *error)
+{
+    char path[SERVER_PATH_SIZE];
+
+    int size = snprintf(path, sizeof(path), "%s/db/CURRENT", directory);
+    if (size < 0 || (size_t)size >= sizeof(path) || access(path, F_OK) != 0) {
+        return fail(error, STATUS_REFUSED,
+                    "data directory: %.120s: holds no data, but those of node %016llx are "
+                    "expected: is its volume mounted?",
+                    directory, (unsigned long long)expect);
+    }
+    return STATUS_OK;
+}
+
+enum status server_data_check(const struct server_data *data, node_id expect,
+                              struct error *error)
+{
+    node_id node = 0;
+
+    if (expect == 0) {
+        return STATUS_OK;
+    }
+    enum status status = store_state_node(data->engine, &node);
+    if (status != STATUS_OK) {
+        return fail(error, status, "data directory: %.150s: %s", data->directory,
+                    status_text(status));
+    }
+    if (node != expect) {
+        return fail(error, STATUS_REFUSED,
+                    "data directory: %.120s: holds the data of node %016llx, but those of "
+                    "%016llx are expected: is the right volume mounted?",
+                    data->directory, (unsigned long long)node, (unsigned long long)expect);
+    }
+    return STATUS_OK;
+}
+
 enum status server_data_identify(struct server_data *data, struct error *error)
 {
     uint64_t random = 0;

@@ -29,6 +29,13 @@ struct server_data {
  * do. */
 MUST_CHECK enum status server_data_open(struct server_data *data, const char *directory,
                                         bool can_salvage, struct error *error);
+/* Before server_data_open: sees that there are data at all, where those of `expect` are to be.
+ */
+MUST_CHECK enum status server_data_expect(const char *directory, node_id expect,
+                                          struct error *error);
+/* Before server_data_identify: sees that the data are those of `expect`; 0: any will do. */
+MUST_CHECK enum status server_data_check(const struct server_data *data, node_id expect,
+                                         struct error *error);
 /* Reads the identity; marks the store as in use. */
 MUST_CHECK enum status server_data_identify(struct server_data *data, struct error *error);
 /*

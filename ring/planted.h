@@ -62,6 +62,7 @@ enum planted_bug {
     PLANTED_OWN_KEPT,           /* rule 2: an own pair that was truncated is extended */
     PLANTED_ROW_EARLY,          /* a row alone is sent before its object has W copies */
     PLANTED_NEVER_PROBED,       /* a suspected peer is never asked again */
+    PLANTED_SOURCE_REVIVES,     /* a source hands over what may have been deleted and reaped */
     PLANTED_COUNT,
 };
 

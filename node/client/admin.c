@@ -30,6 +30,11 @@ static enum status call_node(struct pool *pool, struct pool_call *call,
     }
     if (reply.status != STATUS_OK) {
         status = fail(error, call->address, reply.status);
+        if (reply.text) {
+            struct slice text = blob_slice(reply.text);
+            snprintf(error->text, sizeof error->text, "%.70s: %.*s", call->address,
+                     (int)text.size, (const char *)text.data);
+        }
         message_release(&reply);
         return status;
     }
@@ -42,31 +47,42 @@ static uint64_t deadline_after(uint32_t deadline_ms)
     return socket_now_ns() + deadline_ms * NS_PER_MS;
 }
 
-/* One request that has no arguments, over a connection of its own. */
-static enum status ask(const char *address, enum message_type type, uint32_t deadline_ms,
-                       struct message *ret_reply, struct error *error)
+/* One request over a connection of its own. */
+static enum status ask_with(const char *address, struct message *request, uint32_t deadline_ms,
+                            struct message *ret_reply, struct error *error)
 {
     struct pool *pool = NULL;
     if (pool_new(&pool) != STATUS_OK) {
         return fail(error, address, STATUS_NO_MEMORY);
     }
-    struct message request = {.type = type};
     struct pool_call call = {
-        .address = address, .request = &request, .deadline_ns = deadline_after(deadline_ms)};
+        .address = address, .request = request, .deadline_ns = deadline_after(deadline_ms)};
     enum status status = call_node(pool, &call, ret_reply, error);
     pool_free(pool);
     return status;
 }
 
-enum status admin_status(const char *address, uint32_t deadline_ms,
-                         struct message_status_reply *ret_reply, struct error *error)
+/* ... that has no arguments. */
+static enum status ask(const char *address, enum message_type type, uint32_t deadline_ms,
+                       struct message *ret_reply, struct error *error)
 {
-    assert(address && ret_reply && error);
+    struct message request = {.type = type};
+    return ask_with(address, &request, deadline_ms, ret_reply, error);
+}
+
+enum status admin_status(const char *address, uint32_t deadline_ms,
+                         struct message_status_reply *ret_reply,
+                         char ret_remark[ADMIN_REMARK_SIZE], struct error *error)
+{
+    assert(address && ret_reply && ret_remark && error);
     struct message reply;
     enum status status = ask(address, MESSAGE_STATUS, deadline_ms, &reply, error);
     if (status != STATUS_OK) {
         return status;
     }
+    struct slice remark = blob_slice(reply.text);
+    snprintf(ret_remark, ADMIN_REMARK_SIZE, "%.*s", (int)remark.size,
+             remark.size > 0 ? (const char *)remark.data : "");
     *ret_reply = reply.status_reply;
     reply.status_reply = (struct message_status_reply){0};
     message_release(&reply);
@@ -97,6 +113,33 @@ enum status admin_ring(const char *address, uint32_t deadline_ms, struct ring **
     reply.ring = NULL;
     message_release(&reply);
     return STATUS_OK;
+}
+
+enum status admin_replace(const char *address, uint32_t deadline_ms, node_id member,
+                          struct error *error)
+{
+    assert(address && error);
+    struct message request = {.type = MESSAGE_REPLACE, .replace.member = member};
+    struct message reply;
+    enum status status = ask_with(address, &request, deadline_ms, &reply, error);
+    if (status == STATUS_OK) {
+        message_release(&reply);
+    }
+    return status;
+}
+
+enum status admin_drop_hints(const char *address, uint32_t deadline_ms, node_id owner,
+                             uint64_t *ret_count, struct error *error)
+{
+    assert(address && ret_count && error);
+    struct message request = {.type = MESSAGE_DROP_HINTS, .drop_hints.owner = owner};
+    struct message reply;
+    enum status status = ask_with(address, &request, deadline_ms, &reply, error);
+    if (status == STATUS_OK) {
+        *ret_count = reply.drop_hints_reply.count;
+        message_release(&reply);
+    }
+    return status;
 }
 
 enum status admin_hints(struct pool *pool, const char *address, uint32_t deadline_ms,

@@ -7,17 +7,29 @@
 
 #include "node/wire/message.h"
 
-/* The node's own account of itself. The caller frees it with admin_status_release. On failure
- * `error` says why. */
+enum { ADMIN_REMARK_SIZE = 512 };
+
+/* The node's own account of itself. The caller frees it with admin_status_release. The remark
+ * says why it is no full member, and what can be done; it is empty if there is nothing to say.
+ * On failure `error` says why. */
 MUST_CHECK enum status admin_status(const char *address, uint32_t deadline_ms,
                                     struct message_status_reply *ret_reply,
-                                    struct error *error);
+                                    char ret_remark[ADMIN_REMARK_SIZE], struct error *error);
 void admin_status_release(struct message_status_reply *reply);
 
 /* The ring as the node knows it; the caller frees it with free. STATUS_NOT_READY if it has
  * none. */
 MUST_CHECK enum status admin_ring(const char *address, uint32_t deadline_ms,
                                   struct ring **ret_ring, struct error *error);
+
+/* By hand: gives the member's place to the empty node that answers at its address, or, asked of
+ * the member itself, lets its refill end with what there is. */
+MUST_CHECK enum status admin_replace(const char *address, uint32_t deadline_ms, node_id member,
+                                     struct error *error);
+/* By hand: the node forgets what it keeps for the owner. */
+MUST_CHECK enum status admin_drop_hints(const char *address, uint32_t deadline_ms,
+                                        node_id owner, uint64_t *ret_count,
+                                        struct error *error);
 
 struct pool;
 

@@ -55,6 +55,8 @@ struct core *core_new(const struct core_config *config)
     core->self = -1;
     core->hedges = HEDGE_BURST * HEDGE_SHARE;
     core->is_complete = !config->is_incomplete;
+    core->source.phase = config->is_source ? SOURCE_WAITING : SOURCE_NONE;
+    core->draining = config->is_source;
     core->repair_config = (struct repair_config){
         .repair_interval_us = config->repair_interval_us,
         .scrub_interval_us = config->scrub_interval_us,
@@ -96,6 +98,7 @@ void core_free(struct core *core)
     }
     free(core->requests);
     free(core->seeds);
+    free(core->source.ring);
     free(core->ring);
     free(core);
 }
@@ -107,7 +110,7 @@ static void reply_status(struct core *core, struct event *event)
     struct message_status_reply *reply = &message->status_reply;
     reply->node = core->node;
     memcpy(reply->address, core->address, ADDRESS_SIZE);
-    reply->ready = core->ring != NULL;
+    reply->ready = core->ring != NULL && !source_is_on(core);
     if (core->waits[0] != '\0') {
         message_set_text(message, core->waits);
     }
@@ -496,6 +499,7 @@ static void step_tick(struct core *core)
     detector_on_tick(core);
     hints_on_tick(core);
     repair_on_tick(core);
+    source_on_tick(core);
     membership_on_tick(core);
 }
 
@@ -595,8 +599,8 @@ void core_check(const struct core *core)
     assert(active == core->active_count && clients == core->client_count);
     assert(bytes == core->bytes_in_flight);
     assert(clients <= CLIENT_REQUESTS_MAX && core->peer_count <= PEERS_MAX);
-    assert(!core->ring || (core->self >= 0 && core->self < core->ring->member_count) ||
-           !core->started);
+    assert(!core->ring || source_is_on(core) ||
+           (core->self >= 0 && core->self < core->ring->member_count) || !core->started);
     assert(core->cleared_count <= CLEARED_INTENTS_MAX);
     repair_verify(core);
 }

@@ -31,6 +31,7 @@ struct core_config {
     uint64_t random_seed;
     uint64_t disk_total; /* bytes, told in status until core_set_disk */
     uint64_t disk_free;
+    bool is_source;     /* its place was given away: only hands over what it holds */
     bool is_incomplete; /* the node's copies are not complete: it re-entered with a lost disk,
                            or its store was salvaged, and has not refilled yet */
     /* For anti-entropy; 0 is the default in each. Microseconds. */

@@ -58,7 +58,7 @@ static bool may_heal(const struct core *core, struct slice key)
 
 void heal_start(struct core *core, struct blob *key)
 {
-    if (core->ring && may_heal(core, blob_slice(key))) {
+    if (core->ring && !source_is_on(core) && may_heal(core, blob_slice(key))) {
         note_key(core, NOTE_CORRUPT, blob_slice(key));
         get_start_heal(core, key);
     }

@@ -15,7 +15,7 @@
  *   revive.c           a live row revives its directory
  *   detector.c         which peers are passed over, and when they are asked again
  *   hints.c            what is kept for members that were away is handed over
- *   repair.h           anti-entropy, scrubbing, reaping, and their share of the time
+ *   repair.h           anti-entropy, scrubbing, reaping, sources, and their share of the time
  *   join.c             a node asks to be let in, or comes back without its disk
  *   membership.c       greeting, forming a cluster, taking up new rings
  */
@@ -321,6 +321,7 @@ struct core {
     struct repair_config repair_config;
     struct repair repair;
     struct background background;
+    struct source source;
 
     uint64_t disk_total, disk_free;
     enum disk_state disk_state;

@@ -92,7 +92,7 @@ static bool join_answer_now(struct core *core, struct event *event)
     const char *text = NULL;
     int by_id = core->ring ? ring_find(core->ring, member->id) : -1;
     int by_address = core->ring ? ring_find_address(core->ring, member->address) : -1;
-    if (!core->ring) {
+    if (!core->ring || source_is_on(core)) {
         status = STATUS_NOT_READY;
     } else if (by_id >= 0 && by_id == by_address) {
         status = STATUS_OK;
@@ -244,7 +244,7 @@ static const char *replace_self(struct core *core)
 void replace_on_request(struct core *core, struct event *event)
 {
     node_id id = event->message->replace.member;
-    int lost = core->ring ? ring_find(core->ring, id) : -1;
+    int lost = core->ring && !source_is_on(core) ? ring_find(core->ring, id) : -1;
     const char *hindrance = lost < 0             ? "there is no such member"
                             : lost == core->self ? replace_self(core)
                                                  : replace_hindrance(core, lost);
@@ -389,7 +389,7 @@ void prepare_on_request(struct core *core, struct event *event)
     const struct message_prepare *prepare = &event->message->prepare;
     bool held = core->hold_until_us > core->now_us && core->hold_proposer != prepare->proposer;
     struct request *request = NULL;
-    bool is_free = core->ring && prepare->epoch == core->ring->epoch &&
+    bool is_free = core->ring && !source_is_on(core) && prepare->epoch == core->ring->epoch &&
                    !membership_is_other_ring(core, event) && !held && !core->is_adopting;
     if (is_free && prepare->replaced != 0 && !may_be_replaced(core, prepare)) {
         (void)core_reply(core, event, MESSAGE_PREPARE_REPLY, STATUS_NOT_READY);

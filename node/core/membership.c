@@ -58,10 +58,14 @@ void membership_map_peers(struct core *core)
     assert(core->ring);
     core->ring_mark = ring_mark(core->ring);
     core->self = ring_find(core->ring, core->node);
-    assert(core->self >= 0);
+    assert(core->self >= 0 || source_gives(core));
     for (uint16_t i = 0; i < core->ring->member_count; i++) {
-        core->member_peer[i] =
-            i == core->self ? PEER_SELF : peer_add(core, core->ring->members[i].address);
+        const char *address = core->ring->members[i].address;
+        bool is_heir = i != core->self && strcmp(address, core->address) == 0;
+        /* A source that runs at its old address keeps who has its place away from it. */
+        core->member_peer[i] = i == core->self ? PEER_SELF
+                               : is_heir       ? PEER_SELF - 1
+                                               : peer_add(core, address);
     }
     for (uint16_t i = 0; i < core->peer_count; i++) {
         peer_judge(core, i);
@@ -366,7 +370,8 @@ void membership_on_peer_up(struct core *core, struct event *event)
         core_note(core, NOTE_PEER_REFUSED,
                   "a member's address is answered by a node that is not that member");
     }
-    if (core->ring && message->ring_epoch > core->ring->epoch) {
+    bool is_new = core->ring && message->ring_epoch > core->ring->epoch;
+    if (is_new || core->source.phase == SOURCE_WAITING) {
         membership_fetch(core, event->peer);
     }
     for (int i = 0; i < 2; i++) {
@@ -453,19 +458,24 @@ static void ring_take(struct core *core, uint16_t peer, struct message *message)
     if (core->ring && ring_marks_clash(ring_mark(message->ring), core->ring_mark)) {
         note_split(core);
     }
+    if (core->source.phase == SOURCE_WAITING && ring_find(message->ring, core->node) >= 0) {
+        core_note(core, NOTE_JOIN_REFUSED,
+                  "this node still has its place in the cluster: start it without --source, at "
+                  "its own address");
+        return;
+    }
     if (is_to_be_refused(core, message->ring)) {
         return;
     }
-    /* Another node took this one's place, while this one was away: what it would accept now
-     * might never reach the others. */
     if (core->ring && ring_find(message->ring, core->node) < 0) {
-        core->draining = true;
-        core_note(core, NOTE_JOIN_REFUSED,
-                  "another node has taken this one's place in the cluster; to take part again "
-                  "it must start with an empty data directory");
+        /* Another node took this one's place, while this one was away: what it would accept now
+         * might never reach the others. What it holds does, as a source's. */
+        struct ring *ring = message->ring;
+        message->ring = NULL;
+        source_take_ring(core, ring);
         return;
     }
-    if (ring_is_acceptable(core, message->ring)) {
+    if (!source_is_on(core) && ring_is_acceptable(core, message->ring)) {
         struct ring *ring = message->ring;
         message->ring = NULL;
         ring_adopt(core, ring);

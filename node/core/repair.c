@@ -91,7 +91,7 @@ static enum status may_answer(struct core *core, const struct event *event)
     if (event->role != ROLE_NODE) {
         return STATUS_REFUSED;
     }
-    if (!core->ring) {
+    if (!core->ring || source_is_on(core)) {
         return STATUS_NOT_READY;
     }
     if (membership_is_other_ring(core, event)) {
@@ -273,6 +273,10 @@ void repair_on_reply(struct core *core, struct request *request, uint8_t leg,
     case TASK_REAP:
         reap_on_reply(core, request, leg, message);
         return;
+    case TASK_GIVE:
+        give_on_reply(core, request, leg, message);
+        return;
+    case TASK_SOURCE:
     case TASK_ANSWER:
     case TASK_SCRUB:
     case TASK_SALVAGE:
@@ -304,6 +308,12 @@ void repair_on_stored(struct core *core, struct request *request, struct store_r
     case TASK_SALVAGE:
         salvage_on_stored(core, request, result);
         return;
+    case TASK_SOURCE:
+        walk_on_stored(core, request, result);
+        return;
+    case TASK_GIVE:
+        give_on_stored(core, request, result);
+        return;
     case TASK_COMPLETE:
         pass_on_completed(core, request, result->status);
         return;
@@ -322,6 +332,10 @@ void repair_on_child(struct core *core, struct request *request, struct child_re
     case TASK_SCRUB:
         scrub_on_child(core, request, result);
         return;
+    case TASK_SOURCE:
+        walk_on_child(core, request, result->status);
+        return;
+    case TASK_GIVE:
     case TASK_ANSWER:
     case TASK_REAP:
     case TASK_SALVAGE:
@@ -342,6 +356,10 @@ void repair_on_due(struct core *core, struct request *request)
     case TASK_REAP:
         reap_on_due(core, request);
         return;
+    case TASK_GIVE:
+        give_on_due(core, request);
+        return;
+    case TASK_SOURCE:
     case TASK_ANSWER:
     case TASK_SCRUB:
     case TASK_SALVAGE:
@@ -365,6 +383,10 @@ void repair_check(struct core *core, struct request *request)
     case TASK_REAP:
         reap_check(core, request);
         return;
+    case TASK_GIVE:
+        give_check(core, request);
+        return;
+    case TASK_SOURCE:
     case TASK_ANSWER:
     case TASK_SCRUB:
     case TASK_SALVAGE:
@@ -413,6 +435,12 @@ void repair_release(struct request *request)
         return;
     case TASK_REAP:
         free(request->repair.reap);
+        return;
+    case TASK_SOURCE:
+        walk_free(request->repair.walk);
+        return;
+    case TASK_GIVE:
+        give_free(request->repair.give);
         return;
     case TASK_SALVAGE:
     case TASK_COMPLETE:

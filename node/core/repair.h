@@ -8,6 +8,7 @@
  *   repair_key.c    one entry that differs: both copies read, merged, written to whoever lacks
  *   scrub.c         the own disk read anew: bit rot, trees, rows that lag
  *   reap.c          tombstones that all replicas hold are dropped after the grace time
+ *   source.c        a node whose place was given away hands over what it holds
  *   repair.c        which of these runs when; messages in, requests' events to the right one
  *
  * What these files share with each other is in repair_tasks.h.
@@ -92,6 +93,8 @@ enum repair_task {
     TASK_REAP,
     TASK_SALVAGE,
     TASK_COMPLETE,
+    TASK_SOURCE, /* see source.c */
+    TASK_GIVE,
 };
 
 struct answer;
@@ -99,6 +102,8 @@ struct pair;
 struct key_repair;
 struct scrub;
 struct reap;
+struct source_walk;
+struct give;
 
 /* A request of kind REQUEST_REPAIR. */
 struct repair_request {
@@ -109,8 +114,31 @@ struct repair_request {
         struct key_repair *key;
         struct scrub *scrub;
         struct reap *reap;
+        struct source_walk *walk;
+        struct give *give;
     };
 };
+
+enum source_phase { SOURCE_NONE, SOURCE_WAITING, SOURCE_LEAVING, SOURCE_GIVING, SOURCE_DONE };
+
+/* A node whose place was given to another. */
+struct source {
+    enum source_phase phase;
+    struct ring *ring; /* LEAVING: owned, the one without this node */
+    uint64_t leave_by_us;
+    uint64_t due_us; /* GIVING: when the next walk begins */
+    bool is_walking;
+    uint16_t slot;
+    uint64_t given, kept_back, unreadable, waiting; /* objects, by this walk */
+};
+
+/* True if this node is no member any more, or starts as such. */
+bool source_is_on(const struct core *core);
+/* True if it is handing over. */
+bool source_gives(const struct core *core);
+/* A ring that this node is no member of. Takes it. */
+void source_take_ring(struct core *core, struct ring *ring);
+void source_on_tick(struct core *core);
 
 /* One slice of background work may be done now; false: a tick will come when to ask again. */
 bool background_take(struct core *core);

@@ -78,6 +78,19 @@ void scrub_on_stored(struct core *core, struct request *request, struct store_re
 void scrub_on_child(struct core *core, struct request *request, struct child_result *result);
 void scrub_free(struct scrub *scrub);
 
+/* source.c ------------------------------------------------------------------------------- */
+
+void walk_advance(struct core *core, struct request *request);
+void walk_on_stored(struct core *core, struct request *request, struct store_result *result);
+void walk_on_child(struct core *core, struct request *request, enum status status);
+void walk_free(struct source_walk *walk);
+void give_on_reply(struct core *core, struct request *request, uint8_t i,
+                   const struct message *message);
+void give_on_stored(struct core *core, struct request *request, struct store_result *result);
+void give_on_due(struct core *core, struct request *request);
+void give_check(struct core *core, struct request *request);
+void give_free(struct give *give);
+
 /* reap.c ---------------------------------------------------------------------------------- */
 
 /* What of a question is under way at the store. */

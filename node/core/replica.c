@@ -130,7 +130,7 @@ static enum status replica_judge(struct core *core, const struct event *event)
     if (event->role != ROLE_NODE) {
         return STATUS_REFUSED;
     }
-    if (!core->ring) {
+    if (!core->ring || source_is_on(core)) {
         return STATUS_NOT_READY;
     }
     if (!planted(PLANTED_STALE_RING) && membership_is_other_ring(core, event)) {

@@ -65,6 +65,9 @@ struct store_identity {
     bool is_complete; /* false: the node has a ring, but refills after a lost disk */
 };
 
+/* The node that the data in `engine` are of; 0 if there are none. Changes nothing. */
+MUST_CHECK enum status store_state_node(struct engine *engine, node_id *ret_node);
+
 /*
  * Reads or makes the node's identity, notes an unclean stop, marks the store as in use
  * (synced), takes the first counter lease. `random_id` is used for a new store.

@@ -469,6 +469,15 @@ static void explain(const struct store_state *state, enum status status, struct 
                    text[0] != '\0' ? text : status_text(status));
 }
 
+enum status store_state_node(struct engine *engine, node_id *ret_node)
+{
+    uint64_t node = 0;
+
+    enum status status = read_number(engine, SETTING_NODE, &node);
+    *ret_node = status == STATUS_OK ? node : 0;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 enum status store_state_open(struct store_state *state, struct engine *engine,
                              node_id random_id, uint64_t wall_us,
                              struct store_identity *ret_identity, struct error *error)

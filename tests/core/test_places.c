@@ -6,6 +6,8 @@
  * - two nodes that refill never complete each other
  * - a ring is believed only from whom this node connected to, and only if it follows
  * - two rings of one epoch are noticed and never mixed
+ * - an old directory whose place was given away hands over what it holds, but for what may have
+ *   been deleted meanwhile
  * - hints are kept for members that hold the key, and can be dropped by hand
  */
 #include <setjmp.h>
@@ -198,6 +200,108 @@ test_replace__two_of_three_are_lost__by_hand_both_refill_from_the_third(void **s
     world_kill(world, 2);
     world_run(world, SECOND);
     assert_value(world, 0, "k", "v,");
+    world_free(world);
+}
+
+static void exchange_and_start(struct world *world, int node)
+{
+    world_kill(world, node);
+    world_exchange_disks(world, node);
+    world_start(world, node);
+}
+
+static void status_text_of(struct world *world, int node, char *text, size_t size)
+{
+    struct message message = {.type = MESSAGE_STATUS, .request_id = 1};
+    assert_int_equal(answer_to(world, node, &message, text, size), STATUS_OK);
+}
+
+static void test_place__old_disk_is_mounted_again__is_the_member_as_before(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(3, 3);
+    world_kill(world, 2);
+    assert_int_equal(ask_put(world, 0, "k", "v", NULL, NULL), STATUS_OK);
+    exchange_and_start(world, 0);
+    exchange_and_start(world, 1);
+    world_start(world, 2);
+    world_run(world, 30 * SECOND);
+
+    exchange_and_start(world, 0);
+    exchange_and_start(world, 1);
+    world_run(world, 10 * SECOND);
+
+    assert_value(world, 0, "k", "v,");
+    assert_value(world, 2, "k", "v,");
+    world_free(world);
+}
+
+/* Node 0 has what nobody else has, and its place is given to an empty node by hand. */
+static struct world *replaced_node(void)
+{
+    struct world *world = cluster_of(3, 3);
+    world_kill(world, 2);
+    world_run(world, SECOND);
+    assert_int_equal(ask_put(world, 0, "d/k", "v", NULL, NULL), STATUS_OK);
+    world_run(world, SECOND);
+    /* Node 1, which has the other copy, has lost its disk as well. */
+    lose_disk(world, 1);
+    exchange_and_start(world, 0);
+    world_start(world, 2);
+    world_run(world, 5 * SECOND);
+    assert_int_equal(replace(world, 2, id_at(world, 2, 0)), STATUS_OK);
+    world_run(world, 5 * SECOND);
+    assert_int_equal(replace(world, 2, id_at(world, 2, 1)), STATUS_OK);
+    await_complete(world, 0);
+    await_complete(world, 1);
+    struct object *object = NULL;
+    assert_int_equal(ask_get(world, 1, "d/k", &object), STATUS_NOT_FOUND);
+    return world;
+}
+
+static void test_source__place_was_given_away__its_objects_are_merged_in(void **state)
+{
+    (void)state;
+    struct world *world = replaced_node();
+    char text[TEXT_SIZE_MAX + 1] = "";
+
+    exchange_and_start(world, 0);
+    for (int i = 0; i < 600 && !strstr(text, "all that it held is handed over"); i++) {
+        world_run(world, SECOND / 10);
+        status_text_of(world, 0, text, sizeof text);
+    }
+
+    assert_non_null(strstr(text, "all that it held is handed over"));
+    assert_value(world, 1, "d/k", "v,");
+    assert_value(world, 2, "d/k", "v,");
+    /* It serves nobody. */
+    struct object *object = NULL;
+    assert_int_equal(ask_get(world, 0, "d/k", &object), STATUS_CLOSED);
+    exchange_and_start(world, 0);
+    world_run(world, 10 * SECOND);
+    assert_value(world, 0, "d/k", "v,");
+    world_free(world);
+}
+
+static void test_source__object_is_old_and_unknown__is_kept_back(void **state)
+{
+    (void)state;
+    struct world *world = replaced_node();
+    char text[TEXT_SIZE_MAX + 1] = "";
+
+    for (int node = 0; node < 3; node++) {
+        world_set_clock(world, node, (int64_t)(8 * 24 * 3600 * SECOND), 0);
+    }
+    exchange_and_start(world, 0);
+    for (int i = 0; i < 600 && !strstr(text, "all that it held is handed over"); i++) {
+        world_run(world, SECOND / 10);
+        status_text_of(world, 0, text, sizeof text);
+    }
+
+    assert_non_null(strstr(text, "all that it held is handed over"));
+    assert_null(strstr(text, " 0 older than"));
+    struct object *object = NULL;
+    assert_int_equal(ask_get(world, 1, "d/k", &object), STATUS_NOT_FOUND);
     world_free(world);
 }
 
@@ -403,6 +507,9 @@ int main(void)
         cmocka_unit_test(test_place__another_refills__waits_until_it_is_complete),
         cmocka_unit_test(
             test_replace__two_of_three_are_lost__by_hand_both_refill_from_the_third),
+        cmocka_unit_test(test_place__old_disk_is_mounted_again__is_the_member_as_before),
+        cmocka_unit_test(test_source__place_was_given_away__its_objects_are_merged_in),
+        cmocka_unit_test(test_source__object_is_old_and_unknown__is_kept_back),
         cmocka_unit_test(test_replace__member_is_there__is_refused),
         cmocka_unit_test(test_refill__two_that_refill__never_complete_each_other),
         cmocka_unit_test(test_ring_push__from_a_stranger__changes_nothing),

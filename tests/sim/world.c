@@ -65,6 +65,10 @@ void world_free(struct world *world)
         }
         disk_free(world->nodes[i].disk);
         disk_free(world->nodes[i].hints);
+        if (world->nodes[i].other_disk) {
+            disk_free(world->nodes[i].other_disk);
+            disk_free(world->nodes[i].other_hints);
+        }
         free(world->nodes[i].waiting);
     }
     for (int i = 0; i < WORLD_CALLS_MAX; i++) {
@@ -86,6 +90,19 @@ void world_wipe(struct world *world, int index)
     world_trace(world, index, "empty disks");
     node->disk = disk_new();
     node->hints = disk_new();
+}
+
+void world_exchange_disks(struct world *world, int index)
+{
+    struct world_node *node = node_of(world, index);
+    assert(!node->up);
+    struct disk *disk = node->disk;
+    struct disk *hints = node->hints;
+    node->disk = node->other_disk ? node->other_disk : disk_new();
+    node->hints = node->other_hints ? node->other_hints : disk_new();
+    node->other_disk = disk;
+    node->other_hints = hints;
+    world_trace(world, index, "other disks");
 }
 
 uint64_t world_wall(const struct world *world, const struct world_node *node)

@@ -67,6 +67,9 @@ size_t world_damage(struct world *world, int node);
 size_t world_damaged(const struct world *world, int node);
 /* Forgets the disks of a node that is down. */
 void world_wipe(struct world *world, int node);
+/* Exchanges the disks of a node that is down for others, which are empty at first: a volume
+ * that is not mounted, and is again. */
+void world_exchange_disks(struct world *world, int node);
 /* Cuts or mends the link that carries messages from `from` to `to`. Cutting breaks its
  * connections. */
 void world_cut(struct world *world, int from, int to, bool cut);

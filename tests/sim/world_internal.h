@@ -56,6 +56,7 @@ struct world_node {
     uint64_t life;
     struct core *core;
     struct disk *disk;
+    struct disk *other_disk, *other_hints; /* not mounted; NULL: there are none */
     struct disk *hints; /* what is kept for others, in a database of its own */
     struct store_state state;
     char address[ADDRESS_SIZE];

@@ -1,0 +1,521 @@
+/*
+ * source.c - a node whose place was given to another hands over what it holds.
+ *
+ *   NONE ──► LEAVING: no new requests, those under way end ──► GIVING ──► DONE
+ *   WAITING (--source: the ring is not known yet) ──► LEAVING      │ ▲
+ *                                                                  └─┘ again for what waits
+ *
+ * Merging an old copy changes nothing that is known elsewhere (rule 2), so that each object is
+ * sent whole to its present primaries, until W of them have it. One exception: what is older
+ * than the grace time and unknown to a complete replica may have been deleted, and its
+ * tombstone reaped, while this node was no member: it is kept back, and counted. What it keeps
+ * for others is handed over in the same way: as a hint it would go whatever its age is. Nothing
+ * is dropped from this directory, and nothing is served from it.
+ * Decision 22.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/core/repair_tasks.h"
+#include "ring/planted.h"
+#include "ring/preference_list.h"
+
+enum {
+    SOURCE_PAGE = 64,
+    HINTS_PAGE = 16,
+    GIVES_MAX = 8, /* objects on their way at a time */
+    LEAVE_MAX_US = 10000000,
+    LEAVE_LOOK_US = 100000,
+    SOURCE_RETRY_US = 5000000,
+};
+
+/* All partitions, entry by entry; then the hints, owner by owner. */
+struct source_walk {
+    uint16_t partition;
+    enum merkle_part after_part;
+    struct blob *after; /* owned */
+    struct scrubbed_entry *entries;
+    uint16_t count, at;
+    bool has_owners;
+    uint16_t owner_count, owner;
+    struct hint_owner *owners; /* owned */
+    uint16_t hint_count, hint;
+    struct hint *hints;        /* owned: a page of the owner's */
+    enum hint_kind after_kind; /* with `after` */
+    uint16_t in_flight;
+    bool is_reading;
+    bool has_failed;
+};
+
+/* One object. */
+struct give {
+    struct object *object; /* owned */
+};
+
+static void walk_drop_hints(struct source_walk *walk)
+{
+    struct store_result page = {.hints = walk->hints, .hint_count = walk->hint_count};
+    store_result_release(&page);
+    walk->hints = NULL;
+    walk->hint_count = 0;
+}
+
+void walk_free(struct source_walk *walk)
+{
+    if (walk) {
+        scrubbed_entries_free(walk->entries, walk->count);
+        walk_drop_hints(walk);
+        free(walk->owners);
+        blob_unref(walk->after);
+    }
+    free(walk);
+}
+
+void give_free(struct give *give)
+{
+    if (give) {
+        object_unref(give->object);
+    }
+    free(give);
+}
+
+static void source_tell(struct core *core, const char *what)
+{
+    const struct source *source = &core->source;
+    char text[NOTE_TEXT_SIZE];
+    (void)snprintf(text, sizeof text,
+                   "the place of this node was given to another: %s; %llu objects handed over, "
+                   "%llu older than the grace time and unknown elsewhere kept back, %llu "
+                   "unreadable, %llu wait for members",
+                   what, (unsigned long long)source->given,
+                   (unsigned long long)source->kept_back,
+                   (unsigned long long)source->unreadable, (unsigned long long)source->waiting);
+    membership_waits(core, text);
+}
+
+/* One object ------------------------------------------------------------------------------ */
+
+static void give_end(struct core *core, struct request *request, enum status status)
+{
+    struct child_result result = {.kind = REQUEST_REPAIR, .status = status};
+    child_finish(core, request, &result);
+}
+
+/* The own copy, or what is kept for `owner`. */
+static bool give_start(struct core *core, struct request *walk, struct blob *key, node_id owner)
+{
+    struct give *give = calloc(1, sizeof *give);
+    struct request *request =
+        give ? repair_new(core, TASK_GIVE, core->now_us + (uint64_t)REPAIR_DEADLINE_US) : NULL;
+    if (!request) {
+        free(give);
+        return false;
+    }
+    request->repair.give = give;
+    request->key = blob_ref(key);
+    repair_set_parent(request, walk);
+    request->state = STATE_READING;
+    struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_GET);
+    store->key = blob_ref(key);
+    if (owner != 0) {
+        store->owners[store->owner_count++] = owner;
+    }
+    return true;
+}
+
+/* Asks the primaries what they have; those that refill cannot tell. */
+static void give_ask(struct core *core, struct request *request)
+{
+    struct preference_list list;
+    preference_list_build(core->ring, ring_partition(core->ring, blob_slice(request->key)),
+                          &list);
+    request->state = STATE_ASKING;
+    repair_set_deadline(core, request, core->now_us + REPAIR_DEADLINE_US);
+    for (uint16_t i = 0; i < list.primary; i++) {
+        uint8_t leg = request->leg_count++;
+        request->leg[leg].peer = core->member_peer[list.member[i]];
+        request->leg[leg].state = LEG_FAILED;
+        if (repair_may_ask(core, request->leg[leg].peer)) {
+            struct message *message = request_send(core, request, leg, MESSAGE_REPLICA_GET);
+            message->replica_get.key = blob_ref(request->key);
+            message->replica_get.digest_only = true;
+        }
+    }
+    give_check(core, request);
+}
+
+/* True if its tombstone may have been reaped since it was written. */
+static bool is_old(const struct core *core, const struct object *object)
+{
+    uint64_t newest_us = object->deleted_us;
+    for (uint32_t i = 0; i < object->clock.count; i++) {
+        uint64_t counter = object->clock.pair[i].counter;
+        newest_us = counter > newest_us ? counter : newest_us;
+    }
+    return reap_is_old(core, newest_us);
+}
+
+static void give_put(struct core *core, struct request *request, uint8_t leg)
+{
+    uint16_t peer = request->leg[leg].peer;
+    struct slice key = blob_slice(request->key);
+    if (!repair_may_ask(core, peer)) {
+        request->leg[leg].state = LEG_FAILED;
+        return;
+    }
+    bool has_row = repair_holds(core, peer, MERKLE_ROW, key);
+    struct message *message = request_send(core, request, leg, MESSAGE_REPLICA_PUT);
+    message->replica_put.key = blob_ref(request->key);
+    message->replica_put.object = object_ref(request->repair.give->object);
+    message->replica_put.parts = (uint8_t)(REPLICA_OBJECT | (has_row ? REPLICA_ROW : 0));
+    message->replica_put.sync = true;
+    message->replica_put.leave_intent = !key_is_root(key);
+}
+
+/* All that could be asked have told what they have. */
+static void give_decide(struct core *core, struct request *request)
+{
+    const struct object *object = request->repair.give->object;
+    uint8_t own[DIGEST_SIZE];
+    uint8_t none[DIGEST_SIZE];
+    bool is_known = false;
+    bool is_vouched = false;
+    object_digest(object, own);
+    object_digest(NULL, none);
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        const struct leg *leg = &request->leg[i];
+        is_vouched |= leg->state == LEG_DONE;
+        is_known |= leg->state == LEG_DONE && memcmp(leg->digest, none, DIGEST_SIZE) != 0;
+    }
+    if (is_old(core, object) && !is_known && !planted(PLANTED_SOURCE_REVIVES)) {
+        core->source.kept_back += is_vouched ? 1 : 0;
+        give_end(core, request, is_vouched ? STATUS_OK : STATUS_UNREACHABLE);
+        return;
+    }
+    request->state = STATE_REPLICATING;
+    repair_set_deadline(core, request, core->now_us + REPAIR_DEADLINE_US);
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        const struct leg *leg = &request->leg[i];
+        bool has_it = leg->state == LEG_DONE && memcmp(leg->digest, own, DIGEST_SIZE) == 0;
+        if (leg->state != LEG_FAILED && !has_it) {
+            give_put(core, request, i);
+        }
+    }
+    give_check(core, request);
+}
+
+void give_check(struct core *core, struct request *request)
+{
+    uint8_t done = 0;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        if (request->leg[i].state == LEG_SENT) {
+            return;
+        }
+        done = (uint8_t)(done + (request->leg[i].state == LEG_DONE));
+    }
+    if (request->state == STATE_ASKING) {
+        give_decide(core, request);
+    } else if (request->state == STATE_REPLICATING) {
+        bool is_given = done >= core_quorum(core, 0);
+        core->source.given += is_given ? 1 : 0;
+        give_end(core, request, is_given ? STATUS_OK : STATUS_NO_QUORUM);
+    }
+}
+
+void give_on_reply(struct core *core, struct request *request, uint8_t i,
+                   const struct message *message)
+{
+    struct leg *leg = &request->leg[i];
+    bool is_good = message->status == STATUS_OK;
+    leg->state = is_good ? LEG_DONE : LEG_FAILED;
+    if (request->state == STATE_ASKING && message->type == MESSAGE_REPLICA_GET_REPLY) {
+        if (is_good && message->replica_get_reply.has_digest) {
+            memcpy(leg->digest, message->replica_get_reply.digest, DIGEST_SIZE);
+        } else if (message->status == STATUS_NOT_READY) {
+            leg->state =
+                LEG_EMPTY; /* it refills: it takes the object, but vouches for nothing */
+        } else {
+            leg->state = LEG_FAILED;
+        }
+    }
+    give_check(core, request);
+}
+
+void give_on_stored(struct core *core, struct request *request, struct store_result *result)
+{
+    struct give *give = request->repair.give;
+    bool is_unreadable = result->status == STATUS_CORRUPT;
+    if (result->status == STATUS_OK && result->object) {
+        give->object = object_ref(result->object);
+        is_unreadable = !copy_is_sound(core, blob_slice(request->key), give->object);
+        if (!is_unreadable) {
+            give_ask(core, request);
+            return;
+        }
+    }
+    core->source.unreadable += is_unreadable ? 1 : 0;
+    give_end(core, request, is_unreadable ? STATUS_OK : result->status);
+}
+
+void give_on_due(struct core *core, struct request *request)
+{
+    if (request->state == STATE_READING) {
+        request->deadline_us = UINT64_MAX; /* the own store always answers */
+        return;
+    }
+    (void)request_suspect_slow(core, request);
+    give_end(core, request, STATUS_TIMEOUT);
+}
+
+/* The walk -------------------------------------------------------------------------------- */
+
+static void walk_end(struct core *core, struct request *request)
+{
+    struct source *source = &core->source;
+    const struct source_walk *walk = request->repair.walk;
+    source->is_walking = false;
+    bool is_over = !walk->has_failed;
+    request_free(core, request);
+    if (is_over) {
+        source->phase = SOURCE_DONE;
+        core->waits_note_after_us = 0;
+        source_tell(core,
+                    "all that it held is handed over, and its directory is not needed any "
+                    "more");
+        return;
+    }
+    source_tell(core, "it hands over what it holds");
+    source->due_us = core->now_us + SOURCE_RETRY_US;
+    request_due(core, source->due_us);
+}
+
+/* The next page of what is kept for others. False: there is none. */
+static bool walk_ask_hints(struct core *core, struct request *request)
+{
+    struct source_walk *walk = request->repair.walk;
+    if (walk->has_owners && walk->owner >= walk->owner_count) {
+        return false;
+    }
+    enum store_operation operation = walk->has_owners ? STORE_LIST_HINTS : STORE_HINT_OWNERS;
+    struct store_request *store = request_store(core, request, LEG_OF_STORE, operation);
+    walk->is_reading = true;
+    if (walk->has_owners) {
+        store->owners[store->owner_count++] = walk->owners[walk->owner].owner;
+        store->key = blob_ref(walk->after);
+        store->hint_kind = walk->after_kind;
+        store->limit = HINTS_PAGE;
+    }
+    return true;
+}
+
+/* The next page. False: there is none. */
+static bool walk_ask(struct core *core, struct request *request)
+{
+    struct source_walk *walk = request->repair.walk;
+    if (walk->partition >= core->ring->partition_count) {
+        return walk_ask_hints(core, request);
+    }
+    struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_TREE_KEYS);
+    store->partition = walk->partition;
+    memset(&store->leaves, 0xff, sizeof store->leaves);
+    store->part = walk->after_part;
+    store->key = blob_ref(walk->after);
+    store->limit = SOURCE_PAGE;
+    walk->is_reading = true;
+    return true;
+}
+
+/* Hands over one object. False: not now. */
+static bool walk_give(struct core *core, struct request *request, struct blob *key,
+                      node_id owner)
+{
+    struct source_walk *walk = request->repair.walk;
+    if (walk->in_flight == GIVES_MAX || !core_has_room(core) || !background_take(core)) {
+        return false;
+    }
+    bool is_started = give_start(core, request, key, owner);
+    walk->in_flight = (uint16_t)(walk->in_flight + is_started);
+    walk->has_failed |= !is_started;
+    return true;
+}
+
+void walk_advance(struct core *core, struct request *request)
+{
+    struct source_walk *walk = request->repair.walk;
+    for (; walk->at < walk->count; walk->at++) {
+        const struct tree_entry *entry = &walk->entries[walk->at].entry;
+        if (entry->part == MERKLE_OBJECT && !walk_give(core, request, entry->key, 0)) {
+            return;
+        }
+    }
+    for (; walk->hint < walk->hint_count; walk->hint++) {
+        const struct hint *hint = &walk->hints[walk->hint];
+        /* A marker stands for the own copy, which was handed over before. */
+        if (hint->kind == HINT_OBJECT && !walk_give(core, request, hint->key, hint->owner)) {
+            return;
+        }
+    }
+    if (walk->in_flight == 0 && !walk->is_reading && !walk_ask(core, request)) {
+        walk_end(core, request);
+    }
+}
+
+static void walk_take_entries(struct source_walk *walk, struct store_result *result)
+{
+    scrubbed_entries_free(walk->entries, walk->count);
+    walk->entries = result->entries;
+    walk->count = result->entry_count;
+    walk->at = 0;
+    result->entries = NULL;
+    result->entry_count = 0;
+    const struct tree_entry *last =
+        walk->count > 0 ? &walk->entries[walk->count - 1].entry : NULL;
+    bool has_more = result->status == STATUS_OK && result->more && last;
+    blob_unref(walk->after);
+    walk->after = has_more ? blob_ref(last->key) : NULL;
+    walk->after_part = has_more ? last->part : (enum merkle_part)0;
+    walk->partition = (uint16_t)(walk->partition + !has_more);
+}
+
+static void walk_take_hints(struct source_walk *walk, struct store_result *result)
+{
+    walk_drop_hints(walk);
+    walk->hints = result->hints;
+    walk->hint_count = result->hint_count;
+    walk->hint = 0;
+    result->hints = NULL;
+    result->hint_count = 0;
+    const struct hint *last = walk->hint_count > 0 ? &walk->hints[walk->hint_count - 1] : NULL;
+    bool has_more = result->status == STATUS_OK && result->more && last;
+    blob_unref(walk->after);
+    walk->after = has_more ? blob_ref(last->key) : NULL;
+    walk->after_kind = has_more ? last->kind : (enum hint_kind)0;
+    walk->owner = (uint16_t)(walk->owner + !has_more);
+}
+
+void walk_on_stored(struct core *core, struct request *request, struct store_result *result)
+{
+    struct source_walk *walk = request->repair.walk;
+    walk->is_reading = false;
+    walk->has_failed |= result->status != STATUS_OK;
+    if (result->operation == STORE_TREE_KEYS) {
+        walk_take_entries(walk, result);
+    } else if (result->operation == STORE_LIST_HINTS) {
+        walk_take_hints(walk, result);
+    } else {
+        walk->has_owners = true;
+        walk->owners = result->hint_owners;
+        walk->owner_count = result->hint_owner_count;
+        result->hint_owners = NULL;
+        result->hint_owner_count = 0;
+    }
+    walk_advance(core, request);
+}
+
+void walk_on_child(struct core *core, struct request *request, enum status status)
+{
+    struct source_walk *walk = request->repair.walk;
+    assert(walk->in_flight > 0);
+    walk->in_flight--;
+    if (status != STATUS_OK) {
+        walk->has_failed = true;
+        core->source.waiting++;
+    }
+    walk_advance(core, request);
+}
+
+static void walk_start(struct core *core)
+{
+    struct source *source = &core->source;
+    struct source_walk *walk = calloc(1, sizeof *walk);
+    struct request *request = walk ? repair_new(core, TASK_SOURCE, UINT64_MAX) : NULL;
+    if (!request) {
+        free(walk);
+        source->due_us = core->now_us + SOURCE_RETRY_US;
+        return;
+    }
+    request->repair.walk = walk;
+    source->is_walking = true;
+    source->slot = request->slot;
+    source->given = 0;
+    source->kept_back = 0;
+    source->unreadable = 0;
+    source->waiting = 0;
+    walk_advance(core, request);
+}
+
+/* Phases ---------------------------------------------------------------------------------- */
+
+bool source_is_on(const struct core *core)
+{
+    return core->source.phase != SOURCE_NONE;
+}
+
+bool source_gives(const struct core *core)
+{
+    return core->source.phase == SOURCE_GIVING || core->source.phase == SOURCE_DONE;
+}
+
+void source_take_ring(struct core *core, struct ring *ring)
+{
+    struct source *source = &core->source;
+    if (source_gives(core)) {
+        *core->ring = *ring;
+        free(ring);
+        membership_map_peers(core);
+        source->phase = SOURCE_GIVING;
+        source->due_us = core->now_us;
+        return;
+    }
+    free(source->ring);
+    source->ring = ring;
+    if (source->phase != SOURCE_LEAVING) {
+        source->phase = SOURCE_LEAVING;
+        source->leave_by_us = core->now_us + LEAVE_MAX_US;
+        core->draining = true;
+        source_tell(core, "it hands over what it holds, and serves nobody");
+    }
+    request_due(core, core->now_us);
+}
+
+/* As at a start: nothing that was begun as a member goes on. */
+static void source_enter(struct core *core)
+{
+    struct source *source = &core->source;
+    while (core->active_head != NO_SLOT) {
+        request_free(core, &core->requests[core->active_head]);
+    }
+    core->repair = (struct repair){0};
+    core->hints_timer = (struct scan_timer){0};
+    core->is_adopting = false;
+    *core->ring = *source->ring;
+    free(source->ring);
+    source->ring = NULL;
+    source->phase = SOURCE_GIVING;
+    source->due_us = core->now_us;
+    membership_map_peers(core);
+}
+
+void source_on_tick(struct core *core)
+{
+    struct source *source = &core->source;
+    if (source->phase == SOURCE_LEAVING) {
+        if (core->client_count > 0 && source->leave_by_us > core->now_us) {
+            request_due(core, core->now_us + LEAVE_LOOK_US);
+            return;
+        }
+        source_enter(core);
+    }
+    if (source->phase != SOURCE_GIVING) {
+        return;
+    }
+    if (source->is_walking) {
+        walk_advance(core, &core->requests[source->slot]);
+    } else if (source->due_us <= core->now_us) {
+        walk_start(core);
+    } else {
+        request_due(core, source->due_us);
+    }
+}
