@@ -339,10 +339,7 @@ static int take_edit(struct file *file, const struct edit *edit, const struct ou
         change_attributes(&file->attributes, edit->change);
     }
     if (was_current && failed == 0 && !file->is_dirty) {
-        blob_unref(file->loaded);
-        file->loaded = blob_ref(outcome->version->content);
-        file->is_edited = false;
-        buffer_release(&file->edited);
+        content_set(&file->content, outcome->version->content);
     }
     file_unlock(file);
     return failed;

@@ -18,6 +18,7 @@ static struct file *file_new(struct fs *fs, struct node *node)
     pthread_mutex_init(&file->lock, NULL);
     file->fs = fs;
     file->node = node_ref(node);
+    content_init(&file->content, &fs->keeper);
     return file;
 }
 
@@ -64,9 +65,8 @@ struct file *file_of_node(struct fs *fs, struct node *node)
 static void file_free(struct file *file)
 {
     pthread_mutex_destroy(&file->lock);
-    blob_unref(file->loaded);
+    content_release(&file->content);
     blob_unref(file->xattrs);
-    buffer_release(&file->edited);
     shown_release(&file->shown);
     free(file);
 }
@@ -98,9 +98,9 @@ void file_unlock(struct file *file)
     pthread_mutex_unlock(&file->lock);
 }
 
-struct slice file_content(const struct file *file)
+uint64_t file_size(const struct file *file)
 {
-    return file->is_edited ? buffer_slice(&file->edited) : blob_slice(file->loaded);
+    return content_size(&file->content);
 }
 
 void file_touch(struct file *file)
@@ -109,47 +109,30 @@ void file_touch(struct file *file)
     file->changes++;
 }
 
-/* Copies what was loaded, so that it can be changed. */
-static int make_editable(struct file *file)
-{
-    if (file->is_edited) {
-        return 0;
-    }
-    buffer_reset(&file->edited);
-    buffer_append_slice(&file->edited, blob_slice(file->loaded));
-    if (file->edited.failed) {
-        buffer_release(&file->edited);
-        return ENOMEM;
-    }
-    blob_unref(file->loaded);
-    file->loaded = NULL;
-    file->is_edited = true;
-    return 0;
-}
-
 int file_resize(struct file *file, uint64_t size)
 {
     if (size > VALUE_SIZE_MAX) {
         return EFBIG;
     }
-    if (size == 0 && !file->is_edited) {
-        blob_unref(file->loaded);
-        file->loaded = NULL;
+    if (size == 0) {
+        content_clear(&file->content);
+        return 0;
     }
-    int failed = make_editable(file);
+    int failed = content_edit(&file->content);
     if (failed != 0) {
         return failed;
     }
-    if (size > file->edited.size) {
-        size_t growth = (size_t)size - file->edited.size;
-        uint8_t *place = buffer_reserve(&file->edited, growth);
+    struct buffer *edited = &file->content.edited;
+    if (size > edited->size) {
+        size_t growth = (size_t)size - edited->size;
+        uint8_t *place = buffer_reserve(edited, growth);
         if (place == NULL) {
-            file->edited.failed = false; /* the bytes are as they were */
+            edited->failed = false; /* the bytes are as they were */
             return ENOMEM;
         }
         memset(place, 0, growth);
     }
-    file->edited.size = (size_t)size;
+    edited->size = (size_t)size;
     return 0;
 }
 
@@ -162,24 +145,11 @@ int fs_read(struct file *file, uint64_t offset, size_t size, struct slice *ret_b
     }
 
     file_lock(file);
-    struct slice content = file_content(file);
-    size_t start = offset < content.size ? (size_t)offset : content.size;
-    struct slice bytes = {0};
-    bytes.size = size < content.size - start ? size : content.size - start;
-    struct blob *blob = NULL;
-    if (bytes.size > 0 && file->is_edited) {
-        blob = blob_new(slice_of(content.data + start, bytes.size));
-        failed = blob == NULL ? ENOMEM : 0;
-        bytes.data = blob == NULL ? NULL : blob->data;
-    } else if (bytes.size > 0) {
-        blob = blob_ref(file->loaded);
-        bytes.data = content.data + start;
-    }
+    uint64_t end = file_size(file);
+    uint64_t start = offset < end ? offset : end;
+    size_t there = size < end - start ? size : (size_t)(end - start);
+    failed = content_read(&file->content, start, there, ret_bytes, ret_blob);
     file_unlock(file);
-    if (failed == 0) {
-        *ret_bytes = bytes;
-        *ret_blob = blob;
-    }
     return failed;
 }
 
@@ -189,7 +159,7 @@ int fs_write(struct file *file, struct slice bytes, uint64_t offset, bool append
     int failed = 0;
 
     file_lock(file);
-    uint64_t old_size = file_content(file).size;
+    uint64_t old_size = file_size(file);
     if (append) {
         offset = old_size;
     }
@@ -202,7 +172,7 @@ int fs_write(struct file *file, struct slice bytes, uint64_t offset, bool append
         failed = file_resize(file, end > old_size ? end : old_size);
     }
     if (failed == 0 && bytes.size > 0) {
-        memcpy(file->edited.data + offset, bytes.data, bytes.size);
+        memcpy(file->content.edited.data + offset, bytes.data, bytes.size);
         attributes_touch(&file->attributes);
         file_touch(file);
         file->is_unwritten = false;

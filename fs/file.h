@@ -10,11 +10,13 @@
  *           stays what it was when it was opened, for that is what its put supersedes.
  * Locks:    `lock` for the content; `handles`, `writers` and `references` under the inode
  *           table's. What is dirty has a writer, or no name any more.
- * Memory:   VALUE_SIZE_MAX of content for each open file, twice that while it is edited.
+ * Memory:   what is edited, up to twice VALUE_SIZE_MAX for each file; of all the others
+ *           HELD_SIZE_MAX together (fs/content.h).
  */
 #ifndef FS_FILE_H
 #define FS_FILE_H
 
+#include "fs/content.h"
 #include "fs/model.h"
 
 /* A put whose outcome is open: should it have appeared, it is ours. */
@@ -37,11 +39,9 @@ struct file {
     bool is_loaded;
     bool is_dirty;     /* the cluster does not have this content, or these attributes */
     bool is_unwritten; /* ... but only because it was created or truncated */
-    bool is_edited;    /* the content is in `edited`, otherwise in `loaded` */
     uint64_t changes;  /* counts writes, so that a put knows if it was the last word */
     struct attributes attributes;
-    struct blob *loaded;
-    struct buffer edited;
+    struct content content;
     struct blob *xattrs;
     struct shown shown;                    /* when it was opened, or put last */
     struct attempt attempts[ATTEMPTS_MAX]; /* for the holder of the node's token */
@@ -68,7 +68,7 @@ void file_lock(struct file *file);
 void file_unlock(struct file *file);
 
 /* With the lock held. */
-struct slice file_content(const struct file *file);
+uint64_t file_size(const struct file *file);
 /* Makes the content `size` bytes long, zeroes beyond the old end. EFBIG, ENOMEM. */
 int file_resize(struct file *file, uint64_t size);
 /* Marks a change made now. */

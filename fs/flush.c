@@ -31,21 +31,17 @@ static enum status snapshot_take(const struct file *file, struct snapshot *ret_s
     struct snapshot snapshot = {.changes = file->changes};
     enum status status = shown_copy(&snapshot.shown, &file->shown);
 
+    if (status == STATUS_OK) {
+        int failed = content_whole(&file->content, &snapshot.version.content);
+        status = failed == 0 ? STATUS_OK : failed == ENOMEM ? STATUS_NO_MEMORY : STATUS_IO;
+    }
     if (status != STATUS_OK) {
+        snapshot_release(&snapshot);
         return status;
     }
     snapshot.version.attributes = file->attributes;
-    snapshot.version.attributes.size = file_content(file).size;
+    snapshot.version.attributes.size = file_size(file);
     snapshot.version.xattrs = blob_ref(file->xattrs);
-    if (!file->is_edited && file->loaded != NULL) {
-        snapshot.version.content = blob_ref(file->loaded);
-    } else {
-        snapshot.version.content = blob_new(file_content(file));
-    }
-    if (snapshot.version.content == NULL) {
-        snapshot_release(&snapshot);
-        return STATUS_NO_MEMORY;
-    }
     *ret_snapshot = snapshot;
     return STATUS_OK;
 }
@@ -127,10 +123,8 @@ static void mark_clean(struct file *file, const struct snapshot *snapshot)
     }
     file->is_dirty = false;
     file->is_unwritten = false;
-    if (file->is_edited) {
-        file->loaded = blob_ref(snapshot->version.content);
-        file->is_edited = false;
-        buffer_release(&file->edited);
+    if (file->content.is_edited) {
+        content_set(&file->content, snapshot->version.content);
     }
 }
 

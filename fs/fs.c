@@ -34,6 +34,7 @@ struct fs *fs_new(const struct fs_config *config)
         free(fs);
         return NULL;
     }
+    content_keeper_init(&fs->keeper);
     int64_t now = attributes_now_ns();
     fs->inodes.root->attributes = (struct attributes){.type = VERSION_DIRECTORY,
                                                       .mode = ROOT_MODE,
@@ -70,6 +71,7 @@ void fs_free(struct fs *fs)
     inodes_release(&fs->inodes);
     conflicts_free(fs->conflicts);
     kv_close(fs->config.kv);
+    content_keeper_release(&fs->keeper);
     free(fs);
 }
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "fs/conflicts.h"
+#include "fs/content.h"
 #include "fs/errno_map.h"
 #include "fs/fs.h"
 #include "fs/inode.h"
@@ -20,6 +21,7 @@ struct fs {
     struct kv_options options;
     struct inodes inodes;
     struct conflicts *conflicts;
+    struct content_keeper keeper;
     void *session; /* of libfuse, for notifications; opaque to the model */
 };
 

@@ -81,12 +81,9 @@ static int load_install(struct file *file, struct load *load)
     if (status != STATUS_OK) {
         return errno_of_status(status);
     }
-    blob_unref(file->loaded);
+    content_set(&file->content, version->content);
     blob_unref(file->xattrs);
-    file->loaded = blob_ref(version->content);
     file->xattrs = blob_ref(version->xattrs);
-    file->is_edited = false;
-    buffer_release(&file->edited);
     file->attributes = version->attributes;
     shown_move(&file->shown, &shown);
     file->is_loaded = true;

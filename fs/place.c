@@ -292,7 +292,7 @@ void fs_entry_of_node(struct fs *fs, struct node *node, struct fs_entry *ret_ent
     attributes = node->attributes;
     if (file != NULL && file->is_loaded && !file_is_stale(file)) {
         attributes = file->attributes;
-        attributes.size = file_content(file).size;
+        attributes.size = file_size(file);
     }
     uint32_t link_count = node->is_unlinked ? 0 : 1;
     ret_entry->valid_s = fs->config.attribute_timeout;
