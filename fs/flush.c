@@ -373,6 +373,7 @@ static void note_loss(struct file *file, int failed)
     inodes_lock(&fs->inodes);
     file->node->lost = failed;
     file->node->is_cached = false;
+    file->node->fresh_until_ns = 0; /* what was told of it is not so any more */
     if (file->node->is_pending) {
         node_unlink(&fs->inodes, file->node); /* the cluster never had it */
     }
@@ -395,8 +396,9 @@ static void leave_writer(struct fs *fs, struct file *file)
     file_unlock(file);
 }
 
-void fs_release(struct fs *fs, struct file *file, unsigned flags)
+bool fs_release(struct fs *fs, struct file *file, unsigned flags)
 {
+    bool is_lost = false;
     int failed = 0;
 
     inodes_lock(&fs->inodes);
@@ -419,9 +421,11 @@ void fs_release(struct fs *fs, struct file *file, unsigned flags)
         file_lock(file);
         bool is_dirty = file->is_dirty;
         file_unlock(file);
-        if (is_dirty) {
-            note_loss(file, failed != 0 ? failed : EIO);
-        }
+        is_lost = is_dirty;
+    }
+    if (is_lost) {
+        note_loss(file, failed != 0 ? failed : EIO);
     }
     file_unref(file);
+    return is_lost;
 }

@@ -321,12 +321,14 @@ int fs_getattr(struct fs *fs, uint64_t id, struct stat *ret_attributes, double *
 
     inodes_lock(&fs->inodes);
     struct node *node = node_or_heir(&fs->inodes, id);
-    if (node == NULL) {
+    bool is_lost = node != NULL && node->is_unlinked && node->lost != 0 && node->file == NULL;
+    if (node == NULL || is_lost) {
         inodes_unlock(&fs->inodes);
         return ESTALE;
     }
     node_ref(node);
     bool is_in_memory = node->is_unlinked || (node->file != NULL && !file_is_cache(node));
+    bool may_be_lost = node->is_pending;
     double valid_s = is_in_memory ? fs->config.attribute_timeout : seconds_fresh(node);
     inodes_unlock(&fs->inodes);
 
@@ -340,7 +342,7 @@ int fs_getattr(struct fs *fs, uint64_t id, struct stat *ret_attributes, double *
     if (failed == 0) {
         fs_entry_of_node(fs, node, &entry);
         *ret_attributes = entry.attributes;
-        *ret_valid_s = valid_s;
+        *ret_valid_s = may_be_lost ? 0 : valid_s;
     }
     fs_put_node(fs, node);
     return failed;

@@ -151,8 +151,9 @@ int fs_flush(struct fs *fs, struct file *file, bool more_follow);
 /* The same, and every copy that counts survives a power cut. */
 int fs_fsync(struct fs *fs, struct file *file);
 /* One handle fewer, of one that was opened with `flags`. The last one tries once more to put
- * what is not put, and notes a loss. */
-void fs_release(struct fs *fs, struct file *file, unsigned flags);
+ * what is not put, and notes a loss. True if there was one: the kernel believes what is not so.
+ */
+bool fs_release(struct fs *fs, struct file *file, unsigned flags);
 
 int fs_opendir(struct fs *fs, uint64_t node, struct directory **ret_directory);
 void fs_releasedir(struct fs *fs, struct directory *directory);

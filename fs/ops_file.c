@@ -131,6 +131,9 @@ void ops_flush(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
     bool more_follow = fs_is_unwritten(file) && is_duplicated(request, node);
     int failed = fs_flush(ops_fs(request), file, more_follow);
     ops_end();
+    if (failed != 0) {
+        ops_attributes_changed(ops_fs(request), node); /* what was written may never be there */
+    }
     fuse_reply_err(request, failed);
 }
 
@@ -146,8 +149,9 @@ void ops_fsync(fuse_req_t request, fuse_ino_t node, int data_only, struct fuse_f
 
 void ops_release(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
 {
-    (void)node;
     /* Nobody waits for it, and it is the last chance of what is not put yet: no limits. */
-    fs_release(ops_fs(request), file_of(info), open_flags(info));
+    if (fs_release(ops_fs(request), file_of(info), open_flags(info))) {
+        ops_attributes_changed(ops_fs(request), node);
+    }
     fuse_reply_err(request, 0);
 }

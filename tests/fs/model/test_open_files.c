@@ -197,6 +197,47 @@ static void test_release__put_fails_for_good__loss_is_noted(void **state)
     assert_int_equal(look_error(mounts->here, ROOT, "f"), ENOENT);
 }
 
+/* After a failed close stat and open agree: of what only this mount had nothing is there. */
+static void test_release__created_file_is_lost__stat_and_open_agree(void **state)
+{
+    struct mounts *mounts = *state;
+    struct file *file = create_file(mounts->here, ROOT, "f");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    struct stat attributes;
+    struct fs_opened opened;
+    double valid_s = 1;
+    write_open(file, 0, "text");
+
+    fail_after(mounts, 0, 2, STATUS_NO_SPACE);
+    assert_int_equal(fs_flush(mounts->here, file, false), ENOSPC);
+    assert_int_equal(fs_getattr(mounts->here, node, &attributes, &valid_s), 0);
+    assert_true(valid_s <= 0); /* it is still open, and may be saved yet */
+    assert_true(fs_release(mounts->here, file, 0));
+
+    assert_int_equal(fs_getattr(mounts->here, node, &attributes, &valid_s), ESTALE);
+    assert_int_equal(fs_open(mounts->here, node, 0, &opened), ESTALE);
+    assert_int_equal(look_error(mounts->here, ROOT, "f"), ENOENT);
+}
+
+static void test_release__overwriting_is_lost__stat_shows_the_old_size(void **state)
+{
+    struct mounts *mounts = *state;
+    struct stat attributes;
+    double valid_s;
+    write_file(mounts->here, ROOT, "f", "old");
+    uint64_t node = look(mounts->here, ROOT, "f");
+    struct file *file = open_file(mounts->here, ROOT, "f", true);
+    write_open(file, 0, "something longer");
+
+    fail_after(mounts, 0, 2, STATUS_NO_SPACE);
+    assert_int_equal(fs_flush(mounts->here, file, false), ENOSPC);
+    assert_true(fs_release(mounts->here, file, 0));
+
+    assert_int_equal(fs_getattr(mounts->here, node, &attributes, &valid_s), 0);
+    assert_int_equal(attributes.st_size, 3);
+    assert_reads(mounts->here, ROOT, "f", "old");
+}
+
 static void test_release__lost_changes__next_fsync_says_so_once(void **state)
 {
     struct mounts *mounts = *state;
@@ -576,6 +617,8 @@ int main(void)
         TEST(test_write__across_the_limit__what_fits_is_written),
         TEST(test_flush__fails_then_succeeds__nothing_is_lost),
         TEST(test_release__put_fails_for_good__loss_is_noted),
+        TEST(test_release__created_file_is_lost__stat_and_open_agree),
+        TEST(test_release__overwriting_is_lost__stat_shows_the_old_size),
         TEST(test_release__lost_changes__next_fsync_says_so_once),
         TEST(test_flush__failed_put_did_appear__retry_is_no_conflict),
         TEST(test_flush__failed_put_did_appear_and_more_written__no_conflict),
