@@ -114,6 +114,8 @@ struct ring *ctl_find_ring(const struct ctl *ctl);
 /* The id of the member that `text` names, by its address or as 16 hex digits; of hex digits
  * also that of a node that is no member. 0: it names none. */
 node_id ctl_find_node(const struct ring *ring, const char *text);
+/* The same, also when the nodes that answer are on their way into one: waits for that. */
+struct ring *ctl_await_ring(const struct ctl *ctl, uint32_t patience_s);
 /* Milliseconds that one member is given to answer in. */
 uint32_t ctl_member_timeout(const struct ctl *ctl);
 /* Calls `ask` once for each index below `count`, on several threads at a time. */

@@ -9,12 +9,14 @@
 #include <string.h>
 
 #include "node/client/admin.h"
+#include "node/client/socket.h"
 #include "node/ctl.h"
 
 enum {
     ASKERS_MAX = 16, /* members asked at one time */
     /* A member that is down must not hold the others up; a healthy one answers in less. */
     MEMBER_TIMEOUT_MS = 2000,
+    AWAIT_RING_MS = 200,
 };
 
 /* What is left to be asked. */
@@ -40,19 +42,44 @@ static bool next_address(const char **list, char ret_address[ADDRESS_SIZE + 1])
     return true;
 }
 
-struct ring *ctl_find_ring(const struct ctl *ctl)
+/* NULL, and why, with `ret_is_on_its_way` if a node answers that has no ring yet. */
+static struct ring *try_ring(const struct ctl *ctl, bool *ret_is_on_its_way,
+                             struct error *error)
 {
-    struct error error = {.text = "no address of a node"};
     const char *list = ctl->cluster;
     char address[ADDRESS_SIZE + 1];
     struct ring *ring = NULL;
+    *error = (struct error){.text = "no address of a node"};
+    *ret_is_on_its_way = false;
     while (next_address(&list, address)) {
-        if (admin_ring(address, ctl->timeout_ms, &ring, &error) == STATUS_OK) {
+        enum status status = admin_ring(address, ctl->timeout_ms, &ring, error);
+        if (status == STATUS_OK) {
             return ring;
         }
+        *ret_is_on_its_way |= status == STATUS_NOT_READY;
     }
-    ctl_complain(ctl, NULL, error.text);
     return NULL;
+}
+
+struct ring *ctl_find_ring(const struct ctl *ctl)
+{
+    return ctl_await_ring(ctl, 0);
+}
+
+struct ring *ctl_await_ring(const struct ctl *ctl, uint32_t patience_s)
+{
+    uint64_t deadline_ns = socket_now_ns() + patience_s * (1000 * NS_PER_MS);
+    struct error error;
+    bool is_on_its_way = false;
+    struct ring *ring = try_ring(ctl, &is_on_its_way, &error);
+    while (!ring && is_on_its_way && socket_now_ns() < deadline_ns) {
+        socket_pause_until(socket_now_ns() + AWAIT_RING_MS * NS_PER_MS);
+        ring = try_ring(ctl, &is_on_its_way, &error);
+    }
+    if (!ring) {
+        ctl_complain(ctl, NULL, error.text);
+    }
+    return ring;
 }
 
 node_id ctl_find_node(const struct ring *ring, const char *text)

@@ -23,9 +23,10 @@ enum {
  * command is surely compared by a pass that began after it.
  */
 struct patient {
-    bool has_answered; /* ever */
-    bool is_asked;     /* the last question was to start */
-    bool is_lost;      /* it is not asked any more: see error */
+    bool has_answered;    /* ever */
+    uint64_t keys_before; /* repaired before the command; what it counts begins at its start */
+    bool is_asked;        /* the last question was to start */
+    bool is_lost;         /* it is not asked any more: see error */
     bool is_done;
     uint64_t pass_wanted; /* done once so many are finished */
     uint64_t heard_ns;    /* when it answered last */
@@ -37,6 +38,7 @@ struct repair_survey {
     const struct ring *ring;
     struct pool *pool;
     uint32_t timeout_ms;
+    bool waits;     /* --wait: also for members that are on their way in */
     unsigned round; /* 0: before the start, to know which pass to wait for; 1: the start */
     struct patient *patients; /* one for each member */
 };
@@ -44,16 +46,20 @@ struct repair_survey {
 static void note_reply(struct patient *patient, const struct message_repair_reply *told,
                        unsigned round)
 {
-    if (round == 0) {
+    if (round == 0 || !patient->has_answered) {
         /* A pass that runs may have gone past what was stored a moment ago. */
         patient->pass_wanted = told->passes + (told->is_running ? 2 : 1);
+        patient->keys_before = told->keys_repaired;
     } else if (told->passes < patient->told.passes) { /* it was restarted, and counts anew */
         patient->pass_wanted = told->passes + 1;
+        patient->keys_before = 0;
     }
     patient->told = *told;
     patient->has_answered = true;
     patient->heard_ns = socket_now_ns();
-    patient->is_done = told->passes >= patient->pass_wanted && !told->is_running;
+    /* What was damaged, or came back empty, is repaired by further passes. */
+    patient->is_done =
+        told->passes >= patient->pass_wanted && !told->is_running && told->is_complete;
 }
 
 /* Asks a member how far it is, or to start; and once more if it has forgotten. The answer to a
@@ -67,17 +73,26 @@ static void ask_repair(void *argument, unsigned index)
     if (patient->is_done || patient->is_lost) {
         return;
     }
-    bool has_forgotten = survey->round > 1 && !patient->is_asked && !patient->told.is_running;
+    bool has_forgotten = survey->round > 1 && !patient->is_asked && !patient->told.is_running &&
+                         patient->told.passes <= patient->pass_wanted;
     patient->is_asked = survey->round == 1 || has_forgotten;
     enum status status = admin_repair(survey->pool, survey->ring->members[index].address,
                                       survey->timeout_ms, patient->is_asked, &told, &error);
     patient->error = error;
     if (status == STATUS_OK) {
         note_reply(patient, &told, survey->round);
+    } else if (survey->waits && status != STATUS_UNREACHABLE && status != STATUS_TIMEOUT) {
+        patient->heard_ns = socket_now_ns(); /* it is there, though no member of a ring yet */
     } else if (survey->round == 0 ||
                socket_now_ns() - patient->heard_ns > LOST_AFTER_MS * NS_PER_MS) {
         patient->is_lost = true;
     }
+}
+
+static uint64_t keys_of(const struct patient *patient)
+{
+    uint64_t keys = patient->told.keys_repaired;
+    return keys > patient->keys_before ? keys - patient->keys_before : 0;
 }
 
 static void ask_all(struct repair_survey *survey)
@@ -116,7 +131,7 @@ static struct repair_total total_of(const struct repair_survey *survey)
         total.refilling += patient->has_answered && !patient->told.is_complete;
         total.pairs += patient->told.pairs_total;
         total.pairs_failed += patient->told.pairs_failed;
-        total.keys_repaired += patient->told.keys_repaired;
+        total.keys_repaired += keys_of(patient);
     }
     return total;
 }
@@ -209,7 +224,7 @@ static void print_member_json(struct json *json, const struct member *member,
         json_unsigned(json, "pairs_done", patient->told.pairs_done);
         json_unsigned(json, "pairs_total", patient->told.pairs_total);
         json_unsigned(json, "pairs_failed", patient->told.pairs_failed);
-        json_unsigned(json, "keys_repaired", patient->told.keys_repaired);
+        json_unsigned(json, "keys_repaired", keys_of(patient));
     }
     if (patient->error.code != STATUS_OK) {
         json_string(json, "error", patient->error.text);
@@ -298,13 +313,14 @@ static int run_repair(const struct ctl *ctl, struct repair_survey *survey)
 
 int ctl_repair(struct ctl *ctl)
 {
-    struct ring *ring = ctl_find_ring(ctl);
+    struct ring *ring = ctl->wait ? ctl_await_ring(ctl, ctl->patience_s) : ctl_find_ring(ctl);
     if (!ring) {
         return CTL_FAILURE;
     }
     struct repair_survey survey = {
         .ring = ring,
         .timeout_ms = ctl_member_timeout(ctl),
+        .waits = ctl->wait,
         .patients = calloc(ring->member_count, sizeof *survey.patients),
     };
     int code;

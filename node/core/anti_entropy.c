@@ -123,7 +123,6 @@ static void pass_begin(struct core *core)
     if (!repair->is_resuming) {
         repair->first_partition = (uint16_t)(core_random(core) % core->ring->partition_count);
         repair->is_wanted = false;
-        repair->keys_repaired = 0;
     }
     repair->is_running = true;
     repair->is_resuming = false;

@@ -81,7 +81,7 @@ static void on_repair(struct core *core, struct event *event)
         .pairs_done = repair->pairs_done,
         .pairs_total = repair->pairs_total,
         .pairs_failed = repair->pairs_failed,
-        .keys_repaired = repair->keys_repaired,
+        .keys_repaired = core->stats.keys_repaired + core->stats.copies_healed,
     };
 }
 

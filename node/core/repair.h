@@ -70,7 +70,7 @@ struct repair {
     uint16_t pair_slot[PAIRS_MAX]; /* their requests, NO_SLOT between them */
     uint16_t keys_in_flight;
     uint32_t keys_left;
-    uint64_t passes, pairs_done, pairs_total, pairs_failed, keys_repaired;
+    uint64_t passes, pairs_done, pairs_total, pairs_failed;
     uint8_t vouched[PARTITIONS_MAX / 8]; /* compared, in this pass, with a complete primary */
     bool is_completing;                  /* that the copies are complete is being saved */
 

@@ -455,7 +455,6 @@ void pair_on_key(struct core *core, struct request *request, enum status status)
     pair->keys--;
     core->repair.keys_in_flight--;
     if (status == STATUS_OK) {
-        core->repair.keys_repaired++;
         core->stats.keys_repaired++;
     } else {
         pair->has_failed = true;

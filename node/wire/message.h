@@ -260,8 +260,9 @@ struct message_repair_reply {
     uint64_t passes;     /* finished since the node's start */
     uint64_t pairs_done; /* of the pass that runs, or of the last one */
     uint64_t pairs_total;
-    uint64_t pairs_failed;  /* ... that could not be compared: the other was away */
-    uint64_t keys_repaired; /* ... objects and rows that differed */
+    uint64_t pairs_failed; /* ... that could not be compared: the other was away */
+    uint64_t
+        keys_repaired; /* objects and rows that differed or were damaged, since the start */
 };
 
 /* One counter or gauge of a node, for `dynamoctl status`. */

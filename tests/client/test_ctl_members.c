@@ -321,8 +321,8 @@ static void test_repair_wait__a_pass_runs_already__waits_for_the_next_one(void *
     const struct message_repair_reply replies[] = {
         {.is_running = true, .is_complete = true, .passes = 4, .keys_repaired = 100},
         {.is_running = true, .is_complete = true, .passes = 4, .keys_repaired = 100},
-        {.is_running = true, .is_complete = true, .passes = 5},
-        {.is_complete = true, .passes = 6, .keys_repaired = 1}};
+        {.is_running = true, .is_complete = true, .passes = 5, .keys_repaired = 100},
+        {.is_complete = true, .passes = 6, .keys_repaired = 101}};
     repairs_at_once(cluster->nodes[0], 0);
     repairs_at_once(cluster->nodes[1], 0);
     fake_node_set_repair(cluster->nodes[2], replies, 4);
@@ -387,7 +387,21 @@ static void test_repair_wait__pairs_fail__is_a_failure(void **state)
     ASSERT_LINE(cluster, address(cluster, 2), ": 5 of 16 pairs failed");
 }
 
-static void test_repair_wait__a_member_refills__is_a_failure(void **state)
+static void test_repair_wait__a_member_refills__is_waited_for(void **state)
+{
+    struct cluster *cluster = *state;
+    const struct message_repair_reply replies[] = {
+        {.passes = 0}, {.passes = 1}, {.is_complete = true, .passes = 2, .keys_repaired = 5}};
+    repairs_at_once(cluster->nodes[0], 0);
+    repairs_at_once(cluster->nodes[1], 0);
+    fake_node_set_repair(cluster->nodes[2], replies, 3);
+
+    assert_int_equal(run(cluster, "repair --wait"), 0);
+
+    assert_holds(cluster, "3 of 3 members through: 9 keys repaired, ");
+}
+
+static void test_repair_wait__a_member_refills_for_ever__is_a_failure(void **state)
 {
     struct cluster *cluster = *state;
     const struct message_repair_reply replies[] = {{.passes = 0}, {.passes = 1}};
@@ -395,7 +409,7 @@ static void test_repair_wait__a_member_refills__is_a_failure(void **state)
     repairs_at_once(cluster->nodes[1], 0);
     fake_node_set_repair(cluster->nodes[2], replies, 2);
 
-    assert_int_equal(run(cluster, "repair --wait"), 1);
+    assert_int_equal(run(cluster, "repair --wait --timeout 1"), 1);
 
     ASSERT_LINE(cluster, address(cluster, 2), ": refilling");
 }
@@ -507,7 +521,8 @@ int main(int argc, char **argv)
         TEST(test_repair_wait__a_start_is_answered_idle__is_not_told_twice),
         TEST(test_repair_wait__a_member_restarts__is_told_to_start_again),
         TEST(test_repair_wait__pairs_fail__is_a_failure),
-        TEST(test_repair_wait__a_member_refills__is_a_failure),
+        TEST(test_repair_wait__a_member_refills__is_waited_for),
+        TEST(test_repair_wait__a_member_refills_for_ever__is_a_failure),
         TEST(test_repair_wait__a_member_is_away__the_others_are_waited_for),
         TEST(test_repair_wait__a_member_never_ends__the_deadline_does),
         TEST(test_repair_wait__on_a_terminal__draws_a_bar),
