@@ -137,6 +137,11 @@ bool object_is_live(const struct object *object)
     return object != NULL && object->version_count > 0;
 }
 
+bool object_is_nothing(const struct object *object)
+{
+    return object == NULL || object->clock.count == 0;
+}
+
 const struct version *object_newest(const struct object *object)
 {
     return object_is_live(object) ? &object->versions[object->version_count - 1] : NULL;
@@ -161,8 +166,7 @@ bool object_equal(const struct object *a, const struct object *b)
         return true;
     }
     if (a == NULL || b == NULL) {
-        const struct object *other = a == NULL ? b : a;
-        return other->clock.count == 0 && other->version_count == 0;
+        return object_is_nothing(a) && object_is_nothing(b);
     }
     return clock_equal(&a->clock, &b->clock) && same_dots(a, b) &&
            a->deleted_us == b->deleted_us;

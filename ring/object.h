@@ -90,6 +90,10 @@ MUST_CHECK enum status object_new(const struct clock *clock, const struct versio
 void object_set_deleted(struct object *object, uint64_t deleted_us);
 
 bool object_is_live(const struct object *object); /* false for NULL and tombstones */
+/* True for NULL and for what a delete of nothing leaves: an empty clock. It is the same as no
+ * object, and is never stored: replicas that hold it and replicas that do not could not agree.
+ */
+bool object_is_nothing(const struct object *object);
 /* The newest version (greatest dot), or NULL. Inside the object. */
 const struct version *object_newest(const struct object *object);
 /* Same clock, same dots and same time of delete, which is all that replicas compare. NULL

@@ -292,6 +292,11 @@ void put_on_stored(struct core *core, struct request *request, struct store_resu
         return;
     }
     request->put.object = object_ref(result->object);
+    if (object_is_nothing(result->object)) {
+        /* A delete of what was never there, or was not told of: it is done. */
+        put_end(core, request, STATUS_OK);
+        return;
+    }
     bool left_intent = !request->put.has_intent && !request->put.is_fallback;
     if (left_intent && request->put.w_row > 0) {
         request->put.has_intent = true;

@@ -106,7 +106,7 @@ enum status apply_hint(struct store_state *state, const struct store_request *re
     struct object *object = request->object;
 
     enum status status = object != NULL ? object_is_acceptable(object) : STATUS_OK;
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK || (object != NULL && object_is_nothing(object))) {
         return status;
     }
     status = hint_set_load(&set, state, request, object != NULL ? HINT_OBJECT : HINT_MARKER);

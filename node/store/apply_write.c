@@ -359,6 +359,10 @@ static enum status coordinate_hints(struct plan *plan, const struct store_reques
     if (status == STATUS_OK) {
         status = plan_update(plan, current, request->put);
     }
+    if (status == STATUS_OK && object_is_nothing(plan->object)) {
+        ret_result->object = object_ref(plan->object);
+        goto out;
+    }
     if (status == STATUS_OK && request->with_row && !key_is_root(plan->key)) {
         status = plan_row(plan, plan->object);
     }
@@ -377,6 +381,7 @@ static enum status coordinate_hints(struct plan *plan, const struct store_reques
         object_unref(ret_result->object);
         ret_result->object = object_ref(plan->object);
     }
+out:
     object_unref(current);
     hint_set_release(&set);
     return status;
@@ -439,6 +444,12 @@ enum status apply_coordinate(struct store_state *state, struct batch *batch,
         plan.has_object = true;
         status = plan_own_update(&plan, request);
     }
+    if (status == STATUS_OK && object_is_nothing(plan.object)) {
+        /* A delete of what this copy never heard of: there is nothing to write or to push. */
+        ret_result->object = object_ref(plan.object);
+        plan_release(&plan);
+        return STATUS_OK;
+    }
     if (status == STATUS_OK && request->with_row && !is_root) {
         status = plan_row(&plan, plan.object);
     }
@@ -491,6 +502,9 @@ static struct object *without_bad_contents(const struct object *object)
     if (versions != NULL && object_new(&object->clock, versions, object->version_count,
                                        object->own, &sound) != STATUS_OK) {
         sound = NULL;
+    }
+    if (sound != NULL) {
+        object_set_deleted(sound, object->deleted_us);
     }
     free(versions);
     return sound;
@@ -547,6 +561,10 @@ enum status apply_merge(struct store_state *state, struct batch *batch,
     enum status status = STATUS_OK;
 
     assert(request->object != NULL && request->parts != 0);
+    if (object_is_nothing(request->object)) {
+        ret_result->object = object_ref(request->object);
+        return STATUS_OK;
+    }
     if ((request->parts & REPLICA_OBJECT) != 0) {
         status = plan_merge(&plan, request);
     }

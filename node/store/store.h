@@ -7,6 +7,9 @@
  * see node/store/layout.h. Never:    bytes that fail a checksum are never "not found":
  * STATUS_CORRUPT.
  *
+ * An object that is nothing (object_is_nothing) is never written: such a request is done
+ * without a trace.
+ *
  * Every row that becomes live under a directory whose object is missing or deleted on this
  * copy, and every directory object that becomes deleted, leaves a durable *revival intent* for
  * the directory in the same batch (design.md section 4: a live row revives its directory).

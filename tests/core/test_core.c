@@ -22,6 +22,7 @@
 #include <cmocka.h>
 
 #include "tests/core/ask.h"
+#include "tests/core/copies.h"
 
 static struct world *cluster_of(int nodes, bool chain)
 {
@@ -379,6 +380,46 @@ static void test_delete__seen_version__is_gone_from_the_listing(void **state)
     world_free(world);
 }
 
+static void assert_holds_nothing(struct world *world, int node)
+{
+    static const enum store_operation looks[] = {STORE_HOLDS_DATA, STORE_HINT_OWNERS};
+    for (size_t i = 0; i < 2; i++) {
+        struct store_request request = {.operation = looks[i]};
+        struct store_result result = {0};
+        store_apply(world_store(world, node), &request, 1, &result);
+        assert_int_equal(result.status, STATUS_OK);
+        assert_false(result.holds_data);
+        assert_int_equal(result.hint_owner_count, 0);
+        store_result_release(&result);
+    }
+}
+
+static void test_delete__of_what_was_never_there__leaves_nothing(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(5, false);
+    int nodes[WORLD_NODES_MAX];
+    int primaries = nodes_of_key(world, "none", nodes);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(ask_put(world, i, "none", NULL, NULL, NULL), STATUS_OK);
+    }
+    world_run(world, 10000000);
+    for (int i = 0; i < 5; i++) {
+        assert_holds_nothing(world, i);
+    }
+
+    /* No primary can be reached: the delete is a fallback's. */
+    for (int i = 0; i < primaries; i++) {
+        world_kill(world, nodes[i]);
+    }
+    world_run(world, 10000000);
+    assert_int_equal(ask_put(world, nodes[primaries], "none", NULL, NULL, NULL), STATUS_OK);
+    for (int i = primaries; i < 5; i++) {
+        assert_holds_nothing(world, nodes[i]);
+    }
+    world_free(world);
+}
+
 static void test_delete__against_a_write__the_write_stays(void **state)
 {
     (void)state;
@@ -539,6 +580,7 @@ int main(void)
         cmocka_unit_test(test_get__directory__tells_the_latest_change_that_any_answer_knows),
         cmocka_unit_test(test_forward__node_outside_the_list__hands_on),
         cmocka_unit_test(test_delete__seen_version__is_gone_from_the_listing),
+        cmocka_unit_test(test_delete__of_what_was_never_there__leaves_nothing),
         cmocka_unit_test(test_delete__against_a_write__the_write_stays),
         cmocka_unit_test(test_revive__deep_key__makes_its_directories),
         cmocka_unit_test(test_revive__directory_deleted_over_a_new_file__comes_back),

@@ -125,6 +125,31 @@ static void test_apply_coordinate__delete__leaves_a_tombstone_and_its_row(void *
     store_result_release(&put);
 }
 
+/* An object with an empty clock is no object: a copy that has it and one that has not would
+ * never agree. */
+static void test_apply__object_that_is_nothing__is_done_without_a_trace(void **state)
+{
+    struct fixture *fixture = *state;
+    struct object *nothing = NULL;
+    assert_int_equal(object_new(NULL, NULL, 0, (struct actor){0}, &nothing), STATUS_OK);
+    struct store_request merge =
+        merge_request("f", object_ref(nothing), REPLICA_OBJECT | REPLICA_ROW);
+    merge.with_intent = true;
+    spy_engine_reset(&fixture->spy);
+
+    struct store_result result = apply(fixture, put_request("f", NULL, NULL));
+    assert_int_equal(result.status, STATUS_OK);
+    assert_int_equal(result.intent_stamp, 0);
+    assert_true(object_is_nothing(result.object));
+    store_result_release(&result);
+    apply_expect(fixture, merge, STATUS_OK);
+
+    assert_int_equal(atomic_load(&fixture->spy.batches), 0);
+    assert_null(stored_object(fixture, "f"));
+    assert_null(stored_row(fixture, "/", "f"));
+    object_unref(nothing);
+}
+
 static void test_apply_coordinate__update_none__changes_nothing_but_pushes_the_row(void **state)
 {
     struct fixture *fixture = *state;
@@ -582,6 +607,7 @@ int main(void)
         ON_BOTH_ENGINES(test_apply_coordinate__root__has_neither_row_nor_intent),
         ON_BOTH_ENGINES(test_apply_coordinate__put_without_context__is_a_sibling),
         ON_BOTH_ENGINES(test_apply_coordinate__delete__leaves_a_tombstone_and_its_row),
+        ON_BOTH_ENGINES(test_apply__object_that_is_nothing__is_done_without_a_trace),
         ON_BOTH_ENGINES(test_apply_coordinate__update_none__changes_nothing_but_pushes_the_row),
         ON_BOTH_ENGINES(test_apply_coordinate__update_none_without_copy__is_not_found),
         ON_BOTH_ENGINES(test_apply__sync_of_an_unchanged_copy__writes_it_synced),

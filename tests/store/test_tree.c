@@ -385,9 +385,11 @@ static void test_reap__live_or_another_tombstone__is_refused(void **state)
 static void test_reap__row_still_to_be_pushed__is_refused(void **state)
 {
     struct fixture *fixture = *state;
-    struct store_result result = apply(fixture, put_request("a", NULL, NULL));
+    struct store_result put = apply(fixture, put_request("a", NULL, "x"));
+    struct store_result result = apply(fixture, put_request("a", put.object, NULL));
 
     assert_int_equal(result.status, STATUS_OK);
+    store_result_release(&put);
     apply_expect(fixture, reap_request("a", MERKLE_OBJECT, result.object, true),
                  STATUS_REFUSED);
     apply_expect(fixture, clear_request(INTENT_ROW, "a", result.intent_stamp), STATUS_OK);
