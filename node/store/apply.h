@@ -49,9 +49,11 @@ struct store_state {
 };
 
 enum {
-    /* A lease reaches this far ahead; a restart after a crash may begin this much ahead of the
-       clock. */
-    COUNTER_LEASE_US = 10000000,
+    /* A lease reaches this far ahead of the clock: after a crash counters may begin so much
+       ahead of it, until it has caught up. */
+    COUNTER_LEASE_US = 2000000,
+    /* ... and this far ahead of a counter that is ahead of the clock already. */
+    COUNTER_STEP_US = 10000,
     /* The store's own format, and that of the records in it. */
     STORE_FORMAT = 2,
 };

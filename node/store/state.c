@@ -2,8 +2,10 @@
  * state.c - the node's settings: identity, ring, clean mark, and the source of counters.
  *
  * Counters are leased: the mark on the disk is ahead of every counter that was issued, so after
- * a crash they go on above it. A stop without the clean mark may have lost writes, so own pairs
- * opened before it are not extended (design.md section 3, rule 2).
+ * a crash they go on above it. The lease follows the clock and is never put on top of one that
+ * was not used up: however often the node crashes, its readings stay near the clock. A stop
+ * without the clean mark may have lost writes, so own pairs opened before it are not extended
+ * (design.md section 3, rule 2).
  */
 #include <assert.h>
 #include <stdio.h>
@@ -244,7 +246,9 @@ out:
 static enum status mark_open(struct store_state *state, uint64_t wall_us, bool is_salvaging)
 {
     uint64_t issued = atomic_load(&state->issued);
-    uint64_t lease = (issued > wall_us ? issued : wall_us) + COUNTER_LEASE_US;
+    uint64_t by_clock = wall_us + COUNTER_LEASE_US;
+    /* What a crash left unused is not added to: that is taken with the first counter. */
+    uint64_t lease = issued > by_clock ? issued : by_clock;
     struct settings settings = {0};
 
     settings_add(&settings, SETTING_FORMAT, STORE_FORMAT);
@@ -524,12 +528,24 @@ enum status store_state_close(struct store_state *state)
     return status;
 }
 
-/* Greater than `counter` and the wall clock by a whole lease. */
+/*
+ * Up to where a lease should reach when `counter` is issued, `share` being 1, and up to where
+ * it must not have shrunk, `share` being 2. A counter that is ahead of the clock takes a small
+ * step more, no whole lease.
+ */
+static uint64_t lease_wanted(uint64_t counter, uint64_t wall_us, unsigned share)
+{
+    uint64_t by_clock = wall_us + COUNTER_LEASE_US / share;
+    uint64_t by_need = counter + COUNTER_STEP_US / share;
+
+    return by_clock > by_need ? by_clock : by_need;
+}
+
 static enum status renew_lease(struct store_state *state, uint64_t counter, uint64_t wall_us)
 {
     struct settings settings = {0};
     enum status status = STATUS_OK;
-    uint64_t lease = (counter > wall_us ? counter : wall_us) + COUNTER_LEASE_US;
+    uint64_t lease = lease_wanted(counter, wall_us, 1);
 
     pthread_mutex_lock(&state->leasing);
     if (lease > atomic_load(&state->leased)) {
@@ -557,7 +573,7 @@ enum status store_state_counter(struct store_state *state, uint64_t floor, uint6
     } while (!atomic_compare_exchange_weak(&state->issued, &issued, counter));
 
     uint64_t leased = atomic_load(&state->leased);
-    if (counter + COUNTER_LEASE_US / 2 > leased) {
+    if (lease_wanted(counter, wall_us, 2) > leased) {
         enum status status = renew_lease(state, counter, wall_us);
         if (status != STATUS_OK && counter > leased) {
             return status;
@@ -573,7 +589,7 @@ bool store_state_has_lease(const struct store_state *state, uint64_t wall_us)
     uint64_t next = issued > wall_us ? issued : wall_us;
 
     /* What a context's floor may add is at most a minute; it is rare enough to wait for. */
-    return next + 1 + COUNTER_LEASE_US / 2 <= atomic_load(&state->leased);
+    return lease_wanted(next + 1, wall_us, 2) <= atomic_load(&state->leased);
 }
 
 enum status store_state_save_ring(struct store_state *state, const struct ring *ring,

@@ -167,10 +167,10 @@ static void test_state__lease__is_on_disk_and_synced_before_it_is_used(void **st
         assert_true(counter <= lease);
         buffer_release(&value);
     }
-    /* 40 s in leases of 10 s that are renewed at their half. */
+    /* 40 s in leases of 2 s, renewed when less than half of one is left. */
     assert_int_equal(atomic_load(&fixture->spy.batches),
                      atomic_load(&fixture->spy.synced_batches));
-    assert_in_range(atomic_load(&fixture->spy.batches), 6, 10);
+    assert_in_range(atomic_load(&fixture->spy.batches), 18, 22);
     buffer_release(&key);
 }
 
@@ -180,7 +180,7 @@ static void test_state__lease_cannot_be_renewed__counters_end_at_the_mark(void *
     uint64_t counter = 0;
 
     atomic_store(&fixture->spy.write_failure, STATUS_NO_SPACE);
-    fixture->wall_us += COUNTER_LEASE_US - 1000000;
+    fixture->wall_us += COUNTER_LEASE_US - 500000;
     assert_int_equal(store_state_counter(&fixture->state, 0, fixture->wall_us, &counter),
                      STATUS_OK);
     assert_false(store_state_has_lease(&fixture->state, fixture->wall_us));
@@ -191,6 +191,46 @@ static void test_state__lease_cannot_be_renewed__counters_end_at_the_mark(void *
     assert_int_equal(store_state_counter(&fixture->state, 0, fixture->wall_us, &counter),
                      STATUS_OK);
     assert_true(store_state_has_lease(&fixture->state, fixture->wall_us));
+}
+
+/* Forty crashes within a second, with writes in between: the readings stay near the clock. */
+static void test_state__many_crashes__counters_stay_near_the_clock(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t last = 0;
+
+    for (int crash = 0; crash < 40; crash++) {
+        fixture->wall_us += 25000;
+        fixture_restart(fixture, false);
+        for (int i = 0; i < 5; i++) {
+            uint64_t counter = next_counter(fixture);
+            assert_true(counter > last);
+            assert_true(counter <= fixture->wall_us + 2 * COUNTER_LEASE_US);
+            last = counter;
+        }
+    }
+    fixture->wall_us += 2 * COUNTER_LEASE_US;
+    assert_int_equal(next_counter(fixture), fixture->wall_us);
+}
+
+/* Ahead of a clock that was set back, a lease costs a sync for thousands of counters. */
+static void test_state__clock_set_back__counters_go_on_in_small_leases(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t last = next_counter(fixture);
+
+    fixture->wall_us -= UINT64_C(3600000000);
+    for (int crash = 0; crash < 10; crash++) {
+        fixture_restart(fixture, false);
+        uint64_t first = next_counter(fixture);
+        assert_true(first > last && first < last + 2 * COUNTER_LEASE_US);
+        spy_engine_reset(&fixture->spy);
+        for (int i = 0; i < 5 * COUNTER_STEP_US; i++) {
+            last = next_counter(fixture);
+        }
+        assert_int_equal(last, first + 5 * COUNTER_STEP_US);
+        assert_in_range(atomic_load(&fixture->spy.synced_batches), 5, 11);
+    }
 }
 
 static void test_state__counter_floor__is_exceeded(void **state)
@@ -364,6 +404,8 @@ int main(void)
         ON_BOTH_ENGINES(test_state__clean_restart__does_not_run_ahead_of_the_clock),
         ON_BOTH_ENGINES(test_state__lease__is_on_disk_and_synced_before_it_is_used),
         ON_BOTH_ENGINES(test_state__lease_cannot_be_renewed__counters_end_at_the_mark),
+        ON_BOTH_ENGINES(test_state__many_crashes__counters_stay_near_the_clock),
+        ON_BOTH_ENGINES(test_state__clock_set_back__counters_go_on_in_small_leases),
         ON_BOTH_ENGINES(test_state__counter_floor__is_exceeded),
         ON_BOTH_ENGINES(test_state__unclean_stop__own_pair_is_not_extended),
         ON_BOTH_ENGINES(test_state__clean_stop__own_pair_is_extended),
