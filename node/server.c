@@ -249,6 +249,7 @@ static enum status open_core(struct server *server, const struct server_options 
     const struct store_identity *identity = &server->data.identity;
     struct core_config config = {
         .node = identity->node,
+        .incarnation = identity->incarnation,
         .ring = identity->has_ring ? &identity->ring : NULL,
         .is_source = options->is_source,
         .is_incomplete = identity->has_ring && !identity->is_complete,

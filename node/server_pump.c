@@ -271,6 +271,9 @@ static void carry_out_note(struct server *server, const struct action *action)
     case NOTE_SALVAGED:
         log_write(log, LOG_LEVEL_WARNING, "salvaged", "done", text, NULL);
         break;
+    case NOTE_OLD_COPY:
+        log_write(log, LOG_LEVEL_ERROR, "old_copy", "reason", text, NULL);
+        break;
     case NOTE_REFILLED:
         log_write(log, LOG_LEVEL_INFO, "refilled", "by", text, NULL);
         break;

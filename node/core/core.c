@@ -48,6 +48,7 @@ struct core *core_new(const struct core_config *config)
     core->node = config->node;
     memcpy(core->address, config->address, ADDRESS_SIZE);
     core->partition_count = config->partition_count;
+    core->vouch.incarnation = config->incarnation;
     core->replica_count = config->replica_count;
     core->random = config->random_seed | 1;
     core->disk_total = config->disk_total;
@@ -159,6 +160,15 @@ static void reply_ring(struct core *core, struct event *event)
     }
 }
 
+static void reply_about_itself(struct core *core, struct event *event)
+{
+    if (event->message->type == MESSAGE_STATUS) {
+        reply_status(core, event);
+    } else {
+        reply_ring(core, event);
+    }
+}
+
 /* True if the client request may go on; else it was answered. */
 static bool may_coordinate(struct core *core, struct event *event, enum message_type reply_type)
 {
@@ -204,10 +214,8 @@ static void step_request(struct core *core, struct event *event)
         step_client_request(core, event);
         return;
     case MESSAGE_STATUS:
-        reply_status(core, event);
-        return;
     case MESSAGE_RING:
-        reply_ring(core, event);
+        reply_about_itself(core, event);
         return;
     case MESSAGE_REPLICA_GET:
     case MESSAGE_REPLICA_PUT:
@@ -222,6 +230,7 @@ static void step_request(struct core *core, struct event *event)
     case MESSAGE_TREE:
     case MESSAGE_TREE_KEYS:
     case MESSAGE_REAP:
+    case MESSAGE_VOUCH:
         repair_on_request(core, event);
         return;
     case MESSAGE_JOIN:
@@ -250,6 +259,7 @@ static void step_request(struct core *core, struct event *event)
     case MESSAGE_TREE_REPLY:
     case MESSAGE_TREE_KEYS_REPLY:
     case MESSAGE_REAP_REPLY:
+    case MESSAGE_VOUCH_REPLY:
     case MESSAGE_JOIN_REPLY:
     case MESSAGE_PREPARE_REPLY:
     case MESSAGE_RING_PUSH_REPLY:
@@ -341,6 +351,9 @@ static void step_stored(struct core *core, struct event *event)
     struct store_result *result = event->result;
     if (result->revive) {
         intents_wanted(core, INTENT_REVIVE, 0);
+    }
+    if (result->is_outdone) {
+        vouch_on_outdone(core);
     }
     uint8_t leg = 0;
     struct request *request = request_of_token(core, result->token, &leg);
@@ -501,6 +514,7 @@ static void step_tick(struct core *core)
     repair_on_tick(core);
     source_on_tick(core);
     membership_on_tick(core);
+    vouch_on_tick(core);
 }
 
 /* Every request that waits for the peer learns that it will not answer. */

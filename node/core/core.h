@@ -22,6 +22,7 @@ struct core;
 
 struct core_config {
     node_id node;
+    uint64_t incarnation;              /* of the store; 0: never started before (tests) */
     char address[ADDRESS_SIZE];        /* where others reach this node */
     uint16_t seed_count;               /* --join: nodes to start with or to join */
     const char (*seeds)[ADDRESS_SIZE]; /* borrowed during core_new */

@@ -55,6 +55,7 @@ enum note {
     NOTE_CORRUPT,      /* a stored copy fails its checksum; text: the key */
     NOTE_COPY_REFUSED, /* a copy came whose content does not match its hash; text: the key */
     NOTE_SALVAGED, /* what can be read of a damaged database was kept; text: what was done */
+    NOTE_OLD_COPY, /* the data directory is older than what this node has written; text */
     NOTE_REFILLED, /* the copies are complete again after a lost disk or a salvage */
 };
 

@@ -82,6 +82,20 @@ struct peer {
     bool forming;
     bool seeds_equal;       /* while forming: it was told the same set of nodes as we were */
     uint64_t join_after_us; /* when JOIN may be sent to it (again) */
+    node_id noted_by;       /* the member here that has taken our incarnation down; 0: none */
+    bool has_vouched;       /* ... and had seen an earlier one last */
+};
+
+/* May own pairs of earlier incarnations be extended? See vouch.c. */
+struct vouch {
+    uint64_t incarnation;
+    uint64_t nonce; /* 0: not drawn yet */
+    uint64_t due_us;
+    uint16_t next_member; /* the first to be asked */
+    bool is_settled;      /* every member has taken it down */
+    bool is_trusted;      /* every member has vouched */
+    bool is_old;          /* the data directory is an older copy of itself */
+    uint64_t note_after_us;
 };
 
 enum leg_state {
@@ -322,6 +336,7 @@ struct core {
     struct repair repair;
     struct background background;
     struct source source;
+    struct vouch vouch;
 
     uint64_t disk_total, disk_free;
     enum disk_state disk_state;
@@ -575,6 +590,16 @@ void membership_close_split(struct core *core, const struct event *event);
 /* The ring is on the disk: from now on keys are placed by it. */
 void membership_ring_in_force(struct core *core, const struct ring *ring);
 void membership_push_ring(struct core *core);
+
+/* vouch.c --------------------------------------------------------------------------------- */
+/* The members are others than before. */
+void vouch_on_ring(struct core *core);
+/* A member can be asked now. */
+void vouch_wanted(struct core *core);
+void vouch_on_tick(struct core *core);
+void vouch_on_reply(struct core *core, struct event *event);
+/* An object knows of writes by this node that this node knows nothing of. */
+void vouch_on_outdone(struct core *core);
 
 /* join.c ---------------------------------------------------------------------------------- */
 void join_on_request(struct core *core, struct event *event);

@@ -51,6 +51,9 @@ static void peer_judge(struct core *core, uint16_t index)
     peer->is_replica = peer->connected && member >= 0 &&
                        (peer->forming || peer->cluster_id == core->ring->cluster_id) &&
                        strcmp(core->ring->members[member].address, peer->address) == 0;
+    if (peer->is_replica) {
+        vouch_wanted(core);
+    }
 }
 
 void membership_map_peers(struct core *core)
@@ -73,6 +76,7 @@ void membership_map_peers(struct core *core)
     core->scans[0].due_us = core->now_us;
     core->scans[1].due_us = core->now_us;
     repair_on_ring(core);
+    vouch_on_ring(core);
     hints_wanted(core, 0);
     request_due(core, core->now_us);
 }
@@ -586,6 +590,9 @@ void membership_on_response(struct core *core, struct event *event)
             request_due(core, peer->join_after_us);
         }
         ring_take(core, event->peer, message);
+        return;
+    case MESSAGE_VOUCH_REPLY:
+        vouch_on_reply(core, event);
         return;
     case MESSAGE_RING_PUSH_REPLY:
     case MESSAGE_REPLICA_PUT_REPLY:

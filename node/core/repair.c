@@ -18,6 +18,7 @@ enum {
 struct answer {
     enum message_type reply_type;
     struct reap_question question; /* REAP */
+    uint64_t incarnation;          /* VOUCH */
 };
 
 struct request *repair_new(struct core *core, enum repair_task task, uint64_t deadline_us)
@@ -97,6 +98,9 @@ static enum status may_answer(struct core *core, const struct event *event)
     if (membership_is_other_ring(core, event)) {
         return STATUS_STALE_RING;
     }
+    if (message->type == MESSAGE_VOUCH) {
+        return ring_find(core->ring, message->vouch.node) >= 0 ? STATUS_OK : STATUS_REFUSED;
+    }
     if (message->type == MESSAGE_REAP) {
         bool is_root = key_is_root(blob_slice(message->reap.key));
         bool has_entry = !is_root || message->reap.part == MERKLE_OBJECT;
@@ -134,6 +138,13 @@ static void answer_start(struct core *core, struct request *request, struct mess
         store->part = message->tree_keys.after_part;
         store->key = blob_ref(message->tree_keys.after_key);
         store->limit = message->tree_keys.limit;
+        return;
+    case MESSAGE_VOUCH:
+        store = request_store(core, request, LEG_OF_STORE, STORE_VOUCH);
+        store->owners[0] = message->vouch.node;
+        store->incarnation = message->vouch.incarnation;
+        store->nonce = message->vouch.nonce;
+        request->repair.answer->incarnation = message->vouch.incarnation;
         return;
     default:
         assert(message->type == MESSAGE_REAP);
@@ -199,6 +210,9 @@ static void answer_on_stored(struct core *core, struct request *request,
         assert(result->hashes);
         memcpy(message->tree_reply.hash, result->hashes, sizeof message->tree_reply.hash);
         message->tree_reply.is_complete = core->is_complete;
+    } else if (status == STATUS_OK && answer->reply_type == MESSAGE_VOUCH_REPLY) {
+        message->vouch_reply.incarnation = answer->incarnation;
+        message->vouch_reply.before = result->incarnation;
     } else if (status == STATUS_OK && answer->reply_type == MESSAGE_TREE_KEYS_REPLY) {
         message->tree_keys_reply.entries = entries_of(result);
         if (message->tree_keys_reply.entries) {

@@ -34,6 +34,7 @@
     X(copies_refused)  /* copies received whose content does not match its hash */             \
     X(copies_healed)   /* own copies with such a content, fetched anew from others */          \
     X(clocks_ahead)    /* objects received with a clock over a minute ahead */                 \
+    X(old_copies)      /* signs that this data directory is an older copy of itself */         \
     X(complete)        /* 1; 0 while the node refills after a lost disk or a salvage */        \
     X(repair_passes)   /* passes of anti-entropy that were finished */                         \
     X(pairs_failed)    /* pairs of a partition and a replica that could not be compared */     \

@@ -58,6 +58,8 @@ bool store_request_is_read(const struct store_request *request)
     case STORE_SALVAGE:
     case STORE_PROJECT:
     case STORE_REAP:
+    case STORE_VOUCH:
+    case STORE_TRUST:
     case STORE_SYNC:
     case STORE_SET_COMPLETE:
         return false;
@@ -127,6 +129,8 @@ bool store_request_is_quick(const struct store_state *state,
     case STORE_SALVAGE:
     case STORE_PROJECT:
     case STORE_REAP:
+    case STORE_VOUCH:
+    case STORE_TRUST:
     case STORE_SYNC:
     case STORE_SET_COMPLETE:
         return false;
@@ -143,6 +147,8 @@ static bool needs_to_be_alone(const struct store_request *request)
     case STORE_SCRUB:
     case STORE_SALVAGE:
     case STORE_REAP:
+    case STORE_VOUCH:
+    case STORE_TRUST:
         return true;
     case STORE_COORDINATE:
         return key_is_directory(blob_slice(request->key));
@@ -370,6 +376,12 @@ static enum status apply_one(struct group *group, size_t i)
         return has_ring ? apply_project(state, batch, request, result) : STATUS_NOT_READY;
     case STORE_REAP:
         return has_ring ? apply_reap(state, batch, request) : STATUS_NOT_READY;
+    case STORE_VOUCH:
+        commit(group, i);
+        return apply_vouch(state, request, result);
+    case STORE_TRUST:
+        commit(group, i);
+        return store_state_trust(state, request->incarnation);
     case STORE_SYNC:
         commit(group, i);
         return sync_all(group, i);
@@ -401,6 +413,8 @@ static bool writes_to_batch(const struct store_request *request)
     case STORE_SAVE_RING:
     case STORE_SCRUB:
     case STORE_SALVAGE:
+    case STORE_VOUCH:
+    case STORE_TRUST:
     case STORE_SYNC:
     case STORE_SET_COMPLETE:
     case STORE_GET:

@@ -30,11 +30,19 @@ struct store_state {
     struct engine *engine;
     node_id node;
     _Atomic uint16_t partition_count; /* Q; 0 until there is a ring, then fixed for ever */
-    uint64_t trusted_since;           /* counter of the last unclean start; 0: never */
-    atomic_uint_fast64_t issued;      /* greatest counter issued */
-    atomic_uint_fast64_t leased;      /* counters up to this one may be issued */
-    atomic_bool is_marked;            /* the store is marked as in use; a write needs that */
-    pthread_mutex_t leasing;          /* one renewal at a time */
+    uint64_t incarnation; /* how many times this data directory was started; grows with each */
+    /*
+     * Own pairs that were opened at or above this counter may be extended (design.md section 3,
+     * rule 2). After each start that is the counter of the start: the directory may be an old
+     * copy. STORE_TRUST, when every member has vouched, takes it back to trusted_before: the
+     * counter of the last start that nobody vouched for, 0: none.
+     */
+    atomic_uint_fast64_t trusted_since;
+    atomic_uint_fast64_t trusted_before;
+    atomic_uint_fast64_t issued; /* greatest counter issued */
+    atomic_uint_fast64_t leased; /* counters up to this one may be issued */
+    atomic_bool is_marked;       /* the store is marked as in use; a write needs that */
+    pthread_mutex_t leasing;     /* one renewal at a time */
     /*
      * Held shared by every group that writes, alone by one that writes a directory's object or
      * drops intents, from its first read to its commit. So whether a directory is live is the
@@ -61,6 +69,7 @@ enum {
 /* What is known when a store is opened. */
 struct store_identity {
     node_id node; /* made at random on first open */
+    uint64_t incarnation;
     bool has_ring;
     struct ring ring;
     bool was_clean;   /* the last stop closed the store properly */
@@ -105,6 +114,17 @@ bool store_state_has_lease(const struct store_state *state, uint64_t wall_us);
  * complete. STATUS_REFUSED if it has another Q than the ring before. */
 MUST_CHECK enum status store_state_save_ring(struct store_state *state, const struct ring *ring,
                                              bool mark_incomplete);
+/*
+ * Called with a clock that came from another node, and the own copy's (NULL: none). True if it
+ * has a counter of this node that this node has not issued: the data directory is older than
+ * what the node has written. Own pairs that were opened so far are not extended any more, and
+ * counters go on above it. Counters over a minute ahead of the wall clock are left out: they
+ * come from a broken clock, or from nowhere.
+ */
+bool store_state_is_outdone(struct store_state *state, const struct clock *clock,
+                            const struct clock *own_clock, uint64_t wall_us);
+/* STORE_TRUST. */
+MUST_CHECK enum status store_state_trust(struct store_state *state, uint64_t incarnation);
 /* What was written to the node's database so far survives a power cut. */
 MUST_CHECK enum status store_state_sync(struct store_state *state);
 /* Notes whether the node's copies are complete, synced. */

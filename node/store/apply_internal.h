@@ -95,6 +95,11 @@ MUST_CHECK enum status apply_scrub(struct store_state *state,
 MUST_CHECK enum status apply_reap(struct store_state *state, struct batch *batch,
                                   const struct store_request *request);
 
+/* vouch.c: takes a member's incarnation down, at once. */
+MUST_CHECK enum status apply_vouch(struct store_state *state,
+                                   const struct store_request *request,
+                                   struct store_result *ret_result);
+
 /* apply_salvage.c: keeps what can be read of a damaged database, drops the rest. Nothing else
  * may use the state. The node's copies are incomplete afterwards. */
 MUST_CHECK enum status store_salvage(struct store_state *state, uint64_t *ret_dropped,

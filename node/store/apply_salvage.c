@@ -69,6 +69,16 @@ static bool intent_is_good(void *context, struct slice key, struct slice value)
            number_decode(value, &stamp);
 }
 
+/* What was known of a member may be an older value, and would vouch for a copy that is older
+ * still; nothing known is safe. */
+static bool is_no_incarnation(void *context, struct slice key, struct slice value)
+{
+    (void)context;
+    (void)key;
+    (void)value;
+    return false;
+}
+
 static enum status drop_unreadable(struct store_state *state, uint64_t *ret_dropped)
 {
     struct check check = {.partition_count = state->partition_count};
@@ -86,6 +96,10 @@ static enum status drop_unreadable(struct store_state *state, uint64_t *ret_drop
     if (status == STATUS_OK) {
         status = sweep(state->engine, INTENT_REVIVE, intent_is_good, NULL, ret_dropped);
     }
+    if (status == STATUS_OK) {
+        uint64_t forgotten = 0;
+        status = sweep(state->engine, LAYOUT_INCARNATION, is_no_incarnation, NULL, &forgotten);
+    }
     buffer_release(&check.key);
     return status == STATUS_OK && check.is_short_of_memory ? STATUS_NO_MEMORY : status;
 }
@@ -101,7 +115,8 @@ static void forget(struct store_state *state)
 enum status store_salvage(struct store_state *state, uint64_t *ret_dropped, struct error *error)
 {
     if (!planted(PLANTED_SALVAGE_TRUSTS)) {
-        state->trusted_since = atomic_load(&state->issued) + 1;
+        atomic_store(&state->trusted_before, atomic_load(&state->issued) + 1);
+        atomic_store(&state->trusted_since, atomic_load(&state->trusted_before));
     }
     forget(state);
     /* A damaged database may not take it; then the engine's own mark has to do. */

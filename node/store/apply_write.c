@@ -335,7 +335,7 @@ static enum status plan_update(struct plan *plan, struct object *current,
     struct coordinator coordinator = {
         .node = plan->state->node,
         .counter = plan->stamp,
-        .trusted_since = plan->state->trusted_since,
+        .trusted_since = atomic_load(&plan->state->trusted_since),
     };
     return object_update(current, &update, &coordinator, &plan->object);
 }
@@ -548,6 +548,20 @@ static enum status plan_merge(struct plan *plan, const struct store_request *req
     return object_has_contents(plan->object) ? STATUS_OK : STATUS_CORRUPT;
 }
 
+/* Looked at before the plan is carried out. */
+static bool is_outdone(const struct plan *plan, const struct store_request *request)
+{
+    struct object *copy = NULL;
+
+    if (plan->has_object) {
+        copy = batch_object(plan->batch, plan->object_index);
+    } else if (plan->has_row) {
+        copy = batch_object(plan->batch, plan->row_index);
+    }
+    return store_state_is_outdone(plan->state, &request->object->clock,
+                                  copy == NULL ? NULL : &copy->clock, plan->wall_us);
+}
+
 enum status apply_merge(struct store_state *state, struct batch *batch,
                         const struct store_request *request, struct store_result *ret_result)
 {
@@ -578,6 +592,7 @@ enum status apply_merge(struct store_state *state, struct batch *batch,
         status = plan_revival(&plan);
     }
     if (status == STATUS_OK) {
+        ret_result->is_outdone = is_outdone(&plan, request);
         plan_carry_out(&plan, ret_result);
     }
     plan_release(&plan);

@@ -29,6 +29,14 @@ void layout_object(struct buffer *buffer, uint16_t partition_count, struct slice
     buffer_append_slice(buffer, key);
 }
 
+void layout_incarnation(struct buffer *buffer, node_id member)
+{
+    buffer_append_byte(buffer, LAYOUT_INCARNATION);
+    for (unsigned shift = 64; shift > 0; shift -= 8) {
+        buffer_append_byte(buffer, (uint8_t)(member >> (shift - 8)));
+    }
+}
+
 void layout_rows(struct buffer *buffer, uint16_t partition_count, struct slice directory)
 {
     assert(partition_count > 0);

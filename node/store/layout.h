@@ -10,11 +10,12 @@
  *                                     all rows that this copy ever had (value: microseconds)
  *   i KEY                             a row intent (value: stamp)
  *   v KEY                             a revival intent (value: stamp)
+ *   l NODE                            the incarnation of a member that was seen last
  *   t PARTITION LEAF                  a leaf of the partition's Merkle tree that is not 0
  *
  * PARTITION is two bytes, big-endian, so that a partition is one range of objects and one of
  * rows. Names hold no NUL, so the bytewise order of rows is the order of names. Values of o and
- * r are records (node/wire/record.h), stamps and numbers are eight bytes, big-endian; the
+ * r are records (node/wire/record.h), that of l is three numbers (vouch.c), stamps and numbers are eight bytes, big-endian; the
  * comparator is LevelDB's own.
  *
  * A database of its own holds the hints:
@@ -34,7 +35,7 @@
 #include "ring/merkle.h"
 #include "ring/ring.h"
 
-enum { LEAF_KEY_SIZE = 5, DAMAGE_TEXT_SIZE = 256 };
+enum { LEAF_KEY_SIZE = 5, DAMAGE_TEXT_SIZE = 256, LAYOUT_INCARNATION = 'l' };
 
 /* What the key of an object or a row says. */
 struct layout_entry {
@@ -55,6 +56,7 @@ bool layout_parse_row(struct slice row_key, size_t prefix_size, struct slice *re
 void layout_names(struct buffer *buffer, uint16_t partition_count, struct slice directory);
 void layout_intent(struct buffer *buffer, char kind, struct slice key);
 void layout_setting(struct buffer *buffer, const char *name);
+void layout_incarnation(struct buffer *buffer, node_id member);
 /* The prefix of all objects (MERKLE_OBJECT) or rows of a partition. */
 void layout_partition(struct buffer *buffer, enum merkle_part part, uint16_t partition);
 /*

@@ -27,6 +27,7 @@
 #define SETTING_CLEAN         "clean"
 #define SETTING_LEASE         "counter_lease"
 #define SETTING_TRUSTED_SINCE "trusted_since"
+#define SETTING_INCARNATION   "incarnation"
 /* The one that the ring followed, for people to go back to (decision 23). */
 #define SETTING_RING_BEFORE "ring_before"
 /* 0 while the node refills after a lost disk; none: 1. */
@@ -53,6 +54,7 @@ struct stored {
     uint64_t clean;
     uint64_t lease;
     uint64_t trusted_since;
+    uint64_t incarnation;
     uint64_t complete;
     uint64_t salvaging;
 };
@@ -195,6 +197,9 @@ static enum status read_stored(struct engine *engine, struct stored *ret_stored,
     if (status == STATUS_OK) {
         status = read_number(engine, SETTING_TRUSTED_SINCE, &stored.trusted_since);
     }
+    if (status == STATUS_OK) {
+        status = read_number(engine, SETTING_INCARNATION, &stored.incarnation);
+    }
     if (status == STATUS_NOT_FOUND || (status == STATUS_OK && stored.node == 0)) {
         status = STATUS_CORRUPT;
     }
@@ -255,7 +260,8 @@ static enum status mark_open(struct store_state *state, uint64_t wall_us, bool i
     settings_add(&settings, SETTING_NODE, state->node);
     settings_add(&settings, SETTING_CLEAN, 0);
     settings_add(&settings, SETTING_LEASE, lease);
-    settings_add(&settings, SETTING_TRUSTED_SINCE, state->trusted_since);
+    settings_add(&settings, SETTING_TRUSTED_SINCE, atomic_load(&state->trusted_since));
+    settings_add(&settings, SETTING_INCARNATION, state->incarnation);
     if (is_salvaging) {
         settings_add(&settings, SETTING_COMPLETE, 0);
         settings_add(&settings, SETTING_SALVAGING, 1);
@@ -409,12 +415,13 @@ static void take_stored(struct store_state *state, const struct stored *stored,
     identity->was_clean = is_new || stored->clean != 0;
     identity->is_complete = stored->complete != 0;
     state->node = identity->node;
-    state->trusted_since = stored->trusted_since;
+    state->incarnation = stored->incarnation + 1;
+    identity->incarnation = state->incarnation;
     atomic_store(&state->issued, planted(PLANTED_COUNTER_REUSE) ? 0 : stored->lease);
-    if (!identity->was_clean) {
-        /* Every pair opened so far was opened at or below the lease. */
-        state->trusted_since = stored->lease + 1;
-    }
+    /* Every pair opened so far was opened at or below the lease. */
+    uint64_t start = is_new ? 0 : stored->lease + 1;
+    atomic_store(&state->trusted_since, start);
+    atomic_store(&state->trusted_before, identity->was_clean ? stored->trusted_since : start);
 }
 
 /* With the settings read: marks the store as in use, and makes the trees. */
@@ -522,6 +529,7 @@ enum status store_state_close(struct store_state *state)
     if (status == STATUS_OK) {
         settings_add(&settings, SETTING_CLEAN, 1);
         settings_add(&settings, SETTING_LEASE, atomic_load(&state->issued));
+        settings_add(&settings, SETTING_TRUSTED_SINCE, atomic_load(&state->trusted_since));
         status = settings_write(&settings, state->engine);
     }
     store_state_release(state);
@@ -624,6 +632,54 @@ enum status store_state_save_ring(struct store_state *state, const struct ring *
                                        : STATUS_OK;
 }
 
+/* From now on no pair that was opened so far is extended. */
+static void distrust(struct store_state *state)
+{
+    uint64_t start = atomic_load(&state->issued) + 1;
+
+    atomic_store(&state->trusted_before, start);
+    atomic_store(&state->trusted_since, start);
+}
+
+bool store_state_is_outdone(struct store_state *state, const struct clock *clock,
+                            const struct clock *own_clock, uint64_t wall_us)
+{
+    uint64_t greatest = 0;
+
+    for (uint32_t i = 0; i < clock->count; i++) {
+        struct dot pair = clock->pair[i];
+        bool is_news =
+            pair.actor.node == state->node && pair.counter > greatest &&
+            pair.counter <= wall_us + COUNTER_AHEAD_MAX_US &&
+            (own_clock == NULL || pair.counter > clock_counter(own_clock, pair.actor));
+        greatest = is_news ? pair.counter : greatest;
+    }
+    uint64_t issued = atomic_load(&state->issued);
+    if (greatest <= issued || planted(PLANTED_COUNTER_REUSE)) {
+        return false;
+    }
+    while (issued < greatest &&
+           !atomic_compare_exchange_weak(&state->issued, &issued, greatest)) {
+    }
+    distrust(state);
+    return true;
+}
+
+enum status store_state_trust(struct store_state *state, uint64_t incarnation)
+{
+    struct settings settings = {0};
+
+    if (incarnation == 0) {
+        atomic_store(&state->trusted_since, atomic_load(&state->trusted_before));
+        settings_add(&settings, SETTING_TRUSTED_SINCE, atomic_load(&state->trusted_since));
+    } else {
+        distrust(state);
+        state->incarnation = incarnation;
+        settings_add(&settings, SETTING_INCARNATION, incarnation);
+    }
+    return settings_write(&settings, state->engine);
+}
+
 enum status store_state_sync(struct store_state *state)
 {
     struct settings settings = {0};
@@ -662,7 +718,8 @@ enum status store_state_restore(struct store_state *state, bool is_salvaging)
     settings_add(&settings, SETTING_NODE, state->node);
     settings_add(&settings, SETTING_CLEAN, 0);
     settings_add(&settings, SETTING_LEASE, lease);
-    settings_add(&settings, SETTING_TRUSTED_SINCE, state->trusted_since);
+    settings_add(&settings, SETTING_TRUSTED_SINCE, atomic_load(&state->trusted_since));
+    settings_add(&settings, SETTING_INCARNATION, state->incarnation);
     settings_add(&settings, SETTING_COMPLETE, 0);
     settings_add(&settings, SETTING_SALVAGING, is_salvaging ? 1 : 0);
     if (state->ring != NULL) {

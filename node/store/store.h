@@ -43,6 +43,8 @@ enum store_operation {
     STORE_PROJECT,       /* merges the projection of the own object into the own row */
     STORE_REAP,          /* checks or drops a tombstone */
     STORE_SYNC,          /* what was written so far, hints too, survives a power cut */
+    STORE_VOUCH,         /* takes down a member's incarnation, synced; what was known before */
+    STORE_TRUST,         /* own pairs of earlier incarnations are extended again */
     STORE_SET_COMPLETE,  /* notes whether the node's copies are complete, synced */
 };
 
@@ -115,6 +117,10 @@ struct store_request {
     struct ring *ring;    /* STORE_SAVE_RING: owned */
     bool mark_incomplete; /* SAVE_RING: the node re-enters empty, in the same batch */
     bool is_complete;     /* SET_COMPLETE */
+    /* VOUCH: of the member owners[0]. TRUST: if not 0 there is no trust: the node's own
+     * incarnation is raised to this, synced. */
+    uint64_t incarnation;
+    uint64_t nonce; /* VOUCH: tells two starts of one number apart */
 
     /*
      * STORE_HINT: for each owner `object` is merged into the hint for `key`; NULL leaves
@@ -184,6 +190,9 @@ struct store_result {
     /* TREE_KEYS, SCRUB: owned array; `more` as above. SCRUB gives every entry of the slice. */
     struct scrubbed_entry *entries;
     uint16_t entry_count;
+    uint64_t incarnation; /* VOUCH: the greatest before this one; 0: none was known */
+    bool is_outdone; /* MERGE: the object knows of writes by this node that this node does not
+                        know of */
     bool tree_differed; /* SCRUB, with the last slice: the kept tree was not what the disk says
                          */
 };

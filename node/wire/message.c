@@ -116,6 +116,8 @@ static void release_payload(struct message *message)
     case MESSAGE_TREE:
     case MESSAGE_TREE_REPLY:
     case MESSAGE_REAP_REPLY:
+    case MESSAGE_VOUCH:
+    case MESSAGE_VOUCH_REPLY:
     case MESSAGE_JOIN:
     case MESSAGE_PREPARE:
     case MESSAGE_PREPARE_REPLY:
@@ -187,6 +189,8 @@ static const struct {
     {MESSAGE_TREE_KEYS_REPLY, "tree_keys_reply"},
     {MESSAGE_REAP, "reap"},
     {MESSAGE_REAP_REPLY, "reap_reply"},
+    {MESSAGE_VOUCH, "vouch"},
+    {MESSAGE_VOUCH_REPLY, "vouch_reply"},
     {MESSAGE_JOIN, "join"},
     {MESSAGE_JOIN_REPLY, "join_reply"},
     {MESSAGE_PREPARE, "prepare"},
@@ -224,6 +228,7 @@ bool message_type_is_request(enum message_type type)
     case MESSAGE_TREE:
     case MESSAGE_TREE_KEYS:
     case MESSAGE_REAP:
+    case MESSAGE_VOUCH:
     case MESSAGE_JOIN:
     case MESSAGE_PREPARE:
     case MESSAGE_RING_PUSH:
@@ -246,6 +251,7 @@ bool message_type_is_request(enum message_type type)
     case MESSAGE_TREE_REPLY:
     case MESSAGE_TREE_KEYS_REPLY:
     case MESSAGE_REAP_REPLY:
+    case MESSAGE_VOUCH_REPLY:
     case MESSAGE_JOIN_REPLY:
     case MESSAGE_PREPARE_REPLY:
     case MESSAGE_RING_PUSH_REPLY:

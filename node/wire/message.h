@@ -69,6 +69,8 @@ enum message_type {
     MESSAGE_TREE_KEYS_REPLY = 41,
     MESSAGE_REAP = 42,       /* may a tombstone go? Then: drop it */
     MESSAGE_REAP_REPLY = 43, /* OK, or REFUSED; no payload */
+    MESSAGE_VOUCH = 44,      /* takes the sender's incarnation down */
+    MESSAGE_VOUCH_REPLY = 45,
     /* Membership. */
     MESSAGE_JOIN = 50, /* asks a member to be let in */
     MESSAGE_JOIN_REPLY = 51,
@@ -235,6 +237,18 @@ struct message_reap {
     bool drop;
 };
 
+/* How many times the sender's data directory was started; the nonce is drawn at each start. */
+struct message_vouch {
+    node_id node;
+    uint64_t incarnation; /* at least 1 */
+    uint64_t nonce;
+};
+
+struct message_vouch_reply {
+    uint64_t incarnation; /* of the request */
+    uint64_t before; /* the greatest that the receiver had seen before; 0: it knew of none */
+};
+
 /* What a node keeps for a member that it could not reach. */
 struct hint_owner {
     node_id owner;
@@ -356,6 +370,8 @@ struct message {
         struct message_tree_keys tree_keys;
         struct message_tree_keys_reply tree_keys_reply;
         struct message_reap reap;
+        struct message_vouch vouch;
+        struct message_vouch_reply vouch_reply;
         struct message_hints_reply hints_reply;
         struct message_repair repair;
         struct message_repair_reply repair_reply;

@@ -21,7 +21,7 @@ struct payload {
     void (*decode)(struct reader *reader, struct message *message);
 };
 
-enum { PAYLOAD_CLIENT_COUNT = 10, PAYLOAD_NODE_COUNT = 18, PAYLOAD_REPAIR_COUNT = 14 };
+enum { PAYLOAD_CLIENT_COUNT = 10, PAYLOAD_NODE_COUNT = 18, PAYLOAD_REPAIR_COUNT = 16 };
 extern const struct payload payload_client[PAYLOAD_CLIENT_COUNT];
 extern const struct payload payload_node[PAYLOAD_NODE_COUNT];
 extern const struct payload payload_repair[PAYLOAD_REPAIR_COUNT];

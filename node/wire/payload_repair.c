@@ -298,6 +298,34 @@ static void decode_reap(struct reader *reader, struct message *message)
     reap->drop = reader_bool(reader);
 }
 
+/* VOUCH: node, incarnation, nonce */
+static void encode_vouch(const struct message *message, struct writer *writer)
+{
+    writer_uint(writer, message->vouch.node);
+    writer_uint(writer, message->vouch.incarnation);
+    writer_uint(writer, message->vouch.nonce);
+}
+
+static void decode_vouch(struct reader *reader, struct message *message)
+{
+    message->vouch.node = reader_uint(reader, 1, UINT64_MAX);
+    message->vouch.incarnation = reader_uint(reader, 1, UINT64_MAX - 1);
+    message->vouch.nonce = reader_uint(reader, 0, UINT64_MAX);
+}
+
+/* VOUCH_REPLY: incarnation, before */
+static void encode_vouch_reply(const struct message *message, struct writer *writer)
+{
+    writer_uint(writer, message->vouch_reply.incarnation);
+    writer_uint(writer, message->vouch_reply.before);
+}
+
+static void decode_vouch_reply(struct reader *reader, struct message *message)
+{
+    message->vouch_reply.incarnation = reader_uint(reader, 0, UINT64_MAX - 1);
+    message->vouch_reply.before = reader_uint(reader, 0, UINT64_MAX - 1);
+}
+
 const struct payload payload_repair[PAYLOAD_REPAIR_COUNT] = {
     {MESSAGE_HINTS, 0, NULL, NULL},
     {MESSAGE_HINTS_REPLY, 1, encode_hints_reply, decode_hints_reply},
@@ -313,4 +341,6 @@ const struct payload payload_repair[PAYLOAD_REPAIR_COUNT] = {
     {MESSAGE_REAP_REPLY, 0, NULL, NULL},
     {MESSAGE_DROP_HINTS, 1, encode_drop_hints, decode_drop_hints},
     {MESSAGE_DROP_HINTS_REPLY, 1, encode_drop_hints_reply, decode_drop_hints_reply},
+    {MESSAGE_VOUCH, 3, encode_vouch, decode_vouch},
+    {MESSAGE_VOUCH_REPLY, 2, encode_vouch_reply, decode_vouch_reply},
 };

@@ -329,6 +329,19 @@ static bool copy_pair(void *context, struct slice key, struct slice value)
     return status == STATUS_OK;
 }
 
+struct disk *disk_copy(const struct disk *disk)
+{
+    struct disk *copy = disk_new();
+    struct engine *to[] = {copy->seen, copy->synced};
+    for (size_t i = 0; i < 2; i++) {
+        enum status status = disk->seen->operations->scan(
+            disk->seen, slice_of(NULL, 0), slice_of(NULL, 0), false, copy_pair, to[i]);
+        assert(status == STATUS_OK);
+        (void)status;
+    }
+    return copy;
+}
+
 void disk_power_cut(struct disk *disk, size_t kept_older, size_t kept_newer)
 {
     pending_end(disk, kept_older, kept_newer);

@@ -15,6 +15,8 @@
 struct disk;
 
 struct disk *disk_new(void);
+/* One with the same content, all of it synced. */
+struct disk *disk_copy(const struct disk *disk);
 void disk_free(struct disk *disk);
 /* The engine on this disk; valid until the next power cut. */
 struct engine *disk_engine(struct disk *disk);

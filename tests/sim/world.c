@@ -69,6 +69,10 @@ void world_free(struct world *world)
             disk_free(world->nodes[i].other_disk);
             disk_free(world->nodes[i].other_hints);
         }
+        if (world->nodes[i].backup) {
+            disk_free(world->nodes[i].backup);
+            disk_free(world->nodes[i].backup_hints);
+        }
         free(world->nodes[i].waiting);
     }
     for (int i = 0; i < WORLD_CALLS_MAX; i++) {
@@ -163,6 +167,7 @@ void world_start(struct world *world, int index)
     }
     struct core_config config = {
         .node = identity->node,
+        .incarnation = identity->incarnation,
         .seed_count = seed_count,
         .seeds = (const char(*)[ADDRESS_SIZE])seeds,
         .ring = identity->has_ring ? &identity->ring : NULL,
@@ -191,15 +196,13 @@ void world_start(struct world *world, int index)
     world_pump(world, index, &tick);
 }
 
-void world_kill(struct world *world, int index)
+/* The process is gone, once its store is. */
+static void node_end(struct world *world, int index)
 {
     struct world_node *node = node_of(world, index);
-    assert(node->up);
-    world_trace(world, index, "killed");
     node->up = false;
     node->paused = false;
     node->life++;
-    store_abandon(node);
     core_free(node->core);
     node->core = NULL;
     for (int i = 0; i < world->options.nodes; i++) {
@@ -227,6 +230,51 @@ static void disk_lose(struct world *world, struct disk *disk)
         kept_newer = kept - kept_older;
     }
     disk_power_cut(disk, kept_older, kept_newer);
+}
+
+void world_kill(struct world *world, int index)
+{
+    struct world_node *node = node_of(world, index);
+    assert(node->up);
+    world_trace(world, index, "killed");
+    store_abandon(node);
+    node_end(world, index);
+}
+
+void world_stop(struct world *world, int index)
+{
+    struct world_node *node = node_of(world, index);
+    assert(node->up);
+    world_trace(world, index, "stopped");
+    enum status status = store_state_close(&node->state);
+    assert(status == STATUS_OK);
+    (void)status;
+    node_end(world, index);
+}
+
+static void replace_disk(struct disk **disk, const struct disk *by)
+{
+    if (*disk) {
+        disk_free(*disk);
+    }
+    *disk = disk_copy(by);
+}
+
+void world_back_up(struct world *world, int index)
+{
+    struct world_node *node = node_of(world, index);
+    assert(!node->up);
+    replace_disk(&node->backup, node->disk);
+    replace_disk(&node->backup_hints, node->hints);
+}
+
+void world_put_back(struct world *world, int index)
+{
+    struct world_node *node = node_of(world, index);
+    assert(!node->up && node->backup);
+    world_trace(world, index, "put back from its backup");
+    replace_disk(&node->disk, node->backup);
+    replace_disk(&node->hints, node->backup_hints);
 }
 
 void world_power_cut(struct world *world, int index)

@@ -52,6 +52,12 @@ void world_free(struct world *world);
 void world_start(struct world *world, int node);
 /* kill -9: memory is gone, the disk stays as it is, connections break. */
 void world_kill(struct world *world, int node);
+/* As a service manager does: the clean mark is written. */
+void world_stop(struct world *world, int node);
+/* Keeps a copy of the disks of a node that is down, in the place of an earlier one. */
+void world_back_up(struct world *world, int node);
+/* Puts that copy in the place of the disks of a node that is down. */
+void world_put_back(struct world *world, int node);
 /* As kill, and the disks lose some or all of what was not synced. */
 void world_power_cut(struct world *world, int node);
 /* Writes to the node's disks fail while they are full. */

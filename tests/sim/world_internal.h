@@ -57,7 +57,8 @@ struct world_node {
     struct core *core;
     struct disk *disk;
     struct disk *other_disk, *other_hints; /* not mounted; NULL: there are none */
-    struct disk *hints; /* what is kept for others, in a database of its own */
+    struct disk *hints;                 /* what is kept for others, in a database of its own */
+    struct disk *backup, *backup_hints; /* NULL: none was made */
     struct store_state state;
     char address[ADDRESS_SIZE];
     int64_t clock_offset_us;

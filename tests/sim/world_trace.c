@@ -118,6 +118,8 @@ static const char *operation_name(enum store_operation operation)
         [STORE_SALVAGE] = "salvage",
         [STORE_PROJECT] = "project",
         [STORE_REAP] = "reap",
+        [STORE_VOUCH] = "vouch",
+        [STORE_TRUST] = "trust",
         [STORE_SYNC] = "sync",
         [STORE_SET_COMPLETE] = "set_complete",
     };

@@ -272,6 +272,79 @@ static void test_state__clean_stop__own_pair_is_extended(void **state)
     assert_true(is_extended_over(*state, true));
 }
 
+static uint64_t vouch(struct fixture *fixture, node_id member, uint64_t incarnation,
+                      uint64_t nonce)
+{
+    struct store_request request = {.operation = STORE_VOUCH,
+                                    .owners = {member},
+                                    .incarnation = incarnation,
+                                    .nonce = nonce};
+    struct store_result result = apply(fixture, request);
+    assert_int_equal(result.status, STATUS_OK);
+    uint64_t before = result.incarnation;
+    store_result_release(&result);
+    return before;
+}
+
+static void test_vouch__starts_of_a_member__are_remembered(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(vouch(fixture, 7, 4, 40), 0);
+    assert_int_equal(vouch(fixture, 7, 4, 40), 0); /* the answer was lost, it asks again */
+    spy_engine_reset(&fixture->spy);
+    assert_int_equal(vouch(fixture, 7, 5, 50), 4);
+    assert_int_equal(atomic_load(&fixture->spy.synced_batches), 1);
+    fixture_restart(fixture, false);
+    assert_int_equal(vouch(fixture, 7, 5, 50), 4);
+    assert_int_equal(vouch(fixture, 7, 5, 51), 5); /* another start of the same number */
+    assert_int_equal(vouch(fixture, 7, 3, 30), 5);
+    assert_int_equal(vouch(fixture, 7, 6, 60), 5);
+    assert_int_equal(vouch(fixture, 8, 1, 10), 0);
+}
+
+static void test_state__incarnation__grows_with_each_start(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(fixture->identity.incarnation, 1);
+    fixture_restart(fixture, true);
+    assert_int_equal(fixture->identity.incarnation, 2);
+    fixture_restart(fixture, false);
+    assert_int_equal(fixture->identity.incarnation, 3);
+    assert_int_equal(store_state_trust(&fixture->state, 9), STATUS_OK);
+    fixture_restart(fixture, true);
+    assert_int_equal(fixture->identity.incarnation, 10);
+}
+
+/* Somebody holds a write of this node that this node never made. */
+static void test_merge__it_knows_more_of_this_node__own_pairs_are_left(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_result before = apply(fixture, put_request("f", NULL, "1"));
+    uint64_t known = atomic_load(&fixture->state.issued);
+    struct object *news = object_of(FIXTURE_NODE, known + 1000, "lost");
+    struct object *far =
+        object_of(FIXTURE_NODE, fixture->wall_us + 2 * COUNTER_AHEAD_MAX_US, "far");
+    struct object *old = object_of(FIXTURE_NODE, known, "known");
+
+    struct store_result result = apply(fixture, merge_request("g", old, REPLICA_OBJECT));
+    assert_false(result.is_outdone);
+    store_result_release(&result);
+    result = apply(fixture, merge_request("h", far, REPLICA_OBJECT));
+    assert_false(result.is_outdone);
+    store_result_release(&result);
+    result = apply(fixture, merge_request("i", news, REPLICA_OBJECT));
+    assert_true(result.is_outdone);
+    store_result_release(&result);
+
+    struct store_result after = apply(fixture, put_request("f", before.object, "2"));
+    assert_false(actor_equal(before.object->own, after.object->own));
+    assert_true(after.object->own.birth > known + 1000);
+    store_result_release(&before);
+    store_result_release(&after);
+}
+
 static void test_state__unclean_then_clean_stops__old_pair_stays_distrusted(void **state)
 {
     struct fixture *fixture = *state;
@@ -317,8 +390,8 @@ static void test_state__another_format__is_refused_in_one_line(void **state)
 /* Memory keeps nothing beside itself. */
 static void test_state__settings_damaged__are_corrupt(void **state)
 {
-    static const char *const names[] = {"format", "node", "clean", "counter_lease",
-                                        "trusted_since"};
+    static const char *const names[] = {"format",        "node",          "clean",
+                                        "counter_lease", "trusted_since", "incarnation"};
     struct fixture *fixture = *state;
     struct error error;
 
@@ -409,6 +482,9 @@ int main(void)
         ON_BOTH_ENGINES(test_state__counter_floor__is_exceeded),
         ON_BOTH_ENGINES(test_state__unclean_stop__own_pair_is_not_extended),
         ON_BOTH_ENGINES(test_state__clean_stop__own_pair_is_extended),
+        ON_BOTH_ENGINES(test_vouch__starts_of_a_member__are_remembered),
+        ON_BOTH_ENGINES(test_state__incarnation__grows_with_each_start),
+        ON_BOTH_ENGINES(test_merge__it_knows_more_of_this_node__own_pairs_are_left),
         ON_BOTH_ENGINES(test_state__unclean_then_clean_stops__old_pair_stays_distrusted),
         ON_BOTH_ENGINES(test_state__pair_opened_since_the_crash__is_extended),
         ON_BOTH_ENGINES(test_state__another_format__is_refused_in_one_line),

@@ -240,6 +240,12 @@ static bool same_repair_payload(const struct message *a, const struct message *b
         return same_tree_keys(&a->tree_keys, &b->tree_keys);
     case MESSAGE_TREE_KEYS_REPLY:
         return same_tree_keys_reply(&a->tree_keys_reply, &b->tree_keys_reply);
+    case MESSAGE_VOUCH:
+        return a->vouch.node == b->vouch.node && a->vouch.incarnation == b->vouch.incarnation &&
+               a->vouch.nonce == b->vouch.nonce;
+    case MESSAGE_VOUCH_REPLY:
+        return a->vouch_reply.incarnation == b->vouch_reply.incarnation &&
+               a->vouch_reply.before == b->vouch_reply.before;
     case MESSAGE_REAP:
         return a->reap.part == b->reap.part && same_blob(a->reap.key, b->reap.key) &&
                memcmp(a->reap.digest, b->reap.digest, DIGEST_SIZE) == 0 &&
@@ -319,6 +325,8 @@ static bool same_payload(const struct message *a, const struct message *b)
     case MESSAGE_TREE_KEYS:
     case MESSAGE_TREE_KEYS_REPLY:
     case MESSAGE_REAP:
+    case MESSAGE_VOUCH:
+    case MESSAGE_VOUCH_REPLY:
         return same_repair_payload(a, b);
     case MESSAGE_JOIN:
     case MESSAGE_PREPARE:

@@ -59,6 +59,8 @@ const enum message_type sample_types[SAMPLE_TYPES] = {
     MESSAGE_REPLACE_REPLY,
     MESSAGE_DROP_HINTS,
     MESSAGE_DROP_HINTS_REPLY,
+    MESSAGE_VOUCH,
+    MESSAGE_VOUCH_REPLY,
 };
 
 struct sample sample_seeded(void)
@@ -603,6 +605,15 @@ static void sample_replica_payload(struct sample *sample, struct message *messag
     case MESSAGE_REAP:
         sample_reap(sample, &message->reap);
         break;
+    case MESSAGE_VOUCH:
+        message->vouch.node = 1 + sample_number(sample) / 2;
+        message->vouch.incarnation = 1 + sample_number(sample) / 2;
+        message->vouch.nonce = sample_number(sample);
+        break;
+    case MESSAGE_VOUCH_REPLY:
+        message->vouch_reply.incarnation = sample_number(sample) / 2;
+        message->vouch_reply.before = sample_number(sample) / 2;
+        break;
     }
 }
 
@@ -704,6 +715,8 @@ static void sample_payload(struct sample *sample, struct message *message)
     case MESSAGE_TREE_KEYS:
     case MESSAGE_TREE_KEYS_REPLY:
     case MESSAGE_REAP:
+    case MESSAGE_VOUCH:
+    case MESSAGE_VOUCH_REPLY:
         sample_replica_payload(sample, message);
         break;
     case MESSAGE_STATUS:

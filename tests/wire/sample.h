@@ -24,7 +24,7 @@ uint64_t sample_number(struct sample *sample);
 bool sample_chance(struct sample *sample, unsigned percent);
 
 /* All message types there are. */
-enum { SAMPLE_TYPES = 42 };
+enum { SAMPLE_TYPES = 44 };
 extern const enum message_type sample_types[SAMPLE_TYPES];
 
 /* An object without own; at most pair_max pairs; a row if `is_row`. Fits `kind`. */

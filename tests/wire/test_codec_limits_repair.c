@@ -253,6 +253,27 @@ static void test_codec_reap__fields__are_checked(void **state)
     assert_false(with(reap(MERKLE_OBJECT, "a"), "7", number(1)));
 }
 
+static struct message vouch(void)
+{
+    struct message message = {.type = MESSAGE_VOUCH};
+
+    message.vouch.node = 1;
+    message.vouch.incarnation = 1;
+    return message;
+}
+
+static void test_codec_vouch__fields__are_checked(void **state)
+{
+    struct message reply = {.type = MESSAGE_VOUCH_REPLY};
+
+    (void)state;
+    assert_false(with(vouch(), "3", number(0)));
+    assert_false(with(vouch(), "4", number(0)));
+    assert_true(with(vouch(), "4", number(UINT64_MAX - 1)));
+    assert_false(with(vouch(), "4", number(UINT64_MAX)));
+    assert_false(with(reply, "5", number(UINT64_MAX)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +286,7 @@ int main(void)
         cmocka_unit_test(test_codec_tree_keys_reply__counts__are_limited),
         cmocka_unit_test(test_codec_tree_keys_reply__entries__ascend_as_a_store_lists_them),
         cmocka_unit_test(test_codec_reap__fields__are_checked),
+        cmocka_unit_test(test_codec_vouch__fields__are_checked),
     };
 
     return cmocka_run_group_tests_name("codec_limits_repair", tests, NULL, limit_release);
