@@ -149,7 +149,10 @@ static void complete_start(struct core *core)
     struct request *request = repair_new(core, TASK_COMPLETE, UINT64_MAX);
     if (request) {
         core->repair.is_completing = true;
-        request_store(core, request, LEG_OF_STORE, STORE_SET_COMPLETE)->is_complete = true;
+        struct store_request *store =
+            request_store(core, request, LEG_OF_STORE, STORE_SET_COMPLETE);
+        store->is_complete = true;
+        store->brings_back = core->completes_alone;
     }
 }
 

@@ -33,10 +33,15 @@ struct reap {
 
 /* One node's answer ------------------------------------------------------------------------ */
 
-bool reap_is_old(const struct core *core, uint64_t deleted_us)
+uint64_t reap_grace_us(const struct core *core)
 {
     uint64_t grace_us = core->repair_config.grace_us;
-    grace_us = grace_us > 0 ? grace_us : GRACE_DEFAULT_US;
+    return grace_us > 0 ? grace_us : GRACE_DEFAULT_US;
+}
+
+bool reap_is_old(const struct core *core, uint64_t deleted_us)
+{
+    uint64_t grace_us = reap_grace_us(core);
     return core->wall_us > grace_us && deleted_us < core->wall_us - grace_us;
 }
 

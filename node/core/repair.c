@@ -249,7 +249,9 @@ void repair_on_corrupt(struct core *core, bool in_hints)
         core->is_complete = false;
         pass_spoil(core);
     }
-    request_store(core, request, LEG_OF_STORE, STORE_SALVAGE)->hints_only = in_hints;
+    struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_SALVAGE);
+    store->hints_only = in_hints;
+    store->grace_us = reap_grace_us(core);
 }
 
 static void salvage_on_stored(struct core *core, struct request *request,

@@ -109,6 +109,8 @@ struct reap_question {
     enum reap_look look;
 };
 
+/* For so long tombstones are kept. */
+uint64_t reap_grace_us(const struct core *core);
 /* True if something that was deleted then is past its grace time by this node's clock. */
 bool reap_is_old(const struct core *core, uint64_t deleted_us);
 

@@ -147,6 +147,7 @@ static bool needs_to_be_alone(const struct store_request *request)
     case STORE_SCRUB:
     case STORE_SALVAGE:
     case STORE_REAP:
+    case STORE_SET_COMPLETE:
     case STORE_VOUCH:
     case STORE_TRUST:
         return true;
@@ -168,7 +169,6 @@ static bool needs_to_be_alone(const struct store_request *request)
     case STORE_TREE_KEYS:
     case STORE_PROJECT:
     case STORE_SYNC:
-    case STORE_SET_COMPLETE:
         return false;
     }
     return false;
@@ -312,6 +312,16 @@ static enum status apply_to_trees(struct store_state *state,
     return apply_scrub(state, request, result);
 }
 
+static enum status set_complete(struct store_state *state, const struct store_request *request)
+{
+    enum status status = STATUS_OK;
+
+    if (request->is_complete) {
+        status = aside_end(state, request->brings_back);
+    }
+    return status == STATUS_OK ? store_state_set_complete(state, request->is_complete) : status;
+}
+
 /* Both databases. Of several in a row the first does it for all. */
 static enum status sync_all(const struct group *group, size_t i)
 {
@@ -387,7 +397,9 @@ static enum status apply_one(struct group *group, size_t i)
         return sync_all(group, i);
     case STORE_SET_COMPLETE:
         commit(group, i);
-        return store_state_set_complete(state, request->is_complete);
+        /* What it has read may not be so any more. */
+        batch_release(batch);
+        return set_complete(state, request);
     case STORE_SALVAGE:
         commit(group, i);
         /* What it has read may not be so any more. */

@@ -95,15 +95,23 @@ MUST_CHECK enum status apply_scrub(struct store_state *state,
 MUST_CHECK enum status apply_reap(struct store_state *state, struct batch *batch,
                                   const struct store_request *request);
 
+/* aside.c: puts objects and rows aside that are older than `before_us` (UINT64_MAX: all),
+ * unless there is no other replica. Their trees are to be built anew. */
+MUST_CHECK enum status aside_put_old(struct store_state *state, uint64_t before_us);
+/* The node's copies are complete: drops what was put aside, or merges it in again. Nothing else
+ * may use the state. */
+MUST_CHECK enum status aside_end(struct store_state *state, bool merges);
+
 /* vouch.c: takes a member's incarnation down, at once. */
 MUST_CHECK enum status apply_vouch(struct store_state *state,
                                    const struct store_request *request,
                                    struct store_result *ret_result);
 
-/* apply_salvage.c: keeps what can be read of a damaged database, drops the rest. Nothing else
- * may use the state. The node's copies are incomplete afterwards. */
-MUST_CHECK enum status store_salvage(struct store_state *state, uint64_t *ret_dropped,
-                                     struct error *error);
+/* apply_salvage.c: keeps what can be read of a damaged database, drops the rest, puts aside
+ * what is older than `before_us` (UINT64_MAX: all). Nothing else may use the state. The node's
+ * copies are incomplete afterwards. */
+MUST_CHECK enum status store_salvage(struct store_state *state, uint64_t before_us,
+                                     uint64_t *ret_dropped, struct error *error);
 MUST_CHECK enum status apply_salvage(struct store_state *state,
                                      const struct store_request *request,
                                      struct store_result *ret_result);

@@ -4,7 +4,8 @@
  * The engine gives back a database that can be read, without what was in damaged blocks, and
  * perhaps with older values of it. So no own pair that was opened before is extended (design.md
  * section 3, rule 2), and the node's copies are incomplete until they were compared with those
- * of the other primaries. The settings come from memory.
+ * of the other primaries. What is old is put aside until then (aside.c). The settings come from
+ * memory.
  *
  * A mark is written before the first step and taken away with the last: a node that is killed
  * in between goes on at its next start.
@@ -112,7 +113,8 @@ static void forget(struct store_state *state)
     pthread_mutex_unlock(&state->live.lock);
 }
 
-enum status store_salvage(struct store_state *state, uint64_t *ret_dropped, struct error *error)
+enum status store_salvage(struct store_state *state, uint64_t before_us, uint64_t *ret_dropped,
+                          struct error *error)
 {
     if (!planted(PLANTED_SALVAGE_TRUSTS)) {
         atomic_store(&state->trusted_before, atomic_load(&state->issued) + 1);
@@ -130,6 +132,9 @@ enum status store_salvage(struct store_state *state, uint64_t *ret_dropped, stru
     }
     if (status == STATUS_OK) {
         status = drop_unreadable(state, ret_dropped);
+    }
+    if (status == STATUS_OK) {
+        status = aside_put_old(state, before_us);
     }
     if (status == STATUS_OK) {
         status = state->trees != NULL ? tree_store_rebuild(state->trees, state->engine)
@@ -157,8 +162,10 @@ enum status apply_salvage(struct store_state *state, const struct store_request 
     char text[sizeof error.text];
     uint64_t dropped = 0;
     bool hints_only = request->hints_only && state->hints != NULL;
-    enum status status =
-        hints_only ? salvage_hints(state, &error) : store_salvage(state, &dropped, &error);
+    uint64_t before_us =
+        request->wall_us > request->grace_us ? request->wall_us - request->grace_us : 0;
+    enum status status = hints_only ? salvage_hints(state, &error)
+                                    : store_salvage(state, before_us, &dropped, &error);
 
     if (status != STATUS_OK) {
         (void)snprintf(text, sizeof text, "%s",

@@ -11,6 +11,7 @@
  *   i KEY                             a row intent (value: stamp)
  *   v KEY                             a revival intent (value: stamp)
  *   l NODE                            the incarnation of a member that was seen last
+ *   q o PARTITION KEY, q r ...       what a salvage gave back and no complete replica vouched for
  *   t PARTITION LEAF                  a leaf of the partition's Merkle tree that is not 0
  *
  * PARTITION is two bytes, big-endian, so that a partition is one range of objects and one of
@@ -35,7 +36,12 @@
 #include "ring/merkle.h"
 #include "ring/ring.h"
 
-enum { LEAF_KEY_SIZE = 5, DAMAGE_TEXT_SIZE = 256, LAYOUT_INCARNATION = 'l' };
+enum {
+    LEAF_KEY_SIZE = 5,
+    DAMAGE_TEXT_SIZE = 256,
+    LAYOUT_INCARNATION = 'l',
+    LAYOUT_ASIDE = 'q'
+};
 
 /* What the key of an object or a row says. */
 struct layout_entry {

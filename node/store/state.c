@@ -457,7 +457,8 @@ static enum status begin_or_salvage(struct store_state *state, struct store_iden
         return status;
     }
     identity->is_complete = false;
-    status = store_salvage(state, &dropped, error);
+    /* What a salvage that was cut short held for old is not known any more: all of it. */
+    status = store_salvage(state, UINT64_MAX, &dropped, error);
     if (status == STATUS_OK && state->trees == NULL) {
         status = begin(state, wall_us, false);
     }
@@ -702,9 +703,9 @@ enum status store_state_distrust(struct store_state *state)
     struct settings settings = {0};
 
     if (!planted(PLANTED_SALVAGE_TRUSTS)) {
-        state->trusted_since = atomic_load(&state->issued) + 1;
+        distrust(state);
     }
-    settings_add(&settings, SETTING_TRUSTED_SINCE, state->trusted_since);
+    settings_add(&settings, SETTING_TRUSTED_SINCE, atomic_load(&state->trusted_since));
     return settings_write(&settings, state->engine);
 }
 

@@ -117,6 +117,7 @@ struct store_request {
     struct ring *ring;    /* STORE_SAVE_RING: owned */
     bool mark_incomplete; /* SAVE_RING: the node re-enters empty, in the same batch */
     bool is_complete;     /* SET_COMPLETE */
+    bool brings_back;     /* ... by hand: what a salvage gave back counts again */
     /* VOUCH: of the member owners[0]. TRUST: if not 0 there is no trust: the node's own
      * incarnation is raised to this, synced. */
     uint64_t incarnation;
@@ -141,7 +142,8 @@ struct store_request {
     struct hint *hints;
     uint16_t hint_count;
 
-    bool hints_only; /* STORE_SALVAGE: of the hints' database; the own copies are sound */
+    uint64_t grace_us; /* STORE_SALVAGE: what is older has to be vouched for by others */
+    bool hints_only;   /* STORE_SALVAGE: of the hints' database; the own copies are sound */
 
     /* STORE_TREE, TREE_KEYS, SCRUB */
     uint16_t partition;

@@ -557,9 +557,41 @@ static void test_corrupt__in_the_hints__own_copies_go_on_to_count(void **state)
     world_free(world);
 }
 
+/* Its deletion was in the damaged block, and the tombstone was reaped everywhere. */
+static void test_salvage__what_was_deleted_long_ago__does_not_come_back(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(3);
+    fill(world, 0, 0, 20);
+    world_run(world, 5 * SECOND);
+    copy_write(world, 1, "d/ghost", "1.1:5 | 1.1:5", REPLICA_OBJECT | REPLICA_ROW);
+    struct store_request salvage = {.operation = STORE_SALVAGE,
+                                    .wall_us = UINT64_C(1700000000000000),
+                                    .grace_us = 7 * 86400 * SECOND};
+    struct store_result result = {0};
+    store_apply(world_store(world, 1), &salvage, 1, &result);
+    assert_int_equal(result.status, STATUS_OK);
+    store_result_release(&result);
+
+    world_kill(world, 1);
+    world_start(world, 1);
+    world_run(world, SECOND);
+    assert_false(ask_repair(world, 1, false).is_complete);
+    await_complete(world, 1, 300 * SECOND);
+
+    for (int i = 0; i < 3; i++) {
+        assert_copy(world, i, "d/ghost", "none");
+        assert_row(world, i, "d/ghost", "none");
+        assert_filled(world, i, 0, 20);
+    }
+    assert_true(trees_are_equal(world, 3));
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_salvage__what_was_deleted_long_ago__does_not_come_back),
         cmocka_unit_test(test_anti_entropy__copies_differ__become_equal_without_a_read),
         cmocka_unit_test(test_anti_entropy__nobody_asks__comes_by_itself),
         cmocka_unit_test(test_anti_entropy__nothing_differs__exchanges_hashes_alone),

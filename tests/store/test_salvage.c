@@ -496,6 +496,75 @@ static void test_salvage__own_pair_from_before__is_not_extended(void **state)
 }
 
 /* Nothing is believed of the directory that was there. */
+/* Three members: others may know better. */
+static void share_ring(struct fixture *fixture)
+{
+    struct store_request request = {.operation = STORE_SAVE_RING,
+                                    .ring = malloc(sizeof(struct ring))};
+    struct ring *ring = request.ring;
+    assert_non_null(ring);
+    *ring = *fixture->state.ring;
+    ring->epoch++;
+    ring->replica_count = 3;
+    ring->member_count = 3;
+    for (uint16_t i = 1; i < 3; i++) {
+        ring->members[i].id = FIXTURE_NODE + i;
+        (void)snprintf(ring->members[i].address, ADDRESS_SIZE, "127.0.0.1:%u", 900U + i);
+    }
+    for (uint16_t i = 0; i < ring->partition_count; i++) {
+        ring->owner[i] = i % 3;
+    }
+    apply_expect(fixture, request, STATUS_OK);
+}
+
+static struct store_request salvage_of(const struct fixture *fixture, uint64_t grace_us)
+{
+    return (struct store_request){
+        .operation = STORE_SALVAGE, .wall_us = fixture->wall_us, .grace_us = grace_us};
+}
+
+/* The state before a deletion that nobody remembers must not count; a young one cannot be. */
+static void test_salvage__old_copies__count_when_others_have_them(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int by_hand = 0; by_hand <= 1; by_hand++) {
+        share_ring(fixture);
+        apply_expect(fixture, put_request("old", NULL, "1"), STATUS_OK);
+        fixture->wall_us += 10000000;
+        apply_expect(fixture, put_request("young", NULL, "2"), STATUS_OK);
+
+        apply_expect(fixture, salvage_of(fixture, 5000000), STATUS_OK);
+        assert_null(stored_object(fixture, "old"));
+        assert_null(stored_row(fixture, "/", "old"));
+        struct object *young = stored_object(fixture, "young");
+        assert_true(object_is_live(young));
+        assert_trees_true(fixture);
+        object_unref(young);
+
+        struct store_request complete = plain_request(STORE_SET_COMPLETE);
+        complete.is_complete = true;
+        complete.brings_back = by_hand;
+        apply_expect(fixture, complete, STATUS_OK);
+        struct object *old = stored_object(fixture, "old");
+        assert_int_equal(object_is_live(old), by_hand);
+        object_unref(old);
+        assert_trees_true(fixture);
+    }
+}
+
+static void test_salvage__only_member__keeps_what_is_old(void **state)
+{
+    struct fixture *fixture = *state;
+    apply_expect(fixture, put_request("old", NULL, "1"), STATUS_OK);
+    fixture->wall_us += 10000000;
+
+    apply_expect(fixture, salvage_of(fixture, 5000000), STATUS_OK);
+
+    struct object *old = stored_object(fixture, "old");
+    assert_true(object_is_live(old));
+    object_unref(old);
+}
+
 static void test_salvage__directory_dropped__its_next_row_revives_it(void **state)
 {
     struct fixture *fixture = *state;
@@ -608,6 +677,8 @@ int main(void)
         ON_LEVELDB(test_salvage__killed_at_any_moment__is_finished_at_the_next_start),
         ON_BOTH_ENGINES(test_salvage__unreadable_records__are_dropped_and_counted),
         ON_BOTH_ENGINES(test_salvage__own_pair_from_before__is_not_extended),
+        ON_BOTH_ENGINES(test_salvage__old_copies__count_when_others_have_them),
+        ON_BOTH_ENGINES(test_salvage__only_member__keeps_what_is_old),
         ON_MEMORY(test_salvage__directory_dropped__its_next_row_revives_it),
         ON_BOTH_ENGINES(test_salvage__cannot_write__fails_and_is_finished_later),
         ON_BOTH_ENGINES(test_salvage__no_write_works_at_the_start__is_done_at_once),
