@@ -396,15 +396,12 @@ static enum status apply_one(struct group *group, size_t i)
         commit(group, i);
         return sync_all(group, i);
     case STORE_SET_COMPLETE:
-        commit(group, i);
-        /* What it has read may not be so any more. */
-        batch_release(batch);
-        return set_complete(state, request);
     case STORE_SALVAGE:
         commit(group, i);
         /* What it has read may not be so any more. */
         batch_release(batch);
-        return apply_salvage(state, request, result);
+        return request->operation == STORE_SALVAGE ? apply_salvage(state, request, result)
+                                                   : set_complete(state, request);
     }
     return STATUS_BAD_MESSAGE;
 }

@@ -380,8 +380,8 @@ static enum status read_or_restore(struct engine *engine, uint64_t wall_us,
         status = read_settings(engine, ret_stored, ret_identity, error);
     }
     if (status == STATUS_OK && is_restored) {
-        uint64_t ahead = wall_us + COUNTER_AHEAD_MAX_US + COUNTER_LEASE_US;
-        ret_stored->lease = ret_stored->lease > ahead ? ret_stored->lease : ahead;
+        uint64_t from = ret_stored->lease > wall_us ? ret_stored->lease : wall_us;
+        ret_stored->lease = from + COUNTER_AHEAD_MAX_US + COUNTER_LEASE_US;
         ret_stored->clean = 0;
         /* Something else than the settings may be gone, too: others have it. */
         bool is_alone = !ret_identity->has_ring || ring_replicas(&ret_identity->ring) < 2;

@@ -625,6 +625,13 @@ static void sample_get(struct sample *sample, struct message_get *get)
     get->deadline_ms = (uint32_t)sample_below(sample, DEADLINE_MAX_MS + 1);
 }
 
+static void sample_get_reply(struct sample *sample, struct message_get_reply *reply)
+{
+    reply->object = sample_chance(sample, 80) ? sample_whole(sample) : NULL;
+    reply->answers = (uint8_t)sample_bits(sample);
+    reply->names_us = sample_number(sample);
+}
+
 static void sample_prepare(struct sample *sample, struct message_prepare *prepare)
 {
     prepare->epoch = sample_number(sample);
@@ -670,9 +677,7 @@ static void sample_payload(struct sample *sample, struct message *message)
         sample_get(sample, &message->get);
         break;
     case MESSAGE_GET_REPLY:
-        message->get_reply.object = sample_chance(sample, 80) ? sample_whole(sample) : NULL;
-        message->get_reply.answers = (uint8_t)sample_bits(sample);
-        message->get_reply.names_us = sample_number(sample);
+        sample_get_reply(sample, &message->get_reply);
         break;
     case MESSAGE_PUT:
         sample_put(sample, &message->put);
