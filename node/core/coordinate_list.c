@@ -12,9 +12,12 @@
 #include "node/core/internal.h"
 #include "ring/planted.h"
 
-enum { ROW_REPAIRS_MAX = 32 }; /* rows written back after one listing; the next one goes on */
+enum {
+    ROW_REPAIRS_MAX = 32, /* rows written back after one listing; the next one goes on */
+    FULL_ROWS_MIN = 256,
+};
 
-static void list_ask(struct core *core, struct request *request, uint8_t i)
+void list_ask(struct core *core, struct request *request, uint8_t i)
 {
     struct leg *leg = &request->leg[i];
     const struct message_list *from = &request->list.list;
@@ -37,13 +40,18 @@ static void list_ask(struct core *core, struct request *request, uint8_t i)
     }
     blob_ref(to->start);
     blob_ref(to->end);
-    to->live_only = false;
+    to->live_only = request->list.by_marks;
+    leg->asks_digest = request->list.by_marks;
+    if (!to->live_only && list_may_compare(request) && to->limit < FULL_ROWS_MIN) {
+        to->limit = FULL_ROWS_MIN; /* most of them may be tombstones */
+    }
 }
 
 static void list_begin(struct core *core, struct request *request)
 {
     request->state = STATE_ASKING;
     request->list.r = core_quorum(core, request->list.list.r);
+    request->list.by_marks = list_may_compare(request);
     request_add_primaries(core, request, ring_partition(core->ring, blob_slice(request->key)));
     request_set_hedge(core, request, core->now_us + HEDGE_AFTER_US);
     detector_note_read(core);
@@ -115,8 +123,8 @@ bool list_start_child(struct core *core, struct request *parent, struct blob *di
     return true;
 }
 
-static void list_end(struct core *core, struct request *request, enum status status,
-                     struct message_list_reply *list)
+void list_end(struct core *core, struct request *request, enum status status,
+              struct message_list_reply *list)
 {
     if (request->is_child) {
         for (uint16_t i = 0; list && i < list->row_count; i++) {
@@ -293,9 +301,12 @@ static void streams_pass(const struct request *request, struct streams *at,
 }
 
 /* True if the answer is full at this row: only between names, so that no name is torn. */
-static bool list_is_full(const struct message_list_reply *list, const struct row *row)
+static bool list_is_full(const struct request *request, const struct message_list_reply *list,
+                         const struct row *row)
 {
-    return list->row_count + 2 > ROWS_MAX &&
+    /* Replicas may have been asked for more, so that tombstones are passed sooner. */
+    bool has_wanted = list_may_compare(request) && list->row_count >= request->list.list.limit;
+    return (list->row_count + 2 > ROWS_MAX || has_wanted) &&
            (list->row_count == 0 ||
             slice_compare(blob_slice(list->rows[list->row_count - 1].name),
                           blob_slice(row->name)) != 0);
@@ -350,7 +361,7 @@ static enum status list_merge(struct core *core, struct request *request,
         if (cut && slice_compare(blob_slice(row->name), blob_slice(cut)) > 0) {
             break;
         }
-        if (list_is_full(list, row)) {
+        if (list_is_full(request, list, row)) {
             last = list->rows[list->row_count - 1].name;
             list->more = true;
             break;
@@ -400,16 +411,27 @@ void list_check(struct core *core, struct request *request)
         list_end(core, request, STATUS_NO_QUORUM, NULL);
         return;
     }
-    if (done >= request->list.r || (planted(PLANTED_LIST_ONE_ANSWER) && done > 0)) {
+    if (done < request->list.r && !(planted(PLANTED_LIST_ONE_ANSWER) && done > 0)) {
+        return;
+    }
+    if (request->list.by_marks) {
+        list_compare_answer(core, request);
+    } else {
         list_answer(core, request);
     }
 }
 
 /* Takes the stream out of the answer. */
-static void leg_take_list(struct leg *leg, enum status status, struct message_list_reply *list)
+static void leg_take_list(struct core *core, struct request *request, uint8_t i,
+                          enum status status, struct message_list_reply *list)
 {
-    if (status != STATUS_OK) {
+    struct leg *leg = &request->leg[i];
+    if (status != STATUS_OK || leg->asks_digest != (list->mark_count > 0)) {
         leg->state = LEG_FAILED;
+        return;
+    }
+    if (leg->asks_digest && !request->list.by_marks) {
+        list_ask(core, request, i); /* the others have been asked for all rows since */
         return;
     }
     leg->state = LEG_DONE;
@@ -421,7 +443,7 @@ void list_on_stored(struct core *core, struct request *request, struct store_res
 {
     for (uint8_t i = 0; i < request->leg_count; i++) {
         if (request->leg[i].peer == PEER_SELF && request->leg[i].state == LEG_SENT) {
-            leg_take_list(&request->leg[i], result->status, &result->list);
+            leg_take_list(core, request, i, result->status, &result->list);
         }
     }
     list_check(core, request);
@@ -431,7 +453,7 @@ void list_on_reply(struct core *core, struct request *request, uint8_t i,
                    struct message *message)
 {
     bool is_list = message->type == MESSAGE_REPLICA_LIST_REPLY;
-    leg_take_list(&request->leg[i], is_list ? message->status : STATUS_BAD_MESSAGE,
+    leg_take_list(core, request, i, is_list ? message->status : STATUS_BAD_MESSAGE,
                   &message->list_reply);
     list_check(core, request);
 }

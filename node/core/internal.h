@@ -9,6 +9,7 @@
  *   read_legs.c        what gets and listings share
  *   heal.c             copies whose content does not match its hash
  *   coordinate_list.c  a listing: streams of rows merged
+ *   list_compare.c     a listing by live rows alone, where the streams agree
  *   forward.c          a request that another node must coordinate
  *   replica.c          what a coordinator asks of this node
  *   intents.c          rows that still have to be pushed
@@ -111,7 +112,7 @@ struct leg {
     uint16_t peer; /* PEER_SELF for this node */
     enum leg_state state;
     uint8_t parts;    /* put: REPLICA_OBJECT | REPLICA_ROW */
-    bool asks_digest; /* put: the digest of its copy is awaited */
+    bool asks_digest; /* put: the digest of its copy is awaited; list: live rows with marks */
     bool is_hint;     /* a fallback's: what it holds, or is to hold, is a hint */
     node_id owner;    /* put: the primary whose copy this is */
     uint64_t sent_us;
@@ -187,6 +188,7 @@ struct get_state {
 
 struct list_state {
     struct message_list list; /* its directory is request->key */
+    bool by_marks; /* live rows with marks are asked for; else all rows, to be merged */
     uint8_t r;
 };
 
@@ -523,6 +525,18 @@ void list_on_reply(struct core *core, struct request *request, uint8_t leg,
                    struct message *message);
 void list_on_due(struct core *core, struct request *request);
 void list_check(struct core *core, struct request *request);
+
+void list_ask(struct core *core, struct request *request, uint8_t leg);
+/* Ends the listing: frees the request, and takes the rows if it succeeds. */
+void list_end(struct core *core, struct request *request, enum status status,
+              struct message_list_reply *list);
+
+/* list_compare.c -------------------------------------------------------------------------- */
+/* True if the listing may be answered by live rows alone, as long as replicas agree. */
+bool list_may_compare(const struct request *request);
+/* R replicas have answered with live rows and marks: answers with what they have in common, or
+ * asks them for all their rows. */
+void list_compare_answer(struct core *core, struct request *request);
 
 /* forward.c ------------------------------------------------------------------------------- */
 void forward_start(struct core *core, struct event *event, uint16_t partition,

@@ -170,8 +170,7 @@ void request_free(struct core *core, struct request *request)
     payload_release(request);
     for (uint8_t i = 0; i < request->leg_count; i++) {
         object_unref(request->leg[i].object);
-        rows_free(request->leg[i].list.rows, request->leg[i].list.row_count);
-        blob_unref(request->leg[i].list.resume);
+        list_reply_release(&request->leg[i].list);
     }
     blob_unref(request->key);
     if (request->previous != NO_SLOT) {

@@ -11,6 +11,7 @@
     X(gets)        /* client gets coordinated here */                                          \
     X(gets_failed)                                                                             \
     X(lists)                                                                                   \
+    X(lists_differed) /* pages for which tombstones had to be fetched */                       \
     X(lists_failed)                                                                            \
     X(forwards)            /* requests handed to a node of the preference list */              \
     X(siblings_returned)   /* gets that returned two or more shown versions */                 \

@@ -101,7 +101,7 @@ bool store_request_is_quick(const struct store_state *state,
     case STORE_TREE:
         return true;
     case STORE_LIST:
-        return request->list.limit <= QUICK_ROWS_MAX;
+        return request->list.limit <= QUICK_ROWS_MAX && !request->list.live_only;
     case STORE_HINT:
         return is_quick_hint(state, request, size);
     case STORE_CLEAR_HINTS:
@@ -280,6 +280,9 @@ static void commit(struct group *group, size_t end)
 static enum status apply_scan(struct group *group, const struct store_request *request,
                               struct store_result *result)
 {
+    if (request->operation == STORE_LIST && request->list.live_only) {
+        return apply_list_live(group->state, request, result);
+    }
     if (request->operation == STORE_LIST) {
         return apply_list(group->state, request, result);
     }

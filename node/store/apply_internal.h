@@ -72,6 +72,15 @@ MUST_CHECK enum status apply_hint_owners(struct store_state *state,
 MUST_CHECK enum status apply_list(const struct store_state *state,
                                   const struct store_request *request,
                                   struct store_result *ret_result);
+/* The range of keys for a listing; `end` holds the directory's prefix. False when memory is
+ * short.
+ */
+MUST_CHECK bool list_range(const struct message_list *list, struct buffer *start,
+                           struct buffer *end);
+/* apply_list_live.c: a listing of live rows alone, with marks. */
+MUST_CHECK enum status apply_list_live(const struct store_state *state,
+                                       const struct store_request *request,
+                                       struct store_result *ret_result);
 MUST_CHECK enum status apply_find_live_row(const struct store_state *state,
                                            const struct store_request *request,
                                            struct store_result *ret_result);

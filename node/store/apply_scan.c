@@ -146,9 +146,7 @@ static void step_behind(struct buffer *key)
     key->data[key->size - 1]++;
 }
 
-/* The range of keys for a listing, both with the directory's prefix. */
-static bool make_range(const struct message_list *list, struct buffer *start,
-                       struct buffer *end)
+bool list_range(const struct message_list *list, struct buffer *start, struct buffer *end)
 {
     struct slice end_name = blob_slice(list->end);
     struct slice prefix = buffer_slice(end);
@@ -192,7 +190,7 @@ static enum status scan_rows(const struct store_state *state, struct slice direc
     layout_rows(&end, state->partition_count, directory);
     scan->prefix_size = end.size;
     scan->rows = calloc(scan->limit + 1, sizeof *scan->rows);
-    if (!end.failed && scan->rows != NULL && make_range(list, &start, &end)) {
+    if (!end.failed && scan->rows != NULL && list_range(list, &start, &end)) {
         status =
             state->engine->operations->scan(state->engine, buffer_slice(&start),
                                             buffer_slice(&end), scan->first_only, on_row, scan);
@@ -219,11 +217,11 @@ enum status apply_list(const struct store_state *state, const struct store_reque
                        struct store_result *ret_result)
 {
     struct row_scan scan = {
-        .live_only = request->list.live_only,
         .limit = request->list.limit,
     };
 
     assert(request->list.limit >= 1 && request->list.limit <= ROWS_MAX);
+    assert(!request->list.live_only);
     enum status status = scan_rows(state, blob_slice(request->key), &request->list, &scan);
     if (status == STATUS_OK) {
         take_rows(&scan, &ret_result->list);

@@ -70,8 +70,7 @@ void store_result_release(struct store_result *result)
         return;
     }
     object_unref(result->object);
-    rows_free(result->list.rows, result->list.row_count);
-    blob_unref(result->list.resume);
+    list_reply_release(&result->list);
     intents_free(result->intents, result->intent_count);
     blob_unref(result->text);
     hints_free(result->hints, result->hint_count);

@@ -26,10 +26,20 @@ static void release_list(struct message_list *list)
     blob_unref(list->end);
 }
 
-static void release_list_reply(struct message_list_reply *reply)
+void list_marks_free(struct list_mark *marks, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        blob_unref(marks[i].name);
+    }
+    free(marks);
+}
+
+void list_reply_release(struct message_list_reply *reply)
 {
     rows_free(reply->rows, reply->row_count);
     blob_unref(reply->resume);
+    list_marks_free(reply->marks, reply->mark_count);
+    *reply = (struct message_list_reply){0};
 }
 
 /* Of what a coordinator asks of replicas, and of what brings them to agree. */
@@ -86,7 +96,7 @@ static void release_payload(struct message *message)
         break;
     case MESSAGE_LIST_REPLY:
     case MESSAGE_REPLICA_LIST_REPLY:
-        release_list_reply(&message->list_reply);
+        list_reply_release(&message->list_reply);
         break;
     case MESSAGE_STATUS_REPLY:
         free(message->status_reply.peers);

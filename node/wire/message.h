@@ -21,6 +21,7 @@ enum {
     ROWS_MAX = 1024,         /* rows in one list reply */
     DOTS_MAX = VERSIONS_MAX, /* dots named by one put */
     TEXT_SIZE_MAX = 1024,    /* human text in a reply */
+    LIST_MARKS_MAX = 512,    /* marks in one reply of a replica */
     STATS_MAX = 64,
     TREE_ENTRIES_MAX = 1024, /* entries of a tree in one reply */
     DEADLINE_MAX_MS = 600000,
@@ -144,11 +145,23 @@ struct message_list {       /* LIST and REPLICA_LIST */
     struct blob *end;       /* last name wanted, included; NULL: to the end */
     bool end_is_prefix;     /* `end` bounds to the names that begin with it, instead */
     uint16_t limit;         /* rows wanted, 1 to ROWS_MAX */
-    bool live_only;  /* leave out tombstones (coordinators never ask replicas for that) */
+    bool live_only;  /* leave out tombstones. A replica adds marks, by which it can be seen
+                        whether others hold the same ones */
     bool for_repair; /* REPLICA_LIST: answered also by a node that is refilling */
     uint8_t r;
     uint8_t hops;
     uint32_t deadline_ms;
+};
+
+/*
+ * What a replica holds in a part of a directory, tombstones too: the digest of all rows from
+ * the beginning of the listing up to and with `name`. Where marks are set depends on names
+ * alone, so that replicas whose rows differ in one place have those before it in common.
+ * Replicas with a mark in common hold the same rows up to there.
+ */
+struct list_mark {
+    struct blob *name; /* NULL: up to the end of what was asked for */
+    uint8_t digest[DIGEST_SIZE];
 };
 
 struct message_list_reply { /* LIST_REPLY and REPLICA_LIST_REPLY */
@@ -156,6 +169,9 @@ struct message_list_reply { /* LIST_REPLY and REPLICA_LIST_REPLY */
     struct row *rows;    /* owned array, ascending by (name, kind) */
     bool more;           /* rows beyond the last one may exist */
     struct blob *resume; /* with more: ask again with start = resume, after_start = true */
+    uint16_t mark_count; /* REPLICA_LIST_REPLY of live rows: at least one, else none */
+    struct list_mark
+        *marks; /* owned array, in the order of names; the last one ends the page */
 };
 
 /*
@@ -384,6 +400,9 @@ struct message {
     };
 };
 
+void list_marks_free(struct list_mark *marks, size_t count);
+/* Drops all that the reply owns, and zeroes it. */
+void list_reply_release(struct message_list_reply *reply);
 void tree_entries_free(struct tree_entry *entries, size_t count);
 /* Drops all that the message owns and zeroes it. A zeroed message may be released. */
 void message_release(struct message *message);

@@ -26,6 +26,8 @@ extern const struct payload payload_client[PAYLOAD_CLIENT_COUNT];
 extern const struct payload payload_node[PAYLOAD_NODE_COUNT];
 extern const struct payload payload_repair[PAYLOAD_REPAIR_COUNT];
 
+/* Where a range of names begins or ends, or NULL for nil. */
+struct blob *payload_read_range_end(struct reader *reader);
 enum { LIST_FIELDS = 10, LIST_REPLY_FIELDS = 3 };
 
 /* LIST, with which REPLICA_LIST begins, and the replies of both. */

@@ -161,7 +161,7 @@ static void decode_put_reply(struct reader *reader, struct message *message)
 }
 
 /* Where a range of names begins or ends: like a name, but `.` will do as a prefix. */
-static struct blob *read_range_end(struct reader *reader)
+struct blob *payload_read_range_end(struct reader *reader)
 {
     struct slice bytes;
     struct blob *blob;
@@ -208,9 +208,9 @@ void payload_decode_list(struct reader *reader, struct message *message)
     list->directory = payload_read_key(reader);
     reader_require(reader,
                    list->directory != NULL && key_is_directory(blob_slice(list->directory)));
-    list->start = read_range_end(reader);
+    list->start = payload_read_range_end(reader);
     list->after_start = reader_bool(reader);
-    list->end = read_range_end(reader);
+    list->end = payload_read_range_end(reader);
     list->end_is_prefix = reader_bool(reader);
     list->limit = (uint16_t)reader_uint(reader, 1, ROWS_MAX);
     list->live_only = reader_bool(reader);
@@ -299,7 +299,7 @@ void payload_decode_list_reply(struct reader *reader, struct message *message)
 
     read_rows(reader, message->type == MESSAGE_LIST_REPLY, reply);
     reply->more = reader_bool(reader);
-    reply->resume = read_range_end(reader);
+    reply->resume = payload_read_range_end(reader);
     /* Else whoever asks again would get the same rows for ever. */
     reader_require(reader, !reply->more || reply->resume != NULL);
 }

@@ -7,6 +7,8 @@
 
 #include "node/wire/payload.h"
 
+enum { MARK_FIELDS = 2 };
+
 /* HELLO, HELLO_REPLY: protocol, role, cluster_id, node, address, forming, seeds, nonce, proof
  * or nil */
 static void encode_hello(const struct message *message, struct writer *writer)
@@ -241,6 +243,47 @@ static void decode_prepare(struct reader *reader, struct message *message)
     message->prepare.by_hand = reader_bool(reader);
 }
 
+/* REPLICA_LIST_REPLY: as LIST_REPLY, and [[name or nil, digest]...] */
+static void encode_replica_list_reply(const struct message *message, struct writer *writer)
+{
+    const struct message_list_reply *reply = &message->list_reply;
+
+    assert(reply->mark_count <= LIST_MARKS_MAX);
+    payload_encode_list_reply(message, writer);
+    writer_array(writer, reply->mark_count);
+    for (uint16_t i = 0; i < reply->mark_count; i++) {
+        writer_array(writer, MARK_FIELDS);
+        writer_blob(writer, reply->marks[i].name);
+        writer_bytes(writer, slice_of(reply->marks[i].digest, DIGEST_SIZE));
+    }
+}
+
+static void decode_replica_list_reply(struct reader *reader, struct message *message)
+{
+    struct message_list_reply *reply = &message->list_reply;
+
+    payload_decode_list_reply(reader, message);
+    struct reader array = reader_array(reader, 0, LIST_MARKS_MAX);
+    uint16_t count = (uint16_t)array.left;
+    reply->marks = count > 0 ? calloc(count, sizeof *reply->marks) : NULL;
+    if (count > 0 && reply->marks == NULL) {
+        reader_fail(reader, STATUS_NO_MEMORY);
+        return;
+    }
+    while (reply->mark_count < count && !reader_failed(&array)) {
+        struct list_mark *mark = &reply->marks[reply->mark_count++];
+        struct reader fields = reader_array(&array, MARK_FIELDS, MARK_FIELDS);
+        mark->name = payload_read_range_end(&fields);
+        reader_copy(&fields, mark->digest, DIGEST_SIZE);
+        bool is_last = reply->mark_count == count;
+        bool is_first = reply->mark_count == 1;
+        reader_require(&fields, mark->name != NULL || is_last);
+        reader_require(
+            &fields, mark->name == NULL || is_first ||
+                         slice_compare(blob_slice(mark[-1].name), blob_slice(mark->name)) < 0);
+    }
+}
+
 /* RING_PUSH: epoch, node */
 static void encode_ring_push(const struct message *message, struct writer *writer)
 {
@@ -275,8 +318,8 @@ const struct payload payload_node[PAYLOAD_NODE_COUNT] = {
     {MESSAGE_REPLICA_PUT, 6, encode_replica_put, decode_replica_put},
     {MESSAGE_REPLICA_PUT_REPLY, 0, NULL, NULL},
     {MESSAGE_REPLICA_LIST, LIST_FIELDS + 1, encode_replica_list, decode_replica_list},
-    {MESSAGE_REPLICA_LIST_REPLY, LIST_REPLY_FIELDS, payload_encode_list_reply,
-     payload_decode_list_reply},
+    {MESSAGE_REPLICA_LIST_REPLY, LIST_REPLY_FIELDS + 1, encode_replica_list_reply,
+     decode_replica_list_reply},
     {MESSAGE_JOIN, 2, encode_join, decode_join},
     {MESSAGE_JOIN_REPLY, 1, payload_encode_ring, payload_decode_ring},
     {MESSAGE_PREPARE, 4, encode_prepare, decode_prepare},

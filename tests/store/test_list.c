@@ -176,26 +176,121 @@ static void test_list__bounds__are_honoured(void **state)
                 "f ");
 }
 
+/* Rows of d/ that begin with t, from `first` on; all deleted. */
+static void fill_deleted(struct fixture *fixture, int first, int count)
+{
+    enum { GROUP = 100 };
+    struct store_request requests[GROUP];
+    struct store_result results[GROUP];
+    char key[32];
+
+    assert_int_equal(count % GROUP, 0);
+    for (int i = first; i < first + count; i += GROUP) {
+        for (int j = 0; j < GROUP; j++) {
+            (void)snprintf(key, sizeof key, "d/t%06d", i + j);
+            requests[j] = merge_request(key, object_of(3, 100, NULL), REPLICA_ROW);
+        }
+        apply_group(fixture, requests, GROUP, results);
+        for (int j = 0; j < GROUP; j++) {
+            assert_int_equal(results[j].status, STATUS_OK);
+            store_result_release(&results[j]);
+        }
+    }
+}
+
+static struct store_request live_request(uint16_t limit)
+{
+    struct store_request request = list_request("d/", limit);
+
+    request.list.live_only = true;
+    return request;
+}
+
 static void test_list__many_tombstones__are_skipped_in_bounded_steps(void **state)
 {
     struct fixture *fixture = *state;
-    struct store_request request = list_request("d/", 2);
     char text[TEXT_SIZE];
-    char key[32];
 
-    for (int i = 0; i < 50; i++) {
-        (void)snprintf(key, sizeof key, "d/t%02d", i);
-        apply_expect(fixture, merge_request(key, object_of(3, 100, NULL), REPLICA_ROW),
-                     STATUS_OK);
-    }
+    fill_deleted(fixture, 0, 20000);
     apply_expect(fixture, merge_request("d/z", object_of(3, 100, ""), REPLICA_ROW), STATUS_OK);
-    request.list.live_only = true;
 
-    /* Eight rows are looked at for each page of two. */
-    size_t pages = list_pages(fixture, request, text);
+    /* Sixteen thousand rows are looked at for each page. */
+    size_t pages = list_pages(fixture, live_request(2), text);
 
     assert_string_equal(text, "zf ");
-    assert_int_equal(pages, 7);
+    assert_int_equal(pages, 2);
+}
+
+static struct store_result list_live(struct fixture *fixture)
+{
+    struct store_result result = apply(fixture, live_request(ROWS_MAX));
+
+    assert_int_equal(result.status, STATUS_OK);
+    assert_true(result.list.mark_count > 0);
+    assert_null(result.list.marks[result.list.mark_count - 1].name);
+    return result;
+}
+
+static bool same_mark(const struct list_mark *a, const struct list_mark *b)
+{
+    return slice_equal(blob_slice(a->name), blob_slice(b->name)) &&
+           memcmp(a->digest, b->digest, DIGEST_SIZE) == 0;
+}
+
+/* The first name that a listing by marks does not vouch for: how many marks stay as they were.
+ */
+static size_t marks_kept(const struct store_result *before, const struct store_result *after)
+{
+    size_t kept = 0;
+
+    while (kept < before->list.mark_count && kept < after->list.mark_count &&
+           same_mark(&before->list.marks[kept], &after->list.marks[kept])) {
+        kept++;
+    }
+    return kept;
+}
+
+static void test_list__marks__tell_a_change_from_there_on_and_not_before(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const changed[] = {"d/t000700", "d/t001999x", "d/a"};
+
+    fill_deleted(fixture, 0, 2000);
+    struct store_result before = list_live(fixture);
+    assert_in_range(before.list.mark_count, 4, 20);
+    for (size_t i = 0; i < sizeof changed / sizeof changed[0]; i++) {
+        /* A tombstone with another clock: nothing that is live has changed. */
+        apply_expect(fixture, merge_request(changed[i], object_of(4, 200, NULL), REPLICA_ROW),
+                     STATUS_OK);
+        struct store_result after = list_live(fixture);
+        assert_int_equal(after.list.row_count, 0);
+        size_t kept = marks_kept(&before, &after);
+        struct slice name = slice_of_string(changed[i] + strlen("d/"));
+        assert_true(kept < before.list.mark_count);
+        for (size_t j = 0; j < before.list.mark_count; j++) {
+            struct blob *mark = before.list.marks[j].name;
+            bool is_before = mark != NULL && slice_compare(blob_slice(mark), name) < 0;
+            assert_int_equal(j < kept, is_before);
+        }
+        store_result_release(&before);
+        before = after;
+    }
+    store_result_release(&before);
+}
+
+static void test_list__same_rows_again__same_marks(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fill(fixture);
+    fill_deleted(fixture, 0, 1000);
+    struct store_result one = list_live(fixture);
+    struct store_result two = list_live(fixture);
+
+    assert_int_equal(one.list.row_count, 5);
+    assert_int_equal(marks_kept(&one, &two), one.list.mark_count);
+    store_result_release(&one);
+    store_result_release(&two);
 }
 
 /* Rows are small, but one with a thousand siblings is not. */
@@ -276,6 +371,8 @@ int main(void)
         ON_BOTH_ENGINES(test_list__limit_reached_at_the_end__says_no_more),
         ON_BOTH_ENGINES(test_list__bounds__are_honoured),
         ON_BOTH_ENGINES(test_list__many_tombstones__are_skipped_in_bounded_steps),
+        ON_BOTH_ENGINES(test_list__marks__tell_a_change_from_there_on_and_not_before),
+        ON_BOTH_ENGINES(test_list__same_rows_again__same_marks),
         ON_BOTH_ENGINES(test_list__large_rows__a_page_is_bounded_in_bytes),
         ON_BOTH_ENGINES(test_find_live_row__skips_tombstones_and_stays_inside),
     };

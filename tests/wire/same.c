@@ -121,6 +121,15 @@ static bool same_list_reply(const struct message_list_reply *a,
             return false;
         }
     }
+    if (a->mark_count != b->mark_count) {
+        return false;
+    }
+    for (uint16_t i = 0; i < a->mark_count; i++) {
+        if (!same_blob(a->marks[i].name, b->marks[i].name) ||
+            memcmp(a->marks[i].digest, b->marks[i].digest, DIGEST_SIZE) != 0) {
+            return false;
+        }
+    }
     return true;
 }
 

@@ -399,7 +399,29 @@ static void sample_list(struct sample *sample, bool is_replica, struct message_l
     list->deadline_ms = (uint32_t)sample_below(sample, DEADLINE_MAX_MS + 1);
 }
 
-static void sample_list_reply(struct sample *sample, struct message_list_reply *reply)
+static void sample_marks(struct sample *sample, struct message_list_reply *reply)
+{
+    reply->mark_count = (uint16_t)sample_below(sample, 5);
+    if (reply->mark_count > 0) {
+        reply->marks = calloc(reply->mark_count, sizeof(*reply->marks));
+        assert(reply->marks != NULL);
+    }
+    for (uint16_t i = 0; i < reply->mark_count; i++) {
+        bool is_last = i + 1 == reply->mark_count;
+        reply->marks[i].name =
+            is_last && sample_chance(sample, 50) ? NULL : sample_name(sample);
+        if (reply->marks[i].name != NULL) {
+            reply->marks[i].name->data[0] = (uint8_t)('A' + i); /* ascending */
+        }
+        for (size_t j = 0; j < DIGEST_SIZE; j++) {
+            reply->marks[i].digest[j] = (uint8_t)sample_below(sample, 256);
+        }
+    }
+}
+
+/* Only replicas set marks. */
+static void sample_list_reply(struct sample *sample, bool is_replica,
+                              struct message_list_reply *reply)
 {
     uint16_t count = (uint16_t)sample_below(sample, 20);
 
@@ -418,6 +440,9 @@ static void sample_list_reply(struct sample *sample, struct message_list_reply *
     reply->row_count = count;
     reply->more = sample_chance(sample, 50);
     reply->resume = reply->more ? sample_name(sample) : NULL;
+    if (is_replica) {
+        sample_marks(sample, reply);
+    }
 }
 
 static void sample_status(struct sample *sample, struct message_status_reply *reply)
@@ -691,7 +716,8 @@ static void sample_payload(struct sample *sample, struct message *message)
         break;
     case MESSAGE_LIST_REPLY:
     case MESSAGE_REPLICA_LIST_REPLY:
-        sample_list_reply(sample, &message->list_reply);
+        sample_list_reply(sample, message->type == MESSAGE_REPLICA_LIST_REPLY,
+                          &message->list_reply);
         break;
     case MESSAGE_STATUS_REPLY:
         sample_status(sample, &message->status_reply);

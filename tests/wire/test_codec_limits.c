@@ -415,6 +415,51 @@ static void test_codec_list_reply__counts_and_resume__are_checked(void **state)
     message_release(&one);
 }
 
+static struct message marked_reply(uint16_t mark_count)
+{
+    struct message message = list_reply(1);
+    struct message_list_reply *reply = &message.list_reply;
+
+    message.type = MESSAGE_REPLICA_LIST_REPLY;
+    reply->marks = calloc(mark_count + 1U, sizeof(*reply->marks));
+    reply->mark_count = mark_count;
+    for (uint16_t i = 0; i < mark_count; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "name%04d", i);
+        reply->marks[i].name = blob_of(name);
+    }
+    return message;
+}
+
+/* In the order of names; the end comes last. */
+static void test_codec_replica_list_reply__marks__are_checked(void **state)
+{
+    struct message two = marked_reply(2);
+    struct buffer bytes = {0};
+    struct buffer mark;
+    struct buffer first = {0};
+
+    (void)state;
+    assert_true(plain(marked_reply(0)));
+    assert_true(with(marked_reply(2), "8.1.0", bytes_of("name0000x")));
+    assert_false(with(marked_reply(2), "8.1.0", bytes_of("name0000"))); /* twice */
+    assert_false(with(marked_reply(2), "8.1.0", bytes_of("name")));     /* descending */
+    assert_false(with(marked_reply(2), "8.1.0", bytes_of("a/b")));
+    assert_true(with(marked_reply(2), "8.1.0", nil()));
+    assert_false(with(marked_reply(2), "8.0.0", nil()));
+    assert_false(with(marked_reply(1), "8.0.1", bytes_of("short")));
+    codec_encode(&two, &bytes);
+    mark = edit_extract(buffer_slice(&bytes), edit_find(buffer_slice(&bytes), "8.1"));
+    assert_true(edit_nth(buffer_slice(&mark), 1, bytes_of("name"), &first));
+    assert_true(with_more(marked_reply(LIST_MARKS_MAX - 1), "8", buffer_slice(&first)));
+    assert_false(with_more(marked_reply(LIST_MARKS_MAX), "8", buffer_slice(&first)));
+    buffer_release(&bytes);
+    buffer_release(&mark);
+    buffer_release(&first);
+    message_release(&two);
+}
+
 static void test_codec_status_reply__fields__are_checked(void **state)
 {
     (void)state;
@@ -684,6 +729,7 @@ int main(void)
         cmocka_unit_test(test_codec_list_reply__rows__are_checked),
         cmocka_unit_test(test_codec_list_reply__one_name_twice__has_the_directory_first),
         cmocka_unit_test(test_codec_list_reply__counts_and_resume__are_checked),
+        cmocka_unit_test(test_codec_replica_list_reply__marks__are_checked),
         cmocka_unit_test(test_codec_status_reply__fields__are_checked),
         cmocka_unit_test(test_codec_hello__who_and_where__fit_the_role),
         cmocka_unit_test(test_codec_hello__nonce_and_proof__where_they_belong),

@@ -1,0 +1,119 @@
+/*
+ * list_compare.c - a listing by live rows alone, where the streams agree.
+ *
+ * Tombstones are needed only to hide a live row at a replica that has not heard of a delete. So
+ * R replicas are asked for live rows, and for marks: digests of all their rows up to some names
+ * (message.h). Up to the last mark that all have in common they hold the same rows, and what is
+ * live at one is the truth: the merge of equals. Where nothing is in common they are asked
+ * again, for all rows from there on, which are merged and repaired (coordinate_list.c); the
+ * page after that is tried by marks anew. A directory that holds a hundred thousand tombstones
+ * is listed by a few scans, and one row that differs costs a page.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "node/core/internal.h"
+#include "ring/planted.h"
+
+bool list_may_compare(const struct request *request)
+{
+    /* Looking up a name is for small answers, which the store gives at once. */
+    const struct message_list *list = &request->list.list;
+    return list->live_only && !list->end && !request->is_child;
+}
+
+/* The end of all names comes last. */
+static int mark_compare(const struct list_mark *a, const struct list_mark *b)
+{
+    if (!a->name || !b->name) {
+        return (a->name ? 0 : 1) - (b->name ? 0 : 1);
+    }
+    return slice_compare(blob_slice(a->name), blob_slice(b->name));
+}
+
+/* How many marks of `a` there are up to the last one that `b` has too. */
+static uint16_t marks_in_common(const struct message_list_reply *a,
+                                const struct message_list_reply *b)
+{
+    uint16_t common = 0;
+    uint16_t i = 0;
+    uint16_t j = 0;
+    while (i < a->mark_count && j < b->mark_count) {
+        int order = mark_compare(&a->marks[i], &b->marks[j]);
+        if (order == 0 && memcmp(a->marks[i].digest, b->marks[j].digest, DIGEST_SIZE) != 0) {
+            break; /* Each tells of all before it, so none behind it is the same. */
+        }
+        common = order == 0 ? (uint16_t)(i + 1) : common;
+        i = (uint16_t)(i + (order <= 0));
+        j = (uint16_t)(j + (order >= 0));
+    }
+    return common;
+}
+
+/* The first stream, and how many of its marks all have in common. */
+static struct message_list_reply *find_common(struct request *request, uint16_t *ret_common)
+{
+    struct message_list_reply *first = NULL;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        struct leg *leg = &request->leg[i];
+        if (leg->state != LEG_DONE) {
+            continue;
+        }
+        if (!first) {
+            first = &leg->list;
+            *ret_common = first->mark_count;
+            continue;
+        }
+        uint16_t common = marks_in_common(first, &leg->list);
+        *ret_common = common < *ret_common ? common : *ret_common;
+    }
+    assert(first);
+    return first;
+}
+
+/* Drops the rows behind the mark. */
+static void cut_rows(struct message_list_reply *list, const struct list_mark *mark)
+{
+    while (mark->name && list->row_count > 0 &&
+           slice_compare(blob_slice(list->rows[list->row_count - 1].name),
+                         blob_slice(mark->name)) > 0) {
+        row_release(&list->rows[--list->row_count]);
+    }
+    if (planted(PLANTED_LIST_DROPS_LAST) && list->row_count > 0) {
+        row_release(&list->rows[--list->row_count]);
+    }
+}
+
+/* From now on all rows are asked for. */
+static void compare_failed(struct core *core, struct request *request)
+{
+    core->stats.lists_differed++;
+    request->list.by_marks = false;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        if (request->leg[i].state == LEG_DONE) {
+            list_reply_release(&request->leg[i].list);
+            list_ask(core, request, i);
+        }
+    }
+    list_check(core, request);
+}
+
+void list_compare_answer(struct core *core, struct request *request)
+{
+    uint16_t common = 0;
+    struct message_list_reply *first = find_common(request, &common);
+    if (common == 0) {
+        compare_failed(core, request);
+        return;
+    }
+    const struct list_mark *mark = &first->marks[common - 1];
+    cut_rows(first, mark);
+    struct message_list_reply list = {.rows = first->rows,
+                                      .row_count = first->row_count,
+                                      .more = mark->name != NULL,
+                                      .resume = blob_ref(mark->name)};
+    first->rows = NULL;
+    first->row_count = 0;
+    list_end(core, request, STATUS_OK, &list);
+    list_reply_release(&list);
+}
