@@ -213,11 +213,63 @@ static void test_list__replicas_differ_at_random__each_live_name_once(void **sta
     }
 }
 
+static bool has_same_list(struct world *world, int number, const int *nodes, int count)
+{
+    char key[16];
+    int others[WORLD_NODES_MAX];
+    (void)snprintf(key, sizeof key, "d/%05d", number);
+    (void)nodes_of_key(world, key, others);
+    return memcmp(nodes, others, (size_t)count * sizeof *nodes) == 0;
+}
+
+/* Eight replicas, six of them stopped: each repair asks all of them and their fallbacks. */
+static void test_list__many_rows_differ_and_most_replicas_are_slow__it_is_answered(void **state)
+{
+    (void)state;
+    enum { MANY = 16, REPLICAS = 8 };
+    struct world_options options = {.seed = 5,
+                                    .nodes = MANY,
+                                    .replica_count = REPLICAS,
+                                    .partition_count = 64,
+                                    .latency_min_us = 100,
+                                    .latency_max_us = 900,
+                                    .store_min_us = 10,
+                                    .store_max_us = 200};
+    struct world *world = world_new(&options);
+    for (int i = 0; i < MANY; i++) {
+        world_start(world, i);
+    }
+    world_run(world, 5 * SECOND);
+    int nodes[WORLD_NODES_MAX];
+    (void)nodes_of_key(world, "d/", nodes);
+    int names = 0;
+    for (int i = 0; names < 50; i++) {
+        /* Whoever holds the row holds the object: it is read before the row is repaired. */
+        if (has_same_list(world, i, nodes, MANY)) {
+            write_name(world, nodes[names++ % 2], i, LIVE);
+        }
+    }
+    for (int i = 2; i < REPLICAS; i++) {
+        world_pause(world, nodes[i], true);
+    }
+    /* From now on they are suspects. */
+    struct object *object = NULL;
+    (void)ask_get(world, nodes[0], "d/", &object);
+    object_unref(object);
+
+    struct listed listed = list_all(world, nodes[0], 1000, 2);
+
+    assert_int_equal(listed.count, names);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_list__thousands_of_tombstones__cost_no_messages),
         cmocka_unit_test(test_list__one_replica_lags__the_delete_hides_the_row_and_reaches_it),
+        cmocka_unit_test(
+            test_list__many_rows_differ_and_most_replicas_are_slow__it_is_answered),
         cmocka_unit_test(test_list__replicas_differ_at_random__each_live_name_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

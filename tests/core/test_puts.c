@@ -573,6 +573,42 @@ static void test_requests__hold_as_many_bytes_as_they_may__the_next_is_refused(v
     world_free(world);
 }
 
+/* Beside much else in one step: those that find no room are probed in the next one. */
+static void test_detector__more_suspects_than_there_is_room_for__some_wait(void **state)
+{
+    (void)state;
+    enum { SUSPECTS = 200, ROOM = 100 };
+    struct core_config config = {
+        .node = 1, .address = "10.0.0.1:7000", .partition_count = 64, .replica_count = 3};
+    struct core *core = core_new(&config);
+    struct outbox *outbox = calloc(1, sizeof *outbox);
+    assert_true(core && outbox);
+    core->peer_count = SUSPECTS;
+    for (int i = 0; i < SUSPECTS; i++) {
+        core->peers[i].connected = true;
+        core->peers[i].is_suspect = true;
+    }
+    core->now_us = SECOND;
+    core->outbox = outbox;
+    int probed = 0;
+    int steps = 0;
+    while (probed < SUSPECTS) {
+        assert_true(++steps < SUSPECTS);
+        outbox->count = OUTBOX_ACTIONS_MAX - ROOM;
+        core->due_us = UINT64_MAX;
+        detector_on_tick(core);
+        for (uint32_t i = OUTBOX_ACTIONS_MAX - ROOM; i < outbox->count; i++) {
+            probed++;
+            action_release(&outbox->actions[i]);
+        }
+        assert_true(probed == SUSPECTS || core->due_us <= core->now_us);
+    }
+    core->outbox = NULL;
+    core->peer_count = 0;
+    core_free(core);
+    free(outbox);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -590,6 +626,7 @@ int main(void)
         cmocka_unit_test(test_marker__object_lacks_its_quorum__row_is_not_pushed),
         cmocka_unit_test(test_handed_over__everybody_holds_it__no_object_is_sent_again),
         cmocka_unit_test(test_requests__hold_as_many_bytes_as_they_may__the_next_is_refused),
+        cmocka_unit_test(test_detector__more_suspects_than_there_is_room_for__some_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
