@@ -59,14 +59,24 @@ void leveldb_damage_forget(struct leveldb_damage *damage)
     pthread_mutex_unlock(&damage->lock);
 }
 
-/* Finds the file; what LevelDB said stays where none is found. */
+static bool find_within(const struct leveldb_damage *damage, const char *path, bool everywhere,
+                        char *found, size_t size)
+{
+    struct slice all = slice_of(NULL, 0);
+
+    return leveldb_tables_find_damage(path, everywhere ? all : buffer_slice(&damage->start),
+                                      everywhere ? all : buffer_slice(&damage->end),
+                                      SEARCHED_BYTES_MAX, found, size);
+}
+
+/* Finds the file, first where it was met, then anywhere: what was met may have been read for a
+ * compaction, or ahead. What LevelDB said stays where none is found. */
 static void place(struct leveldb_damage *damage, const char *path)
 {
     char found[sizeof damage->text];
 
-    if (leveldb_tables_find_damage(path, buffer_slice(&damage->start),
-                                   buffer_slice(&damage->end), SEARCHED_BYTES_MAX, found,
-                                   sizeof found)) {
+    if (find_within(damage, path, false, found, sizeof found) ||
+        find_within(damage, path, true, found, sizeof found)) {
         memcpy(damage->text, found, sizeof found);
     }
     damage->is_placed = true;
