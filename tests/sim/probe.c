@@ -9,7 +9,12 @@
 
 #include "tests/sim/load.h"
 
-enum { ANSWER_US = 6000000, DEADLINE_MS = 5000, HINT_AGE_US = 20000000 };
+enum {
+    ANSWER_US = 6000000,
+    DEADLINE_MS = 5000,
+    HINT_AGE_US = 20000000,
+    INTENT_FRESH_US = 1000000,
+};
 
 static bool fail(struct check *check, int node, const char *what, struct slice key)
 {
@@ -174,10 +179,13 @@ static bool is_in_reach(struct check *check, struct slice key, uint32_t dead)
 
 static bool probe_intents(struct check *check, int node, uint32_t dead)
 {
+    /* A scrub leaves one with each row that it pushes, and drops it in company a moment later.
+     */
     struct store_request request = {.operation = STORE_LIST_INTENTS,
                                     .intent_kind = INTENT_ROW,
                                     .limit = 64,
-                                    .stamp_max = UINT64_MAX};
+                                    .stamp_max =
+                                        world_wall_us(check->world, node) - INTENT_FRESH_US};
     struct store_result result = check_look(check->world, node, &request);
     bool good = result.status == STATUS_OK;
     for (uint16_t i = 0; good && i < result.intent_count; i++) {
