@@ -60,6 +60,7 @@ static const struct {
     {PLANTED_OWN_KEPT, "own-kept"},
     {PLANTED_ROW_EARLY, "row-early"},
     {PLANTED_NEVER_PROBED, "never-probed"},
+    {PLANTED_SOURCE_REVIVES, "source-revives"},
 };
 
 #ifdef DYNAMOFS_PLANTED
