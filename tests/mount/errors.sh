@@ -305,7 +305,12 @@ interrupted() {
     python3 - "$@" << 'PYTHON'
 import signal, subprocess, sys, time
 
-process = subprocess.Popen(sys.argv[1:], stderr=subprocess.DEVNULL)
+
+def heed():  # a shell's background jobs ignore it, and hand that on
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+process = subprocess.Popen(sys.argv[1:], stderr=subprocess.DEVNULL, preexec_fn=heed)
 try:
     process.wait(1)
     sys.exit(f"ended before it was interrupted, with {process.returncode}")
