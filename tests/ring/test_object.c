@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "ring/row.h"
 #include "tests/ring/make.h"
 
 static const struct actor no_own = {0};
@@ -446,6 +447,47 @@ static void test_object_merge__row_and_object__keeps_the_content(void **state)
     object_unref(row);
 }
 
+/* A row may know more of the past than the object: its clock wins, but never its emptiness. */
+static void
+test_object_merge__object_with_a_row_that_knows_more__keeps_the_contents(void **state)
+{
+    struct object *object = make_object("1.1:5 | 1.1:5", NULL);
+    struct object *later = make_object("1.1:5 2.1:7 | 1.1:5", NULL);
+    struct object *row = object_project(later);
+
+    (void)state;
+    assert_non_null(row);
+    struct object *there = object_merge(object, row);
+    struct object *back = object_merge(row, object);
+
+    assert_non_null(there->versions[0].content);
+    assert_non_null(back->versions[0].content);
+    assert_true(object_equal(there, later));
+    assert_true(object_equal(back, later));
+    object_unref(object);
+    object_unref(later);
+    object_unref(row);
+    object_unref(there);
+    object_unref(back);
+}
+
+/* Of a name in a conflict the change that was last counts, whichever version it is of. */
+static void test_row_names__any_version_and_the_delete__the_latest_counts(void **state)
+{
+    struct object *row = make_object("1.1:5 2.1:7 | 1.1:5 2.1:7", NULL);
+
+    (void)state;
+    assert_int_equal(row_names_us(NULL), 0);
+    row->versions[0].attributes.named_ns = 9000;
+    row->versions[1].attributes.named_ns = 4000;
+    assert_int_equal(row_names_us(row), 9);
+    row->versions[1].attributes.named_ns = 11000;
+    assert_int_equal(row_names_us(row), 11);
+    object_set_deleted(row, 12);
+    assert_int_equal(row_names_us(row), 12);
+    object_unref(row);
+}
+
 static void test_object_project__object__loses_contents_only(void **state)
 {
     (void)state;
@@ -563,6 +605,9 @@ int main(void)
         cmocka_unit_test(test_object_merge__something_new__is_not_x),
         cmocka_unit_test(test_object_merge__equal_contents__are_both_kept),
         cmocka_unit_test(test_object_merge__row_and_object__keeps_the_content),
+        cmocka_unit_test(
+            test_object_merge__object_with_a_row_that_knows_more__keeps_the_contents),
+        cmocka_unit_test(test_row_names__any_version_and_the_delete__the_latest_counts),
         cmocka_unit_test(test_object_project__object__loses_contents_only),
         cmocka_unit_test(test_object_unref__null_and_shared__are_safe),
     };
