@@ -139,9 +139,8 @@ static void pending_add(struct disk *disk, const struct engine_write *writes, si
     }
     log_count(disk);
     struct batch *batch = &disk->pending[disk->count++];
-    batch->log = disk->log;
-    batch->count = count;
-    batch->writes = calloc(count + 1, sizeof *batch->writes);
+    *batch = (struct batch){
+        .log = disk->log, .count = count, .writes = calloc(count + 1, sizeof *batch->writes)};
     assert(batch->writes);
     for (size_t i = 0; i < count; i++) {
         batch->writes[i] = (struct engine_write){.key = slice_copy(writes[i].key),
