@@ -338,9 +338,9 @@ static void ask_as_another_user(const char *address)
 
     if (setresgid(NOBODY, NOBODY, NOBODY) != 0 || setresuid(NOBODY, NOBODY, NOBODY) != 0 ||
         pool_new(&pool) != STATUS_OK) {
-        _exit(STATUS_IO);
+        _exit((int)STATUS_IO);
     }
-    _exit(pool_call(pool, &call, &reply));
+    _exit((int)pool_call(pool, &call, &reply));
 }
 
 static void test_secret__another_user_of_the_machine__denied(void **state)
