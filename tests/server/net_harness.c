@@ -249,7 +249,7 @@ void harness_count_connected(struct harness *harness)
 
 void harness_look(struct harness *harness)
 {
-    (void)harness; /* that it ran makes what the loop wrote visible here */
+    harness->memory_seen = harness->group.memory;
 }
 
 bool harness_wait(struct harness *harness, const atomic_size_t *value, size_t wanted)

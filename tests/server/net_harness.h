@@ -28,7 +28,8 @@ struct harness {
     void (*function)(struct harness *harness);
 
     char address[ADDRESS_SIZE];
-    struct connection_group group;
+    struct connection_group group; /* the loop's */
+    struct memory memory_seen;     /* its memory when harness_look ran last */
     struct listener *listener;
     bool refuse_hello;
     bool keep_hello;
@@ -60,7 +61,7 @@ bool harness_wait(struct harness *harness, const atomic_size_t *value, size_t wa
 /* Answers the oldest request that is kept, or all. */
 void harness_answer_next(struct harness *harness);
 void harness_answer_all(struct harness *harness);
-void harness_look(struct harness *harness); /* does nothing */
+void harness_look(struct harness *harness); /* takes memory_seen */
 void harness_count_connected(struct harness *harness);
 /* Begins to connect to harness->peer_address. */
 void harness_connect_peer(struct harness *harness);

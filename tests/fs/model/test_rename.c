@@ -249,7 +249,7 @@ static void test_rename__directory_marks__users_do_not_see_them(void **state)
     assert_int_equal(rename_error(mounts->here, ROOT, "d", ROOT, "e"), 0);
 
     assert_int_equal(fs_listxattr(mounts->here, look(mounts->here, ROOT, "e"), &names), 0);
-    assert_null(memmem(names.data, names.size, "moving", 6));
+    assert_int_equal(names.size, 0);
     buffer_release(&names);
     /* A finished rename leaves nothing that would let another one through. */
     make_directory(mounts->here, ROOT, "d");
