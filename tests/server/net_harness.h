@@ -41,7 +41,7 @@ struct harness {
     size_t connected;             /* after harness_count_connected */
     struct object *answer_object; /* what GET is answered with; borrowed */
     atomic_size_t misbehaved;
-    enum status misbehaviour;
+    _Atomic(enum status) misbehaviour;
 
     char peer_address[ADDRESS_SIZE];
     struct peer *peer;
