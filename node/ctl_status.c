@@ -73,23 +73,6 @@ static bool is_refilling(const struct message_status_reply *told)
     return complete && complete->value == 0;
 }
 
-static const char *disk_text(enum disk_state state)
-{
-    switch (state) {
-    case DISK_WELL:
-        return "well";
-    case DISK_FULL:
-        return "full";
-    case DISK_FAILING:
-        return "failing";
-    case DISK_GONE:
-        return "gone";
-    case DISK_STATE_COUNT:
-        break;
-    }
-    return "?";
-}
-
 static const char *state_of(const struct account *account)
 {
     if (!account->is_up) {
@@ -160,7 +143,7 @@ static void print_member(const struct survey *survey, unsigned index)
            statistic_of(told, "puts"), statistic_of(told, "lists"), failed,
            statistic_of(told, "corrupt"), is_refilling(told) ? " refilling" : "");
     if (told->disk_state != DISK_WELL) {
-        printf(" disk %s", disk_text(told->disk_state));
+        printf(" disk %s", disk_state_name(told->disk_state));
     }
     putchar('\n');
     print_remark(account);
@@ -186,7 +169,7 @@ static void print_told_json(struct json *json, const struct message_status_reply
     json_unsigned(json, "epoch", told->epoch);
     json_unsigned(json, "disk_total", told->disk_total);
     json_unsigned(json, "disk_free", told->disk_free);
-    json_string(json, "disk_state", disk_text(told->disk_state));
+    json_string(json, "disk_state", disk_state_name(told->disk_state));
     json_array_begin(json, "peers");
     for (unsigned i = 0; i < told->peer_count; i++) {
         json_object_begin(json, NULL);

@@ -14,23 +14,6 @@ enum {
     RECLAIM_PAUSE_MS = 10000,
 };
 
-static const char *state_name(enum disk_state state)
-{
-    switch (state) {
-    case DISK_WELL:
-        return "well";
-    case DISK_FULL:
-        return "full";
-    case DISK_FAILING:
-        return "failing";
-    case DISK_GONE:
-        return "gone";
-    case DISK_STATE_COUNT:
-        break;
-    }
-    return "?";
-}
-
 static void format_now(char *text, size_t size)
 {
     time_t now = time(NULL);
@@ -86,13 +69,13 @@ static void reclaim(struct server_disk *disk)
 static void log_change(struct server_disk *disk, const struct engine_health *health)
 {
     if (health->state == DISK_WELL) {
-        log_write(disk->log, LOG_LEVEL_INFO, "disk_well", "was", state_name(disk->state),
+        log_write(disk->log, LOG_LEVEL_INFO, "disk_well", "was", disk_state_name(disk->state),
                   "since", disk->since, NULL);
         return;
     }
     format_now(disk->since, sizeof disk->since);
-    log_write(disk->log, LOG_LEVEL_ERROR, "disk", "state", state_name(health->state), "where",
-              health->text, "since", disk->since, NULL);
+    log_write(disk->log, LOG_LEVEL_ERROR, "disk", "state", disk_state_name(health->state),
+              "where", health->text, "since", disk->since, NULL);
 }
 
 void server_disk_look(struct server_disk *disk, bool now)

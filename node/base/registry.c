@@ -110,8 +110,8 @@ static bool is_locked(int descriptor)
     return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
-static bool read_entry(int directory, const char *name, bool must_run,
-                       struct secret *ret_secret)
+static bool registry_read_entry(int directory, const char *name, bool must_run,
+                                struct secret *ret_secret)
 {
     struct error ignored;
     int descriptor = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
@@ -134,7 +134,7 @@ enum status registry_find(const char *address, bool must_run, struct secret *ret
     for (size_t i = 0; i < directories.count && is_name(address) && !is_found; i++) {
         int directory = open_directory(directories.path[i]);
         if (directory >= 0) {
-            is_found = read_entry(directory, address, must_run, ret_secret);
+            is_found = registry_read_entry(directory, address, must_run, ret_secret);
             (void)close(directory);
         }
     }
@@ -231,7 +231,7 @@ void registry_unlock(struct registry *registry)
 
 /* Takes out what nodes left that were killed, or there would be ever more. The lock is held, so
  * that no entry is on its way. */
-static void sweep(int directory)
+static void registry_sweep(int directory)
 {
     int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *listing = copy >= 0 ? fdopendir(copy) : NULL;
@@ -305,7 +305,7 @@ enum status registry_enter(struct registry *registry, const char *name,
     if (!is_name(name)) {
         return fail(error, STATUS_REFUSED, "%.64s: no name for a file", name);
     }
-    sweep(registry->directory - 1);
+    registry_sweep(registry->directory - 1);
     int descriptor = write_entry(registry->directory - 1, name, secret);
     if (descriptor < 0) {
         return fail(error, STATUS_IO, "%.64s: %s", name, strerror(errno));

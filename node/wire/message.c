@@ -297,3 +297,20 @@ bool message_row_is_live(const struct row *row)
     return row->object != NULL ? object_is_live(row->object)
                                : record_is_live(blob_slice(row->record));
 }
+
+const char *disk_state_name(enum disk_state state)
+{
+    switch (state) {
+    case DISK_WELL:
+        return "well";
+    case DISK_FULL:
+        return "full";
+    case DISK_FAILING:
+        return "failing";
+    case DISK_GONE:
+        return "gone";
+    case DISK_STATE_COUNT:
+        break;
+    }
+    return "?";
+}

@@ -408,6 +408,8 @@ void tree_entries_free(struct tree_entry *entries, size_t count);
 void message_release(struct message *message);
 /* "get", "replica_put_reply"; "unknown" for a foreign number. */
 const char *message_type_name(enum message_type type);
+/* "well", "full", "failing", "gone"; "?" for a foreign number. */
+const char *disk_state_name(enum disk_state state);
 bool message_type_is_request(enum message_type type);
 
 /*
