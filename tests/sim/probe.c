@@ -170,7 +170,11 @@ static bool probe_hints(struct check *check, int node, uint32_t dead)
 static bool is_in_reach(struct check *check, struct slice key, uint32_t dead)
 {
     for (int node = 0; node < check->nodes; node++) {
-        if ((dead >> node & 1) != 0 && check_is_primary(check, node, key)) {
+        /* One whose disk was lost has no ring until the others let it in, which waits for all.
+         */
+        bool is_dead = (dead >> node & 1) != 0;
+        bool is_away = is_dead || core_ring(world_core(check->world, node)) == NULL;
+        if (is_away && check_is_primary(check, node, key)) {
             return false;
         }
     }
