@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ring/mark.h"
 #include "ring/object_parts.h"
 #include "ring/planted.h"
 
@@ -373,6 +374,10 @@ struct object *object_merge(struct object *x, struct object *y)
     if (outcome.is_y && actor_equal(x->own, y->own) && !planted(PLANTED_PRUNE_IN_MERGE)) {
         return object_ref(y);
     }
+    bool has_dead = !object_is_live(x) || !object_is_live(y);
+    mark_if(has_dead && outcome.version_count > 0, MARK_TOMBSTONE_MET_LIVE);
+    bool is_dead = !object_is_live(x) && !object_is_live(y);
+    mark_if(is_dead && !outcome.is_x && !outcome.is_y, MARK_TOMBSTONES_MET);
     struct object_parts parts;
     uint32_t pair_room = outcome.is_y ? y->clock.count : x->clock.count + y->clock.count;
     if (!object_parts_new(outcome.version_count, pair_room, &parts)) {

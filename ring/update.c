@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ring/mark.h"
 #include "ring/object.h"
 #include "ring/object_parts.h"
 #include "ring/planted.h"
@@ -192,6 +193,7 @@ static void open_dot(struct draft *draft, const struct coordinator *coordinator)
     if (planted(PLANTED_BIRTH)) {
         own = (struct actor){.node = coordinator->node, .birth = 0};
     } else if (!trusted || clock_counter(&clock, own) >= counter) {
+        mark_if(!trusted && own.node == coordinator->node, MARK_OWN_PAIR_DISTRUSTED);
         own = (struct actor){.node = coordinator->node, .birth = counter};
         while (clock_counter(&clock, own) != 0) {
             own.birth = ++counter;
@@ -264,6 +266,8 @@ static enum status assemble(struct draft *draft, struct object **ret_object)
                                .pair_limit = object_pairs_kept()};
     uint32_t pair_count = object_truncate(draft->pairs, draft->pair_count, &kept);
     assert(pair_count <= pair_room);
+    mark_if(pair_count < draft->pair_count && version_count >= 3,
+            MARK_TRUNCATED_BESIDE_SIBLINGS);
     memcpy(parts.pairs, draft->pairs, pair_count * sizeof(struct dot));
     parts.object->clock.count = pair_count;
     parts.object->deleted_us = draft->deleted_us;
@@ -271,6 +275,7 @@ static enum status assemble(struct draft *draft, struct object **ret_object)
     bool has_own =
         clock_counter(&parts.object->clock, draft->own) != 0 || planted(PLANTED_OWN_KEPT);
     parts.object->own = has_own ? draft->own : (struct actor){0};
+    mark_if(!has_own && draft->own.node != 0, MARK_TRUNCATED_OWN_PAIR);
     *ret_object = parts.object;
     return STATUS_OK;
 }
@@ -305,6 +310,7 @@ static enum status apply(struct draft *draft, const struct clock *context,
     }
     count_kept(draft);
     if (!has_room(draft)) {
+        mark(MARK_SIBLINGS_FULL);
         return STATUS_TOO_MANY_VERSIONS;
     }
     if (deletes(draft) && coordinator->counter > draft->deleted_us) {
@@ -342,6 +348,7 @@ enum status object_update(struct object *current, const struct update *update,
     }
     assert(update->mode == UPDATE_ALL || update->mode == UPDATE_SOME);
     if (update->mode == UPDATE_SOME && !knows_named(current, update)) {
+        mark(MARK_NAMED_UNKNOWN);
         return STATUS_UNKNOWN_VERSION;
     }
     bool with_context = update->mode == UPDATE_ALL || planted(PLANTED_NAME_DOTS);

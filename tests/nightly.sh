@@ -52,7 +52,7 @@ step() {
 }
 
 echo "dynamofs $(git describe --always --dirty 2> /dev/null), $(date -u +%F), $(nproc) cores, scale $scale %"
-step soak env SIM="$build/sim" tests/soak.sh "$(part 100000)"
+step soak env SIM="$build/sim_marks" tests/soak.sh "$(part 100000)"
 step planted tests/sim/mutants.py --table --limit "$(part 1000)" "$build/sim_planted"
 step mutants tests/sim/machine_mutants.py --sample "$(part 1000)" --draw "$(date +%j)" \
     --report "$logs/mutants.txt"

@@ -2,28 +2,30 @@
 # soak.sh - runs many seeds of the simulator on all cores.
 #
 # usage: tests/soak.sh [SEEDS [FIRST]]   (100,000 seeds from seed 1 by default)
-#   SIM   the simulator (build/sim by default)
+#   SIM   the simulator (build/sim_marks by default)
 #
-# Prints progress, and in the end what was simulated. Stops at the first seed that fails, with
-# the command that shows it again. Exit 1 then.
+# Prints in the end what was simulated, and how often each rare state was reached (ring/mark.h).
+# Stops at the first seed that fails, with the command that shows it again. Exit 1 then, and
+# also when 100,000 seeds or more never reached one of these states.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 seeds=${1:-100000}
 first=${2:-1}
-sim=${SIM:-build/sim}
+sim=${SIM:-build/sim_marks}
+all_marks_from=100000
 chunk=200
 workers=$(nproc)
 pids=
 case "$seeds$first" in
 *[!0-9]*)
-    sed -n '2,8s/^# \{0,1\}//p' "$0"
+    sed -n '2,9s/^# \{0,1\}//p' "$0"
     exit 2
     ;;
 esac
 if [ ! -x "$sim" ]; then
-    echo "soak.sh: $sim is missing: build it with ninja -C build sim" >&2
+    echo "soak.sh: $sim is missing: build it with ninja -C build sim_marks" >&2
     exit 2
 fi
 directory=$(mktemp -d) || exit 1
@@ -45,7 +47,7 @@ work() {
     trap 'kill $! 2> /dev/null; exit 143' TERM
     while [ "$from" -lt "$end" ]; do
         count=$((end - from < chunk ? end - from : chunk))
-        "$sim" --seed "$from" --seeds "$count" > "$directory/last.$1" 2>&1 &
+        "$sim" --seed "$from" --seeds "$count" --marks > "$directory/last.$1" 2>&1 &
         if ! wait $!; then
             cp "$directory/last.$1" "$directory/failed.$1"
             echo "of seeds $from to $((from + count - 1))" >> "$directory/failed.$1"
@@ -81,6 +83,29 @@ summary() {
         }'
 }
 
+# Adds up the marks, the rarest first. The last line says how many were reached; fails if it must.
+marks() {
+    cat "$directory"/done.* | awk '
+        $1 == "mark" {
+            name = $2
+            count[name] += $3
+            sub(/^mark [^ ]+ [^ ]+ /, "")
+            text[name] = $0
+        }
+        END { for (name in count) printf "%12d %s: %s\n", count[name], name, text[name] }
+    ' | sort -n -k 1,1 -k 2 > "$directory/marks"
+    cat "$directory/marks"
+    awk -v seeds="$seeds" -v all_from="$all_marks_from" '
+        { reached += $1 > 0 }
+        END {
+            printf "no seed failed; %d of %d marks reached\n", reached, NR
+            exit NR == 0 || (reached < NR && seeds >= all_from)
+        }' "$directory/marks"
+}
+
+if ! "$sim" --seeds 0 --marks > /dev/null; then
+    exit 2
+fi
 for ((i = 0; i < workers; i++)); do
     work "$i" &
     pids="$pids $!"
@@ -93,4 +118,4 @@ for ((i = 0; i < workers; i++)); do
     fi
 done
 summary
-echo "no seed failed"
+marks

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "node/core/internal.h"
+#include "ring/mark.h"
 #include "ring/planted.h"
 #include "ring/view.h"
 
@@ -20,6 +21,7 @@ static void get_ask(struct core *core, struct request *request, uint8_t i, bool 
     struct leg *leg = &request->leg[i];
     /* What a node that refills does not hold says nothing. Its hints are whole. */
     bool is_blind = !core->is_complete && !request->get.for_repair && !leg->is_hint;
+    mark_if(is_blind && leg->peer == PEER_SELF, MARK_GET_OWN_WITHHELD);
     if (leg->peer == PEER_SELF && !is_blind) {
         leg->state = LEG_SENT;
         struct store_request *store = request_store(core, request, i, STORE_GET);
@@ -30,6 +32,7 @@ static void get_ask(struct core *core, struct request *request, uint8_t i, bool 
         return;
     }
     if (leg->peer == PEER_SELF || !peer_is_usable(core, leg->peer)) {
+        mark_if(leg->state == LEG_DONE, MARK_GET_COPY_LOST);
         leg->state = LEG_FAILED;
         return;
     }
@@ -229,6 +232,9 @@ static void get_repair(struct core *core, const struct request *request, struct 
         }
         core->stats.read_repairs++;
         uint8_t parts = REPLICA_OBJECT;
+        mark_if(leg->peer == PEER_SELF, MARK_READ_REPAIR_OWN);
+        bool was_live = leg->has_object && object_is_live(leg->object);
+        mark_if(was_live && !object_is_live(merged), MARK_READ_REPAIR_LIVE_OVER_DEAD);
         if (!key_is_root(key) && peer_holds(core, leg->peer, key_directory(key))) {
             parts |= REPLICA_ROW;
         }
@@ -274,8 +280,24 @@ static bool get_fetch_unknown(struct core *core, struct request *request)
     return complete;
 }
 
+/* How many different states the answers are of. */
+static unsigned states_told(const struct request *request)
+{
+    unsigned count = 0;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        bool is_new = request->leg[i].state == LEG_DONE;
+        for (uint8_t j = 0; is_new && j < i; j++) {
+            is_new = request->leg[j].state != LEG_DONE ||
+                     memcmp(request->leg[i].digest, request->leg[j].digest, DIGEST_SIZE) != 0;
+        }
+        count += is_new ? 1 : 0;
+    }
+    return count;
+}
+
 static void get_answer(struct core *core, struct request *request)
 {
+    mark_if(states_told(request) >= 3, MARK_GET_THREE_STATES);
     struct object *merged = NULL;
     uint8_t answers = 0;
     for (uint8_t i = 0; i < request->leg_count; i++) {
@@ -284,6 +306,7 @@ static void get_answer(struct core *core, struct request *request)
         if (leg->state != LEG_DONE || !leg->has_object || !leg->object) {
             continue;
         }
+        mark_if(leg->is_hint, MARK_GET_HINT_COUNTED);
         struct object *next = object_merge(merged, leg->object);
         object_unref(merged);
         if (!next) {
@@ -353,6 +376,7 @@ void get_check(struct core *core, struct request *request)
     if (done < request->get.r || (hints > 0 && is_early)) {
         return;
     }
+    mark_if(hints > 0, MARK_GET_HINT_LATE);
     if (get_fetch_unknown(core, request)) {
         get_answer(core, request);
     } else if (read_answers_expected(request) < request->get.r) {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "node/core/internal.h"
+#include "ring/mark.h"
 #include "ring/planted.h"
 
 enum {
@@ -35,6 +36,7 @@ void list_ask(struct core *core, struct request *request, uint8_t i)
         *to = *from;
         to->directory = blob_ref(request->key);
     } else {
+        mark_if(is_self, MARK_LIST_OWN_WITHHELD);
         leg->state = LEG_FAILED;
         return;
     }
@@ -214,6 +216,7 @@ static void list_repair(struct core *core, const struct request *request,
             continue;
         }
         core->stats.read_repairs++;
+        mark(MARK_LIST_REPAIR_ROW);
         if (leg->peer == PEER_SELF) {
             struct store_request *store = core_store(core, STORE_MERGE);
             store->key = blob_ref(blob);
@@ -227,6 +230,7 @@ static void list_repair(struct core *core, const struct request *request,
         }
     }
     if (has_object_to_repair) {
+        mark(MARK_LIST_REPAIR_OBJECT);
         get_start_repair(core, blob);
     }
     blob_unref(blob);
@@ -362,6 +366,7 @@ static enum status list_merge(struct core *core, struct request *request,
             break;
         }
         if (list_is_full(request, list, row)) {
+            mark(MARK_LIST_FULL);
             last = list->rows[list->row_count - 1].name;
             list->more = true;
             break;
@@ -431,6 +436,7 @@ static void leg_take_list(struct core *core, struct request *request, uint8_t i,
         return;
     }
     if (leg->asks_digest && !request->list.by_marks) {
+        mark(MARK_LIST_OVERTAKEN);
         list_ask(core, request, i); /* the others have been asked for all rows since */
         return;
     }

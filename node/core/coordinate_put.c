@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "node/core/internal.h"
+#include "ring/mark.h"
 #include "ring/planted.h"
 
 /* The answer's text for people: how far an indeterminate put came. */
@@ -254,6 +255,7 @@ void put_on_child(struct core *core, struct request *request, struct child_resul
     if (result->object) {
         /* Same key, so the store applies it before the update that follows. */
         bool is_fallback = request->put.is_fallback;
+        mark_if(is_fallback, MARK_NAMED_AT_FALLBACK);
         struct store_request *store = request_store(core, request, LEG_OF_SECOND_STORE,
                                                     is_fallback ? STORE_HINT : STORE_MERGE);
         store->key = blob_ref(request->key);
@@ -276,6 +278,7 @@ void put_on_stored(struct core *core, struct request *request, struct store_resu
         if (result->status == STATUS_OK && request->put.has_intent) {
             intents_clear(core, INTENT_ROW, request->key, request->put.intent_stamp);
         } else if (result->status != STATUS_OK) {
+            mark(MARK_PUT_MARKER_UNWRITTEN);
             intents_wanted(core, INTENT_ROW, INTENT_AFTER_US);
         }
         hints_wanted(core, RETRY_MIN_US);
@@ -286,6 +289,7 @@ void put_on_stored(struct core *core, struct request *request, struct store_resu
     if (result->status != STATUS_OK) {
         if (result->status == STATUS_NOT_FOUND && request->put.has_intent) {
             /* An intent without an object has nothing left to push. */
+            mark(MARK_INTENT_WITHOUT_OBJECT);
             intents_clear(core, INTENT_ROW, request->key, request->put.intent_stamp);
         }
         put_end(core, request, result->status);
@@ -294,6 +298,7 @@ void put_on_stored(struct core *core, struct request *request, struct store_resu
     request->put.object = object_ref(result->object);
     if (object_is_nothing(result->object)) {
         /* A delete of what was never there, or was not told of: it is done. */
+        mark(MARK_DELETED_NOTHING);
         put_end(core, request, STATUS_OK);
         return;
     }
@@ -333,6 +338,7 @@ void put_on_reply(struct core *core, struct request *request, uint8_t i,
     } else {
         leg->state = LEG_FAILED;
         request->put.met_full_disk |= message->status == STATUS_NO_SPACE;
+        mark_if(message->status == STATUS_NO_SPACE, MARK_PUT_MET_FULL_DISK);
         if (message->status == STATUS_BAD_MESSAGE && !object_is_sound(request->put.object)) {
             heal_start(core, request->key); /* a sibling on the own disk, not what was put */
         }
@@ -388,6 +394,16 @@ static uint8_t put_missed(const struct request *request, node_id ret_owners[OWNE
     return count;
 }
 
+/* True if a fallback keeps this put's copy for another. */
+static bool has_hint(const struct request *request)
+{
+    bool any = false;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        any |= request->leg[i].is_hint && request->leg[i].state == LEG_DONE;
+    }
+    return any;
+}
+
 /*
  * All copies that will come have come. If the object has its quorum, who lacks something gets a
  * marker, and the intent has done its duty; if not, the intent stays and the push is repeated.
@@ -396,6 +412,7 @@ static void put_finish(struct core *core, struct request *request, enum status s
 {
     struct put_state *put = &request->put;
     if (put->row_acks < put->w_row) {
+        mark_if(put->object_acks >= put->w, MARK_PUT_ROW_LEFT);
         core->stats.rows_left_to_intent++;
     }
     if (put->object_acks < put->w && !planted(PLANTED_INTENT_EARLY)) {
@@ -404,11 +421,13 @@ static void put_finish(struct core *core, struct request *request, enum status s
         }
         status = status == STATUS_OK ? STATUS_NO_QUORUM : status;
         bool is_full = status == STATUS_NO_QUORUM && put->met_full_disk;
+        mark_if(is_full, MARK_PUT_DENIED_BY_FULL_DISKS);
         put_end(core, request, is_full ? STATUS_NO_SPACE : status);
         return;
     }
     node_id missed[OWNERS_MAX];
     uint8_t count = put_missed(request, missed);
+    mark_if(count > 0 && has_hint(request), MARK_PUT_HINT_AND_MARKER);
     if (count == 0 || planted(PLANTED_INTENT_EARLY) || planted(PLANTED_NO_MARKER)) {
         if (put->has_intent) {
             intents_clear(core, INTENT_ROW, request->key, put->intent_stamp);
@@ -492,6 +511,7 @@ void put_on_due(struct core *core, struct request *request)
         put_finish(core, request, object_met ? STATUS_OK : STATUS_TIMEOUT);
         return;
     }
+    mark_if(request->state == STATE_STORING, MARK_PUT_STORED_LATE);
     /* Not even the own copy is known to be written; a late store result finds no request. */
     put_end(core, request, STATUS_TIMEOUT);
 }

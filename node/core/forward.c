@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "node/core/internal.h"
+#include "ring/mark.h"
 #include "ring/planted.h"
 
 static uint8_t *message_hops(struct message *message)
@@ -91,6 +92,7 @@ void forward_start(struct core *core, struct event *event, uint16_t partition,
 {
     struct message *message = event->message;
     if (*message_hops(message) > 0 && !planted(PLANTED_FORWARD_LOOPS)) {
+        mark(MARK_STALE_RING);
         core->stats.stale_ring++;
         (void)core_reply(core, event, reply_type, STATUS_STALE_RING);
         return;
@@ -128,10 +130,13 @@ static void coordinate_here(struct core *core, struct request *request)
 {
     struct message *message = &request->forward.message;
     if (message->type == MESSAGE_PUT) {
+        mark(MARK_FORWARD_PUT_HERE);
         put_start_fallback(core, request, message);
     } else if (message->type == MESSAGE_GET) {
+        mark(MARK_FORWARD_GET_HERE);
         get_start_fallback(core, request, message);
     } else {
+        mark(MARK_FORWARD_LIST_HERE);
         list_start_fallback(core, request, message);
     }
     request_free(core, request);
@@ -145,6 +150,7 @@ static bool forward_send(struct core *core, struct request *request, uint8_t i)
         return false;
     }
     bool sync = kept->type == MESSAGE_PUT && kept->put.sync;
+    mark_if(kept->type == MESSAGE_PUT && i > 0, MARK_FORWARD_TO_SECOND);
     struct message *message = request_send(core, request, i, kept->type);
     copy.request_id = message->request_id;
     copy.ring_epoch = message->ring_epoch;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "node/core/internal.h"
+#include "ring/mark.h"
 #include "ring/planted.h"
 
 enum {
@@ -164,6 +165,7 @@ void hints_check(struct core *core, struct request *request)
         failed |= request->leg[i].state != LEG_DONE;
     }
     if (failed) {
+        mark(MARK_HINT_NOT_TAKEN);
         hint_end(core, request, false);
         return;
     }
@@ -213,6 +215,7 @@ static void hint_send(struct core *core, struct request *request, int member)
  */
 static void hint_push(struct core *core, struct request *request)
 {
+    mark(MARK_MARKER_OF_ROW);
     request->state = STATE_PUSHING;
     request->deadline_us = UINT64_MAX; /* the push has its own */
     if (!push_object(core, request, request->key, true)) {
@@ -252,6 +255,7 @@ static void hint_carry(struct core *core, struct request *request)
     if (holds_object || (holds_row && hint->kind == HINT_MARKER)) {
         hint_send(core, request, owner);
     } else if (hint->kind == HINT_OBJECT) {
+        mark_if(owner < 0, MARK_HINT_OWNER_LEFT);
         struct preference_list list;
         preference_list_build(core->ring, ring_partition(core->ring, key), &list);
         for (uint16_t i = 0; i < list.primary; i++) {
@@ -392,6 +396,7 @@ static void on_copy_read(struct core *core, struct request *request,
     }
     request->hints.hint.object = object_ref(result->object);
     if (!result->object) {
+        mark(MARK_MARKER_WITHOUT_COPY);
         hint_clear(core, request); /* It was reaped since, or lost with a disk. */
         return;
     }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "node/core/internal.h"
+#include "ring/mark.h"
 
 static struct scan_timer *timer_of(struct core *core, enum intent_kind kind)
 {
@@ -169,6 +170,7 @@ void scan_on_stored(struct core *core, struct request *scan, struct store_result
     for (uint16_t i = 0; i < result->intent_count; i++) {
         const struct intent *intent = &result->intents[i];
         if (intent->kind == INTENT_ROW && is_in_flight(core, intent)) {
+            mark(MARK_INTENT_IN_FLIGHT);
             passed++;
             continue;
         }

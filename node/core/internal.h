@@ -26,6 +26,7 @@
 #include "node/core/core.h"
 #include "node/core/repair.h"
 #include "node/core/stats.h"
+#include "ring/mark.h"
 #include "ring/preference_list.h"
 
 enum {
@@ -355,6 +356,8 @@ enum { NO_SLOT = 0xffff, LEG_OF_STORE = 0xfe, LEG_OF_SECOND_STORE = 0xfd };
  */
 struct request *request_new(struct core *core, enum request_kind kind, uint64_t deadline_us,
                             bool is_client);
+/* True if this node coordinates any put now. */
+bool puts_in_flight(const struct core *core);
 /* True if a request that brings so many bytes of contents may begin now; else it was counted as
  * refused: BUSY. One is always let in, however large it is. */
 bool request_has_room(struct core *core, bool is_client, size_t bytes);

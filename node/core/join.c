@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #include "node/core/internal.h"
+#include "ring/mark.h"
 
 /* The member that was asked ---------------------------------------------------------------- */
 
@@ -68,6 +69,7 @@ static const struct peer *member_seen(const struct core *core, int member)
 /* The place stays whose it is: the newcomer is told why, and what can be done. */
 static void join_wait(struct core *core, struct request *request, int member)
 {
+    mark(MARK_JOIN_WAITS);
     const struct member *culprit = &core->ring->members[member];
     const char *is = member == core->self ? "has not got all of its copies"
                      : peer_is_usable(core, core->member_peer[member])
@@ -341,6 +343,7 @@ void join_on_stored(struct core *core, struct request *request, struct store_res
             join_end(core, request, result->status, "the new ring could not be saved");
             return;
         }
+        mark_if(has_writes_in_flight(core, request), MARK_JOIN_BESIDE_PUT);
         membership_ring_in_force(core, request->join.ring);
         membership_push_ring(core);
         join_end(core, request, STATUS_OK, NULL);

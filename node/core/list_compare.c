@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "node/core/internal.h"
+#include "ring/mark.h"
 #include "ring/planted.h"
 
 bool list_may_compare(const struct request *request)
@@ -87,6 +88,7 @@ static void cut_rows(struct message_list_reply *list, const struct list_mark *ma
 /* From now on all rows are asked for. */
 static void compare_failed(struct core *core, struct request *request)
 {
+    mark(MARK_LIST_DIFFERED);
     core->stats.lists_differed++;
     request->list.by_marks = false;
     for (uint8_t i = 0; i < request->leg_count; i++) {
@@ -106,7 +108,9 @@ void list_compare_answer(struct core *core, struct request *request)
         compare_failed(core, request);
         return;
     }
+    mark_if(common < first->mark_count, MARK_LIST_AGREED_PARTLY);
     const struct list_mark *mark = &first->marks[common - 1];
+    mark_if(mark->name, MARK_LIST_CUT_AT_MARK);
     cut_rows(first, mark);
     struct message_list_reply list = {.rows = first->rows,
                                       .row_count = first->row_count,

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "node/core/internal.h"
+#include "ring/mark.h"
 
 static int peer_find(const struct core *core, const char *address)
 {
@@ -120,6 +121,7 @@ void membership_ring_in_force(struct core *core, const struct ring *ring)
         }
     }
     *core->ring = *ring;
+    mark_if(!is_first && puts_in_flight(core), MARK_PUT_BESIDE_RING);
     core->is_complete = core->is_complete && !must_refill_first;
     membership_map_peers(core);
     core->hold_until_us = 0;
@@ -404,6 +406,7 @@ bool membership_is_other_ring(struct core *core, const struct event *event)
     if (mark == core->ring_mark) {
         return false;
     }
+    mark(MARK_STALE_RING);
     core->stats.stale_ring++;
     if (ring_marks_clash(mark, core->ring_mark)) {
         note_split(core);
@@ -599,6 +602,7 @@ void membership_on_response(struct core *core, struct event *event)
     case MESSAGE_PING_REPLY:
         return;
     default:
+        mark(MARK_ANSWER_LATE);
         core->stats.late_answers++;
         return;
     }

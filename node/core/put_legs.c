@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "node/core/internal.h"
+#include "ring/mark.h"
 #include "ring/planted.h"
 
 /* One leg for each other primary of the object, and for those of the row. */
@@ -130,6 +131,7 @@ void put_leg_compare(struct core *core, struct request *request, uint8_t i,
     uint8_t own[DIGEST_SIZE];
     object_digest(request->put.object, own);
     if (memcmp(own, reply->digest, DIGEST_SIZE) != 0) {
+        mark(MARK_PUT_AGAIN_DIFFERED);
         leg_send(core, request, i);
         return;
     }
@@ -141,6 +143,7 @@ void put_leg_compare(struct core *core, struct request *request, uint8_t i,
 /* At a fallback that holds the directory: the row goes into the own database after all. */
 static void leg_store_row(struct core *core, struct request *request, uint8_t i)
 {
+    mark(MARK_PUT_ROW_AT_FALLBACK);
     struct object *row = object_project(request->put.object);
     request->leg[i].state = row ? LEG_SENT : LEG_FAILED;
     if (row) {
@@ -200,6 +203,9 @@ static bool leg_replace(struct core *core, struct request *request, uint8_t i, b
     if (peer == PEER_SELF) {
         return false;
     }
+    mark(MARK_PUT_FALLBACK);
+    mark_if(leg->is_hint, MARK_PUT_SECOND_FALLBACK);
+    mark_if(is_suspect, MARK_PUT_SUSPECTED_FALLBACK);
     leg->peer = peer;
     leg->is_hint = true;
     /* The owner's row comes with the object, when the hint is handed over. */
@@ -233,6 +239,7 @@ static void ask_suspects(struct core *core, struct request *request)
         bool is_left = leg->state == LEG_FAILED && leg->sent_us == 0;
         bool is_asked = is_left && (gives_object || gives_row);
         if (is_asked && peer_is_usable(core, leg->peer)) {
+            mark(MARK_PUT_SUSPECT_NEEDED);
             leg_send(core, request, i);
             objects += (leg->parts & REPLICA_OBJECT) ? 1 : 0;
             rows += (leg->parts & REPLICA_ROW) ? 1 : 0;

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "node/core/repair_tasks.h"
+#include "ring/mark.h"
 #include "ring/planted.h"
 
 #define GRACE_DEFAULT_US UINT64_C(604800000000)
@@ -96,6 +97,7 @@ static bool is_gone(const struct request *request, const struct store_result *re
         const struct row *row = &result->list.rows[i];
         bool is_live = row->object ? object_is_live(row->object) : message_row_is_live(row);
         if (row->kind == kind && is_live) {
+            mark(MARK_REAP_BESIDE_LIVE_ROW);
             return false;
         }
     }
@@ -151,6 +153,7 @@ bool reap_start(struct core *core, struct request *parent,
                 const struct scrubbed_entry *scrubbed)
 {
     if (!all_members_are_here(core) && !planted(PLANTED_REAP_EARLY)) {
+        mark(MARK_REAP_MEMBER_AWAY);
         core->stats.reaps_blocked++;
         return false;
     }
@@ -258,6 +261,8 @@ void reap_check(struct core *core, struct request *request)
     bool is_done = true;
     for (uint8_t i = 0; i < request->leg_count; i++) {
         if (request->leg[i].state == LEG_FAILED && !planted(PLANTED_REAP_EARLY)) {
+            mark_if(!repair_may_ask(core, request->leg[i].peer), MARK_REAP_CUT_SHORT);
+            mark_if(reap->state == REAP_DROPPING, MARK_REAP_HALF_DROPPED);
             reap_end(core, request, false);
             return;
         }

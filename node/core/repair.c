@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "node/core/repair_tasks.h"
+#include "ring/mark.h"
 
 enum {
     SALVAGE_PAUSE_US = 60000000, /* a disk that stays bad is not salvaged without end */
@@ -109,8 +110,10 @@ static enum status may_answer(struct core *core, const struct event *event)
         }
         /* Copies that are not complete cannot vouch for anything. */
         if (!core->is_complete) {
+            mark(MARK_REAP_BESIDE_REFILL);
             return STATUS_NOT_READY;
         }
+        mark_if(!reap_is_old(core, message->reap.deleted_us), MARK_REAP_YOUNG);
         return reap_is_old(core, message->reap.deleted_us) ? STATUS_OK : STATUS_REFUSED;
     }
     uint16_t partition =
@@ -240,6 +243,9 @@ void repair_on_corrupt(struct core *core, bool in_hints)
     if (!request) {
         return;
     }
+    mark_if(!core->is_complete, MARK_SALVAGE_BESIDE_REFILL);
+    mark_if(puts_in_flight(core), MARK_SALVAGE_BESIDE_PUT);
+    mark_if(core->stats.hints_kept > 0, MARK_SALVAGE_BESIDE_HINTS);
     repair->is_salvaging = true;
     repair->salvage_after_us = core->now_us + SALVAGE_PAUSE_US;
     repair->salvages_hints = in_hints;

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "node/core/repair_tasks.h"
+#include "ring/mark.h"
 #include "ring/planted.h"
 
 enum { OBJECT_DEADLINE_US = 4 * REPAIR_DEADLINE_US };
@@ -290,8 +291,10 @@ void key_on_child(struct core *core, struct request *request, struct child_resul
         key_finish(core, request, STATUS_NO_MEMORY);
     } else if (result->status == STATUS_NO_QUORUM && !covers) {
         /* What the row is ahead by may be on the replica that is away. */
+        mark(MARK_KEY_ROW_WAITS);
         key_finish(core, request, STATUS_NO_QUORUM);
     } else {
+        mark_if(result->status == STATUS_NO_QUORUM, MARK_KEY_ROW_TOOK_OBJECT);
         key_store(core, request);
     }
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "node/core/internal.h"
+#include "ring/mark.h"
 #include "ring/planted.h"
 
 enum { TOKEN_LEG_SHIFT = 16, TOKEN_GENERATION_SHIFT = 24 };
@@ -187,6 +188,16 @@ void request_free(struct core *core, struct request *request)
     request->kind = REQUEST_FREE;
     request->next = core->free_head;
     core->free_head = request->slot;
+}
+
+bool puts_in_flight(const struct core *core)
+{
+    for (uint16_t slot = core->active_head; slot != NO_SLOT; slot = core->requests[slot].next) {
+        if (core->requests[slot].kind == REQUEST_PUT) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool core_has_room(struct core *core)

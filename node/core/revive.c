@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "node/core/internal.h"
+#include "ring/mark.h"
 #include "ring/planted.h"
 
 enum { REVIVED_MODE = 0755 };
@@ -128,6 +129,7 @@ static void revive_on_row(struct core *core, struct request *request,
         is_live |= object_is_live(list->rows[i].object);
     }
     if (!is_live) {
+        mark(MARK_REVIVE_ROW_GONE);
         revive_find(core, request);
         return;
     }
@@ -145,6 +147,7 @@ static void revive_create(struct core *core, struct request *request,
         revive_finish(core, request, false);
         return;
     }
+    mark(MARK_REVIVED);
     request->state = STATE_CREATING;
     core->stats.directories_revived++;
     if (!put_start_child(core, request, put, 0)) {
@@ -163,6 +166,7 @@ void revive_on_child(struct core *core, struct request *request, struct child_re
                result->status == STATUS_NOT_FOUND) {
         revive_create(core, request, result->object);
     } else {
+        mark_if(request->state == STATE_CHECKING_DIRECTORY, MARK_REVIVE_LIVES);
         revive_finish(core, request, true);
     }
 }

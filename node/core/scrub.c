@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "node/core/repair_tasks.h"
+#include "ring/mark.h"
 #include "ring/planted.h"
 #include "ring/preference_list.h"
 
@@ -139,6 +140,7 @@ static bool look_at_row(struct core *core, struct request *request,
         scrub->in_flight++;
     } else if (push_object(core, request, entry->key, false)) {
         scrub->in_flight++;
+        mark(MARK_SCRUB_PUSHED_ROW);
         core->stats.rows_pushed++;
     }
     return true;

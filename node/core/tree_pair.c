@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "node/core/repair_tasks.h"
+#include "ring/mark.h"
 
 enum {
     PAGE_SIZE = 256, /* entries */
@@ -244,6 +245,7 @@ static void pair_next_bucket(struct core *core, struct request *request)
         pair->differing = merkle_leaves_common(&pair->first, &pair->differing);
     }
     if (merkle_leaves_are_empty(&pair->differing)) {
+        mark_if(pair->is_second, MARK_PAIR_VANISHED);
         pair_wind_up(core, request, false);
     } else if (pair->is_second || !core->is_complete) {
         /* A node that refills has no time to lose: most of what differs is what it lost. */

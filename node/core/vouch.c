@@ -21,6 +21,7 @@
 
 #include "node/core/internal.h"
 #include "node/core/repair_tasks.h"
+#include "ring/mark.h"
 
 #define ASK_EVERY_US  UINT64_C(250000)
 #define NOTE_EVERY_US UINT64_C(60000000)
@@ -60,9 +61,11 @@ static void vouch_check(struct core *core)
         uint16_t peer = core->member_peer[i];
         is_trusted = is_trusted && (peer == PEER_SELF || core->peers[peer].has_vouched);
     }
+    mark_if(!is_trusted, MARK_NOT_VOUCHED);
     vouch->is_settled = true;
     if (is_trusted && !vouch->is_trusted) {
         vouch->is_trusted = true;
+        mark(MARK_VOUCHED);
         (void)core_store(core, STORE_TRUST);
     }
 }

@@ -11,6 +11,7 @@
 #include "node/store/hints.h"
 #include "node/store/layout.h"
 #include "node/wire/record.h"
+#include "ring/mark.h"
 #include "ring/planted.h"
 
 enum { LISTED_BYTES_MAX = 1 << 20 };
@@ -67,6 +68,7 @@ enum status hint_set_add(struct hint_set *set, size_t first, struct object *inco
 {
     for (size_t i = first; i < set->count; i++) {
         struct hint_change *change = &set->changes[i];
+        mark_if(change->before.object != NULL, MARK_HINT_MERGED);
         set->objects[i] = object_merge(change->before.object, incoming);
         if (set->objects[i] == NULL) {
             return STATUS_NO_MEMORY;
@@ -305,7 +307,9 @@ enum status apply_clear_hints(struct store_state *state, const struct store_requ
             is_damaged = true;
             status = STATUS_OK;
         }
-        if (status == STATUS_OK && change.before.size > 0 &&
+        bool is_there = status == STATUS_OK && change.before.size > 0;
+        mark_if(is_there && change.before.stamp != hint->stamp, MARK_HINT_WRITTEN_ANEW);
+        if (is_there &&
             (change.before.stamp == hint->stamp || planted(PLANTED_HINT_UNSTAMPED)) &&
             !has_stamp(changes, count, hint->stamp)) {
             changes[count++] = change;

@@ -12,6 +12,7 @@
 #include "node/store/apply_internal.h"
 #include "node/store/layout.h"
 #include "node/wire/record.h"
+#include "ring/mark.h"
 #include "ring/planted.h"
 
 enum {
@@ -327,6 +328,7 @@ static enum status check_row_intent(struct batch *batch, struct slice key)
         status = batch_load_stamp(batch, buffer_slice(&buffer), &index);
     }
     if (status == STATUS_OK && batch_stamp(batch, index, &stamp)) {
+        mark(MARK_REAP_BESIDE_INTENT);
         status = STATUS_REFUSED;
     }
     buffer_release(&buffer);
@@ -341,6 +343,7 @@ static enum status check_object_gone(const struct store_state *state, struct bat
     enum status status = load_part(state, batch, MERKLE_OBJECT, key, &index);
 
     if (status == STATUS_OK && batch_object(batch, index) != NULL) {
+        mark(MARK_REAP_ROW_BEFORE_OBJECT);
         status = STATUS_REFUSED;
     }
     return status;
@@ -370,6 +373,7 @@ enum status apply_reap(struct store_state *state, struct batch *batch,
         return STATUS_BAD_MESSAGE;
     }
     enum status status = hints_any_for_key(state, key, &has_hint);
+    mark_if(has_hint, MARK_REAP_BESIDE_HINT);
     has_hint = has_hint && !planted(PLANTED_REAP_BESIDE_HINT);
     if (status != STATUS_OK || has_hint || request->part == 0) {
         return status == STATUS_OK && has_hint ? STATUS_REFUSED : status;
@@ -380,9 +384,11 @@ enum status apply_reap(struct store_state *state, struct batch *batch,
         status = load_part(state, batch, request->part, key, &index);
     }
     if (status != STATUS_OK || batch_object(batch, index) == NULL) {
+        mark_if(status == STATUS_OK && !request->drop, MARK_REAP_REPEATED);
         return status;
     }
     if (!is_this_tombstone(batch_object(batch, index), request->digest)) {
+        mark(MARK_REAP_OTHER_TOMBSTONE);
         return STATUS_REFUSED;
     }
     if (request->drop) {

@@ -11,6 +11,7 @@
 #include "node/store/apply_internal.h"
 #include "node/store/layout.h"
 #include "node/wire/record.h"
+#include "ring/mark.h"
 #include "ring/planted.h"
 
 /* What a COORDINATE or MERGE is about to write. */
@@ -128,6 +129,7 @@ static enum status load_for_write(const struct plan *plan, bool is_row, size_t *
     enum status status = is_row ? load_row(plan->state, plan->batch, plan->key, ret_index)
                                 : load_object(plan->state, plan->batch, plan->key, ret_index);
 
+    mark_if(status == STATUS_CORRUPT, MARK_COPY_DAMAGED);
     if (status != STATUS_CORRUPT || !plan->over_damage) {
         return status;
     }
@@ -263,6 +265,7 @@ static enum status plan_revival(struct plan *plan)
         status = directory_is_live(plan, directory, &is_live);
         if (status == STATUS_OK && !is_live) {
             plan->revives_parent = true;
+            mark(MARK_DIRECTORY_DELETED_OVER_ROW);
             status = touch_intent(plan->batch, INTENT_REVIVE, directory, &plan->parent_index);
         }
     }
@@ -691,9 +694,10 @@ enum status apply_clear_intents(struct batch *batch, const struct store_request 
     for (size_t i = 0; i < request->intent_count; i++) {
         const struct intent *intent = &request->intents[i];
         /* It was loaded above; what can still fail is memory for its key. The intent stays. */
-        if (load_intent(batch, intent, &index) == STATUS_OK &&
-            batch_stamp(batch, index, &stamp) &&
-            (stamp == intent->stamp || planted(PLANTED_INTENT_UNSTAMPED))) {
+        bool is_there = load_intent(batch, intent, &index) == STATUS_OK &&
+                        batch_stamp(batch, index, &stamp);
+        mark_if(is_there && stamp != intent->stamp, MARK_INTENT_LEFT_ANEW);
+        if (is_there && (stamp == intent->stamp || planted(PLANTED_INTENT_UNSTAMPED))) {
             batch_delete(batch, index);
         }
     }

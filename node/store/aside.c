@@ -16,6 +16,7 @@
 #include "node/store/layout.h"
 #include "node/store/sweep.h"
 #include "node/wire/record.h"
+#include "ring/mark.h"
 
 enum {
     BATCH_RECORDS = 256, /* that are moved at a time */
@@ -95,6 +96,7 @@ static enum status put_aside(struct engine *engine, struct slice key, struct sli
 {
     struct buffer to = {0};
 
+    mark(MARK_ASIDE_PUT);
     buffer_append_byte(&to, LAYOUT_ASIDE);
     buffer_append_slice(&to, key);
     enum status status =
@@ -213,7 +215,9 @@ enum status aside_end(struct store_state *state, bool merges)
     uint64_t dropped = 0;
 
     if (!merges) {
-        return sweep(state->engine, LAYOUT_ASIDE, is_none_good, NULL, &dropped);
+        enum status status = sweep(state->engine, LAYOUT_ASIDE, is_none_good, NULL, &dropped);
+        mark_if(dropped > 0, MARK_ASIDE_DROPPED);
+        return status;
     }
     enum status status = move_all(state->engine, LAYOUT_ASIDE, UINT64_MAX, bring_back);
     if (status == STATUS_OK && state->trees != NULL) {

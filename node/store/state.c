@@ -20,6 +20,7 @@
 #include "node/store/layout.h"
 #include "node/store/tree.h"
 #include "node/wire/codec.h"
+#include "ring/mark.h"
 #include "ring/planted.h"
 
 #define SETTING_FORMAT        "format"
@@ -583,6 +584,8 @@ enum status store_state_counter(struct store_state *state, uint64_t floor, uint6
 
     uint64_t leased = atomic_load(&state->leased);
     if (lease_wanted(counter, wall_us, 2) > leased) {
+        mark_if(counter > leased, MARK_LEASE_RENEWED_AT_ONCE);
+        mark_if(counter > wall_us + COUNTER_STEP_US, MARK_LEASE_AHEAD);
         enum status status = renew_lease(state, counter, wall_us);
         if (status != STATUS_OK && counter > leased) {
             return status;

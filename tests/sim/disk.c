@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ring/mark.h"
 #include "ring/planted.h"
 
 /* Batches that a log takes: few, so that logs follow each other often. */
@@ -343,6 +344,8 @@ struct disk *disk_copy(const struct disk *disk)
 
 void disk_power_cut(struct disk *disk, size_t kept_older, size_t kept_newer)
 {
+    bool is_reversed = kept_newer > 0 && kept_older < disk_unsynced_older(disk);
+    mark_if(is_reversed, MARK_NEWER_LOG_SURVIVED);
     pending_end(disk, kept_older, kept_newer);
     disk->seen->operations->close(disk->seen);
     disk->seen = engine_new();

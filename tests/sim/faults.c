@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "ring/mark.h"
+
 /* When each is over; 0: it is. */
 struct node_faults {
     uint64_t down_us; /* killed or paused */
@@ -341,6 +343,7 @@ static void cut_after_sync(struct faults *faults)
         pick(faults, 100) >= faults->options.cuts_after_sync) {
         return;
     }
+    mark(MARK_DARK_AFTER_SYNC);
     world_trace(faults->world, -1, "fault %s", fault_name(FAULT_POWER));
     faults->count[FAULT_POWER]++;
     for (int node = 0; node < faults->options.nodes; node++) {

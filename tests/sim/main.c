@@ -1,9 +1,10 @@
 /*
  * main.c - one seed after another: a cluster, a workload, faults; then healing and the check.
  *
- * usage: sim [--seed S] [--seeds COUNT] [--life NAME] [--trace] [--bug NAME]
+ * usage: sim [--seed S] [--seeds COUNT] [--life NAME] [--trace] [--bug NAME] [--marks]
  *        sim --bugs: the names of the bugs that sim_planted can plant
  *
+ * --marks prints how often each rare state was reached, if this is sim_marks.
  * --trace prints a line for each event: the same seed, the same lines.
  * A seed that fails prints what broke and the command that shows it again. Exit 1.
  */
@@ -17,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ring/mark.h"
 #include "tests/sim/bugs.h"
 #include "tests/sim/check.h"
 #include "tests/sim/faults.h"
@@ -45,7 +47,7 @@ struct arguments {
     uint64_t seed, seeds;
     const char *bug;
     enum life life;
-    bool trace;
+    bool trace, marks;
 };
 
 static void add_up(struct totals *totals, const struct world *world, const struct load *load,
@@ -195,6 +197,10 @@ static bool parse(int argc, char **argv, struct arguments *arguments)
             arguments->trace = true;
             continue;
         }
+        if (strcmp(argv[i], "--marks") == 0) {
+            arguments->marks = true;
+            continue;
+        }
         if (strcmp(argv[i], "--seed") == 0) {
             good = parse_number(value, &arguments->seed);
         } else if (strcmp(argv[i], "--seeds") == 0) {
@@ -231,6 +237,20 @@ static void print_totals(const struct totals *totals, uint64_t seeds, double rea
                  totals->due.puts, totals->due.gets, totals->due.lists);
 }
 
+/* A line for each: "mark", its name, how often, what it is. False: this build counts none. */
+static bool print_marks(void)
+{
+#ifdef DYNAMOFS_MARKS
+    for (unsigned i = 0; i < MARK_COUNT; i++) {
+        (void)printf("mark %s %" PRIu64 " %s\n", mark_name(i), mark_counts[i], mark_text(i));
+    }
+    return true;
+#else
+    (void)fprintf(stderr, "sim: this build counts no marks: run sim_marks\n");
+    return false;
+#endif
+}
+
 /* The command that shows again what goes on now; also an assertion that fails leaves it. */
 static char again[400];
 
@@ -265,7 +285,7 @@ static int run_all(const struct arguments *arguments)
     double real_s =
         (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
     print_totals(&totals, arguments->seeds, real_s);
-    return 0;
+    return arguments->marks && !print_marks() ? 2 : 0;
 }
 
 int main(int argc, char **argv)
@@ -282,7 +302,8 @@ int main(int argc, char **argv)
     if (!parse(argc, argv, &arguments)) {
         (void)fprintf(
             stderr,
-            "usage: sim [--seed S] [--seeds COUNT] [--life NAME] [--trace] [--bug NAME]\n"
+            "usage: sim [--seed S] [--seeds COUNT] [--life NAME] [--trace] [--bug NAME] "
+            "[--marks]\n"
             "       sim --bugs\n");
         return 2;
     }

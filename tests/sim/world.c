@@ -237,6 +237,7 @@ void world_kill(struct world *world, int index)
     struct world_node *node = node_of(world, index);
     assert(node->up);
     world_trace(world, index, "killed");
+    mark_death(node->core);
     store_abandon(node);
     node_end(world, index);
 }

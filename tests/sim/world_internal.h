@@ -9,6 +9,7 @@
  *   world_calls.c  clients' requests
  *   world_reach.c  since when nodes and links have been well
  *   world_trace.c  a line for each event
+ *   world_marks.c  what a node was in the middle of when it died
  */
 #ifndef TESTS_SIM_WORLD_INTERNAL_H
 #define TESTS_SIM_WORLD_INTERNAL_H
@@ -139,5 +140,8 @@ void world_note_reach(struct world *world);
 void trace_message(struct world *world, const struct item *item, const struct message *message);
 void trace_stored(struct world *world, int node, const struct store_request *request,
                   const struct store_result *result);
+
+/* world_marks.c: counts what the node was in the middle of, which dies now. */
+void mark_death(const struct core *core);
 
 #endif
