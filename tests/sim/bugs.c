@@ -67,7 +67,8 @@ static const struct {
 static void plant(enum planted_bug bug)
 {
     planted_bug = bug;
-    bool truncates = bug == PLANTED_PRUNE_IN_MERGE || bug == PLANTED_PRUNE_LIVE;
+    bool truncates = bug == PLANTED_PRUNE_IN_MERGE || bug == PLANTED_PRUNE_LIVE ||
+                     bug == PLANTED_OWN_TRAVELS || bug == PLANTED_OWN_KEPT;
     planted_pairs_kept = truncates ? 2 : planted_pairs_kept;
 }
 static const bool can_plant = true;

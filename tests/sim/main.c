@@ -46,7 +46,7 @@ struct arguments {
     const char *program;
     uint64_t seed, seeds;
     const char *bug;
-    enum life life;
+    int life;
     bool trace, marks;
 };
 
@@ -231,7 +231,7 @@ static void print_totals(const struct totals *totals, uint64_t seeds, double rea
     }
     (void)printf("\nlives:");
     for (int i = 0; i < LIFE_COUNT; i++) {
-        (void)printf(" %s %" PRIu64, life_name((enum life)i), totals->lives[i]);
+        (void)printf(" %s %" PRIu64, life_name(i), totals->lives[i]);
     }
     (void)printf("\ndue: puts %" PRIu64 " gets %" PRIu64 " lists %" PRIu64 "\n",
                  totals->due.puts, totals->due.gets, totals->due.lists);

@@ -10,20 +10,12 @@
 #include "tests/sim/load.h"
 #include "tests/sim/world.h"
 
-enum life {
-    LIFE_SWARM,  /* anything goes */
-    LIFE_CUTS,   /* kills and power cuts at a steady pace, half of all requests delete */
-    LIFE_CALM,   /* nothing fails: what is promised of a quiet cluster holds for any size */
-    LIFE_SINGLE, /* one fault at a time: all else goes on */
-    LIFE_DARK,   /* the power fails everywhere, mostly when a synced put was acknowledged */
-    LIFE_HINTS,  /* links fail, and hints, markers and intents alone mend it */
-    LIFE_ROWS,   /* row intents are forgotten: scrubbing alone brings rows up */
-    LIFE_COUNT,
-    LIFE_DRAWN = LIFE_COUNT,
-};
+/* Lives are rows of a table in lives.c; 0 is the swarm. */
+enum { LIFE_COUNT = 10, LIFE_DRAWN = LIFE_COUNT };
 
 struct plan {
-    enum life life;
+    int life;
+    bool is_calm; /* nothing fails but clients */
     struct world_options world;
     struct load_options load;
     struct faults_options faults;
@@ -31,9 +23,17 @@ struct plan {
     int dead;         /* after the faults so many nodes stay away for good, for a while */
 };
 
-struct plan plan_draw(uint64_t seed, enum life life);
-const char *life_name(enum life life);
+/* `life`: an index, or LIFE_DRAWN. */
+struct plan plan_draw(uint64_t seed, int life);
+/* The next random number below `count`. */
+uint64_t plan_number(uint64_t *state, uint64_t count);
+
+/* lives.c */
+int life_of_seed(uint64_t seed);
+/* Changes the swarm's plan to that of a life. */
+void life_draw(int life, uint64_t *state, struct plan *plan);
+const char *life_name(int life);
 /* LIFE_COUNT if there is none of that name. */
-enum life life_of_name(const char *name);
+int life_of_name(const char *name);
 
 #endif

@@ -1,0 +1,213 @@
+/*
+ * lives.c - the lives a run can have.
+ *
+ * Each changes what plan.c drew for the swarm. Seeds have theirs by their number alone, so that
+ * a new life changes the runs only of seeds that were the swarm's.
+ */
+#include "tests/sim/plan.h"
+
+#include <string.h>
+
+/* Few keys, two clients that mostly delete, and a short grace time: what is reaped, revived and
+ * lost by power cuts meets often. */
+static void live_by_cuts(uint64_t *state, struct plan *plan)
+{
+    plan->world.grace_us = 5000000;
+    plan->world.scrub_interval_us = 1000000;
+    plan->load.clients = 2;
+    plan->load.keys = 6;
+    plan->load.w = 2;
+    plan->load.deletes = 80;
+    plan->load.gets = 30;
+    plan->load.lists = 5;
+    plan->load.think_us = 200000;
+    plan->load.requests = 100 + (uint32_t)plan_number(state, 500);
+    plan->faults.kinds = 1U << FAULT_KILL | 1U << FAULT_POWER;
+    plan->faults.mean_us = 3000000;
+    plan->faults.outage_us = 3000000;
+    plan->faults.victims = 1;
+    plan->faults.power_anywhere = false;
+    plan->faults.one_at_a_time = true;
+    plan->reaps_after = plan_number(state, 4) == 0;
+}
+
+/* What is promised of a quiet cluster holds for any size. */
+static void live_calm(uint64_t *state, struct plan *plan)
+{
+    (void)state;
+    plan->is_calm = true;
+    plan->faults.victims = 0;
+    plan->faults.kinds = 1U << FAULT_CLIENT;
+    plan->dead = 0;
+}
+
+/* Everything else goes on meanwhile. */
+static void live_singly(uint64_t *state, struct plan *plan)
+{
+    plan->faults.victims = plan_number(state, 2) == 0 ? 1 : 0;
+    plan->faults.power_anywhere = false;
+    plan->faults.one_at_a_time = true;
+    plan->faults.mean_us = 4000000;
+    plan->faults.outage_us = 10000000;
+    plan->load.clients = 2 + (int)plan_number(state, 3);
+    plan->load.think_us = 500000;
+    plan->load.requests = 100 + (uint32_t)plan_number(state, 200);
+}
+
+/* The power fails everywhere, mostly when a synced put was acknowledged. */
+static void live_in_the_dark(uint64_t *state, struct plan *plan)
+{
+    plan->faults.kinds = 1U << FAULT_POWER |
+                         (plan_number(state, 2) == 0 ? 1U << FAULT_ISOLATE : 0) |
+                         (plan_number(state, 2) == 0 ? 1U << FAULT_KILL : 0);
+    plan->faults.victims = 1;
+    plan->faults.power_anywhere = true;
+    plan->faults.cuts_after_sync = 5 + (uint8_t)plan_number(state, 20);
+    plan->faults.mean_us = UINT64_C(2000000) << plan_number(state, 3);
+    plan->faults.outage_us = 3000000;
+    plan->load.syncs = 60;
+    plan->load.requests = 100 + (uint32_t)plan_number(state, 400);
+    plan->load.keys = 1 + (int)plan_number(state, 4);
+    plan->load.w = (uint8_t)(1 + plan_number(state, plan->world.replica_count));
+}
+
+/* Anti-entropy and scrubbing come too late to help. */
+static void live_by_hints(uint64_t *state, struct plan *plan)
+{
+    plan->world.repair_interval_us = UINT64_C(36000000000);
+    plan->world.scrub_interval_us = UINT64_C(36000000000);
+    plan->world.grace_us = 0;
+    plan->faults.kinds = 1U << FAULT_ISOLATE | 1U << FAULT_PAUSE |
+                         (plan_number(state, 2) == 0 ? 1U << FAULT_CUT : 0) |
+                         (plan_number(state, 2) == 0 ? 1U << FAULT_SPLIT : 0);
+    plan->faults.victims = 0;
+    plan->faults.mean_us = UINT64_C(500000) << plan_number(state, 4);
+    plan->load.gets = 10;
+    plan->dead = 0;
+    plan->reaps_after = false;
+}
+
+/* Scrubbing alone brings rows up. */
+static void live_without_intents(uint64_t *state, struct plan *plan)
+{
+    plan->world.scrub_interval_us = 2000000;
+    plan->faults.kinds = 1U << FAULT_ISOLATE | 1U << FAULT_KILL | 1U << FAULT_SPLIT;
+    plan->faults.victims = 0;
+    plan->faults.drops_intents = true;
+    plan->faults.mean_us = UINT64_C(500000) << plan_number(state, 4);
+    plan->dead = 0;
+}
+
+/* One victim forgets again and again, while its clock jumps and the others go on: counters and
+ * pairs of before must not come back. */
+static void live_forgetfully(uint64_t *state, struct plan *plan)
+{
+    plan->faults.kinds = 1U << FAULT_POWER | 1U << FAULT_CLOCK |
+                         (plan_number(state, 2) == 0 ? 1U << FAULT_DAMAGED : 0);
+    plan->faults.mean_us = UINT64_C(250000) << plan_number(state, 3);
+    plan->faults.outage_us = 200000;
+    plan->faults.victims = 1;
+    plan->faults.power_anywhere = false;
+    plan->load.clients = 2 + (int)plan_number(state, 3);
+    plan->load.keys = 1 + (int)plan_number(state, 2);
+    plan->load.think_us = 50000;
+    plan->load.requests = 200 + (uint32_t)plan_number(state, 300);
+    plan->load.w = (uint8_t)(2 + plan_number(state, 2));
+    plan->load.r = 1;
+    plan->load.syncs = 0;
+}
+
+/* Disks are lost, and their nodes serve again long before they are complete. */
+static void live_by_refills(uint64_t *state, struct plan *plan)
+{
+    plan->world.nodes = plan->world.replica_count = 3;
+    plan->load.nodes = plan->load.replicas = plan->faults.nodes = 3;
+    plan->faults.kinds = 1U << FAULT_LOST |
+                         (plan_number(state, 2) == 0 ? 1U << FAULT_DAMAGED : 0) |
+                         (plan_number(state, 2) == 0 ? 1U << FAULT_ISOLATE : 0) |
+                         (plan_number(state, 2) == 0 ? 1U << FAULT_LOSS : 0);
+    plan->faults.mean_us = UINT64_C(500000) << plan_number(state, 3);
+    plan->faults.outage_us = 500000;
+    plan->faults.victims = 1;
+    plan->faults.power_anywhere = false;
+    plan->load.gets = 30;
+    plan->load.lists = 30;
+    plan->load.think_us = 100000;
+    plan->load.requests = 200 + (uint32_t)plan_number(state, 300);
+    plan->load.r = plan->load.w = 2;
+    plan->dead = 0;
+}
+
+/* Short graves, long absences, and late hints. */
+static void live_by_graves(uint64_t *state, struct plan *plan)
+{
+    plan->world.grace_us = 5000000;
+    plan->world.scrub_interval_us = 1000000;
+    plan->world.repair_interval_us =
+        plan_number(state, 2) == 0 ? UINT64_C(36000000000) : 5000000;
+    plan->faults.kinds = 1U << FAULT_ISOLATE | 1U << FAULT_CUT | 1U << FAULT_KILL;
+    plan->faults.victims = 0;
+    plan->faults.mean_us = UINT64_C(1000000) << plan_number(state, 3);
+    plan->faults.outage_us = 10000000;
+    plan->load.clients = 3;
+    plan->load.keys = 2 + (int)plan_number(state, 5);
+    plan->load.deletes = 70;
+    plan->load.rmdirs = 10;
+    plan->load.gets = 20;
+    plan->load.think_us = 400000;
+    plan->load.requests = 100 + (uint32_t)plan_number(state, 300);
+    plan->dead = 0;
+}
+
+/* In 64 seeds so many have this life; the swarm has the rest. New ones go to the end. */
+static const struct {
+    const char *name;
+    unsigned weight;
+    void (*live)(uint64_t *state, struct plan *plan);
+} lives[LIFE_COUNT] = {
+    {"swarm", 0, NULL},
+    {"calm", 3, live_calm},
+    {"cuts", 4, live_by_cuts},
+    {"single", 7, live_singly},
+    {"dark", 7, live_in_the_dark},
+    {"hints", 8, live_by_hints},
+    {"rows", 4, live_without_intents},
+    {"forgets", 6, live_forgetfully},
+    {"refills", 6, live_by_refills},
+    {"graves", 6, live_by_graves},
+};
+
+int life_of_seed(uint64_t seed)
+{
+    uint64_t slot = seed * UINT64_C(0x9e3779b97f4a7c15) >> 58;
+    uint64_t end = 0;
+    for (int life = 0; life < LIFE_COUNT; life++) {
+        end += lives[life].weight;
+        if (slot < end) {
+            return life;
+        }
+    }
+    return 0;
+}
+
+void life_draw(int life, uint64_t *state, struct plan *plan)
+{
+    plan->life = life;
+    if (lives[life].live) {
+        lives[life].live(state, plan);
+    }
+}
+
+const char *life_name(int life)
+{
+    return life < LIFE_COUNT ? lives[life].name : "";
+}
+
+int life_of_name(const char *name)
+{
+    int life = 0;
+    while (life < LIFE_COUNT && strcmp(lives[life].name, name) != 0) {
+        life++;
+    }
+    return life;
+}
