@@ -531,9 +531,6 @@ static void step_peer_down(struct core *core, struct event *event)
         if (!request_fail_legs(request, event->peer)) {
             continue;
         }
-        /* Checking may free this request and its relatives: their legs are never of the next
-         * slot alone, so begin again. */
-        slot = core->active_head;
         if (request->kind == REQUEST_PUT) {
             put_on_legs_lost(core, request);
         } else if (request->kind == REQUEST_GET) {
@@ -549,6 +546,8 @@ static void step_peer_down(struct core *core, struct event *event)
         } else if (request->kind == REQUEST_REPAIR) {
             repair_check(core, request);
         }
+        /* That may have freed this request and its relatives, and begun others. */
+        slot = core->active_head;
     }
 }
 

@@ -352,6 +352,36 @@ static void test_membership__lost_disk__takes_its_place_under_a_new_identity(voi
     world_free(world);
 }
 
+/* Each of them waits for both others, which never answer and then are gone. */
+static void test_gets__nodes_die_that_many_wait_for__all_are_told_at_once(void **state)
+{
+    (void)state;
+    enum { GETS = 5 };
+    struct world *world = cluster_of(3);
+    int calls[GETS];
+    world_pause(world, 1, true);
+    world_pause(world, 2, true);
+    for (int i = 0; i < GETS; i++) {
+        struct message message = {.type = MESSAGE_GET, .request_id = 1};
+        message.get.key = blob_new(slice_of_string("a"));
+        message.get.r = 3;
+        message.get.deadline_ms = 5000;
+        calls[i] = world_ask(world, 0, &message);
+    }
+    world_run(world, 20000);
+    world_kill(world, 1);
+    world_kill(world, 2);
+    world_run(world, 20000);
+    for (int i = 0; i < GETS; i++) {
+        struct message reply = {0};
+        assert_true(world_answered(world, calls[i]));
+        world_take(world, calls[i], &reply);
+        assert_int_equal(reply.status, STATUS_NO_QUORUM);
+        message_release(&reply);
+    }
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_put__fallback_writes_twice__second_supersedes_nothing_unseen),
         cmocka_unit_test(test_put__one_of_three_dead__it_catches_up_without_a_read),
         cmocka_unit_test(test_requests__one_of_three_stopped__cost_little_from_the_first_on),
+        cmocka_unit_test(test_gets__nodes_die_that_many_wait_for__all_are_told_at_once),
         cmocka_unit_test(test_hints__holder_killed_before_delivery__are_found_at_its_start),
         cmocka_unit_test(test_membership__lost_disk__takes_its_place_under_a_new_identity),
     };
