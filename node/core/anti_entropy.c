@@ -146,7 +146,7 @@ static void pass_begin(struct core *core)
 /* Saves that the copies are complete; they are once it is on the disk. */
 static void complete_start(struct core *core)
 {
-    struct request *request = repair_new(core, TASK_COMPLETE, UINT64_MAX);
+    struct request *request = repair_new(core, &complete_kind, UINT64_MAX);
     if (request) {
         core->repair.is_completing = true;
         struct store_request *store =
@@ -156,17 +156,24 @@ static void complete_start(struct core *core)
     }
 }
 
-void pass_on_completed(struct core *core, struct request *request, enum status status)
+static void complete_on_stored(struct core *core, struct request *request, uint8_t leg,
+                               struct store_result *result)
 {
+    (void)leg;
     core->repair.is_completing = false;
     request_free(core, request);
-    if (status == STATUS_OK && !core->repair.is_spoiled) {
+    if (result->status == STATUS_OK && !core->repair.is_spoiled) {
         core->is_complete = true;
         core->completes_alone = false;
         membership_waits(core, "");
         core_note(core, NOTE_REFILLED, "every copy was compared with all other replicas");
     }
 }
+
+const struct request_kind complete_kind = {
+    .name = "complete",
+    .on_stored = complete_on_stored,
+};
 
 /* True if for every partition that others hold too a complete copy of theirs was met. */
 static bool is_vouched_for(const struct core *core)

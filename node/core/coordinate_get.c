@@ -9,6 +9,7 @@
  * from them does not.
  */
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "node/core/internal.h"
@@ -16,11 +17,13 @@
 #include "ring/planted.h"
 #include "ring/view.h"
 
+static void get_check(struct core *core, struct request *request);
+
 static void get_ask(struct core *core, struct request *request, uint8_t i, bool digest_only)
 {
     struct leg *leg = &request->leg[i];
     /* What a node that refills does not hold says nothing. Its hints are whole. */
-    bool is_blind = !core->is_complete && !request->get.for_repair && !leg->is_hint;
+    bool is_blind = !core->is_complete && !get_of(request)->for_repair && !leg->is_hint;
     mark_if(is_blind && leg->peer == PEER_SELF, MARK_GET_OWN_WITHHELD);
     if (leg->peer == PEER_SELF && !is_blind) {
         leg->state = LEG_SENT;
@@ -40,7 +43,7 @@ static void get_ask(struct core *core, struct request *request, uint8_t i, bool 
     message->replica_get.key = blob_ref(request->key);
     message->replica_get.digest_only = digest_only && !leg->is_hint;
     message->replica_get.from_hints = leg->is_hint;
-    message->replica_get.for_repair = request->get.for_repair;
+    message->replica_get.for_repair = get_of(request)->for_repair;
 }
 
 static void get_ask_digest(struct core *core, struct request *request, uint8_t i)
@@ -62,12 +65,12 @@ static void get_ask_fallbacks(struct core *core, struct request *request)
 static void get_begin(struct core *core, struct request *request, uint8_t r)
 {
     request->state = STATE_ASKING;
-    request->get.r = core_quorum(core, r);
+    get_of(request)->r = core_quorum(core, r);
     request_add_primaries(core, request, ring_partition(core->ring, blob_slice(request->key)));
     get_ask_fallbacks(core, request);
     request_set_hedge(core, request, core->now_us + HEDGE_AFTER_US);
     detector_note_read(core);
-    read_ask_more(core, request, request->get.r, get_ask_digest);
+    read_ask_more(core, request, get_of(request)->r, get_ask_digest);
     get_check(core, request);
 }
 
@@ -81,7 +84,7 @@ void get_on_request(struct core *core, struct event *event)
     }
     uint64_t deadline_us = core_deadline_of(core, get->deadline_ms);
     struct request *request = request_has_room(core, true, 0)
-                                  ? request_new(core, REQUEST_GET, deadline_us, true)
+                                  ? request_new(core, &get_kind, deadline_us, true)
                                   : NULL;
     if (!request) {
         (void)core_reply(core, event, MESSAGE_GET_REPLY, STATUS_BUSY);
@@ -96,7 +99,7 @@ void get_on_request(struct core *core, struct event *event)
 
 void get_start_fallback(struct core *core, struct request *from, struct message *message)
 {
-    struct request *request = request_new(core, REQUEST_GET, from->deadline_us, true);
+    struct request *request = request_new(core, &get_kind, from->deadline_us, true);
     if (!request) {
         (void)request_reply(core, from, MESSAGE_GET_REPLY, STATUS_BUSY);
         return;
@@ -112,7 +115,7 @@ void get_start_fallback(struct core *core, struct request *from, struct message 
 bool get_start_child(struct core *core, struct request *parent, struct blob *key)
 {
     struct request *request =
-        request_new(core, REQUEST_GET, core->now_us + JOIN_DEADLINE_US, false);
+        request_new(core, &get_kind, core->now_us + JOIN_DEADLINE_US, false);
     if (!request) {
         return false;
     }
@@ -124,18 +127,27 @@ bool get_start_child(struct core *core, struct request *parent, struct blob *key
     return true;
 }
 
-bool get_start_for_dots(struct core *core, struct request *put, uint8_t r)
+bool get_start_for_dots(struct core *core, struct request *put, const struct dot *dots,
+                        uint32_t dot_count, uint8_t r)
 {
     struct request *request =
-        request_new(core, REQUEST_GET, core->now_us + JOIN_DEADLINE_US, false);
-    if (!request) {
+        request_new(core, &get_kind, core->now_us + JOIN_DEADLINE_US, false);
+    struct dot *copy = calloc((size_t)dot_count + 1, sizeof *copy);
+    if (!request || !copy) {
+        free(copy);
+        if (request) {
+            request_free(core, request);
+        }
         return false;
     }
+    memcpy(copy, dots, dot_count * sizeof *copy);
+    get_of(request)->dots = copy;
+    get_of(request)->dot_count = dot_count;
     request->is_child = true;
     request->parent = put->slot;
     request->parent_generation = put->generation;
     request->key = blob_ref(put->key);
-    request->get.for_dots = true;
+    get_of(request)->for_dots = true;
     get_begin(core, request, r);
     return true;
 }
@@ -143,7 +155,7 @@ bool get_start_for_dots(struct core *core, struct request *put, uint8_t r)
 void get_start_repair(struct core *core, struct blob *key)
 {
     struct request *request =
-        request_new(core, REQUEST_GET, core->now_us + JOIN_DEADLINE_US, false);
+        request_new(core, &get_kind, core->now_us + JOIN_DEADLINE_US, false);
     if (!request) {
         return; /* The next listing finds it again. */
     }
@@ -151,14 +163,14 @@ void get_start_repair(struct core *core, struct blob *key)
     request->parent = request->slot;
     request->parent_generation = request->generation - 1;
     request->key = blob_ref(key);
-    request->get.for_repair = true;
+    get_of(request)->for_repair = true;
     get_begin(core, request, REPLICAS_MAX);
 }
 
 void get_start_heal(struct core *core, struct blob *key)
 {
     struct request *request =
-        request_new(core, REQUEST_GET, core->now_us + JOIN_DEADLINE_US, false);
+        request_new(core, &get_kind, core->now_us + JOIN_DEADLINE_US, false);
     if (!request) {
         return; /* The next read finds it again. */
     }
@@ -166,16 +178,16 @@ void get_start_heal(struct core *core, struct blob *key)
     request->parent = request->slot;
     request->parent_generation = request->generation - 1;
     request->key = blob_ref(key);
-    request->get.heals = true;
+    get_of(request)->heals = true;
     request->state = STATE_ASKING;
     request_add_primaries(core, request, ring_partition(core->ring, blob_slice(key)));
     for (uint8_t i = 0; i < request->leg_count; i++) {
         uint16_t peer = request->leg[i].peer;
         bool is_asked = peer_is_usable(core, peer) && !peer_is_suspect(core, peer);
         request->leg[i].state = is_asked ? LEG_IDLE : LEG_FAILED;
-        request->get.r = (uint8_t)(request->get.r + is_asked);
+        get_of(request)->r = (uint8_t)(get_of(request)->r + is_asked);
     }
-    if (request->get.r == 0) {
+    if (get_of(request)->r == 0) {
         request_free(core, request); /* Nobody else has it. */
         return;
     }
@@ -199,7 +211,7 @@ static void get_end(struct core *core, struct request *request, enum status stat
                     struct object *object, uint8_t answers)
 {
     if (request->is_child) {
-        struct child_result result = {.kind = REQUEST_GET, .status = status, .object = object};
+        struct child_result result = {.status = status, .object = object};
         child_finish(core, request, &result);
         return;
     }
@@ -315,7 +327,7 @@ static void get_answer(struct core *core, struct request *request)
         }
         merged = next;
     }
-    if (request->get.heals) {
+    if (get_of(request)->heals) {
         heal_finish(core, request, merged);
     }
     get_repair(core, request, merged);
@@ -341,45 +353,44 @@ static bool dot_is_known(const struct request *request, struct dot dot)
 static bool dots_are_known(struct core *core, const struct request *request)
 {
     const struct request *parent = request_parent(core, request);
-    const struct message_put *put =
-        parent && parent->kind == REQUEST_PUT ? parent->put.put : NULL;
-    for (uint32_t i = 0; put && i < put->dot_count; i++) {
-        if (!dot_is_known(request, put->dots[i])) {
+    const struct get_state *get = get_of(request);
+    for (uint32_t i = 0; parent && i < get->dot_count; i++) {
+        if (!dot_is_known(request, get->dots[i])) {
             return false;
         }
     }
-    return put != NULL;
+    return parent != NULL;
 }
 
-void get_check(struct core *core, struct request *request)
+static void get_check(struct core *core, struct request *request)
 {
-    if (request->get.for_dots && dots_are_known(core, request)) {
+    if (get_of(request)->for_dots && dots_are_known(core, request)) {
         get_answer(core, request);
         return;
     }
-    read_ask_more(core, request, request->get.r, get_ask_digest);
-    if (read_answers_expected(request) < request->get.r) {
+    read_ask_more(core, request, get_of(request)->r, get_ask_digest);
+    if (read_answers_expected(request) < get_of(request)->r) {
         /* A primary that was there when the read began may be gone by now. */
         get_ask_fallbacks(core, request);
     }
     uint8_t done = read_legs_in(request, LEG_DONE);
     uint8_t hints = read_hints_awaited(request);
     bool may_still_do =
-        hints > 0 || (request->get.for_dots && read_legs_in(request, LEG_SENT) > 0);
-    if (!may_still_do && read_answers_expected(request) < request->get.r) {
+        hints > 0 || (get_of(request)->for_dots && read_legs_in(request, LEG_SENT) > 0);
+    if (!may_still_do && read_answers_expected(request) < get_of(request)->r) {
         get_end(core, request, STATUS_NO_QUORUM, NULL, done);
         return;
     }
     /* A fallback that is well answers at once; it is waited for a moment, as it may know more.
      */
     bool is_early = core->now_us < request->started_us + HEDGE_AFTER_US;
-    if (done < request->get.r || (hints > 0 && is_early)) {
+    if (done < get_of(request)->r || (hints > 0 && is_early)) {
         return;
     }
     mark_if(hints > 0, MARK_GET_HINT_LATE);
     if (get_fetch_unknown(core, request)) {
         get_answer(core, request);
-    } else if (read_answers_expected(request) < request->get.r) {
+    } else if (read_answers_expected(request) < get_of(request)->r) {
         get_end(core, request, STATUS_NO_QUORUM, NULL, done);
     }
 }
@@ -393,8 +404,10 @@ static void leg_take_object(struct core *core, struct request *request, struct l
     request_charge(core, request, object ? object_content_size(object) : 0);
 }
 
-void get_on_stored(struct core *core, struct request *request, struct store_result *result)
+static void get_on_stored(struct core *core, struct request *request, uint8_t asked,
+                          struct store_result *result)
 {
+    (void)asked;
     for (uint8_t i = 0; i < request->leg_count; i++) {
         struct leg *leg = &request->leg[i];
         if (leg->peer != PEER_SELF || leg->state != LEG_SENT) {
@@ -413,8 +426,8 @@ void get_on_stored(struct core *core, struct request *request, struct store_resu
     get_check(core, request);
 }
 
-void get_on_reply(struct core *core, struct request *request, uint8_t i,
-                  struct message *message)
+static void get_on_reply(struct core *core, struct request *request, uint8_t i,
+                         struct message *message)
 {
     struct leg *leg = &request->leg[i];
     struct message_replica_get_reply *reply = &message->replica_get_reply;
@@ -437,7 +450,7 @@ void get_on_reply(struct core *core, struct request *request, uint8_t i,
     get_check(core, request);
 }
 
-void get_on_due(struct core *core, struct request *request)
+static void get_on_due(struct core *core, struct request *request)
 {
     if (request->deadline_us <= core->now_us) {
         get_end(core, request, STATUS_TIMEOUT, NULL, read_legs_in(request, LEG_DONE));
@@ -446,3 +459,18 @@ void get_on_due(struct core *core, struct request *request)
     read_hedge(core, request, get_ask_digest);
     get_check(core, request);
 }
+
+static void get_release(struct request *request)
+{
+    free(get_of(request)->dots);
+}
+
+const struct request_kind get_kind = {
+    .name = "get",
+    .own_size = sizeof(struct get_state),
+    .on_reply = get_on_reply,
+    .on_stored = get_on_stored,
+    .on_due = get_on_due,
+    .on_leg_failed = get_check,
+    .release = get_release,
+};

@@ -21,7 +21,7 @@ enum {
 void list_ask(struct core *core, struct request *request, uint8_t i)
 {
     struct leg *leg = &request->leg[i];
-    const struct message_list *from = &request->list.list;
+    const struct message_list *from = &list_of(request)->list;
     struct message_list *to;
     bool is_self = leg->peer == PEER_SELF;
     if (is_self && core->is_complete) { /* what is missing while it refills says nothing */
@@ -42,8 +42,8 @@ void list_ask(struct core *core, struct request *request, uint8_t i)
     }
     blob_ref(to->start);
     blob_ref(to->end);
-    to->live_only = request->list.by_marks;
-    leg->asks_digest = request->list.by_marks;
+    to->live_only = list_of(request)->by_marks;
+    leg->asks_digest = list_of(request)->by_marks;
     if (!to->live_only && list_may_compare(request) && to->limit < FULL_ROWS_MIN) {
         to->limit = FULL_ROWS_MIN; /* most of them may be tombstones */
     }
@@ -52,12 +52,12 @@ void list_ask(struct core *core, struct request *request, uint8_t i)
 static void list_begin(struct core *core, struct request *request)
 {
     request->state = STATE_ASKING;
-    request->list.r = core_quorum(core, request->list.list.r);
-    request->list.by_marks = list_may_compare(request);
+    list_of(request)->r = core_quorum(core, list_of(request)->list.r);
+    list_of(request)->by_marks = list_may_compare(request);
     request_add_primaries(core, request, ring_partition(core->ring, blob_slice(request->key)));
     request_set_hedge(core, request, core->now_us + HEDGE_AFTER_US);
     detector_note_read(core);
-    read_ask_more(core, request, request->list.r, list_ask);
+    read_ask_more(core, request, list_of(request)->r, list_ask);
     list_check(core, request);
 }
 
@@ -72,7 +72,7 @@ void list_on_request(struct core *core, struct event *event)
     }
     uint64_t deadline_us = core_deadline_of(core, message->list.deadline_ms);
     struct request *request = request_has_room(core, true, 0)
-                                  ? request_new(core, REQUEST_LIST, deadline_us, true)
+                                  ? request_new(core, &list_kind, deadline_us, true)
                                   : NULL;
     if (!request) {
         (void)core_reply(core, event, MESSAGE_LIST_REPLY, STATUS_BUSY);
@@ -83,14 +83,14 @@ void list_on_request(struct core *core, struct event *event)
     request->reply_id = message->request_id;
     request->key = message->list.directory;
     message->list.directory = NULL;
-    request->list.list = message->list;
+    list_of(request)->list = message->list;
     memset(&message->list, 0, sizeof message->list);
     list_begin(core, request);
 }
 
 void list_start_fallback(struct core *core, struct request *from, struct message *message)
 {
-    struct request *request = request_new(core, REQUEST_LIST, from->deadline_us, true);
+    struct request *request = request_new(core, &list_kind, from->deadline_us, true);
     if (!request) {
         (void)request_reply(core, from, MESSAGE_LIST_REPLY, STATUS_BUSY);
         return;
@@ -101,7 +101,7 @@ void list_start_fallback(struct core *core, struct request *from, struct message
     request->reply_id = from->reply_id;
     request->key = message->list.directory;
     message->list.directory = NULL;
-    request->list.list = message->list;
+    list_of(request)->list = message->list;
     memset(&message->list, 0, sizeof message->list);
     list_begin(core, request);
 }
@@ -110,7 +110,7 @@ bool list_start_child(struct core *core, struct request *parent, struct blob *di
                       struct blob *name)
 {
     struct request *request =
-        request_new(core, REQUEST_LIST, core->now_us + JOIN_DEADLINE_US, false);
+        request_new(core, &list_kind, core->now_us + JOIN_DEADLINE_US, false);
     if (!request) {
         return false;
     }
@@ -118,9 +118,9 @@ bool list_start_child(struct core *core, struct request *parent, struct blob *di
     request->parent = parent->slot;
     request->parent_generation = parent->generation;
     request->key = blob_ref(directory);
-    request->list.list.start = blob_ref(name);
-    request->list.list.end = blob_ref(name);
-    request->list.list.limit = 2;
+    list_of(request)->list.start = blob_ref(name);
+    list_of(request)->list.end = blob_ref(name);
+    list_of(request)->list.limit = 2;
     list_begin(core, request);
     return true;
 }
@@ -134,7 +134,7 @@ void list_end(struct core *core, struct request *request, enum status status,
                 status = STATUS_CORRUPT;
             }
         }
-        struct child_result result = {.kind = REQUEST_LIST, .status = status, .list = list};
+        struct child_result result = {.status = status, .list = list};
         child_finish(core, request, &result);
         return;
     }
@@ -309,7 +309,8 @@ static bool list_is_full(const struct request *request, const struct message_lis
                          const struct row *row)
 {
     /* Replicas may have been asked for more, so that tombstones are passed sooner. */
-    bool has_wanted = list_may_compare(request) && list->row_count >= request->list.list.limit;
+    bool has_wanted =
+        list_may_compare(request) && list->row_count >= list_of(request)->list.limit;
     return (list->row_count + 2 > ROWS_MAX || has_wanted) &&
            (list->row_count == 0 ||
             slice_compare(blob_slice(list->rows[list->row_count - 1].name),
@@ -325,7 +326,7 @@ struct merge {
 /* The row that all agree on, handed on as it is. */
 static void merge_same(struct request *request, struct merge *merge, const struct row *row)
 {
-    if (!request->list.list.live_only || message_row_is_live(row)) {
+    if (!list_of(request)->list.live_only || message_row_is_live(row)) {
         merge->list->rows[merge->list->row_count++] = (struct row){
             .name = blob_ref(row->name), .kind = row->kind, .record = blob_ref(row->record)};
     }
@@ -345,7 +346,7 @@ static enum status merge_different(struct core *core, struct request *request,
         list_repair(core, request, &merge->at, row, merged);
         merge->repairs++;
     }
-    if (!request->list.list.live_only || object_is_live(merged)) {
+    if (!list_of(request)->list.live_only || object_is_live(merged)) {
         merge->list->rows[merge->list->row_count++] = (struct row){
             .name = blob_ref(row->name), .kind = row->kind, .object = object_ref(merged)};
     }
@@ -410,16 +411,16 @@ static void list_answer(struct core *core, struct request *request)
 
 void list_check(struct core *core, struct request *request)
 {
-    read_ask_more(core, request, request->list.r, list_ask);
+    read_ask_more(core, request, list_of(request)->r, list_ask);
     uint8_t done = read_legs_in(request, LEG_DONE);
-    if (done + (unsigned)read_legs_in(request, LEG_SENT) < request->list.r) {
+    if (done + (unsigned)read_legs_in(request, LEG_SENT) < list_of(request)->r) {
         list_end(core, request, STATUS_NO_QUORUM, NULL);
         return;
     }
-    if (done < request->list.r && !(planted(PLANTED_LIST_ONE_ANSWER) && done > 0)) {
+    if (done < list_of(request)->r && !(planted(PLANTED_LIST_ONE_ANSWER) && done > 0)) {
         return;
     }
-    if (request->list.by_marks) {
+    if (list_of(request)->by_marks) {
         list_compare_answer(core, request);
     } else {
         list_answer(core, request);
@@ -435,7 +436,7 @@ static void leg_take_list(struct core *core, struct request *request, uint8_t i,
         leg->state = LEG_FAILED;
         return;
     }
-    if (leg->asks_digest && !request->list.by_marks) {
+    if (leg->asks_digest && !list_of(request)->by_marks) {
         mark(MARK_LIST_OVERTAKEN);
         list_ask(core, request, i); /* the others have been asked for all rows since */
         return;
@@ -445,8 +446,10 @@ static void leg_take_list(struct core *core, struct request *request, uint8_t i,
     memset(list, 0, sizeof *list);
 }
 
-void list_on_stored(struct core *core, struct request *request, struct store_result *result)
+static void list_on_stored(struct core *core, struct request *request, uint8_t leg,
+                           struct store_result *result)
 {
+    (void)leg;
     for (uint8_t i = 0; i < request->leg_count; i++) {
         if (request->leg[i].peer == PEER_SELF && request->leg[i].state == LEG_SENT) {
             leg_take_list(core, request, i, result->status, &result->list);
@@ -455,8 +458,8 @@ void list_on_stored(struct core *core, struct request *request, struct store_res
     list_check(core, request);
 }
 
-void list_on_reply(struct core *core, struct request *request, uint8_t i,
-                   struct message *message)
+static void list_on_reply(struct core *core, struct request *request, uint8_t i,
+                          struct message *message)
 {
     bool is_list = message->type == MESSAGE_REPLICA_LIST_REPLY;
     leg_take_list(core, request, i, is_list ? message->status : STATUS_BAD_MESSAGE,
@@ -464,7 +467,7 @@ void list_on_reply(struct core *core, struct request *request, uint8_t i,
     list_check(core, request);
 }
 
-void list_on_due(struct core *core, struct request *request)
+static void list_on_due(struct core *core, struct request *request)
 {
     if (request->deadline_us <= core->now_us) {
         list_end(core, request, STATUS_TIMEOUT, NULL);
@@ -473,3 +476,19 @@ void list_on_due(struct core *core, struct request *request)
     read_hedge(core, request, list_ask);
     list_check(core, request);
 }
+
+static void list_release(struct request *request)
+{
+    struct message message = {.type = MESSAGE_LIST, .list = list_of(request)->list};
+    message_release(&message);
+}
+
+const struct request_kind list_kind = {
+    .name = "list",
+    .own_size = sizeof(struct list_state),
+    .on_reply = list_on_reply,
+    .on_stored = list_on_stored,
+    .on_due = list_on_due,
+    .on_leg_failed = list_check,
+    .release = list_release,
+};

@@ -24,13 +24,15 @@
 #include "ring/mark.h"
 #include "ring/planted.h"
 
+static void put_check(struct core *core, struct request *request);
+
 /* The answer's text for people: how far an indeterminate put came. */
 static void put_explain(const struct request *request, struct message *message)
 {
     char text[160];
     (void)snprintf(text, sizeof text,
                    "%u of %u copies acknowledged; the write may yet appear (indeterminate)",
-                   (unsigned)request->put.object_acks, (unsigned)request->put.w);
+                   (unsigned)put_of(request)->object_acks, (unsigned)put_of(request)->w);
     message_set_text(message, text);
 }
 
@@ -39,7 +41,7 @@ static void put_reply(struct core *core, struct request *request, enum status st
     status = planted(PLANTED_ALWAYS_NO_QUORUM) ? STATUS_NO_QUORUM : status;
     struct message *message = request_reply(core, request, MESSAGE_PUT_REPLY, status);
     if (status == STATUS_OK) {
-        message->put_reply.row = object_project(request->put.object);
+        message->put_reply.row = object_project(put_of(request)->object);
         if (!message->put_reply.row) {
             message->status = STATUS_NO_MEMORY;
         }
@@ -47,7 +49,7 @@ static void put_reply(struct core *core, struct request *request, enum status st
     }
     core->stats.puts_failed++;
     bool is_open = status == STATUS_NO_QUORUM || status == STATUS_TIMEOUT ||
-                   (status == STATUS_NO_SPACE && request->put.object);
+                   (status == STATUS_NO_SPACE && put_of(request)->object);
     if (is_open) {
         put_explain(request, message);
     }
@@ -57,8 +59,7 @@ static void put_reply(struct core *core, struct request *request, enum status st
 static void put_end(struct core *core, struct request *request, enum status status)
 {
     if (request->is_child) {
-        struct child_result result = {
-            .kind = REQUEST_PUT, .status = status, .object = request->put.object};
+        struct child_result result = {.status = status, .object = put_of(request)->object};
         child_finish(core, request, &result);
         return;
     }
@@ -109,20 +110,20 @@ static void put_store(struct core *core, struct request *request)
     struct slice key = blob_slice(request->key);
     struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_COORDINATE);
     store->key = blob_ref(request->key);
-    store->put = request->put.put;
-    request->put.put = NULL;
-    store->sync = request->put.sync && !planted(PLANTED_UNSYNCED);
+    store->put = put_of(request)->put;
+    put_of(request)->put = NULL;
+    store->sync = put_of(request)->sync && !planted(PLANTED_UNSYNCED);
     /* What a client writes or deletes may take the place of what cannot be read; pushing the
      * own copy may not. */
     store->over_damage = ring_replicas(core->ring) < 2 && store->put->mode == UPDATE_ALL;
-    if (request->put.is_fallback) {
+    if (put_of(request)->is_fallback) {
         core_fill_owners(core, key, store);
     }
     if (!key_is_root(key)) {
         uint16_t partition = ring_partition(core->ring, key_directory(key));
         /* A fallback's hint is in another database than the row, which follows later. */
-        store->with_row = !request->put.is_fallback && core_is_primary(core, partition);
-        store->with_intent = !request->put.has_intent && !request->put.is_fallback &&
+        store->with_row = !put_of(request)->is_fallback && core_is_primary(core, partition);
+        store->with_intent = !put_of(request)->has_intent && !put_of(request)->is_fallback &&
                              !planted(PLANTED_NO_INTENT);
     }
 }
@@ -130,10 +131,10 @@ static void put_store(struct core *core, struct request *request)
 /* Starts the life of a put whose request is set up. */
 static void put_begin(struct core *core, struct request *request)
 {
-    request->put.sync = request->put.put->sync;
-    request->put.w = core_quorum(core, request->put.put->w);
-    request->put.w_row = key_is_root(blob_slice(request->key)) ? 0 : request->put.w;
-    if (request->put.put->mode != UPDATE_SOME || planted(PLANTED_SOME_WITHOUT_READ)) {
+    put_of(request)->sync = put_of(request)->put->sync;
+    put_of(request)->w = core_quorum(core, put_of(request)->put->w);
+    put_of(request)->w_row = key_is_root(blob_slice(request->key)) ? 0 : put_of(request)->w;
+    if (put_of(request)->put->mode != UPDATE_SOME || planted(PLANTED_SOME_WITHOUT_READ)) {
         put_store(core, request);
         return;
     }
@@ -141,9 +142,10 @@ static void put_begin(struct core *core, struct request *request)
      * A read that overlaps with every put of this W finds them; what it does not find is
      * refused by object_update. */
     request->state = STATE_READING;
-    uint8_t others = (uint8_t)(ring_replicas(core->ring) - request->put.w + 1);
-    uint8_t r = others > request->put.w ? others : request->put.w;
-    if (!get_start_for_dots(core, request, r)) {
+    uint8_t others = (uint8_t)(ring_replicas(core->ring) - put_of(request)->w + 1);
+    uint8_t r = others > put_of(request)->w ? others : put_of(request)->w;
+    if (!get_start_for_dots(core, request, put_of(request)->put->dots,
+                            put_of(request)->put->dot_count, r)) {
         put_end(core, request, STATUS_NO_QUORUM);
     }
 }
@@ -165,7 +167,7 @@ void put_on_request(struct core *core, struct event *event)
     uint64_t deadline_us = core_deadline_of(core, message->put.deadline_ms);
     size_t size = put_size(&message->put);
     struct request *request = request_has_room(core, true, size)
-                                  ? request_new(core, REQUEST_PUT, deadline_us, true)
+                                  ? request_new(core, &put_kind, deadline_us, true)
                                   : NULL;
     if (!request) {
         (void)core_reply(core, event, MESSAGE_PUT_REPLY, STATUS_BUSY);
@@ -176,8 +178,8 @@ void put_on_request(struct core *core, struct event *event)
     request->handle = event->handle;
     request->reply_id = message->request_id;
     request->key = blob_ref(message->put.key);
-    request->put.put = put_take(&message->put);
-    if (!request->put.put) {
+    put_of(request)->put = put_take(&message->put);
+    if (!put_of(request)->put) {
         put_end(core, request, STATUS_NO_MEMORY);
         return;
     }
@@ -186,7 +188,7 @@ void put_on_request(struct core *core, struct event *event)
 
 void put_start_fallback(struct core *core, struct request *from, struct message *message)
 {
-    struct request *request = request_new(core, REQUEST_PUT, from->deadline_us, true);
+    struct request *request = request_new(core, &put_kind, from->deadline_us, true);
     if (!request) {
         (void)request_reply(core, from, MESSAGE_PUT_REPLY, STATUS_BUSY);
         return;
@@ -198,9 +200,9 @@ void put_start_fallback(struct core *core, struct request *from, struct message 
     request->handle = from->handle;
     request->reply_id = from->reply_id;
     request->key = blob_ref(message->put.key);
-    request->put.is_fallback = true;
-    request->put.put = put_take(&message->put);
-    if (!request->put.put) {
+    put_of(request)->is_fallback = true;
+    put_of(request)->put = put_take(&message->put);
+    if (!put_of(request)->put) {
         put_end(core, request, STATUS_NO_MEMORY);
         return;
     }
@@ -211,7 +213,7 @@ bool put_start_child(struct core *core, struct request *parent, struct message_p
                      uint64_t intent_stamp)
 {
     struct request *request =
-        request_new(core, REQUEST_PUT, core->now_us + JOIN_DEADLINE_US, false);
+        request_new(core, &put_kind, core->now_us + JOIN_DEADLINE_US, false);
     if (!request || !core_is_primary(core, ring_partition(core->ring, blob_slice(put->key)))) {
         struct message message = {.type = MESSAGE_PUT, .put = *put};
         message_release(&message);
@@ -225,10 +227,10 @@ bool put_start_child(struct core *core, struct request *parent, struct message_p
     request->parent = parent->slot;
     request->parent_generation = parent->generation;
     request->key = blob_ref(put->key);
-    request->put.put = put;
-    request->put.by_digest = put->mode == UPDATE_NONE;
-    request->put.has_intent = intent_stamp != 0;
-    request->put.intent_stamp = intent_stamp;
+    put_of(request)->put = put;
+    put_of(request)->by_digest = put->mode == UPDATE_NONE;
+    put_of(request)->has_intent = intent_stamp != 0;
+    put_of(request)->intent_stamp = intent_stamp;
     put_begin(core, request);
     return true;
 }
@@ -245,7 +247,8 @@ bool push_object(struct core *core, struct request *parent, struct blob *key, bo
     return put_start_child(core, parent, put, 0);
 }
 
-void put_on_child(struct core *core, struct request *request, struct child_result *result)
+static void put_on_child(struct core *core, struct request *request,
+                         struct child_result *result)
 {
     assert(request->state == STATE_READING);
     if (result->status != STATUS_OK && result->status != STATUS_NOT_FOUND) {
@@ -254,7 +257,7 @@ void put_on_child(struct core *core, struct request *request, struct child_resul
     }
     if (result->object) {
         /* Same key, so the store applies it before the update that follows. */
-        bool is_fallback = request->put.is_fallback;
+        bool is_fallback = put_of(request)->is_fallback;
         mark_if(is_fallback, MARK_NAMED_AT_FALLBACK);
         struct store_request *store = request_store(core, request, LEG_OF_SECOND_STORE,
                                                     is_fallback ? STORE_HINT : STORE_MERGE);
@@ -272,11 +275,12 @@ void put_on_child(struct core *core, struct request *request, struct child_resul
     put_store(core, request);
 }
 
-void put_on_stored(struct core *core, struct request *request, struct store_result *result)
+static void put_on_copy_stored(struct core *core, struct request *request,
+                               struct store_result *result)
 {
     if (request->state == STATE_HINTING) {
-        if (result->status == STATUS_OK && request->put.has_intent) {
-            intents_clear(core, INTENT_ROW, request->key, request->put.intent_stamp);
+        if (result->status == STATUS_OK && put_of(request)->has_intent) {
+            intents_clear(core, INTENT_ROW, request->key, put_of(request)->intent_stamp);
         } else if (result->status != STATUS_OK) {
             mark(MARK_PUT_MARKER_UNWRITTEN);
             intents_wanted(core, INTENT_ROW, INTENT_AFTER_US);
@@ -287,33 +291,33 @@ void put_on_stored(struct core *core, struct request *request, struct store_resu
     }
     assert(request->state == STATE_STORING);
     if (result->status != STATUS_OK) {
-        if (result->status == STATUS_NOT_FOUND && request->put.has_intent) {
+        if (result->status == STATUS_NOT_FOUND && put_of(request)->has_intent) {
             /* An intent without an object has nothing left to push. */
             mark(MARK_INTENT_WITHOUT_OBJECT);
-            intents_clear(core, INTENT_ROW, request->key, request->put.intent_stamp);
+            intents_clear(core, INTENT_ROW, request->key, put_of(request)->intent_stamp);
         }
         put_end(core, request, result->status);
         return;
     }
-    request->put.object = object_ref(result->object);
+    put_of(request)->object = object_ref(result->object);
     if (object_is_nothing(result->object)) {
         /* A delete of what was never there, or was not told of: it is done. */
         mark(MARK_DELETED_NOTHING);
         put_end(core, request, STATUS_OK);
         return;
     }
-    bool left_intent = !request->put.has_intent && !request->put.is_fallback;
-    if (left_intent && request->put.w_row > 0) {
-        request->put.has_intent = true;
-        request->put.intent_stamp = result->intent_stamp;
+    bool left_intent = !put_of(request)->has_intent && !put_of(request)->is_fallback;
+    if (left_intent && put_of(request)->w_row > 0) {
+        put_of(request)->has_intent = true;
+        put_of(request)->intent_stamp = result->intent_stamp;
     }
     request->state = STATE_REPLICATING;
     put_legs_start(core, request);
     put_check(core, request);
 }
 
-void put_on_row_stored(struct core *core, struct request *request, uint8_t i,
-                       const struct store_result *result)
+static void put_on_row_stored(struct core *core, struct request *request, uint8_t i,
+                              const struct store_result *result)
 {
     struct leg *leg = &request->leg[i];
     if (leg->state != LEG_SENT || leg->peer != PEER_SELF) {
@@ -326,8 +330,18 @@ void put_on_row_stored(struct core *core, struct request *request, uint8_t i,
     put_check(core, request);
 }
 
-void put_on_reply(struct core *core, struct request *request, uint8_t i,
-                  struct message *message)
+static void put_on_stored(struct core *core, struct request *request, uint8_t leg,
+                          struct store_result *result)
+{
+    if (leg == LEG_OF_STORE) {
+        put_on_copy_stored(core, request, result);
+    } else if (leg < request->leg_count) {
+        put_on_row_stored(core, request, leg, result);
+    }
+}
+
+static void put_on_reply(struct core *core, struct request *request, uint8_t i,
+                         struct message *message)
 {
     struct leg *leg = &request->leg[i];
     if (leg->asks_digest) {
@@ -337,9 +351,10 @@ void put_on_reply(struct core *core, struct request *request, uint8_t i,
         put_count_acknowledged(request, leg);
     } else {
         leg->state = LEG_FAILED;
-        request->put.met_full_disk |= message->status == STATUS_NO_SPACE;
+        put_of(request)->met_full_disk |= message->status == STATUS_NO_SPACE;
         mark_if(message->status == STATUS_NO_SPACE, MARK_PUT_MET_FULL_DISK);
-        if (message->status == STATUS_BAD_MESSAGE && !object_is_sound(request->put.object)) {
+        if (message->status == STATUS_BAD_MESSAGE &&
+            !object_is_sound(put_of(request)->object)) {
             heal_start(core, request->key); /* a sibling on the own disk, not what was put */
         }
         put_legs_replace_failed(core, request);
@@ -347,7 +362,7 @@ void put_on_reply(struct core *core, struct request *request, uint8_t i,
     put_check(core, request);
 }
 
-void put_on_legs_lost(struct core *core, struct request *request)
+static void put_on_legs_lost(struct core *core, struct request *request)
 {
     if (request->state == STATE_REPLICATING || request->state == STATE_DRAINING) {
         put_legs_replace_failed(core, request);
@@ -386,7 +401,7 @@ static uint8_t put_missed(const struct request *request, node_id ret_owners[OWNE
         for (uint8_t j = 0; j < count; j++) {
             is_known = is_known || ret_owners[j] == leg->owner;
         }
-        if (!is_known && !request->put.is_fallback) {
+        if (!is_known && !put_of(request)->is_fallback) {
             assert(count < OWNERS_MAX);
             ret_owners[count++] = leg->owner;
         }
@@ -410,7 +425,7 @@ static bool has_hint(const struct request *request)
  */
 static void put_finish(struct core *core, struct request *request, enum status status)
 {
-    struct put_state *put = &request->put;
+    struct put_state *put = put_of(request);
     if (put->row_acks < put->w_row) {
         mark_if(put->object_acks >= put->w, MARK_PUT_ROW_LEFT);
         core->stats.rows_left_to_intent++;
@@ -459,12 +474,12 @@ static void put_drain(struct core *core, struct request *request)
     }
 }
 
-void put_check(struct core *core, struct request *request)
+static void put_check(struct core *core, struct request *request)
 {
     if (request->state != STATE_REPLICATING && request->state != STATE_DRAINING) {
         return;
     }
-    struct put_state *put = &request->put;
+    struct put_state *put = put_of(request);
     bool object_met = put->object_acks >= put->w || planted(PLANTED_ACK_EARLY);
     if (object_met || planted(PLANTED_ROW_EARLY)) {
         put_legs_send_rows(core, request);
@@ -491,7 +506,7 @@ void put_check(struct core *core, struct request *request)
     }
 }
 
-void put_on_due(struct core *core, struct request *request)
+static void put_on_due(struct core *core, struct request *request)
 {
     bool is_late = request->deadline_us <= core->now_us;
     bool is_sending = request->state == STATE_REPLICATING || request->state == STATE_DRAINING;
@@ -507,7 +522,7 @@ void put_on_due(struct core *core, struct request *request)
         }
     }
     if (is_sending) {
-        bool object_met = request->put.object_acks >= request->put.w;
+        bool object_met = put_of(request)->object_acks >= put_of(request)->w;
         put_finish(core, request, object_met ? STATUS_OK : STATUS_TIMEOUT);
         return;
     }
@@ -515,3 +530,36 @@ void put_on_due(struct core *core, struct request *request)
     /* Not even the own copy is known to be written; a late store result finds no request. */
     put_end(core, request, STATUS_TIMEOUT);
 }
+
+static void put_release(struct request *request)
+{
+    struct put_state *put = put_of(request);
+    if (put->put) {
+        struct message message = {.type = MESSAGE_PUT, .put = *put->put};
+        message_release(&message);
+        free(put->put);
+    }
+    object_unref(put->object);
+}
+
+bool puts_in_flight(const struct core *core)
+{
+    for (uint16_t slot = core->active_head; slot != NO_SLOT; slot = core->requests[slot].next) {
+        if (core->requests[slot].kind == &put_kind) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct request_kind put_kind = {
+    .name = "put",
+    .own_size = sizeof(struct put_state),
+    .outlives_reply = true,
+    .on_reply = put_on_reply,
+    .on_stored = put_on_stored,
+    .on_child = put_on_child,
+    .on_due = put_on_due,
+    .on_leg_failed = put_on_legs_lost,
+    .release = put_release,
+};

@@ -295,36 +295,10 @@ static void step_response(struct core *core, struct event *event)
         return;
     }
     peer_answered(core, event->peer, core->now_us - request->leg[leg].sent_us + 1);
-    switch (request->kind) {
-    case REQUEST_PUT:
-        put_on_reply(core, request, leg, message);
-        return;
-    case REQUEST_GET:
-        get_on_reply(core, request, leg, message);
-        return;
-    case REQUEST_LIST:
-        list_on_reply(core, request, leg, message);
-        return;
-    case REQUEST_FORWARD:
-        forward_on_reply(core, request, leg, message);
-        return;
-    case REQUEST_JOIN:
-        join_on_reply(core, request, leg, message);
-        return;
-    case REQUEST_HINTS:
-        hints_on_reply(core, request, leg, message);
-        return;
-    case REQUEST_REPAIR:
-        repair_on_reply(core, request, leg, message);
-        return;
-    case REQUEST_FREE:
-    case REQUEST_REPLICA:
-    case REQUEST_SCAN:
-    case REQUEST_REVIVE:
-    case REQUEST_PREPARE:
-    case REQUEST_ADOPT:
+    if (request->kind->on_reply) {
+        request->kind->on_reply(core, request, leg, message);
+    } else {
         core->stats.late_answers++;
-        return;
     }
 }
 
@@ -367,119 +341,19 @@ static void step_stored(struct core *core, struct event *event)
     if (!request || result->token == 0) {
         return;
     }
-    switch (request->kind) {
-    case REQUEST_PUT:
-        if (leg == LEG_OF_STORE) {
-            put_on_stored(core, request, result);
-        } else if (leg < request->leg_count) {
-            put_on_row_stored(core, request, leg, result);
-        }
-        return;
-    case REQUEST_GET:
-        get_on_stored(core, request, result);
-        return;
-    case REQUEST_LIST:
-        list_on_stored(core, request, result);
-        return;
-    case REQUEST_REPLICA:
-        replica_on_stored(core, request, result);
-        return;
-    case REQUEST_SCAN:
-        scan_on_stored(core, request, result);
-        return;
-    case REQUEST_REVIVE:
-        revive_on_stored(core, request, result);
-        return;
-    case REQUEST_JOIN:
-    case REQUEST_PREPARE:
-    case REQUEST_ADOPT:
-        membership_on_stored(core, request, result);
-        return;
-    case REQUEST_HINTS:
-        hints_on_stored(core, request, result);
-        return;
-    case REQUEST_REPAIR:
-        repair_on_stored(core, request, result);
-        return;
-    case REQUEST_FORWARD:
-    case REQUEST_FREE:
-        return;
-    }
-}
-
-void parent_on_child(struct core *core, struct request *parent, struct child_result *result)
-{
-    assert(parent->kind == REQUEST_PUT || parent->kind == REQUEST_SCAN ||
-           parent->kind == REQUEST_REVIVE || parent->kind == REQUEST_REPAIR ||
-           parent->kind == REQUEST_HINTS);
-    switch (parent->kind) {
-    case REQUEST_PUT:
-        put_on_child(core, parent, result);
-        return;
-    case REQUEST_SCAN:
-        scan_on_child(core, parent, result);
-        return;
-    case REQUEST_REVIVE:
-        revive_on_child(core, parent, result);
-        return;
-    case REQUEST_REPAIR:
-        repair_on_child(core, parent, result);
-        return;
-    case REQUEST_HINTS:
-        hints_on_child(core, parent, result);
-        return;
-    case REQUEST_FREE:
-    case REQUEST_GET:
-    case REQUEST_LIST:
-    case REQUEST_FORWARD:
-    case REQUEST_REPLICA:
-    case REQUEST_JOIN:
-    case REQUEST_PREPARE:
-    case REQUEST_ADOPT:
-        return;
+    if (request->kind->on_stored) {
+        request->kind->on_stored(core, request, leg, result);
     }
 }
 
 /* A request whose hedge or deadline has come. It may be freed. */
 static void request_on_due(struct core *core, struct request *request)
 {
-    switch (request->kind) {
-    case REQUEST_PUT:
-        put_on_due(core, request);
-        return;
-    case REQUEST_GET:
-        get_on_due(core, request);
-        return;
-    case REQUEST_LIST:
-        list_on_due(core, request);
-        return;
-    case REQUEST_FORWARD:
-        forward_on_due(core, request);
-        return;
-    case REQUEST_JOIN:
-        join_on_due(core, request);
-        return;
-    case REQUEST_REVIVE:
-        revive_finish(core, request, false);
-        return;
-    case REQUEST_HINTS:
-        hints_on_due(core, request);
-        return;
-    case REQUEST_REPAIR:
-        repair_on_due(core, request);
-        return;
-    case REQUEST_SCAN:
-        scan_on_due(core, request);
-        return;
-    case REQUEST_REPLICA:
-    case REQUEST_PREPARE:
-    case REQUEST_ADOPT:
-        /* These wait for the own store alone, which always answers; they last as long as it
-         * takes. */
+    if (request->kind->on_due) {
+        request->kind->on_due(core, request);
+    } else {
+        /* It waits for the own store alone, which always answers, however long it takes. */
         request->deadline_us = UINT64_MAX;
-        return;
-    case REQUEST_FREE:
-        return;
     }
 }
 
@@ -531,20 +405,8 @@ static void step_peer_down(struct core *core, struct event *event)
         if (!request_fail_legs(request, event->peer)) {
             continue;
         }
-        if (request->kind == REQUEST_PUT) {
-            put_on_legs_lost(core, request);
-        } else if (request->kind == REQUEST_GET) {
-            get_check(core, request);
-        } else if (request->kind == REQUEST_LIST) {
-            list_check(core, request);
-        } else if (request->kind == REQUEST_FORWARD) {
-            forward_next(core, request);
-        } else if (request->kind == REQUEST_JOIN) {
-            join_check(core, request);
-        } else if (request->kind == REQUEST_HINTS) {
-            hints_check(core, request);
-        } else if (request->kind == REQUEST_REPAIR) {
-            repair_check(core, request);
+        if (request->kind->on_leg_failed) {
+            request->kind->on_leg_failed(core, request);
         }
         /* That may have freed this request and its relatives, and begun others. */
         slot = core->active_head;
@@ -597,12 +459,10 @@ void core_check(const struct core *core)
     uint16_t previous = NO_SLOT;
     for (uint16_t slot = core->active_head; slot != NO_SLOT; slot = core->requests[slot].next) {
         const struct request *request = &core->requests[slot];
-        assert(request->kind != REQUEST_FREE && request->slot == slot);
+        assert(request->kind && request->slot == slot);
         assert(request->previous == previous && request->leg_count <= LEGS_MAX);
         assert(!request->is_child || !request->replied);
-        /* A put waits for its last copies after the reply, a join for its ring; nobody else. */
-        assert(!request->replied || request->kind == REQUEST_PUT ||
-               request->kind == REQUEST_JOIN);
+        assert(!request->replied || request->kind->outlives_reply);
         assert(request->deadline_us >= core->due_us || !core->started);
         active++;
         clients += request->is_client ? 1 : 0;

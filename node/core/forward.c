@@ -13,6 +13,8 @@
 #include "ring/mark.h"
 #include "ring/planted.h"
 
+static void forward_next(struct core *core, struct request *request);
+
 static uint8_t *message_hops(struct message *message)
 {
     switch ((int)message->type) {
@@ -100,7 +102,7 @@ void forward_start(struct core *core, struct event *event, uint16_t partition,
     size_t size = message->type == MESSAGE_PUT ? put_size(&message->put) : 0;
     uint64_t deadline_us = core_deadline_of(core, message_deadline_ms(message));
     struct request *request = request_has_room(core, true, size)
-                                  ? request_new(core, REQUEST_FORWARD, deadline_us, true)
+                                  ? request_new(core, &forward_kind, deadline_us, true)
                                   : NULL;
     if (!request) {
         (void)core_reply(core, event, reply_type, STATUS_BUSY);
@@ -110,16 +112,16 @@ void forward_start(struct core *core, struct event *event, uint16_t partition,
     request_charge(core, request, size);
     request->handle = event->handle;
     request->reply_id = message->request_id;
-    request->forward.message = *message;
+    forward_of(request)->message = *message;
     memset(message, 0, sizeof *message);
-    *message_hops(&request->forward.message) = 1;
+    *message_hops(&forward_of(request)->message) = 1;
     request_add_primaries(core, request, partition);
     forward_next(core, request);
 }
 
 static void forward_end(struct core *core, struct request *request, enum status status)
 {
-    enum message_type type = request->forward.message.type;
+    enum message_type type = forward_of(request)->message.type;
     (void)request_reply(core, request, reply_type_of(type), status);
     request_free(core, request);
 }
@@ -128,7 +130,7 @@ static void forward_end(struct core *core, struct request *request, enum status 
  * list that can (DeCandia et al., section 4.6). */
 static void coordinate_here(struct core *core, struct request *request)
 {
-    struct message *message = &request->forward.message;
+    struct message *message = &forward_of(request)->message;
     if (message->type == MESSAGE_PUT) {
         mark(MARK_FORWARD_PUT_HERE);
         put_start_fallback(core, request, message);
@@ -144,7 +146,7 @@ static void coordinate_here(struct core *core, struct request *request)
 
 static bool forward_send(struct core *core, struct request *request, uint8_t i)
 {
-    const struct message *kept = &request->forward.message;
+    const struct message *kept = &forward_of(request)->message;
     struct message copy = {0};
     if (!message_share(kept, &copy)) {
         return false;
@@ -165,10 +167,10 @@ static bool forward_send(struct core *core, struct request *request, uint8_t i)
  * Sends the request to the next primary that is well. A put may so be coordinated by several:
  * under one write id, so it is shown once.
  */
-void forward_next(struct core *core, struct request *request)
+static void forward_next(struct core *core, struct request *request)
 {
-    while (request->forward.next < request->leg_count) {
-        uint8_t i = request->forward.next++;
+    while (forward_of(request)->next < request->leg_count) {
+        uint8_t i = forward_of(request)->next++;
         uint16_t peer = request->leg[i].peer;
         bool is_well = peer_is_usable(core, peer) && !peer_is_suspect(core, peer);
         if (is_well && forward_send(core, request, i)) {
@@ -178,10 +180,10 @@ void forward_next(struct core *core, struct request *request)
     coordinate_here(core, request);
 }
 
-void forward_on_reply(struct core *core, struct request *request, uint8_t leg,
-                      struct message *message)
+static void forward_on_reply(struct core *core, struct request *request, uint8_t leg,
+                             struct message *message)
 {
-    enum message_type type = reply_type_of(request->forward.message.type);
+    enum message_type type = reply_type_of(forward_of(request)->message.type);
     if (message->type != type) {
         request->leg[leg].state = LEG_FAILED;
         forward_next(core, request);
@@ -197,7 +199,7 @@ void forward_on_reply(struct core *core, struct request *request, uint8_t leg,
     request_free(core, request);
 }
 
-void forward_on_due(struct core *core, struct request *request)
+static void forward_on_due(struct core *core, struct request *request)
 {
     for (uint8_t i = 0; i < request->leg_count; i++) {
         if (request->leg[i].state == LEG_SENT) {
@@ -211,3 +213,17 @@ void forward_on_due(struct core *core, struct request *request)
     request->hedge_us = UINT64_MAX;
     forward_next(core, request);
 }
+
+static void forward_release(struct request *request)
+{
+    message_release(&forward_of(request)->message);
+}
+
+const struct request_kind forward_kind = {
+    .name = "forward",
+    .own_size = sizeof(struct forward_state),
+    .on_reply = forward_on_reply,
+    .on_due = forward_on_due,
+    .on_leg_failed = forward_next,
+    .release = forward_release,
+};

@@ -46,7 +46,7 @@ static bool may_heal(const struct core *core, struct slice key)
     unsigned count = 0;
     for (uint16_t slot = core->active_head; slot != NO_SLOT; slot = core->requests[slot].next) {
         const struct request *request = &core->requests[slot];
-        if (request->kind == REQUEST_GET && request->get.heals) {
+        if (request->kind == &get_kind && get_of(request)->heals) {
             count++;
             if (slice_equal(blob_slice(request->key), key)) {
                 return false;

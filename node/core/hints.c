@@ -35,11 +35,11 @@ void hints_wanted(struct core *core, uint64_t delay_us)
     }
 }
 
-void hints_release(struct request *request)
+static void hints_release(struct request *request)
 {
-    blob_unref(request->hints.cursor.key);
-    blob_unref(request->hints.hint.key);
-    object_unref(request->hints.hint.object);
+    blob_unref(hints_of(request)->cursor.key);
+    blob_unref(hints_of(request)->hint.key);
+    object_unref(hints_of(request)->hint.object);
 }
 
 /* What failed is tried again, later each time; else a look now and then is enough. */
@@ -71,8 +71,8 @@ static bool is_walked(const struct core *core, node_id owner)
 {
     for (uint16_t slot = core->active_head; slot != NO_SLOT; slot = core->requests[slot].next) {
         const struct request *request = &core->requests[slot];
-        if (request->kind == REQUEST_HINTS && request->state == STATE_ASKING &&
-            request->hints.owner == owner) {
+        if (request->kind == &hints_kind && request->state == STATE_ASKING &&
+            hints_of(request)->owner == owner) {
             return true;
         }
     }
@@ -84,33 +84,32 @@ static bool is_walked(const struct core *core, node_id owner)
 static void walk_page(struct core *core, struct request *walk)
 {
     struct store_request *store = request_store(core, walk, LEG_OF_STORE, STORE_LIST_HINTS);
-    store->owners[store->owner_count++] = walk->hints.owner;
-    store->key = blob_ref(walk->hints.cursor.key);
-    store->hint_kind = walk->hints.cursor.kind;
+    store->owners[store->owner_count++] = hints_of(walk)->owner;
+    store->key = blob_ref(hints_of(walk)->cursor.key);
+    store->hint_kind = hints_of(walk)->cursor.kind;
     store->limit = HINTS_PAGE;
     walk->hedge_us = UINT64_MAX;
 }
 
 static void walk_start(struct core *core, node_id owner)
 {
-    struct request *walk =
-        request_new(core, REQUEST_HINTS, core->now_us + HINTS_WALK_US, false);
+    struct request *walk = request_new(core, &hints_kind, core->now_us + HINTS_WALK_US, false);
     if (!walk) {
         hints_wanted(core, RETRY_MIN_US);
         return;
     }
     walk->state = STATE_ASKING;
-    walk->hints.owner = owner;
+    hints_of(walk)->owner = owner;
     walk_page(core, walk);
 }
 
 static void walk_advance(struct core *core, struct request *walk)
 {
-    if (walk->hints.children > 0) {
+    if (hints_of(walk)->children > 0) {
         return;
     }
-    if (!walk->hints.more || core->draining || walk->hints.failed) {
-        set_timer(core, walk->hints.failed || walk->hints.more);
+    if (!hints_of(walk)->more || core->draining || hints_of(walk)->failed) {
+        set_timer(core, hints_of(walk)->failed || hints_of(walk)->more);
         request_free(core, walk);
         return;
     }
@@ -127,9 +126,9 @@ static void hint_end(struct core *core, struct request *request, bool done)
 {
     struct request *walk = request_parent(core, request);
     request_free(core, request);
-    if (walk && walk->kind == REQUEST_HINTS && walk->hints.children > 0) {
-        walk->hints.children--;
-        walk->hints.failed |= !done;
+    if (walk && walk->kind == &hints_kind && hints_of(walk)->children > 0) {
+        hints_of(walk)->children--;
+        hints_of(walk)->failed |= !done;
         walk_advance(core, walk);
     }
 }
@@ -144,7 +143,7 @@ static void hint_clear(struct core *core, struct request *request)
         hint_end(core, request, false);
         return;
     }
-    *hints = request->hints.hint;
+    *hints = hints_of(request)->hint;
     hints->object = NULL;
     blob_ref(hints->key);
     struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_CLEAR_HINTS);
@@ -152,7 +151,7 @@ static void hint_clear(struct core *core, struct request *request)
     store->hint_count = 1;
 }
 
-void hints_check(struct core *core, struct request *request)
+static void hints_check(struct core *core, struct request *request)
 {
     if (request->state != STATE_REPLICATING) {
         return;
@@ -176,7 +175,7 @@ void hints_check(struct core *core, struct request *request)
 /* The object, or its row, to one who holds it now. */
 static void hint_send(struct core *core, struct request *request, int member)
 {
-    const struct hint *hint = &request->hints.hint;
+    const struct hint *hint = &hints_of(request)->hint;
     struct slice key = blob_slice(hint->key);
     uint16_t peer = core->member_peer[member];
     bool holds_object = peer_holds(core, peer, key);
@@ -223,7 +222,8 @@ static void hint_push(struct core *core, struct request *request)
     }
 }
 
-void hints_on_child(struct core *core, struct request *request, struct child_result *result)
+static void hints_on_child(struct core *core, struct request *request,
+                           struct child_result *result)
 {
     assert(request->state == STATE_PUSHING);
     if (result->status != STATUS_OK) {
@@ -237,7 +237,7 @@ void hints_on_child(struct core *core, struct request *request, struct child_res
 /* The hint has its object: who is to get it? */
 static void hint_carry(struct core *core, struct request *request)
 {
-    const struct hint *hint = &request->hints.hint;
+    const struct hint *hint = &hints_of(request)->hint;
     struct slice key = blob_slice(hint->key);
     int owner = ring_find(core->ring, hint->owner);
     uint16_t peer = owner >= 0 ? core->member_peer[owner] : PEERS_MAX;
@@ -273,19 +273,19 @@ static void hint_carry(struct core *core, struct request *request)
 static void hint_start(struct core *core, struct request *walk, struct hint *hint)
 {
     struct request *request =
-        request_new(core, REQUEST_HINTS, core->now_us + HINT_DEADLINE_US, false);
+        request_new(core, &hints_kind, core->now_us + HINT_DEADLINE_US, false);
     if (!request) {
-        walk->hints.failed = true;
-        walk->hints.children--;
+        hints_of(walk)->failed = true;
+        hints_of(walk)->children--;
         return;
     }
     request->is_child = true;
     request->parent = walk->slot;
     request->parent_generation = walk->generation;
-    request->hints.hint = *hint;
+    hints_of(request)->hint = *hint;
     memset(hint, 0, sizeof *hint);
-    request->key = blob_ref(request->hints.hint.key);
-    if (request->hints.hint.kind == HINT_OBJECT) {
+    request->key = blob_ref(hints_of(request)->hint.key);
+    if (hints_of(request)->hint.kind == HINT_OBJECT) {
         hint_carry(core, request);
         return;
     }
@@ -299,7 +299,7 @@ void hints_on_drop(struct core *core, struct event *event)
 {
     node_id owner = event->message->drop_hints.owner;
     struct request *request = core->ring && !is_walked(core, owner)
-                                  ? request_new(core, REQUEST_HINTS, UINT64_MAX, false)
+                                  ? request_new(core, &hints_kind, UINT64_MAX, false)
                                   : NULL;
     if (!request) {
         enum status status = core->ring ? STATUS_BUSY : STATUS_NOT_READY;
@@ -309,15 +309,15 @@ void hints_on_drop(struct core *core, struct event *event)
     request->handle = event->handle;
     request->reply_id = event->message->request_id;
     request->state = STATE_ASKING;
-    request->hints.owner = owner;
-    request->hints.drops = true;
+    hints_of(request)->owner = owner;
+    hints_of(request)->drops = true;
     walk_page(core, request);
 }
 
 static void drop_end(struct core *core, struct request *request, enum status status)
 {
     struct message *message = request_reply(core, request, MESSAGE_DROP_HINTS_REPLY, status);
-    message->drop_hints_reply.count = request->hints.dropped;
+    message->drop_hints_reply.count = hints_of(request)->dropped;
     request_free(core, request);
     hints_wanted(core, 0); /* to count anew */
 }
@@ -332,9 +332,10 @@ static void drop_on_stored(struct core *core, struct request *request,
         struct store_request *store =
             request_store(core, request, LEG_OF_STORE, STORE_CLEAR_HINTS);
         const struct hint *last = &result->hints[result->hint_count - 1];
-        blob_unref(request->hints.cursor.key);
-        request->hints.cursor = (struct hint){.kind = last->kind, .key = blob_ref(last->key)};
-        request->hints.dropped += result->hint_count;
+        blob_unref(hints_of(request)->cursor.key);
+        hints_of(request)->cursor =
+            (struct hint){.kind = last->kind, .key = blob_ref(last->key)};
+        hints_of(request)->dropped += result->hint_count;
         store->hints = result->hints;
         store->hint_count = result->hint_count;
         result->hints = NULL;
@@ -348,19 +349,19 @@ static void drop_on_stored(struct core *core, struct request *request,
 
 static void on_page(struct core *core, struct request *walk, struct store_result *result)
 {
-    walk->hints.more = result->more;
-    walk->hints.failed |= result->status != STATUS_OK;
+    hints_of(walk)->more = result->more;
+    hints_of(walk)->failed |= result->status != STATUS_OK;
     if (result->hint_count > 0) {
         const struct hint *last = &result->hints[result->hint_count - 1];
-        blob_unref(walk->hints.cursor.key);
-        walk->hints.cursor = (struct hint){.kind = last->kind, .key = blob_ref(last->key)};
+        blob_unref(hints_of(walk)->cursor.key);
+        hints_of(walk)->cursor = (struct hint){.kind = last->kind, .key = blob_ref(last->key)};
     }
     /* One more than there are, so that a child that fails at once does not end the walk. */
-    walk->hints.children = (uint16_t)(result->hint_count + 1);
+    hints_of(walk)->children = (uint16_t)(result->hint_count + 1);
     for (uint16_t i = 0; i < result->hint_count; i++) {
         hint_start(core, walk, &result->hints[i]);
     }
-    walk->hints.children--;
+    hints_of(walk)->children--;
     walk_advance(core, walk);
 }
 
@@ -394,7 +395,7 @@ static void on_copy_read(struct core *core, struct request *request,
         hint_end(core, request, false);
         return;
     }
-    request->hints.hint.object = object_ref(result->object);
+    hints_of(request)->hint.object = object_ref(result->object);
     if (!result->object) {
         mark(MARK_MARKER_WITHOUT_COPY);
         hint_clear(core, request); /* It was reaped since, or lost with a disk. */
@@ -403,9 +404,11 @@ static void on_copy_read(struct core *core, struct request *request,
     hint_carry(core, request);
 }
 
-void hints_on_stored(struct core *core, struct request *request, struct store_result *result)
+static void hints_on_stored(struct core *core, struct request *request, uint8_t leg,
+                            struct store_result *result)
 {
-    if (request->hints.drops) {
+    (void)leg;
+    if (hints_of(request)->drops) {
         drop_on_stored(core, request, result);
     } else if (request->state == STATE_FINDING) {
         on_owners(core, request, result);
@@ -429,15 +432,15 @@ void hints_on_stored(struct core *core, struct request *request, struct store_re
     }
 }
 
-void hints_on_reply(struct core *core, struct request *request, uint8_t leg,
-                    struct message *message)
+static void hints_on_reply(struct core *core, struct request *request, uint8_t leg,
+                           struct message *message)
 {
     bool done = message->type == MESSAGE_REPLICA_PUT_REPLY && message->status == STATUS_OK;
     request->leg[leg].state = done ? LEG_DONE : LEG_FAILED;
     hints_check(core, request);
 }
 
-void hints_on_due(struct core *core, struct request *request)
+static void hints_on_due(struct core *core, struct request *request)
 {
     if (request->state == STATE_ASKING && request->deadline_us > core->now_us) {
         request->hedge_us = UINT64_MAX;
@@ -464,7 +467,7 @@ void hints_on_tick(struct core *core)
         return;
     }
     timer->due_us = core->now_us + RETRY_MAX_US;
-    struct request *request = request_new(core, REQUEST_HINTS, UINT64_MAX, false);
+    struct request *request = request_new(core, &hints_kind, UINT64_MAX, false);
     if (!request) {
         hints_wanted(core, RETRY_MIN_US);
         return;
@@ -473,3 +476,14 @@ void hints_on_tick(struct core *core)
     request->state = STATE_FINDING;
     (void)request_store(core, request, LEG_OF_STORE, STORE_HINT_OWNERS);
 }
+
+const struct request_kind hints_kind = {
+    .name = "hints",
+    .own_size = sizeof(struct hints_state),
+    .on_reply = hints_on_reply,
+    .on_stored = hints_on_stored,
+    .on_child = hints_on_child,
+    .on_due = hints_on_due,
+    .on_leg_failed = hints_check,
+    .release = hints_release,
+};

@@ -64,8 +64,8 @@ void intents_wanted(struct core *core, enum intent_kind kind, uint64_t delay_us)
 static void scan_page(struct core *core, struct request *scan)
 {
     struct store_request *store = request_store(core, scan, LEG_OF_STORE, STORE_LIST_INTENTS);
-    store->intent_kind = scan->scan.kind;
-    store->key = blob_ref(scan->scan.cursor);
+    store->intent_kind = scan_of(scan)->kind;
+    store->key = blob_ref(scan_of(scan)->cursor);
     store->limit = REVIVE_LIMIT;
     store->stamp_max = UINT64_MAX;
 }
@@ -74,22 +74,22 @@ static void scan_start(struct core *core, enum intent_kind kind)
 {
     struct scan_timer *timer = timer_of(core, kind);
     timer->due_us = core->now_us + RETRY_MAX_US;
-    struct request *scan = request_new(core, REQUEST_SCAN, UINT64_MAX, false);
+    struct request *scan = request_new(core, &scan_kind, UINT64_MAX, false);
     if (!scan) {
         timer->due_us = core->now_us + RETRY_MIN_US;
         return;
     }
     timer->running = true;
-    scan->scan.kind = kind;
+    scan_of(scan)->kind = kind;
     scan_page(core, scan);
 }
 
 /* Ends a scan: when comes the next? */
 static void scan_end(struct core *core, struct request *scan)
 {
-    struct scan_timer *timer = timer_of(core, scan->scan.kind);
+    struct scan_timer *timer = timer_of(core, scan_of(scan)->kind);
     timer->running = false;
-    if (scan->scan.failed) {
+    if (scan_of(scan)->failed) {
         uint64_t backoff = timer->backoff_us * 2;
         backoff = backoff < RETRY_MIN_US ? RETRY_MIN_US : backoff;
         timer->backoff_us = backoff > RETRY_MAX_US ? RETRY_MAX_US : backoff;
@@ -103,10 +103,10 @@ static void scan_end(struct core *core, struct request *scan)
 
 static void scan_advance(struct core *core, struct request *scan)
 {
-    if (scan->scan.children > 0) {
+    if (scan_of(scan)->children > 0) {
         return;
     }
-    if (!scan->scan.more || core->draining) {
+    if (!scan_of(scan)->more || core->draining) {
         scan_end(core, scan);
     } else if (background_take(core)) {
         scan_page(core, scan);
@@ -115,7 +115,7 @@ static void scan_advance(struct core *core, struct request *scan)
     }
 }
 
-void scan_on_due(struct core *core, struct request *scan)
+static void scan_on_due(struct core *core, struct request *scan)
 {
     /* It waits for the own disk, which always answers, for its children, or for its turn. */
     scan->deadline_us = UINT64_MAX;
@@ -133,8 +133,8 @@ static bool is_in_flight(const struct core *core, const struct intent *intent)
 {
     for (uint16_t slot = core->active_head; slot != NO_SLOT; slot = core->requests[slot].next) {
         const struct request *request = &core->requests[slot];
-        if (request->kind == REQUEST_PUT && request->put.has_intent &&
-            request->put.intent_stamp == intent->stamp) {
+        if (request->kind == &put_kind && put_of(request)->has_intent &&
+            put_of(request)->intent_stamp == intent->stamp) {
             return true;
         }
     }
@@ -154,17 +154,19 @@ static bool push_again(struct core *core, struct request *scan, const struct int
     return put_start_child(core, scan, put, intent->stamp);
 }
 
-void scan_on_stored(struct core *core, struct request *scan, struct store_result *result)
+static void scan_on_stored(struct core *core, struct request *scan, uint8_t leg,
+                           struct store_result *result)
 {
-    scan->scan.more = result->more && result->status == STATUS_OK;
-    scan->scan.failed |= result->status != STATUS_OK;
+    (void)leg;
+    scan_of(scan)->more = result->more && result->status == STATUS_OK;
+    scan_of(scan)->failed |= result->status != STATUS_OK;
     if (result->intent_count > 0) {
-        blob_unref(scan->scan.cursor);
-        scan->scan.cursor = blob_ref(result->intents[result->intent_count - 1].key);
+        blob_unref(scan_of(scan)->cursor);
+        scan_of(scan)->cursor = blob_ref(result->intents[result->intent_count - 1].key);
     }
     /* Counted as a whole first: a child that fails at once must not end the scan before the
      * others began. */
-    scan->scan.children = result->intent_count;
+    scan_of(scan)->children = result->intent_count;
     uint16_t failed = 0;
     uint16_t passed = 0;
     for (uint16_t i = 0; i < result->intent_count; i++) {
@@ -178,22 +180,22 @@ void scan_on_stored(struct core *core, struct request *scan, struct store_result
                                                   : revive_start(core, scan, intent);
         failed = (uint16_t)(failed + !started);
     }
-    scan->scan.children = (uint16_t)(scan->scan.children - failed - passed);
-    scan->scan.failed |= failed > 0;
-    if (result->intent_count == 0 || scan->scan.children == 0) {
+    scan_of(scan)->children = (uint16_t)(scan_of(scan)->children - failed - passed);
+    scan_of(scan)->failed |= failed > 0;
+    if (result->intent_count == 0 || scan_of(scan)->children == 0) {
         scan_advance(core, scan);
     }
 }
 
-void scan_child_done(struct core *core, struct request *scan, bool ok)
+static void scan_child_done(struct core *core, struct request *scan, bool ok)
 {
-    assert(scan->scan.children > 0);
-    scan->scan.children--;
-    scan->scan.failed |= !ok;
+    assert(scan_of(scan)->children > 0);
+    scan_of(scan)->children--;
+    scan_of(scan)->failed |= !ok;
     scan_advance(core, scan);
 }
 
-void scan_on_child(struct core *core, struct request *scan, struct child_result *result)
+static void scan_on_child(struct core *core, struct request *scan, struct child_result *result)
 {
     scan_child_done(core, scan,
                     result->status == STATUS_OK || result->status == STATUS_NOT_FOUND);
@@ -221,3 +223,17 @@ void intents_on_tick(struct core *core)
         }
     }
 }
+
+static void scan_release(struct request *scan)
+{
+    blob_unref(scan_of(scan)->cursor);
+}
+
+const struct request_kind scan_kind = {
+    .name = "scan",
+    .own_size = sizeof(struct scan_state),
+    .on_stored = scan_on_stored,
+    .on_child = scan_on_child,
+    .on_due = scan_on_due,
+    .release = scan_release,
+};

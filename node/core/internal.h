@@ -23,6 +23,9 @@
 #ifndef NODE_CORE_INTERNAL_H
 #define NODE_CORE_INTERNAL_H
 
+#include <assert.h>
+#include <stddef.h>
+
 #include "node/core/core.h"
 #include "node/core/repair.h"
 #include "node/core/stats.h"
@@ -125,22 +128,6 @@ struct leg {
     struct message_list_reply list;
 };
 
-enum request_kind {
-    REQUEST_FREE = 0,
-    REQUEST_PUT,
-    REQUEST_GET,
-    REQUEST_LIST,
-    REQUEST_FORWARD,
-    REQUEST_REPLICA, /* a replica's store operation for a coordinator */
-    REQUEST_SCAN,    /* row or revival intents taken from the disk */
-    REQUEST_REVIVE,
-    REQUEST_JOIN,
-    REQUEST_PREPARE,
-    REQUEST_ADOPT,  /* a new ring being saved */
-    REQUEST_HINTS,  /* a hint being handed over */
-    REQUEST_REPAIR, /* anti-entropy, scrubbing, reaping: see repair.h */
-};
-
 /*
  * PUT:     READING (UPDATE_SOME only) -> STORING -> REPLICATING -> DRAINING -> HINTING
  * GET:     ASKING                         LIST: ASKING
@@ -181,6 +168,8 @@ struct put_state {
 };
 
 struct get_state {
+    struct dot *dots; /* owned: what a put waits to know */
+    uint32_t dot_count;
     uint8_t r;
     bool for_repair; /* copies of nodes that refill are wanted too */
     bool heals;      /* the own copy is bad: what the others hold takes its place */
@@ -231,14 +220,51 @@ struct hints_state {
 };
 
 struct join_state {
-    struct member member; /* JOIN */
-    node_id replaced;     /* JOIN: the member whose disk was lost; 0: none */
-    bool by_hand;         /* JOIN: a REPLACE asked for it, not the newcomer */
-    struct ring *ring;    /* the ring being saved */
+    struct member member;
+    node_id replaced;  /* the member whose disk was lost; 0: none */
+    bool by_hand;      /* a REPLACE asked for it, not the newcomer */
+    struct ring *ring; /* owned: the ring being saved */
 };
 
+struct adopt_state {
+    struct ring *ring; /* owned: the ring being saved */
+};
+
+struct core;
+struct request;
+struct child_result;
+
+/*
+ * What requests of one kind do; each is defined at the end of the file that it is about. A
+ * handler may free its request. NULL: nothing.
+ */
+struct request_kind {
+    const char *name;
+    size_t own_size;     /* of the kind's own state in a request */
+    bool outlives_reply; /* a put waits for its last copies, a join for its ring */
+    /* An answer to a leg that waits for one. The message's payload may be taken. */
+    void (*on_reply)(struct core *core, struct request *request, uint8_t leg,
+                     struct message *message);
+    /* The own store has answered; `leg` is what the store request named. */
+    void (*on_stored)(struct core *core, struct request *request, uint8_t leg,
+                      struct store_result *result);
+    void (*on_child)(struct core *core, struct request *request, struct child_result *result);
+    /* Its deadline, or the time of its hedge, has come. NULL: it waits for the own store, which
+     * always answers, and has no deadline. */
+    void (*on_due)(struct core *core, struct request *request);
+    /* A connection broke: legs that waited for it have failed. */
+    void (*on_leg_failed)(struct core *core, struct request *request);
+    /* Frees what its own state owns. */
+    void (*release)(struct request *request);
+};
+
+extern const struct request_kind put_kind, get_kind, list_kind, forward_kind, replica_kind,
+    scan_kind, revive_kind, join_kind, prepare_kind, adopt_kind, hints_kind;
+
+enum { REQUEST_OWN_SIZE = 512 };
+
 struct request {
-    enum request_kind kind;
+    const struct request_kind *kind; /* NULL: the slot is free */
     enum request_state state;
     uint32_t generation; /* grows with each use of the slot */
     uint16_t slot;
@@ -257,23 +283,73 @@ struct request {
     struct blob *key;
     uint8_t leg_count;
     struct leg leg[LEGS_MAX];
-    union {
-        struct put_state put;
-        struct get_state get;
-        struct list_state list;
-        struct forward_state forward;
-        struct replica_state replica;
-        struct scan_state scan;
-        struct revive_state revive;
-        struct join_state join;
-        struct hints_state hints;
-        struct repair_request repair;
-    };
+    void *own; /* the kind's own state: `own_space`, or what its release frees */
+    _Alignas(max_align_t) unsigned char own_space[REQUEST_OWN_SIZE];
 };
+
+/* The own state of a request of that kind. */
+static inline struct put_state *put_of(const struct request *request)
+{
+    assert(request->kind == &put_kind);
+    return request->own;
+}
+
+static inline struct get_state *get_of(const struct request *request)
+{
+    assert(request->kind == &get_kind);
+    return request->own;
+}
+
+static inline struct list_state *list_of(const struct request *request)
+{
+    assert(request->kind == &list_kind);
+    return request->own;
+}
+
+static inline struct forward_state *forward_of(const struct request *request)
+{
+    assert(request->kind == &forward_kind);
+    return request->own;
+}
+
+static inline struct replica_state *replica_of(const struct request *request)
+{
+    assert(request->kind == &replica_kind);
+    return request->own;
+}
+
+static inline struct scan_state *scan_of(const struct request *request)
+{
+    assert(request->kind == &scan_kind);
+    return request->own;
+}
+
+static inline struct revive_state *revive_of(const struct request *request)
+{
+    assert(request->kind == &revive_kind);
+    return request->own;
+}
+
+static inline struct join_state *join_of(const struct request *request)
+{
+    assert(request->kind == &join_kind);
+    return request->own;
+}
+
+static inline struct adopt_state *adopt_of(const struct request *request)
+{
+    assert(request->kind == &adopt_kind);
+    return request->own;
+}
+
+static inline struct hints_state *hints_of(const struct request *request)
+{
+    assert(request->kind == &hints_kind);
+    return request->own;
+}
 
 /* What a child hands to its parent. Borrowed for the call. */
 struct child_result {
-    enum request_kind kind;
     enum status status;
     struct object *object;           /* GET, PUT */
     struct message_list_reply *list; /* LIST */
@@ -354,8 +430,8 @@ enum { NO_SLOT = 0xffff, LEG_OF_STORE = 0xfe, LEG_OF_SECOND_STORE = 0xfd };
 
 /* A zeroed request with its deadline set, or NULL when the table is full. Takes no ownership.
  */
-struct request *request_new(struct core *core, enum request_kind kind, uint64_t deadline_us,
-                            bool is_client);
+struct request *request_new(struct core *core, const struct request_kind *kind,
+                            uint64_t deadline_us, bool is_client);
 /* True if this node coordinates any put now. */
 bool puts_in_flight(const struct core *core);
 /* True if a request that brings so many bytes of contents may begin now; else it was counted as
@@ -418,8 +494,6 @@ uint8_t core_quorum(const struct core *core, uint8_t wanted);
 uint64_t core_deadline_of(const struct core *core, uint32_t deadline_ms);
 /* Hands a finished child's result to its parent, if that still waits. Frees the child first. */
 void child_finish(struct core *core, struct request *child, struct child_result *result);
-/* The result of a child, by the parent's kind. */
-void parent_on_child(struct core *core, struct request *parent, struct child_result *result);
 
 /* detector.c ------------------------------------------------------------------------------ */
 /* True while a peer that missed a deadline has not answered again: it is passed over. */
@@ -448,17 +522,6 @@ bool put_start_child(struct core *core, struct request *parent, struct message_p
                      uint64_t intent_stamp);
 /* Bytes of contents that a put brings. */
 size_t put_size(const struct message_put *put);
-void put_on_stored(struct core *core, struct request *request, struct store_result *result);
-/* The own row, written by itself at a fallback. */
-void put_on_row_stored(struct core *core, struct request *request, uint8_t leg,
-                       const struct store_result *result);
-void put_on_reply(struct core *core, struct request *request, uint8_t leg,
-                  struct message *message);
-void put_on_child(struct core *core, struct request *request, struct child_result *result);
-void put_on_due(struct core *core, struct request *request);
-void put_check(struct core *core, struct request *request);
-/* A connection broke: legs that waited for it have failed. */
-void put_on_legs_lost(struct core *core, struct request *request);
 
 /* put_legs.c ------------------------------------------------------------------------------ */
 /* Sets up all legs of a put whose own copy is written, and sends the objects. */
@@ -501,12 +564,8 @@ void get_start_heal(struct core *core, struct blob *key);
 bool get_start_child(struct core *core, struct request *parent, struct blob *key);
 /* The read before a put that names versions: done as soon as all of them are known, or when
  * `r` replicas have answered. */
-bool get_start_for_dots(struct core *core, struct request *put, uint8_t r);
-void get_on_stored(struct core *core, struct request *request, struct store_result *result);
-void get_on_reply(struct core *core, struct request *request, uint8_t leg,
-                  struct message *message);
-void get_on_due(struct core *core, struct request *request);
-void get_check(struct core *core, struct request *request);
+bool get_start_for_dots(struct core *core, struct request *put, const struct dot *dots,
+                        uint32_t dot_count, uint8_t r);
 
 /* heal.c ---------------------------------------------------------------------------------- */
 /* A copy of the key came whose content does not match its hash: counted and told. */
@@ -523,10 +582,6 @@ void list_on_request(struct core *core, struct event *event);
 bool list_start_child(struct core *core, struct request *parent, struct blob *directory,
                       struct blob *name);
 void list_start_fallback(struct core *core, struct request *from, struct message *message);
-void list_on_stored(struct core *core, struct request *request, struct store_result *result);
-void list_on_reply(struct core *core, struct request *request, uint8_t leg,
-                   struct message *message);
-void list_on_due(struct core *core, struct request *request);
 void list_check(struct core *core, struct request *request);
 
 void list_ask(struct core *core, struct request *request, uint8_t leg);
@@ -544,14 +599,9 @@ void list_compare_answer(struct core *core, struct request *request);
 /* forward.c ------------------------------------------------------------------------------- */
 void forward_start(struct core *core, struct event *event, uint16_t partition,
                    enum message_type reply_type);
-void forward_on_reply(struct core *core, struct request *request, uint8_t leg,
-                      struct message *message);
-void forward_on_due(struct core *core, struct request *request);
-void forward_next(struct core *core, struct request *request);
 
 /* replica.c ------------------------------------------------------------------------------- */
 void replica_on_request(struct core *core, struct event *event);
-void replica_on_stored(struct core *core, struct request *request, struct store_result *result);
 
 /* intents.c ------------------------------------------------------------------------------- */
 /* The intent is done: dropped from the disk soon, in company. Takes a reference to key. */
@@ -560,34 +610,19 @@ void intents_flush(struct core *core);
 /* Something was left to an intent of this kind: look after `delay_us`. */
 void intents_wanted(struct core *core, enum intent_kind kind, uint64_t delay_us);
 void intents_on_tick(struct core *core);
-void scan_on_stored(struct core *core, struct request *request, struct store_result *result);
-void scan_on_due(struct core *core, struct request *scan);
-void scan_on_child(struct core *core, struct request *request, struct child_result *result);
-void scan_child_done(struct core *core, struct request *scan, bool ok);
 
 /* A put without an update: sends the own copy, object and row, to all that hold them. `sync`:
  * the result is OK only when what was sent is durable. */
 bool push_object(struct core *core, struct request *parent, struct blob *key, bool sync);
 
-/* hints.c --------------------------------------------------------------------------------- */
-void hints_on_reply(struct core *core, struct request *request, uint8_t leg,
-                    struct message *message);
-void hints_on_stored(struct core *core, struct request *request, struct store_result *result);
-void hints_on_child(struct core *core, struct request *request, struct child_result *result);
-void hints_on_due(struct core *core, struct request *request);
 void hints_on_tick(struct core *core);
 /* A member can be asked again, or something was kept for one: look after `delay_us`. */
 void hints_wanted(struct core *core, uint64_t delay_us);
-void hints_check(struct core *core, struct request *request);
 /* MESSAGE_DROP_HINTS */
 void hints_on_drop(struct core *core, struct event *event);
-void hints_release(struct request *request);
 
 /* revive.c -------------------------------------------------------------------------------- */
 bool revive_start(struct core *core, struct request *scan, const struct intent *intent);
-void revive_on_stored(struct core *core, struct request *request, struct store_result *result);
-void revive_on_child(struct core *core, struct request *request, struct child_result *result);
-void revive_finish(struct core *core, struct request *request, bool ok);
 
 /* membership.c ---------------------------------------------------------------------------- */
 void membership_start(struct core *core);
@@ -596,8 +631,6 @@ void membership_on_peer_up(struct core *core, struct event *event);
 void membership_on_peer_down(struct core *core, struct event *event);
 void membership_on_request(struct core *core, struct event *event);
 void membership_on_response(struct core *core, struct event *event);
-void membership_on_stored(struct core *core, struct request *request,
-                          struct store_result *result);
 void membership_on_tick(struct core *core);
 /* True if a node's request was placed by another ring; counted, and by a ring of the same epoch
  * told. */
@@ -622,13 +655,7 @@ void vouch_on_outdone(struct core *core);
 void join_on_request(struct core *core, struct event *event);
 /* MESSAGE_REPLACE: the same by hand. */
 void replace_on_request(struct core *core, struct event *event);
-void join_on_reply(struct core *core, struct request *request, uint8_t leg,
-                   struct message *message);
-void join_on_stored(struct core *core, struct request *request, struct store_result *result);
-void join_check(struct core *core, struct request *request);
-void join_on_due(struct core *core, struct request *request);
 void prepare_on_request(struct core *core, struct event *event);
-void prepare_on_stored(struct core *core, struct request *request, struct store_result *result);
 /* A peer knows a newer ring: fetch it. */
 void membership_fetch(struct core *core, uint16_t peer);
 /* Fills in the HELLO payload that this node greets with. */

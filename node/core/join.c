@@ -21,6 +21,8 @@
 #include "node/core/internal.h"
 #include "ring/mark.h"
 
+static void join_check(struct core *core, struct request *request);
+
 /* The member that was asked ---------------------------------------------------------------- */
 
 /* Writes under way would be missed by the look whether there is data. */
@@ -28,9 +30,9 @@ static bool has_writes_in_flight(const struct core *core, const struct request *
 {
     for (uint16_t slot = core->active_head; slot != NO_SLOT; slot = core->requests[slot].next) {
         const struct request *request = &core->requests[slot];
-        bool is_write = request->kind == REQUEST_PUT || request->kind == REQUEST_JOIN ||
-                        (request->kind == REQUEST_REPLICA &&
-                         request->replica.type == MESSAGE_REPLICA_PUT_REPLY);
+        bool is_write = request->kind == &put_kind || request->kind == &join_kind ||
+                        (request->kind == &replica_kind &&
+                         replica_of(request)->type == MESSAGE_REPLICA_PUT_REPLY);
         if (is_write && request != except) {
             return true;
         }
@@ -41,7 +43,7 @@ static bool has_writes_in_flight(const struct core *core, const struct request *
 static void join_end(struct core *core, struct request *request, enum status status,
                      const char *text)
 {
-    bool by_hand = request->join.by_hand;
+    bool by_hand = join_of(request)->by_hand;
     enum message_type type = by_hand ? MESSAGE_REPLACE_REPLY : MESSAGE_JOIN_REPLY;
     struct message *message = request_reply(core, request, type, status);
     if (text) {
@@ -80,9 +82,9 @@ static void join_wait(struct core *core, struct request *request, int member)
                    "the place of member %016llx at %s is given away by itself only while every "
                    "other member is there and complete, but %s %s; start %s with its old data, "
                    "or, if that is lost for good, use `dynamoctl replace %s`",
-                   (unsigned long long)request->join.replaced, request->join.member.address,
-                   culprit->address, is, request->join.member.address,
-                   request->join.member.address);
+                   (unsigned long long)join_of(request)->replaced,
+                   join_of(request)->member.address, culprit->address, is,
+                   join_of(request)->member.address, join_of(request)->member.address);
     join_end(core, request, STATUS_BUSY, text);
 }
 
@@ -143,8 +145,8 @@ static void join_ask(struct core *core, struct request *request, uint16_t peer)
         struct message *message = request_send(core, request, leg, MESSAGE_PREPARE);
         message->prepare.epoch = core->ring->epoch;
         message->prepare.proposer = core->node;
-        message->prepare.replaced = request->join.replaced;
-        message->prepare.by_hand = request->join.by_hand;
+        message->prepare.replaced = join_of(request)->replaced;
+        message->prepare.by_hand = join_of(request)->by_hand;
     }
 }
 
@@ -152,20 +154,20 @@ static void join_ask(struct core *core, struct request *request, uint16_t peer)
 static bool is_passed_over(const struct core *core, const struct request *request, int member)
 {
     uint16_t peer = core->member_peer[member];
-    if (core->ring->members[member].id == request->join.replaced || peer == PEER_SELF) {
+    if (core->ring->members[member].id == join_of(request)->replaced || peer == PEER_SELF) {
         return true;
     }
     /* By hand: whoever is away learns of it later. */
-    return request->join.by_hand &&
+    return join_of(request)->by_hand &&
            (!peer_is_usable(core, peer) || peer_is_suspect(core, peer));
 }
 
 /* Has every other member asked, or the newcomer wait. */
 static void join_begin(struct core *core, struct request *request)
 {
-    bool replaces = request->join.replaced != 0;
+    bool replaces = join_of(request)->replaced != 0;
     request->state = STATE_PREPARING;
-    if (replaces && !request->join.by_hand && !core->is_complete) {
+    if (replaces && !join_of(request)->by_hand && !core->is_complete) {
         join_wait(core, request, core->self);
         return;
     }
@@ -191,11 +193,11 @@ static struct request *join_new(struct core *core, const struct event *event,
                                 const struct member *member)
 {
     struct request *request =
-        request_new(core, REQUEST_JOIN, core->now_us + JOIN_DEADLINE_US, false);
+        request_new(core, &join_kind, core->now_us + JOIN_DEADLINE_US, false);
     if (request) {
         request->handle = event->handle;
         request->reply_id = event->message->request_id;
-        request->join.member = *member;
+        join_of(request)->member = *member;
     }
     return request;
 }
@@ -210,8 +212,8 @@ void join_on_request(struct core *core, struct event *event)
         (void)core_reply(core, event, MESSAGE_JOIN_REPLY, STATUS_BUSY);
         return;
     }
-    int lost = ring_find_address(core->ring, request->join.member.address);
-    request->join.replaced = lost >= 0 ? core->ring->members[lost].id : 0;
+    int lost = ring_find_address(core->ring, join_of(request)->member.address);
+    join_of(request)->replaced = lost >= 0 ? core->ring->members[lost].id : 0;
     join_begin(core, request);
 }
 
@@ -270,8 +272,8 @@ void replace_on_request(struct core *core, struct event *event)
         }
         return;
     }
-    request->join.replaced = id;
-    request->join.by_hand = true;
+    join_of(request)->replaced = id;
+    join_of(request)->by_hand = true;
     join_begin(core, request);
 }
 
@@ -281,14 +283,14 @@ static void join_fail(struct core *core, struct request *request, uint8_t leg)
     uint16_t peer = request->leg[leg].peer;
     int member = ring_find_address(core->ring, peer == PEER_SELF ? core->address
                                                                  : core->peers[peer].address);
-    if (request->join.replaced != 0 && !request->join.by_hand && member >= 0) {
+    if (join_of(request)->replaced != 0 && !join_of(request)->by_hand && member >= 0) {
         join_wait(core, request, member);
     } else {
         join_end(core, request, STATUS_BUSY, "not every member can be reached now, or agrees");
     }
 }
 
-void join_check(struct core *core, struct request *request)
+static void join_check(struct core *core, struct request *request)
 {
     if (request->state != STATE_PREPARING) {
         return;
@@ -305,11 +307,11 @@ void join_check(struct core *core, struct request *request)
     struct ring *ring = malloc(sizeof *ring);
     struct ring *copy = malloc(sizeof *copy);
     enum status status = STATUS_NO_MEMORY;
-    if (ring && copy && request->join.replaced != 0) {
-        status = ring_replace_member(core->ring, request->join.replaced,
-                                     request->join.member.id, ring);
+    if (ring && copy && join_of(request)->replaced != 0) {
+        status = ring_replace_member(core->ring, join_of(request)->replaced,
+                                     join_of(request)->member.id, ring);
     } else if (ring && copy) {
-        status = ring_add_member(core->ring, &request->join.member, ring);
+        status = ring_add_member(core->ring, &join_of(request)->member, ring);
     }
     if (status != STATUS_OK) {
         free(ring);
@@ -318,12 +320,12 @@ void join_check(struct core *core, struct request *request)
         return;
     }
     *copy = *ring;
-    request->join.ring = ring;
+    join_of(request)->ring = ring;
     request->state = STATE_SAVING;
     request_store(core, request, LEG_OF_STORE, STORE_SAVE_RING)->ring = copy;
 }
 
-void join_on_due(struct core *core, struct request *request)
+static void join_on_due(struct core *core, struct request *request)
 {
     if (request->state == STATE_SAVING) {
         request->deadline_us =
@@ -336,15 +338,17 @@ void join_on_due(struct core *core, struct request *request)
 static const char *const holds_data_text =
     "the cluster holds data; joining one that does is not possible yet";
 
-void join_on_stored(struct core *core, struct request *request, struct store_result *result)
+static void join_on_stored(struct core *core, struct request *request, uint8_t leg,
+                           struct store_result *result)
 {
+    (void)leg;
     if (request->state == STATE_SAVING) {
         if (result->status != STATUS_OK) {
             join_end(core, request, result->status, "the new ring could not be saved");
             return;
         }
         mark_if(has_writes_in_flight(core, request), MARK_JOIN_BESIDE_PUT);
-        membership_ring_in_force(core, request->join.ring);
+        membership_ring_in_force(core, join_of(request)->ring);
         membership_push_ring(core);
         join_end(core, request, STATUS_OK, NULL);
         return;
@@ -363,10 +367,10 @@ void join_on_stored(struct core *core, struct request *request, struct store_res
     join_check(core, request);
 }
 
-void join_on_reply(struct core *core, struct request *request, uint8_t leg,
-                   struct message *message)
+static void join_on_reply(struct core *core, struct request *request, uint8_t leg,
+                          struct message *message)
 {
-    if (message->status == STATUS_REFUSED && request->join.replaced == 0) {
+    if (message->status == STATUS_REFUSED && join_of(request)->replaced == 0) {
         join_end(core, request, STATUS_REFUSED, holds_data_text);
         return;
     }
@@ -407,7 +411,7 @@ void prepare_on_request(struct core *core, struct event *event)
         return;
     }
     if (is_free && !has_writes_in_flight(core, NULL)) {
-        request = request_new(core, REQUEST_PREPARE, UINT64_MAX, false);
+        request = request_new(core, &prepare_kind, UINT64_MAX, false);
     }
     if (!request) {
         (void)core_reply(core, event, MESSAGE_PREPARE_REPLY, STATUS_BUSY);
@@ -421,8 +425,10 @@ void prepare_on_request(struct core *core, struct event *event)
     (void)request_store(core, request, LEG_OF_STORE, STORE_HOLDS_DATA);
 }
 
-void prepare_on_stored(struct core *core, struct request *request, struct store_result *result)
+static void prepare_on_stored(struct core *core, struct request *request, uint8_t leg,
+                              struct store_result *result)
 {
+    (void)leg;
     enum status status = result->status;
     if (status == STATUS_OK && result->holds_data) {
         status = STATUS_REFUSED;
@@ -433,3 +439,24 @@ void prepare_on_stored(struct core *core, struct request *request, struct store_
     (void)request_reply(core, request, MESSAGE_PREPARE_REPLY, status);
     request_free(core, request);
 }
+
+static void join_release(struct request *request)
+{
+    free(join_of(request)->ring);
+}
+
+const struct request_kind join_kind = {
+    .name = "join",
+    .own_size = sizeof(struct join_state),
+    .outlives_reply = true,
+    .on_reply = join_on_reply,
+    .on_stored = join_on_stored,
+    .on_due = join_on_due,
+    .on_leg_failed = join_check,
+    .release = join_release,
+};
+
+const struct request_kind prepare_kind = {
+    .name = "prepare",
+    .on_stored = prepare_on_stored,
+};

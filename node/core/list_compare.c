@@ -19,7 +19,7 @@
 bool list_may_compare(const struct request *request)
 {
     /* Looking up a name is for small answers, which the store gives at once. */
-    const struct message_list *list = &request->list.list;
+    const struct message_list *list = &list_of(request)->list;
     return list->live_only && !list->end && !request->is_child;
 }
 
@@ -90,7 +90,7 @@ static void compare_failed(struct core *core, struct request *request)
 {
     mark(MARK_LIST_DIFFERED);
     core->stats.lists_differed++;
-    request->list.by_marks = false;
+    list_of(request)->by_marks = false;
     for (uint8_t i = 0; i < request->leg_count; i++) {
         if (request->leg[i].state == LEG_DONE) {
             list_reply_release(&request->leg[i].list);

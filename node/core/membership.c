@@ -92,7 +92,7 @@ static bool must_refill(const struct core *core, const struct ring *ring)
 /* Saves a new ring; it is in force once it is on the disk. Takes `ring`. */
 static void ring_adopt(struct core *core, struct ring *ring)
 {
-    struct request *request = request_new(core, REQUEST_ADOPT, UINT64_MAX, false);
+    struct request *request = request_new(core, &adopt_kind, UINT64_MAX, false);
     struct ring *copy = malloc(sizeof *copy);
     if (!request || !copy || core->is_adopting) {
         if (request) {
@@ -104,7 +104,7 @@ static void ring_adopt(struct core *core, struct ring *ring)
     }
     *copy = *ring;
     core->is_adopting = true;
-    request->join.ring = ring;
+    adopt_of(request)->ring = ring;
     struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_SAVE_RING);
     store->ring = copy;
     store->mark_incomplete = must_refill(core, ring);
@@ -504,25 +504,32 @@ static void ring_was_pushed(struct core *core, const struct message_ring_push *p
 
 /* Messages --------------------------------------------------------------------------------- */
 
-void membership_on_stored(struct core *core, struct request *request,
-                          struct store_result *result)
+static void adopt_on_stored(struct core *core, struct request *request, uint8_t leg,
+                            struct store_result *result)
 {
-    if (request->kind == REQUEST_JOIN) {
-        join_on_stored(core, request, result);
-    } else if (request->kind == REQUEST_PREPARE) {
-        prepare_on_stored(core, request, result);
-    } else {
-        core->is_adopting = false;
-        bool is_first = core->ring == NULL;
-        if (result->status == STATUS_OK) {
-            membership_ring_in_force(core, request->join.ring);
-        }
-        request_free(core, request);
-        if (is_first && core->ring && core->ring->epoch == 1) {
-            membership_push_ring(core);
-        }
+    (void)leg;
+    core->is_adopting = false;
+    bool is_first = core->ring == NULL;
+    if (result->status == STATUS_OK) {
+        membership_ring_in_force(core, adopt_of(request)->ring);
+    }
+    request_free(core, request);
+    if (is_first && core->ring && core->ring->epoch == 1) {
+        membership_push_ring(core);
     }
 }
+
+static void adopt_release(struct request *request)
+{
+    free(adopt_of(request)->ring);
+}
+
+const struct request_kind adopt_kind = {
+    .name = "adopt",
+    .own_size = sizeof(struct adopt_state),
+    .on_stored = adopt_on_stored,
+    .release = adopt_release,
+};
 
 void membership_on_request(struct core *core, struct event *event)
 {

@@ -28,7 +28,7 @@ static void put_add_legs(struct core *core, struct request *request)
     for (uint8_t i = 0; i < request->leg_count; i++) {
         request->leg[i].parts = REPLICA_OBJECT;
     }
-    if (request->put.w_row == 0) {
+    if (put_of(request)->w_row == 0) {
         return;
     }
     uint8_t objects = request->leg_count;
@@ -52,8 +52,8 @@ static void put_add_legs(struct core *core, struct request *request)
 
 void put_count_acknowledged(struct request *request, const struct leg *leg)
 {
-    request->put.object_acks += (leg->parts & REPLICA_OBJECT) ? 1 : 0;
-    request->put.row_acks += (leg->parts & REPLICA_ROW) ? 1 : 0;
+    put_of(request)->object_acks += (leg->parts & REPLICA_OBJECT) ? 1 : 0;
+    put_of(request)->row_acks += (leg->parts & REPLICA_ROW) ? 1 : 0;
 }
 
 /* What a planted bug sends instead of the whole object. Never called in the shipping build. */
@@ -69,15 +69,15 @@ struct object *object_newest_alone(const struct object *object)
 static struct object *leg_object(const struct request *request, const struct leg *leg)
 {
     if (planted(PLANTED_SEND_SINGLY)) {
-        return object_newest_alone(request->put.object);
+        return object_newest_alone(put_of(request)->object);
     }
-    return (leg->parts & REPLICA_OBJECT) ? object_ref(request->put.object)
-                                         : object_project(request->put.object);
+    return (leg->parts & REPLICA_OBJECT) ? object_ref(put_of(request)->object)
+                                         : object_project(put_of(request)->object);
 }
 
 static void leg_set_hedge(struct core *core, struct request *request, const struct leg *leg)
 {
-    uint64_t patience_us = peer_patience_us(core, leg->peer, request->put.sync);
+    uint64_t patience_us = peer_patience_us(core, leg->peer, put_of(request)->sync);
     uint64_t due_us = core->now_us + patience_us;
     if (due_us < request->hedge_us) {
         request_set_hedge(core, request, due_us);
@@ -106,10 +106,10 @@ static void leg_send(struct core *core, struct request *request, uint8_t i)
     message->replica_put.key = blob_ref(request->key);
     message->replica_put.object = object;
     message->replica_put.parts = leg->parts;
-    message->replica_put.sync = request->put.sync && !planted(PLANTED_UNSYNCED);
+    message->replica_put.sync = put_of(request)->sync && !planted(PLANTED_UNSYNCED);
     message->replica_put.hint_for = leg->is_hint ? leg->owner : 0;
     leg->asks_digest = false;
-    if (request->put.by_digest && (leg->parts & REPLICA_OBJECT)) {
+    if (put_of(request)->by_digest && (leg->parts & REPLICA_OBJECT)) {
         core->stats.objects_pushed++;
         background_charge(core);
     }
@@ -129,13 +129,13 @@ void put_leg_compare(struct core *core, struct request *request, uint8_t i,
         return;
     }
     uint8_t own[DIGEST_SIZE];
-    object_digest(request->put.object, own);
+    object_digest(put_of(request)->object, own);
     if (memcmp(own, reply->digest, DIGEST_SIZE) != 0) {
         mark(MARK_PUT_AGAIN_DIFFERED);
         leg_send(core, request, i);
         return;
     }
-    request->put.object_acks++;
+    put_of(request)->object_acks++;
     leg->parts &= (uint8_t)~REPLICA_OBJECT;
     leg->state = leg->parts ? LEG_IDLE : LEG_DONE;
 }
@@ -144,14 +144,14 @@ void put_leg_compare(struct core *core, struct request *request, uint8_t i,
 static void leg_store_row(struct core *core, struct request *request, uint8_t i)
 {
     mark(MARK_PUT_ROW_AT_FALLBACK);
-    struct object *row = object_project(request->put.object);
+    struct object *row = object_project(put_of(request)->object);
     request->leg[i].state = row ? LEG_SENT : LEG_FAILED;
     if (row) {
         struct store_request *store = request_store(core, request, i, STORE_MERGE);
         store->key = blob_ref(request->key);
         store->object = row;
         store->parts = REPLICA_ROW;
-        store->sync = request->put.sync;
+        store->sync = put_of(request)->sync;
     }
 }
 
@@ -179,7 +179,8 @@ static uint16_t next_fallback(const struct core *core, struct request *request, 
     struct preference_list list;
     uint16_t partition = ring_partition(core->ring, blob_slice(request->key));
     preference_list_build(core->ring, partition, &list);
-    uint16_t *place = is_suspect ? &request->put.next_suspect : &request->put.next_fallback;
+    uint16_t *place =
+        is_suspect ? &put_of(request)->next_suspect : &put_of(request)->next_fallback;
     bool is_new = *place < list.primary || planted(PLANTED_FALLBACK_TWICE);
     *place = is_new ? list.primary : *place;
     while (*place < list.count && !planted(PLANTED_FALLBACK_UNUSED)) {
@@ -234,8 +235,8 @@ static void ask_suspects(struct core *core, struct request *request)
     }
     for (uint8_t i = 0; i < request->leg_count; i++) {
         struct leg *leg = &request->leg[i];
-        bool gives_object = (leg->parts & REPLICA_OBJECT) && objects < request->put.w;
-        bool gives_row = (leg->parts & REPLICA_ROW) && rows < request->put.w_row;
+        bool gives_object = (leg->parts & REPLICA_OBJECT) && objects < put_of(request)->w;
+        bool gives_row = (leg->parts & REPLICA_ROW) && rows < put_of(request)->w_row;
         bool is_left = leg->state == LEG_FAILED && leg->sent_us == 0;
         bool is_asked = is_left && (gives_object || gives_row);
         if (is_asked && peer_is_usable(core, leg->peer)) {
@@ -252,7 +253,7 @@ static void ask_suspects(struct core *core, struct request *request)
 /* At a fallback the own copy stands in for the first primary, whom a leg would go to. */
 static void legs_take_own(struct core *core, struct request *request)
 {
-    if (request->put.is_fallback) {
+    if (put_of(request)->is_fallback) {
         struct store_request owners;
         core_fill_owners(core, blob_slice(request->key), &owners);
         for (uint8_t i = 0; i < request->leg_count; i++) {
@@ -267,7 +268,7 @@ static void legs_take_own(struct core *core, struct request *request)
     for (uint8_t i = 0; i < request->leg_count; i++) {
         struct leg *leg = &request->leg[i];
         bool is_written = leg->peer == PEER_SELF &&
-                          (!request->put.is_fallback || (leg->parts & REPLICA_OBJECT));
+                          (!put_of(request)->is_fallback || (leg->parts & REPLICA_OBJECT));
         if (is_written) {
             leg->state = LEG_DONE;
             put_count_acknowledged(request, leg);
@@ -287,7 +288,7 @@ void put_legs_start(struct core *core, struct request *request)
         }
         if (!is_well(core, leg->peer)) {
             leg->state = LEG_FAILED;
-        } else if (request->put.by_digest) {
+        } else if (put_of(request)->by_digest) {
             leg_ask_digest(core, request, i);
         } else {
             leg_send(core, request, i);
@@ -336,7 +337,7 @@ void put_legs_on_due(struct core *core, struct request *request)
         if (leg->state != LEG_SENT) {
             continue;
         }
-        uint64_t patience_us = peer_patience_us(core, leg->peer, request->put.sync);
+        uint64_t patience_us = peer_patience_us(core, leg->peer, put_of(request)->sync);
         uint64_t due_us = leg->sent_us + patience_us;
         if (due_us > core->now_us) {
             if (due_us < request->hedge_us) {

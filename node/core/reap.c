@@ -32,6 +32,14 @@ struct reap {
     uint64_t epoch;
 };
 
+static struct reap *reap_of(const struct request *request)
+{
+    assert(request->kind == &reap_kind);
+    return request->own;
+}
+
+static void reap_check(struct core *core, struct request *request);
+
 /* One node's answer ------------------------------------------------------------------------ */
 
 uint64_t reap_grace_us(const struct core *core)
@@ -134,8 +142,7 @@ static void reap_end(struct core *core, struct request *request, bool is_reaped)
 {
     core->stats.tombstones_reaped += is_reaped ? 1 : 0;
     core->stats.reaps_blocked += is_reaped ? 0 : 1;
-    struct child_result result = {.kind = REQUEST_REPAIR,
-                                  .status = is_reaped ? STATUS_OK : STATUS_REFUSED};
+    struct child_result result = {.status = is_reaped ? STATUS_OK : STATUS_REFUSED};
     child_finish(core, request, &result);
 }
 
@@ -158,14 +165,14 @@ bool reap_start(struct core *core, struct request *parent,
         return false;
     }
     struct reap *reap = calloc(1, sizeof *reap);
-    struct request *request = reap ? repair_new(core, TASK_REAP, UINT64_MAX) : NULL;
+    struct request *request = reap ? repair_new(core, &reap_kind, UINT64_MAX) : NULL;
     if (!request) {
         free(reap);
         return false;
     }
     const struct tree_entry *entry = &scrubbed->entry;
     repair_set_parent(request, parent);
-    request->repair.reap = reap;
+    request->own = reap;
     request->key = blob_ref(entry->key);
     reap->epoch = core->ring->epoch;
     reap->question.part = entry->part;
@@ -177,7 +184,7 @@ bool reap_start(struct core *core, struct request *parent,
 
 static void reap_ask(struct core *core, struct request *request, uint16_t peer)
 {
-    const struct reap *reap = request->repair.reap;
+    const struct reap *reap = reap_of(request);
     uint8_t i = request->leg_count++;
     request->leg[i].peer = peer;
     request->leg[i].state = LEG_FAILED;
@@ -195,7 +202,7 @@ static void reap_ask(struct core *core, struct request *request, uint16_t peer)
 /* Asks some more members. False if all were asked. */
 static bool reap_ask_members(struct core *core, struct request *request)
 {
-    struct reap *reap = request->repair.reap;
+    struct reap *reap = reap_of(request);
     request->leg_count = 0;
     while (reap->next_member < core->ring->member_count && request->leg_count < LEGS_MAX &&
            !planted(PLANTED_REAP_EARLY)) {
@@ -213,7 +220,7 @@ static bool reap_ask_members(struct core *core, struct request *request)
 /* Everybody agreed: the other primaries drop their copies, then this node its own. */
 static void reap_drop(struct core *core, struct request *request)
 {
-    struct reap *reap = request->repair.reap;
+    struct reap *reap = reap_of(request);
     reap->question.drop = true;
     request->leg_count = 0;
     for (uint16_t i = 0; i < core->ring->member_count; i++) {
@@ -228,7 +235,7 @@ static void reap_drop(struct core *core, struct request *request)
 /* All that was asked of others is answered well. */
 static void reap_go_on(struct core *core, struct request *request)
 {
-    struct reap *reap = request->repair.reap;
+    struct reap *reap = reap_of(request);
     if (reap->epoch != core->ring->epoch) {
         reap_end(core, request, false);
         return;
@@ -252,9 +259,9 @@ static void reap_go_on(struct core *core, struct request *request)
     reap_ask_store(core, request, &reap->question);
 }
 
-void reap_check(struct core *core, struct request *request)
+static void reap_check(struct core *core, struct request *request)
 {
-    const struct reap *reap = request->repair.reap;
+    const struct reap *reap = reap_of(request);
     if (reap->state != REAP_ASKING && reap->state != REAP_DROPPING) {
         return;
     }
@@ -273,17 +280,19 @@ void reap_check(struct core *core, struct request *request)
     }
 }
 
-void reap_on_reply(struct core *core, struct request *request, uint8_t leg,
-                   struct message *message)
+static void reap_on_reply(struct core *core, struct request *request, uint8_t leg,
+                          struct message *message)
 {
     bool is_good = message->type == MESSAGE_REAP_REPLY && message->status == STATUS_OK;
     request->leg[leg].state = is_good ? LEG_DONE : LEG_FAILED;
     reap_check(core, request);
 }
 
-void reap_on_stored(struct core *core, struct request *request, struct store_result *result)
+static void reap_on_stored(struct core *core, struct request *request, uint8_t leg,
+                           struct store_result *result)
 {
-    struct reap *reap = request->repair.reap;
+    (void)leg;
+    struct reap *reap = reap_of(request);
     enum status status = STATUS_OK;
     assert(reap->state == REAP_LOOKING || reap->state == REAP_LAST);
     if (!reap_judge(core, request, &reap->question, result, &status)) {
@@ -297,7 +306,7 @@ void reap_on_stored(struct core *core, struct request *request, struct store_res
     reap_go_on(core, request);
 }
 
-void reap_on_due(struct core *core, struct request *request)
+static void reap_on_due(struct core *core, struct request *request)
 {
     for (uint8_t i = 0; i < request->leg_count; i++) {
         if (request->leg[i].state == LEG_SENT) {
@@ -306,3 +315,17 @@ void reap_on_due(struct core *core, struct request *request)
     }
     reap_end(core, request, false);
 }
+
+static void reap_release(struct request *request)
+{
+    free(reap_of(request));
+}
+
+const struct request_kind reap_kind = {
+    .name = "reap",
+    .on_reply = reap_on_reply,
+    .on_stored = reap_on_stored,
+    .on_due = reap_on_due,
+    .on_leg_failed = reap_check,
+    .release = reap_release,
+};

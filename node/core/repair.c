@@ -22,13 +22,16 @@ struct answer {
     uint64_t incarnation;          /* VOUCH */
 };
 
-struct request *repair_new(struct core *core, enum repair_task task, uint64_t deadline_us)
+static struct answer *answer_of(const struct request *request)
 {
-    struct request *request = request_new(core, REQUEST_REPAIR, deadline_us, false);
-    if (request) {
-        request->repair.task = task;
-    }
-    return request;
+    assert(request->kind == &answer_kind);
+    return request->own;
+}
+
+struct request *repair_new(struct core *core, const struct request_kind *kind,
+                           uint64_t deadline_us)
+{
+    return request_new(core, kind, deadline_us, false);
 }
 
 void repair_set_deadline(struct core *core, struct request *request, uint64_t at_us)
@@ -127,7 +130,7 @@ static enum status may_answer(struct core *core, const struct event *event)
 static void answer_start(struct core *core, struct request *request, struct message *message)
 {
     struct store_request *store;
-    struct reap_question *question = &request->repair.answer->question;
+    struct reap_question *question = &answer_of(request)->question;
     switch ((int)message->type) {
     case MESSAGE_TREE:
         store = request_store(core, request, LEG_OF_STORE, STORE_TREE);
@@ -147,7 +150,7 @@ static void answer_start(struct core *core, struct request *request, struct mess
         store->owners[0] = message->vouch.node;
         store->incarnation = message->vouch.incarnation;
         store->nonce = message->vouch.nonce;
-        request->repair.answer->incarnation = message->vouch.incarnation;
+        answer_of(request)->incarnation = message->vouch.incarnation;
         return;
     default:
         assert(message->type == MESSAGE_REAP);
@@ -173,7 +176,7 @@ void repair_on_request(struct core *core, struct event *event)
     struct answer *answer = NULL;
     if (status == STATUS_OK) {
         answer = calloc(1, sizeof *answer);
-        request = answer ? repair_new(core, TASK_ANSWER, UINT64_MAX) : NULL;
+        request = answer ? repair_new(core, &answer_kind, UINT64_MAX) : NULL;
         status = request ? STATUS_OK : STATUS_BUSY;
     }
     if (status != STATUS_OK) {
@@ -183,7 +186,7 @@ void repair_on_request(struct core *core, struct event *event)
         return;
     }
     answer->reply_type = reply_type;
-    request->repair.answer = answer;
+    request->own = answer;
     request->handle = event->handle;
     request->reply_id = event->message->request_id;
     answer_start(core, request, event->message);
@@ -199,10 +202,11 @@ static struct tree_entry *entries_of(struct store_result *result)
     return entries;
 }
 
-static void answer_on_stored(struct core *core, struct request *request,
+static void answer_on_stored(struct core *core, struct request *request, uint8_t leg,
                              struct store_result *result)
 {
-    struct answer *answer = request->repair.answer;
+    (void)leg;
+    struct answer *answer = answer_of(request);
     enum status status = result->status;
     if (answer->reply_type == MESSAGE_REAP_REPLY &&
         !reap_judge(core, request, &answer->question, result, &status)) {
@@ -228,6 +232,17 @@ static void answer_on_stored(struct core *core, struct request *request,
     request_free(core, request);
 }
 
+static void own_free(struct request *request)
+{
+    free(request->own);
+}
+
+const struct request_kind answer_kind = {
+    .name = "answer",
+    .on_stored = answer_on_stored,
+    .release = own_free,
+};
+
 /* Salvage ---------------------------------------------------------------------------------- */
 
 /*
@@ -239,7 +254,7 @@ void repair_on_corrupt(struct core *core, bool in_hints)
     struct repair *repair = &core->repair;
     bool is_needed = core->ring && ring_replicas(core->ring) > 1 && !repair->is_salvaging &&
                      repair->salvage_after_us <= core->now_us;
-    struct request *request = is_needed ? repair_new(core, TASK_SALVAGE, UINT64_MAX) : NULL;
+    struct request *request = is_needed ? repair_new(core, &salvage_kind, UINT64_MAX) : NULL;
     if (!request) {
         return;
     }
@@ -260,9 +275,10 @@ void repair_on_corrupt(struct core *core, bool in_hints)
     store->grace_us = reap_grace_us(core);
 }
 
-static void salvage_on_stored(struct core *core, struct request *request,
-                              const struct store_result *result)
+static void salvage_on_stored(struct core *core, struct request *request, uint8_t leg,
+                              struct store_result *result)
 {
+    (void)leg;
     core->repair.is_salvaging = false;
     char text[160] = "the database is damaged and could not be salvaged";
     if (result->status == STATUS_OK) {
@@ -280,142 +296,12 @@ static void salvage_on_stored(struct core *core, struct request *request,
     pass_wake(core);
 }
 
+const struct request_kind salvage_kind = {
+    .name = "salvage",
+    .on_stored = salvage_on_stored,
+};
+
 /* Events ----------------------------------------------------------------------------------- */
-
-void repair_on_reply(struct core *core, struct request *request, uint8_t leg,
-                     struct message *message)
-{
-    switch (request->repair.task) {
-    case TASK_PAIR:
-        pair_on_reply(core, request, leg, message);
-        return;
-    case TASK_KEY:
-        key_on_reply(core, request, leg, message);
-        return;
-    case TASK_REAP:
-        reap_on_reply(core, request, leg, message);
-        return;
-    case TASK_GIVE:
-        give_on_reply(core, request, leg, message);
-        return;
-    case TASK_SOURCE:
-    case TASK_ANSWER:
-    case TASK_SCRUB:
-    case TASK_SALVAGE:
-    case TASK_COMPLETE:
-        return;
-    }
-}
-
-void repair_on_stored(struct core *core, struct request *request, struct store_result *result)
-{
-    uint8_t leg = 0;
-    switch (request->repair.task) {
-    case TASK_ANSWER:
-        answer_on_stored(core, request, result);
-        return;
-    case TASK_PAIR:
-        pair_on_stored(core, request, result);
-        return;
-    case TASK_KEY:
-        (void)request_of_token(core, result->token, &leg);
-        key_on_stored(core, request, leg, result);
-        return;
-    case TASK_SCRUB:
-        scrub_on_stored(core, request, result);
-        return;
-    case TASK_REAP:
-        reap_on_stored(core, request, result);
-        return;
-    case TASK_SALVAGE:
-        salvage_on_stored(core, request, result);
-        return;
-    case TASK_SOURCE:
-        walk_on_stored(core, request, result);
-        return;
-    case TASK_GIVE:
-        give_on_stored(core, request, result);
-        return;
-    case TASK_COMPLETE:
-        pass_on_completed(core, request, result->status);
-        return;
-    }
-}
-
-void repair_on_child(struct core *core, struct request *request, struct child_result *result)
-{
-    switch (request->repair.task) {
-    case TASK_PAIR:
-        pair_on_key(core, request, result->status);
-        return;
-    case TASK_KEY:
-        key_on_child(core, request, result);
-        return;
-    case TASK_SCRUB:
-        scrub_on_child(core, request, result);
-        return;
-    case TASK_SOURCE:
-        walk_on_child(core, request, result->status);
-        return;
-    case TASK_GIVE:
-    case TASK_ANSWER:
-    case TASK_REAP:
-    case TASK_SALVAGE:
-    case TASK_COMPLETE:
-        return;
-    }
-}
-
-void repair_on_due(struct core *core, struct request *request)
-{
-    switch (request->repair.task) {
-    case TASK_PAIR:
-        pair_on_due(core, request);
-        return;
-    case TASK_KEY:
-        key_fail(core, request, STATUS_TIMEOUT);
-        return;
-    case TASK_REAP:
-        reap_on_due(core, request);
-        return;
-    case TASK_GIVE:
-        give_on_due(core, request);
-        return;
-    case TASK_SOURCE:
-    case TASK_ANSWER:
-    case TASK_SCRUB:
-    case TASK_SALVAGE:
-    case TASK_COMPLETE:
-        /* These wait for the own store alone, which always answers. */
-        request->deadline_us = UINT64_MAX;
-        return;
-    }
-}
-
-void repair_check(struct core *core, struct request *request)
-{
-    switch (request->repair.task) {
-    case TASK_PAIR:
-        pair_advance(core, request);
-        pass_advance(core);
-        return;
-    case TASK_KEY:
-        key_check(core, request);
-        return;
-    case TASK_REAP:
-        reap_check(core, request);
-        return;
-    case TASK_GIVE:
-        give_check(core, request);
-        return;
-    case TASK_SOURCE:
-    case TASK_ANSWER:
-    case TASK_SCRUB:
-    case TASK_SALVAGE:
-    case TASK_COMPLETE:
-        return;
-    }
-}
 
 void repair_on_tick(struct core *core)
 {
@@ -440,36 +326,6 @@ void repair_on_peer_up(struct core *core)
     }
 }
 
-void repair_release(struct request *request)
-{
-    switch (request->repair.task) {
-    case TASK_ANSWER:
-        free(request->repair.answer);
-        return;
-    case TASK_PAIR:
-        pair_free(request->repair.pair);
-        return;
-    case TASK_KEY:
-        key_free(request->repair.key);
-        return;
-    case TASK_SCRUB:
-        scrub_free(request->repair.scrub);
-        return;
-    case TASK_REAP:
-        free(request->repair.reap);
-        return;
-    case TASK_SOURCE:
-        walk_free(request->repair.walk);
-        return;
-    case TASK_GIVE:
-        give_free(request->repair.give);
-        return;
-    case TASK_SALVAGE:
-    case TASK_COMPLETE:
-        return;
-    }
-}
-
 void repair_fill_stats(struct core *core)
 {
     core->stats.complete = core->is_complete ? 1 : 0;
@@ -484,8 +340,7 @@ void repair_verify(const struct core *core)
     for (unsigned i = 0; i < PAIRS_MAX && repair->is_running; i++) {
         uint16_t slot = repair->pair_slot[i];
         if (slot != NO_SLOT) {
-            const struct request *request = &core->requests[slot];
-            assert(request->kind == REQUEST_REPAIR && request->repair.task == TASK_PAIR);
+            assert(core->requests[slot].kind == &pair_kind);
             open++;
         }
     }

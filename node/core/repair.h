@@ -85,40 +85,6 @@ struct repair {
     bool is_scrub_first;  /* a pass that was asked for begins after it */
 };
 
-enum repair_task {
-    TASK_ANSWER, /* another node's question, for the store */
-    TASK_PAIR,
-    TASK_KEY,
-    TASK_SCRUB,
-    TASK_REAP,
-    TASK_SALVAGE,
-    TASK_COMPLETE,
-    TASK_SOURCE, /* see source.c */
-    TASK_GIVE,
-};
-
-struct answer;
-struct pair;
-struct key_repair;
-struct scrub;
-struct reap;
-struct source_walk;
-struct give;
-
-/* A request of kind REQUEST_REPAIR. */
-struct repair_request {
-    enum repair_task task;
-    union { /* owned */
-        struct answer *answer;
-        struct pair *pair;
-        struct key_repair *key;
-        struct scrub *scrub;
-        struct reap *reap;
-        struct source_walk *walk;
-        struct give *give;
-    };
-};
-
 enum source_phase { SOURCE_NONE, SOURCE_WAITING, SOURCE_LEAVING, SOURCE_GIVING, SOURCE_DONE };
 
 /* A node whose place was given to another. */
@@ -149,13 +115,6 @@ void background_note(struct core *core, uint64_t latency_us);
 
 /* MESSAGE_REPAIR (clients may ask), TREE, TREE_KEYS, REAP. */
 void repair_on_request(struct core *core, struct event *event);
-void repair_on_reply(struct core *core, struct request *request, uint8_t leg,
-                     struct message *message);
-void repair_on_stored(struct core *core, struct request *request, struct store_result *result);
-void repair_on_child(struct core *core, struct request *request, struct child_result *result);
-void repair_on_due(struct core *core, struct request *request);
-/* A leg failed because its peer is gone. */
-void repair_check(struct core *core, struct request *request);
 void repair_on_tick(struct core *core);
 /* The store met bytes that cannot be read. */
 /* `in_hints`: it is the hints' database, and the own copies go on to count. */
@@ -164,7 +123,6 @@ void repair_on_corrupt(struct core *core, bool in_hints);
 void repair_on_ring(struct core *core);
 /* A member can be reached (again): what it missed is looked for soon. */
 void repair_on_peer_up(struct core *core);
-void repair_release(struct request *request);
 /* Brings the gauges of core->stats up to date. */
 void repair_fill_stats(struct core *core);
 /* Asserts the invariants of core->repair. */

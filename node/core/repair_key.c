@@ -27,31 +27,39 @@ struct key_repair {
     struct object *merged; /* owned */
 };
 
-void key_free(struct key_repair *key)
+static struct key_repair *key_of(const struct request *request)
 {
+    assert(request->kind == &key_repair_kind);
+    return request->own;
+}
+
+static void key_release(struct request *request)
+{
+    struct key_repair *key = key_of(request);
     if (key) {
         object_unref(key->merged);
     }
     free(key);
 }
 
+static void key_check(struct core *core, struct request *request);
+
 static void key_finish(struct core *core, struct request *request, enum status status)
 {
-    struct child_result result = {
-        .kind = REQUEST_REPAIR, .status = status, .object = request->repair.key->merged};
+    struct child_result result = {.status = status, .object = key_of(request)->merged};
     struct object *object = object_ref(result.object);
     child_finish(core, request, &result);
     object_unref(object);
 }
 
-void key_fail(struct core *core, struct request *request, enum status status)
+static void key_on_due(struct core *core, struct request *request)
 {
-    for (uint8_t i = 0; status == STATUS_TIMEOUT && i < request->leg_count; i++) {
+    for (uint8_t i = 0; i < request->leg_count; i++) {
         if (request->leg[i].state == LEG_SENT && request->leg[i].peer != PEER_SELF) {
             peer_failed(core, request->leg[i].peer);
         }
     }
-    key_finish(core, request, status);
+    key_finish(core, request, STATUS_TIMEOUT);
 }
 
 /* A listing of the row's name alone. False when memory is short. */
@@ -104,7 +112,7 @@ static void object_ask(struct core *core, struct request *request, uint8_t i)
 /* Sets up the legs. False if one that is needed cannot be asked. */
 static bool key_add_legs(struct core *core, struct request *request, uint16_t peer)
 {
-    struct key_repair *key = request->repair.key;
+    struct key_repair *key = key_of(request);
     if (peer != EVERY_PRIMARY) {
         request->leg_count = 2;
         request->leg[0].peer = PEER_SELF;
@@ -127,18 +135,18 @@ bool key_start(struct core *core, struct request *parent, const struct tree_entr
                uint16_t peer)
 {
     struct request *request =
-        repair_new(core, TASK_KEY, core->now_us + (uint64_t)REPAIR_DEADLINE_US);
+        repair_new(core, &key_repair_kind, core->now_us + (uint64_t)REPAIR_DEADLINE_US);
     if (!request) {
         return false;
     }
-    request->repair.key = calloc(1, sizeof *request->repair.key);
+    request->own = calloc(1, sizeof(struct key_repair));
     request->key = blob_ref(entry->key);
     repair_set_parent(request, parent);
-    if (!request->repair.key || !key_add_legs(core, request, peer)) {
+    if (!key_of(request) || !key_add_legs(core, request, peer)) {
         request_free(core, request);
         return false;
     }
-    request->repair.key->part = entry->part;
+    key_of(request)->part = entry->part;
     request->state = STATE_ASKING;
     for (uint8_t i = 0; i < request->leg_count; i++) {
         if (entry->part == MERKLE_OBJECT) {
@@ -171,7 +179,7 @@ static enum status row_of(const struct request *request, struct message_list_rep
 /* Merges all copies. False when memory is short. */
 static bool key_merge(struct request *request)
 {
-    struct key_repair *key = request->repair.key;
+    struct key_repair *key = key_of(request);
     for (uint8_t i = 0; i < request->leg_count; i++) {
         if (!request->leg[i].object) {
             continue;
@@ -188,7 +196,7 @@ static bool key_merge(struct request *request)
 
 static bool leg_lacks(const struct request *request, uint8_t i)
 {
-    return !object_equal(request->leg[i].object, request->repair.key->merged);
+    return !object_equal(request->leg[i].object, key_of(request)->merged);
 }
 
 static struct object *object_to_write(struct object *merged)
@@ -198,7 +206,7 @@ static struct object *object_to_write(struct object *merged)
 
 static void key_write(struct core *core, struct request *request, uint8_t i)
 {
-    struct key_repair *key = request->repair.key;
+    struct key_repair *key = key_of(request);
     uint16_t peer = request->leg[i].peer;
     uint8_t parts = key->part == MERKLE_OBJECT ? REPLICA_OBJECT : REPLICA_ROW;
     if (repair_holds(core, peer, MERKLE_ROW, blob_slice(request->key))) {
@@ -236,8 +244,7 @@ static void key_store(struct core *core, struct request *request)
 static bool wants_object(const struct core *core, const struct request *request)
 {
     bool wanted = false;
-    for (uint8_t i = 0; request->repair.key->part == MERKLE_ROW && i < request->leg_count;
-         i++) {
+    for (uint8_t i = 0; key_of(request)->part == MERKLE_ROW && i < request->leg_count; i++) {
         wanted |=
             leg_lacks(request, i) &&
             repair_holds(core, request->leg[i].peer, MERKLE_OBJECT, blob_slice(request->key));
@@ -280,9 +287,10 @@ static bool key_take_projection(struct key_repair *key, const struct object *obj
     return merged != NULL;
 }
 
-void key_on_child(struct core *core, struct request *request, struct child_result *result)
+static void key_on_child(struct core *core, struct request *request,
+                         struct child_result *result)
 {
-    struct key_repair *key = request->repair.key;
+    struct key_repair *key = key_of(request);
     assert(request->state == STATE_READING);
     bool covers = false;
     if (result->status != STATUS_OK && result->status != STATUS_NO_QUORUM) {
@@ -299,7 +307,7 @@ void key_on_child(struct core *core, struct request *request, struct child_resul
     }
 }
 
-void key_check(struct core *core, struct request *request)
+static void key_check(struct core *core, struct request *request)
 {
     bool is_done = true;
     for (uint8_t i = 0; i < request->leg_count; i++) {
@@ -315,16 +323,15 @@ void key_check(struct core *core, struct request *request)
     if (request->state == STATE_ASKING) {
         key_repair_copies(core, request);
     } else if (request->state == STATE_STORING) {
-        key_finish(core, request,
-                   request->repair.key->is_partial ? STATUS_NO_QUORUM : STATUS_OK);
+        key_finish(core, request, key_of(request)->is_partial ? STATUS_NO_QUORUM : STATUS_OK);
     }
 }
 
-void key_on_reply(struct core *core, struct request *request, uint8_t i,
-                  struct message *message)
+static void key_on_reply(struct core *core, struct request *request, uint8_t i,
+                         struct message *message)
 {
     struct leg *leg = &request->leg[i];
-    bool is_object = request->repair.key->part == MERKLE_OBJECT;
+    bool is_object = key_of(request)->part == MERKLE_OBJECT;
     enum message_type read = is_object ? MESSAGE_REPLICA_GET_REPLY : MESSAGE_REPLICA_LIST_REPLY;
     bool is_asking = request->state == STATE_ASKING;
     bool is_good = message->type == (is_asking ? read : MESSAGE_REPLICA_PUT_REPLY) &&
@@ -341,8 +348,8 @@ void key_on_reply(struct core *core, struct request *request, uint8_t i,
     key_check(core, request);
 }
 
-void key_on_stored(struct core *core, struct request *request, uint8_t i,
-                   struct store_result *result)
+static void key_on_stored(struct core *core, struct request *request, uint8_t i,
+                          struct store_result *result)
 {
     assert(i < request->leg_count && request->leg[i].peer == PEER_SELF);
     struct leg *leg = &request->leg[i];
@@ -355,3 +362,13 @@ void key_on_stored(struct core *core, struct request *request, uint8_t i,
     leg->state = is_good ? LEG_DONE : LEG_FAILED;
     key_check(core, request);
 }
+
+const struct request_kind key_repair_kind = {
+    .name = "key repair",
+    .on_reply = key_on_reply,
+    .on_stored = key_on_stored,
+    .on_child = key_on_child,
+    .on_due = key_on_due,
+    .on_leg_failed = key_check,
+    .release = key_release,
+};

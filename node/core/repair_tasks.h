@@ -6,13 +6,17 @@
 
 #include "node/core/internal.h"
 
+extern const struct request_kind answer_kind, pair_kind, key_repair_kind, scrub_kind, reap_kind,
+    salvage_kind, complete_kind, source_walk_kind, give_kind;
+
 /* How long another node's answer is waited for. */
 enum { REPAIR_DEADLINE_US = 5000000 };
 
 /* repair.c -------------------------------------------------------------------------------- */
 
 /* A request of the task, or NULL. */
-struct request *repair_new(struct core *core, enum repair_task task, uint64_t deadline_us);
+struct request *repair_new(struct core *core, const struct request_kind *kind,
+                           uint64_t deadline_us);
 void repair_set_deadline(struct core *core, struct request *request, uint64_t at_us);
 /* Makes it a child of `parent`. */
 void repair_set_parent(struct request *request, const struct request *parent);
@@ -31,7 +35,6 @@ void pass_advance(struct core *core);
 void pass_wake(struct core *core);
 /* What the running pass found does not hold for the copies as they are now. */
 void pass_spoil(struct core *core);
-void pass_on_completed(struct core *core, struct request *request, enum status status);
 
 /* tree_pair.c ----------------------------------------------------------------------------- */
 
@@ -43,12 +46,6 @@ void pair_advance(struct core *core, struct request *request);
 /* Lets a pair that waited for its confirmation go on. */
 void pair_confirm(struct core *core, struct request *request);
 bool pair_is_ready(const struct request *request);
-void pair_on_reply(struct core *core, struct request *request, uint8_t leg,
-                   struct message *message);
-void pair_on_stored(struct core *core, struct request *request, struct store_result *result);
-void pair_on_key(struct core *core, struct request *request, enum status status);
-void pair_on_due(struct core *core, struct request *request);
-void pair_free(struct pair *pair);
 
 /* repair_key.c ---------------------------------------------------------------------------- */
 
@@ -61,35 +58,11 @@ void pair_free(struct pair *pair);
 enum { EVERY_PRIMARY = 0xfffe };
 bool key_start(struct core *core, struct request *parent, const struct tree_entry *entry,
                uint16_t peer);
-void key_on_reply(struct core *core, struct request *request, uint8_t i,
-                  struct message *message);
-void key_on_stored(struct core *core, struct request *request, uint8_t i,
-                   struct store_result *result);
-void key_on_child(struct core *core, struct request *request, struct child_result *result);
-void key_check(struct core *core, struct request *request);
-void key_fail(struct core *core, struct request *request, enum status status);
-void key_free(struct key_repair *key);
 
 /* scrub.c --------------------------------------------------------------------------------- */
 
 void scrub_on_ring(struct core *core);
 void scrub_on_tick(struct core *core);
-void scrub_on_stored(struct core *core, struct request *request, struct store_result *result);
-void scrub_on_child(struct core *core, struct request *request, struct child_result *result);
-void scrub_free(struct scrub *scrub);
-
-/* source.c ------------------------------------------------------------------------------- */
-
-void walk_advance(struct core *core, struct request *request);
-void walk_on_stored(struct core *core, struct request *request, struct store_result *result);
-void walk_on_child(struct core *core, struct request *request, enum status status);
-void walk_free(struct source_walk *walk);
-void give_on_reply(struct core *core, struct request *request, uint8_t i,
-                   const struct message *message);
-void give_on_stored(struct core *core, struct request *request, struct store_result *result);
-void give_on_due(struct core *core, struct request *request);
-void give_check(struct core *core, struct request *request);
-void give_free(struct give *give);
 
 /* reap.c ---------------------------------------------------------------------------------- */
 
@@ -122,10 +95,5 @@ bool reap_judge(struct core *core, struct request *request, struct reap_question
                 const struct store_result *result, enum status *ret_status);
 /* Reaps the tombstone if everybody agrees; the parent hears of the end. False: not now. */
 bool reap_start(struct core *core, struct request *parent, const struct scrubbed_entry *entry);
-void reap_on_reply(struct core *core, struct request *request, uint8_t leg,
-                   struct message *message);
-void reap_on_stored(struct core *core, struct request *request, struct store_result *result);
-void reap_check(struct core *core, struct request *request);
-void reap_on_due(struct core *core, struct request *request);
 
 #endif

@@ -39,8 +39,8 @@ static void replica_store_get(struct core *core, struct request *request,
 {
     struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_GET);
     store->key = blob_ref(get->key);
-    request->replica.digest_only = get->digest_only;
-    request->replica.from_hints = get->from_hints;
+    replica_of(request)->digest_only = get->digest_only;
+    replica_of(request)->from_hints = get->from_hints;
     if (get->from_hints) {
         core_fill_owners(core, blob_slice(get->key), store);
     }
@@ -61,7 +61,7 @@ static void replica_store_put(struct core *core, struct request *request,
     if (is_hint) {
         store->owners[store->owner_count++] = put->hint_for;
     }
-    request->replica.with_intent = store->with_intent;
+    replica_of(request)->with_intent = store->with_intent;
     note_clock_ahead(core, store->object);
 }
 
@@ -153,7 +153,7 @@ void replica_on_request(struct core *core, struct event *event)
                       : 0;
     if (status == STATUS_OK) {
         bool has_room = request_has_room(core, false, size);
-        request = has_room ? request_new(core, REQUEST_REPLICA, UINT64_MAX, false) : NULL;
+        request = has_room ? request_new(core, &replica_kind, UINT64_MAX, false) : NULL;
         status = request ? STATUS_OK : STATUS_BUSY;
     }
     if (status != STATUS_OK) {
@@ -164,25 +164,28 @@ void replica_on_request(struct core *core, struct event *event)
     request_charge(core, request, size);
     request->handle = event->handle;
     request->reply_id = message->request_id;
-    request->replica.type = reply_type;
+    replica_of(request)->type = reply_type;
     replica_store(core, request, message);
 }
 
-void replica_on_stored(struct core *core, struct request *request, struct store_result *result)
+static void replica_on_stored(struct core *core, struct request *request, uint8_t leg,
+                              struct store_result *result)
 {
+    (void)leg;
     enum status status = result->status;
-    if (request->replica.from_hints && status == STATUS_OK && !result->object) {
+    if (replica_of(request)->from_hints && status == STATUS_OK && !result->object) {
         status = STATUS_NOT_FOUND;
     }
-    struct message *message = request_reply(core, request, request->replica.type, status);
-    if (request->replica.type == MESSAGE_REPLICA_PUT_REPLY && status == STATUS_BAD_MESSAGE) {
+    struct message *message = request_reply(core, request, replica_of(request)->type, status);
+    if (replica_of(request)->type == MESSAGE_REPLICA_PUT_REPLY &&
+        status == STATUS_BAD_MESSAGE) {
         message_set_text(message, "the content does not match its hash");
         copy_refused(core, blob_slice(request->key));
     }
-    switch ((int)request->replica.type) {
+    switch ((int)replica_of(request)->type) {
     case MESSAGE_REPLICA_GET_REPLY:
         message->replica_get_reply.names_us = result->names_us;
-        if (request->replica.digest_only) {
+        if (replica_of(request)->digest_only) {
             message->replica_get_reply.has_digest = true;
             object_digest(result->object, message->replica_get_reply.digest);
         } else {
@@ -190,7 +193,7 @@ void replica_on_stored(struct core *core, struct request *request, struct store_
         }
         break;
     case MESSAGE_REPLICA_PUT_REPLY:
-        if (request->replica.with_intent && status == STATUS_OK) {
+        if (replica_of(request)->with_intent && status == STATUS_OK) {
             intents_wanted(core, INTENT_ROW, CLEAR_INTENTS_AFTER_US);
         }
         break;
@@ -209,3 +212,9 @@ void replica_on_stored(struct core *core, struct request *request, struct store_
     }
     request_free(core, request);
 }
+
+const struct request_kind replica_kind = {
+    .name = "replica",
+    .own_size = sizeof(struct replica_state),
+    .on_stored = replica_on_stored,
+};

@@ -29,9 +29,8 @@ struct request *request_of_token(struct core *core, uint64_t token, uint8_t *ret
         return NULL;
     }
     struct request *request = &core->requests[slot];
-    if (request->kind == REQUEST_FREE ||
-        ((uint64_t)request->generation != token >> TOKEN_GENERATION_SHIFT &&
-         !planted(PLANTED_LATE_ANSWER))) {
+    if (!request->kind || ((uint64_t)request->generation != token >> TOKEN_GENERATION_SHIFT &&
+                           !planted(PLANTED_LATE_ANSWER))) {
         return NULL;
     }
     *ret_leg = (uint8_t)(token >> TOKEN_LEG_SHIFT);
@@ -44,7 +43,7 @@ struct request *request_parent(struct core *core, const struct request *child)
         return NULL;
     }
     struct request *parent = &core->requests[child->parent];
-    if (parent->kind == REQUEST_FREE || parent->generation != child->parent_generation) {
+    if (!parent->kind || parent->generation != child->parent_generation) {
         return NULL;
     }
     return parent;
@@ -63,10 +62,10 @@ void request_set_hedge(struct core *core, struct request *request, uint64_t at_u
     request_due(core, at_us);
 }
 
-struct request *request_new(struct core *core, enum request_kind kind, uint64_t deadline_us,
-                            bool is_client)
+struct request *request_new(struct core *core, const struct request_kind *kind,
+                            uint64_t deadline_us, bool is_client)
 {
-    assert(kind != REQUEST_FREE);
+    assert(kind && kind->own_size <= REQUEST_OWN_SIZE);
     if ((core->free_head == NO_SLOT && core->used_slots == REQUESTS_MAX) ||
         (is_client && core->client_count >= CLIENT_REQUESTS_MAX)) {
         core->stats.busy++;
@@ -84,6 +83,7 @@ struct request *request_new(struct core *core, enum request_kind kind, uint64_t 
     uint32_t generation = request->generation + 1;
     memset(request, 0, sizeof *request);
     request->kind = kind;
+    request->own = request->own_space;
     request->generation = generation;
     request->slot = slot;
     request->started_us = core->now_us;
@@ -117,58 +117,12 @@ void request_charge(struct core *core, struct request *request, size_t bytes)
     core->bytes_in_flight += bytes;
 }
 
-static void put_release(struct message_put *put)
-{
-    if (put) {
-        struct message message = {.type = MESSAGE_PUT, .put = *put};
-        message_release(&message);
-        free(put);
-    }
-}
-
-static void payload_release(struct request *request)
-{
-    switch (request->kind) {
-    case REQUEST_PUT:
-        put_release(request->put.put);
-        object_unref(request->put.object);
-        break;
-    case REQUEST_LIST: {
-        struct message message = {.type = MESSAGE_LIST, .list = request->list.list};
-        message_release(&message);
-        break;
-    }
-    case REQUEST_FORWARD:
-        message_release(&request->forward.message);
-        break;
-    case REQUEST_SCAN:
-        blob_unref(request->scan.cursor);
-        break;
-    case REQUEST_REVIVE:
-        row_release(&request->revive.row);
-        break;
-    case REQUEST_JOIN:
-    case REQUEST_ADOPT:
-        free(request->join.ring);
-        break;
-    case REQUEST_HINTS:
-        hints_release(request);
-        break;
-    case REQUEST_REPAIR:
-        repair_release(request);
-        break;
-    case REQUEST_FREE:
-    case REQUEST_GET:
-    case REQUEST_REPLICA:
-    case REQUEST_PREPARE:
-        break;
-    }
-}
-
 void request_free(struct core *core, struct request *request)
 {
-    assert(request->kind != REQUEST_FREE);
-    payload_release(request);
+    assert(request->kind);
+    if (request->kind->release) {
+        request->kind->release(request);
+    }
     for (uint8_t i = 0; i < request->leg_count; i++) {
         object_unref(request->leg[i].object);
         list_reply_release(&request->leg[i].list);
@@ -185,19 +139,9 @@ void request_free(struct core *core, struct request *request)
     core->active_count--;
     core->client_count -= request->is_client ? 1 : 0;
     core->bytes_in_flight -= request->bytes;
-    request->kind = REQUEST_FREE;
+    request->kind = NULL;
     request->next = core->free_head;
     core->free_head = request->slot;
-}
-
-bool puts_in_flight(const struct core *core)
-{
-    for (uint16_t slot = core->active_head; slot != NO_SLOT; slot = core->requests[slot].next) {
-        if (core->requests[slot].kind == REQUEST_PUT) {
-            return true;
-        }
-    }
-    return false;
 }
 
 bool core_has_room(struct core *core)
@@ -447,7 +391,7 @@ void child_finish(struct core *core, struct request *child, struct child_result 
     result->object = object;
     request_free(core, child);
     if (parent) {
-        parent_on_child(core, parent, result);
+        parent->kind->on_child(core, parent, result);
     }
     object_unref(object);
 }

@@ -26,13 +26,13 @@ static void revive_find(struct core *core, struct request *request)
     struct store_request *store =
         request_store(core, request, LEG_OF_STORE, STORE_FIND_LIVE_ROW);
     store->key = blob_ref(request->key);
-    store->list.start = blob_ref(request->revive.row.name);
+    store->list.start = blob_ref(revive_of(request)->row.name);
 }
 
 bool revive_start(struct core *core, struct request *scan, const struct intent *intent)
 {
     struct request *request =
-        request_new(core, REQUEST_REVIVE, core->now_us + 3 * (uint64_t)JOIN_DEADLINE_US, false);
+        request_new(core, &revive_kind, core->now_us + 3 * (uint64_t)JOIN_DEADLINE_US, false);
     if (!request) {
         return false;
     }
@@ -40,23 +40,24 @@ bool revive_start(struct core *core, struct request *scan, const struct intent *
     request->parent = scan->slot;
     request->parent_generation = scan->generation;
     request->key = blob_ref(intent->key);
-    request->revive.stamp = intent->stamp;
+    revive_of(request)->stamp = intent->stamp;
     revive_find(core, request);
     return true;
 }
 
-void revive_finish(struct core *core, struct request *request, bool ok)
+static void revive_finish(struct core *core, struct request *request, bool ok)
 {
     if (ok) {
-        intents_clear(core, INTENT_REVIVE, request->key, request->revive.stamp);
+        intents_clear(core, INTENT_REVIVE, request->key, revive_of(request)->stamp);
     }
-    struct child_result result = {.kind = REQUEST_REVIVE,
-                                  .status = ok ? STATUS_OK : STATUS_TIMEOUT};
+    struct child_result result = {.status = ok ? STATUS_OK : STATUS_TIMEOUT};
     child_finish(core, request, &result);
 }
 
-void revive_on_stored(struct core *core, struct request *request, struct store_result *result)
+static void revive_on_stored(struct core *core, struct request *request, uint8_t leg,
+                             struct store_result *result)
 {
+    (void)leg;
     if (result->status != STATUS_OK || request->state != STATE_FINDING) {
         revive_finish(core, request, false);
         return;
@@ -65,7 +66,7 @@ void revive_on_stored(struct core *core, struct request *request, struct store_r
         revive_finish(core, request, true);
         return;
     }
-    struct row *row = &request->revive.row;
+    struct row *row = &revive_of(request)->row;
     row_release(row);
     row->name = blob_ref(result->list.rows[0].name);
     row->kind = result->list.rows[0].kind;
@@ -100,7 +101,7 @@ static struct message_put *revived_directory(struct core *core, const struct req
         memcpy(put->context, tombstone->clock.pair, size);
         put->context_count = tombstone->clock.count;
     }
-    const struct version *newest = object_newest(request->revive.row.object);
+    const struct version *newest = object_newest(revive_of(request)->row.object);
     int64_t now_ns = (int64_t)core->wall_us * 1000;
     put->has_value = true;
     put->value.content = blob_new(slice_of(NULL, 0));
@@ -155,7 +156,8 @@ static void revive_create(struct core *core, struct request *request,
     }
 }
 
-void revive_on_child(struct core *core, struct request *request, struct child_result *result)
+static void revive_on_child(struct core *core, struct request *request,
+                            struct child_result *result)
 {
     bool is_answer = result->status == STATUS_OK || result->status == STATUS_NOT_FOUND;
     if (!is_answer) {
@@ -170,3 +172,22 @@ void revive_on_child(struct core *core, struct request *request, struct child_re
         revive_finish(core, request, true);
     }
 }
+
+static void revive_on_due(struct core *core, struct request *request)
+{
+    revive_finish(core, request, false);
+}
+
+static void revive_release(struct request *request)
+{
+    row_release(&revive_of(request)->row);
+}
+
+const struct request_kind revive_kind = {
+    .name = "revive",
+    .own_size = sizeof(struct revive_state),
+    .on_stored = revive_on_stored,
+    .on_child = revive_on_child,
+    .on_due = revive_on_due,
+    .release = revive_release,
+};

@@ -37,8 +37,15 @@ struct scrub {
     bool has_failed;
 };
 
-void scrub_free(struct scrub *scrub)
+static struct scrub *scrub_of(const struct request *request)
 {
+    assert(request->kind == &scrub_kind);
+    return request->own;
+}
+
+static void scrub_release(struct request *request)
+{
+    struct scrub *scrub = scrub_of(request);
     if (scrub) {
         scrubbed_entries_free(scrub->entries, scrub->count);
         blob_unref(scrub->after);
@@ -122,7 +129,7 @@ static bool must_push(const struct core *core, struct slice key)
 static bool look_at_row(struct core *core, struct request *request,
                         const struct tree_entry *entry)
 {
-    struct scrub *scrub = request->repair.scrub;
+    struct scrub *scrub = scrub_of(request);
     struct slice key = blob_slice(entry->key);
     if (entry->part != MERKLE_OBJECT || key_is_root(key) || planted(PLANTED_SCRUB_NO_ROWS)) {
         return true;
@@ -149,7 +156,7 @@ static bool look_at_row(struct core *core, struct request *request,
 static bool look_at_tombstone(struct core *core, struct request *request,
                               const struct scrubbed_entry *scrubbed)
 {
-    struct scrub *scrub = request->repair.scrub;
+    struct scrub *scrub = scrub_of(request);
     bool is_old = scrubbed->tombstone_us != 0 && reap_is_old(core, scrubbed->tombstone_us);
     if (!is_old || !core->is_complete || !is_first_primary(core, &scrubbed->entry)) {
         return true;
@@ -166,7 +173,7 @@ static bool look_at_tombstone(struct core *core, struct request *request,
 /* The next slice. False: there is none. */
 static bool scrub_ask(struct core *core, struct request *request)
 {
-    struct scrub *scrub = request->repair.scrub;
+    struct scrub *scrub = scrub_of(request);
     while (scrub->partition < core->ring->partition_count &&
            !core_is_primary(core, scrub->partition)) {
         scrub->partition++;
@@ -188,7 +195,7 @@ static bool scrub_ask(struct core *core, struct request *request)
 
 static void scrub_advance(struct core *core, struct request *request)
 {
-    struct scrub *scrub = request->repair.scrub;
+    struct scrub *scrub = scrub_of(request);
     while (scrub->at < scrub->count) {
         const struct scrubbed_entry *entry = &scrub->entries[scrub->at];
         if (!core_has_room(core)) {
@@ -242,9 +249,11 @@ static void scrub_take(struct core *core, struct scrub *scrub, struct store_resu
     }
 }
 
-void scrub_on_stored(struct core *core, struct request *request, struct store_result *result)
+static void scrub_on_stored(struct core *core, struct request *request, uint8_t leg,
+                            struct store_result *result)
 {
-    struct scrub *scrub = request->repair.scrub;
+    (void)leg;
+    struct scrub *scrub = scrub_of(request);
     if (result->operation == STORE_PROJECT) {
         assert(scrub->in_flight > 0);
         scrub->in_flight--;
@@ -258,9 +267,10 @@ void scrub_on_stored(struct core *core, struct request *request, struct store_re
     scrub_advance(core, request);
 }
 
-void scrub_on_child(struct core *core, struct request *request, struct child_result *result)
+static void scrub_on_child(struct core *core, struct request *request,
+                           struct child_result *result)
 {
-    struct scrub *scrub = request->repair.scrub;
+    struct scrub *scrub = scrub_of(request);
     (void)result; /* What could not be done now is found again by the next scrub. */
     assert(scrub->in_flight > 0);
     scrub->in_flight--;
@@ -270,13 +280,13 @@ void scrub_on_child(struct core *core, struct request *request, struct child_res
 static struct request *scrub_start(struct core *core)
 {
     struct scrub *scrub = calloc(1, sizeof *scrub);
-    struct request *request = scrub ? repair_new(core, TASK_SCRUB, UINT64_MAX) : NULL;
+    struct request *request = scrub ? repair_new(core, &scrub_kind, UINT64_MAX) : NULL;
     if (!request) {
         free(scrub);
         core->repair.scrub_due_us = core->now_us + RETRY_AFTER_US;
         return NULL;
     }
-    request->repair.scrub = scrub;
+    request->own = scrub;
     core->repair.is_scrubbing = true;
     core->repair.is_scrub_wanted = false;
     core->repair.scrub_slot = request->slot;
@@ -299,3 +309,10 @@ void scrub_on_tick(struct core *core)
         request_due(core, repair->scrub_due_us);
     }
 }
+
+const struct request_kind scrub_kind = {
+    .name = "scrub",
+    .on_stored = scrub_on_stored,
+    .on_child = scrub_on_child,
+    .release = scrub_release,
+};

@@ -54,6 +54,20 @@ struct give {
     struct object *object; /* owned */
 };
 
+static struct source_walk *source_walk_of(const struct request *request)
+{
+    assert(request->kind == &source_walk_kind);
+    return request->own;
+}
+
+static struct give *give_of(const struct request *request)
+{
+    assert(request->kind == &give_kind);
+    return request->own;
+}
+
+static void give_check(struct core *core, struct request *request);
+
 static void walk_drop_hints(struct source_walk *walk)
 {
     struct store_result page = {.hints = walk->hints, .hint_count = walk->hint_count};
@@ -62,8 +76,9 @@ static void walk_drop_hints(struct source_walk *walk)
     walk->hint_count = 0;
 }
 
-void walk_free(struct source_walk *walk)
+static void walk_release(struct request *request)
 {
+    struct source_walk *walk = source_walk_of(request);
     if (walk) {
         scrubbed_entries_free(walk->entries, walk->count);
         walk_drop_hints(walk);
@@ -73,8 +88,9 @@ void walk_free(struct source_walk *walk)
     free(walk);
 }
 
-void give_free(struct give *give)
+static void give_release(struct request *request)
 {
+    struct give *give = give_of(request);
     if (give) {
         object_unref(give->object);
     }
@@ -99,7 +115,7 @@ static void source_tell(struct core *core, const char *what)
 
 static void give_end(struct core *core, struct request *request, enum status status)
 {
-    struct child_result result = {.kind = REQUEST_REPAIR, .status = status};
+    struct child_result result = {.status = status};
     child_finish(core, request, &result);
 }
 
@@ -108,12 +124,12 @@ static bool give_start(struct core *core, struct request *walk, struct blob *key
 {
     struct give *give = calloc(1, sizeof *give);
     struct request *request =
-        give ? repair_new(core, TASK_GIVE, core->now_us + (uint64_t)REPAIR_DEADLINE_US) : NULL;
+        give ? repair_new(core, &give_kind, core->now_us + (uint64_t)REPAIR_DEADLINE_US) : NULL;
     if (!request) {
         free(give);
         return false;
     }
-    request->repair.give = give;
+    request->own = give;
     request->key = blob_ref(key);
     repair_set_parent(request, walk);
     request->state = STATE_READING;
@@ -168,7 +184,7 @@ static void give_put(struct core *core, struct request *request, uint8_t leg)
     bool has_row = repair_holds(core, peer, MERKLE_ROW, key);
     struct message *message = request_send(core, request, leg, MESSAGE_REPLICA_PUT);
     message->replica_put.key = blob_ref(request->key);
-    message->replica_put.object = object_ref(request->repair.give->object);
+    message->replica_put.object = object_ref(give_of(request)->object);
     message->replica_put.parts = (uint8_t)(REPLICA_OBJECT | (has_row ? REPLICA_ROW : 0));
     message->replica_put.sync = true;
     message->replica_put.leave_intent = !key_is_root(key);
@@ -177,7 +193,7 @@ static void give_put(struct core *core, struct request *request, uint8_t leg)
 /* All that could be asked have told what they have. */
 static void give_decide(struct core *core, struct request *request)
 {
-    const struct object *object = request->repair.give->object;
+    const struct object *object = give_of(request)->object;
     uint8_t own[DIGEST_SIZE];
     uint8_t none[DIGEST_SIZE];
     bool is_known = false;
@@ -206,7 +222,7 @@ static void give_decide(struct core *core, struct request *request)
     give_check(core, request);
 }
 
-void give_check(struct core *core, struct request *request)
+static void give_check(struct core *core, struct request *request)
 {
     uint8_t done = 0;
     for (uint8_t i = 0; i < request->leg_count; i++) {
@@ -224,8 +240,8 @@ void give_check(struct core *core, struct request *request)
     }
 }
 
-void give_on_reply(struct core *core, struct request *request, uint8_t i,
-                   const struct message *message)
+static void give_on_reply(struct core *core, struct request *request, uint8_t i,
+                          struct message *message)
 {
     struct leg *leg = &request->leg[i];
     bool is_good = message->status == STATUS_OK;
@@ -243,9 +259,11 @@ void give_on_reply(struct core *core, struct request *request, uint8_t i,
     give_check(core, request);
 }
 
-void give_on_stored(struct core *core, struct request *request, struct store_result *result)
+static void give_on_stored(struct core *core, struct request *request, uint8_t leg,
+                           struct store_result *result)
 {
-    struct give *give = request->repair.give;
+    (void)leg;
+    struct give *give = give_of(request);
     bool is_unreadable = result->status == STATUS_CORRUPT;
     if (result->status == STATUS_OK && result->object) {
         give->object = object_ref(result->object);
@@ -259,7 +277,7 @@ void give_on_stored(struct core *core, struct request *request, struct store_res
     give_end(core, request, is_unreadable ? STATUS_OK : result->status);
 }
 
-void give_on_due(struct core *core, struct request *request)
+static void give_on_due(struct core *core, struct request *request)
 {
     if (request->state == STATE_READING) {
         request->deadline_us = UINT64_MAX; /* the own store always answers */
@@ -274,7 +292,7 @@ void give_on_due(struct core *core, struct request *request)
 static void walk_end(struct core *core, struct request *request)
 {
     struct source *source = &core->source;
-    const struct source_walk *walk = request->repair.walk;
+    const struct source_walk *walk = source_walk_of(request);
     source->is_walking = false;
     bool is_over = !walk->has_failed;
     request_free(core, request);
@@ -294,7 +312,7 @@ static void walk_end(struct core *core, struct request *request)
 /* The next page of what is kept for others. False: there is none. */
 static bool walk_ask_hints(struct core *core, struct request *request)
 {
-    struct source_walk *walk = request->repair.walk;
+    struct source_walk *walk = source_walk_of(request);
     if (walk->has_owners && walk->owner >= walk->owner_count) {
         return false;
     }
@@ -313,7 +331,7 @@ static bool walk_ask_hints(struct core *core, struct request *request)
 /* The next page. False: there is none. */
 static bool walk_ask(struct core *core, struct request *request)
 {
-    struct source_walk *walk = request->repair.walk;
+    struct source_walk *walk = source_walk_of(request);
     if (walk->partition >= core->ring->partition_count) {
         return walk_ask_hints(core, request);
     }
@@ -331,7 +349,7 @@ static bool walk_ask(struct core *core, struct request *request)
 static bool walk_give(struct core *core, struct request *request, struct blob *key,
                       node_id owner)
 {
-    struct source_walk *walk = request->repair.walk;
+    struct source_walk *walk = source_walk_of(request);
     if (walk->in_flight == GIVES_MAX || !core_has_room(core) || !background_take(core)) {
         return false;
     }
@@ -341,9 +359,9 @@ static bool walk_give(struct core *core, struct request *request, struct blob *k
     return true;
 }
 
-void walk_advance(struct core *core, struct request *request)
+static void walk_advance(struct core *core, struct request *request)
 {
-    struct source_walk *walk = request->repair.walk;
+    struct source_walk *walk = source_walk_of(request);
     for (; walk->at < walk->count; walk->at++) {
         const struct tree_entry *entry = &walk->entries[walk->at].entry;
         if (entry->part == MERKLE_OBJECT && !walk_give(core, request, entry->key, 0)) {
@@ -395,9 +413,11 @@ static void walk_take_hints(struct source_walk *walk, struct store_result *resul
     walk->owner = (uint16_t)(walk->owner + !has_more);
 }
 
-void walk_on_stored(struct core *core, struct request *request, struct store_result *result)
+static void walk_on_stored(struct core *core, struct request *request, uint8_t leg,
+                           struct store_result *result)
 {
-    struct source_walk *walk = request->repair.walk;
+    (void)leg;
+    struct source_walk *walk = source_walk_of(request);
     walk->is_reading = false;
     walk->has_failed |= result->status != STATUS_OK;
     if (result->operation == STORE_TREE_KEYS) {
@@ -414,12 +434,13 @@ void walk_on_stored(struct core *core, struct request *request, struct store_res
     walk_advance(core, request);
 }
 
-void walk_on_child(struct core *core, struct request *request, enum status status)
+static void walk_on_child(struct core *core, struct request *request,
+                          struct child_result *result)
 {
-    struct source_walk *walk = request->repair.walk;
+    struct source_walk *walk = source_walk_of(request);
     assert(walk->in_flight > 0);
     walk->in_flight--;
-    if (status != STATUS_OK) {
+    if (result->status != STATUS_OK) {
         walk->has_failed = true;
         core->source.waiting++;
     }
@@ -430,13 +451,13 @@ static void walk_start(struct core *core)
 {
     struct source *source = &core->source;
     struct source_walk *walk = calloc(1, sizeof *walk);
-    struct request *request = walk ? repair_new(core, TASK_SOURCE, UINT64_MAX) : NULL;
+    struct request *request = walk ? repair_new(core, &source_walk_kind, UINT64_MAX) : NULL;
     if (!request) {
         free(walk);
         source->due_us = core->now_us + SOURCE_RETRY_US;
         return;
     }
-    request->repair.walk = walk;
+    request->own = walk;
     source->is_walking = true;
     source->slot = request->slot;
     source->given = 0;
@@ -519,3 +540,19 @@ void source_on_tick(struct core *core)
         request_due(core, source->due_us);
     }
 }
+
+const struct request_kind source_walk_kind = {
+    .name = "source walk",
+    .on_stored = walk_on_stored,
+    .on_child = walk_on_child,
+    .release = walk_release,
+};
+
+const struct request_kind give_kind = {
+    .name = "give",
+    .on_reply = give_on_reply,
+    .on_stored = give_on_stored,
+    .on_due = give_on_due,
+    .on_leg_failed = give_check,
+    .release = give_release,
+};

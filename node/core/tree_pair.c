@@ -60,6 +60,12 @@ struct pair {
     struct page page[SIDES];
 };
 
+static struct pair *pair_of(const struct request *request)
+{
+    assert(request->kind == &pair_kind);
+    return request->own;
+}
+
 static_assert((int)MERKLE_BUCKETS == (int)MERKLE_FANOUT, "one array takes either");
 
 static void page_release(struct page *page)
@@ -80,8 +86,9 @@ static const struct tree_entry *page_entry(const struct page *page, uint16_t at)
     return page->scrubbed ? &page->scrubbed[at].entry : &page->entries[at];
 }
 
-void pair_free(struct pair *pair)
+static void pair_release(struct request *request)
 {
+    struct pair *pair = pair_of(request);
     for (int side = 0; pair && side < SIDES; side++) {
         page_release(&pair->page[side]);
         blob_unref(pair->page[side].after);
@@ -93,7 +100,7 @@ void pair_free(struct pair *pair)
 static void pair_end(struct core *core, struct request *request)
 {
     struct repair *repair = &core->repair;
-    const struct pair *pair = request->repair.pair;
+    const struct pair *pair = pair_of(request);
     assert(pair->keys == 0 && repair->pair_slot[pair->place] == request->slot);
     repair->pair_slot[pair->place] = NO_SLOT;
     repair->pairs_open--;
@@ -109,7 +116,7 @@ static void pair_end(struct core *core, struct request *request)
 /* What is under way is awaited, nothing new begins. */
 static void pair_wind_up(struct core *core, struct request *request, bool has_failed)
 {
-    struct pair *pair = request->repair.pair;
+    struct pair *pair = pair_of(request);
     pair->state = PAIR_ENDING;
     pair->has_failed |= has_failed;
     for (int side = 0; side < SIDES; side++) {
@@ -124,7 +131,7 @@ static void pair_wind_up(struct core *core, struct request *request, bool has_fa
 /* Asks both sides for hashes: of the leaves of a bucket, or of the buckets. */
 static void pair_ask_hashes(struct core *core, struct request *request, uint16_t bucket)
 {
-    struct pair *pair = request->repair.pair;
+    struct pair *pair = pair_of(request);
     struct store_request *store = request_store(core, request, OWN, STORE_TREE);
     store->partition = pair->partition;
     store->bucket = bucket;
@@ -144,7 +151,7 @@ bool pair_start(struct core *core, uint16_t partition, uint16_t peer)
     }
     struct pair *pair = calloc(1, sizeof *pair);
     struct request *request =
-        pair && place < PAIRS_MAX ? repair_new(core, TASK_PAIR, UINT64_MAX) : NULL;
+        pair && place < PAIRS_MAX ? repair_new(core, &pair_kind, UINT64_MAX) : NULL;
     if (!request) {
         free(pair);
         return false;
@@ -152,7 +159,7 @@ bool pair_start(struct core *core, uint16_t partition, uint16_t peer)
     pair->partition = partition;
     pair->place = place;
     pair->is_vouched = true;
-    request->repair.pair = pair;
+    request->own = pair;
     request->leg_count = SIDES;
     request->leg[OWN].peer = PEER_SELF;
     request->leg[THEIRS].peer = peer;
@@ -165,19 +172,19 @@ bool pair_start(struct core *core, uint16_t partition, uint16_t peer)
 
 bool pair_is_active(const struct request *request)
 {
-    enum pair_state state = request->repair.pair->state;
+    enum pair_state state = pair_of(request)->state;
     return state != PAIR_WAITING && state != PAIR_READY;
 }
 
 bool pair_is_ready(const struct request *request)
 {
-    return request->repair.pair->state == PAIR_READY;
+    return pair_of(request)->state == PAIR_READY;
 }
 
 /* Asks for the entries from the leaves that still differ. */
 static void pair_ask_page(struct core *core, struct request *request, int side)
 {
-    struct pair *pair = request->repair.pair;
+    struct pair *pair = pair_of(request);
     struct page *page = &pair->page[side];
     page_release(page);
     if (side == OWN) {
@@ -220,7 +227,7 @@ static bool page_take(struct page *page, bool more)
 
 static void keys_begin(struct core *core, struct request *request)
 {
-    struct pair *pair = request->repair.pair;
+    struct pair *pair = pair_of(request);
     pair->state = PAIR_KEYS;
     for (int side = 0; side < SIDES; side++) {
         pair_ask_page(core, request, side);
@@ -230,7 +237,7 @@ static void keys_begin(struct core *core, struct request *request)
 /* The leaves of the next bucket, or what is to be done when all are known. */
 static void pair_next_bucket(struct core *core, struct request *request)
 {
-    struct pair *pair = request->repair.pair;
+    struct pair *pair = pair_of(request);
     pair->state = PAIR_LEAVES;
     if (pair->buckets != 0) {
         pair->bucket = 0;
@@ -261,7 +268,7 @@ static void pair_next_bucket(struct core *core, struct request *request)
 
 void pair_confirm(struct core *core, struct request *request)
 {
-    struct pair *pair = request->repair.pair;
+    struct pair *pair = pair_of(request);
     assert(pair->state == PAIR_READY);
     pair->is_second = true;
     memset(&pair->differing, 0, sizeof pair->differing);
@@ -278,7 +285,7 @@ void pair_confirm(struct core *core, struct request *request)
 /* Both sides' hashes are here. */
 static void pair_compare(struct core *core, struct request *request)
 {
-    struct pair *pair = request->repair.pair;
+    struct pair *pair = pair_of(request);
     for (unsigned i = 0; i < MERKLE_FANOUT; i++) {
         if (pair->hash[OWN][i] == pair->hash[THEIRS][i]) {
             continue;
@@ -299,7 +306,7 @@ static void pair_compare(struct core *core, struct request *request)
 /* Asks for the pages that are used up. True if both sides' next entries are known. */
 static bool keys_are_at_hand(struct core *core, struct request *request)
 {
-    struct pair *pair = request->repair.pair;
+    struct pair *pair = pair_of(request);
     bool at_hand = true;
     for (int side = 0; side < SIDES; side++) {
         struct page *page = &pair->page[side];
@@ -316,7 +323,7 @@ static bool keys_repair(struct core *core, struct request *request,
                         const struct tree_entry *entry)
 {
     struct repair *repair = &core->repair;
-    struct pair *pair = request->repair.pair;
+    struct pair *pair = pair_of(request);
     if (repair->keys_in_flight >= REPAIR_KEYS_MAX || !background_take(core)) {
         return false;
     }
@@ -333,7 +340,7 @@ static bool keys_repair(struct core *core, struct request *request,
 /* Walks both lists of entries side by side. */
 static void pair_join(struct core *core, struct request *request)
 {
-    struct pair *pair = request->repair.pair;
+    struct pair *pair = pair_of(request);
     struct page *own = &pair->page[OWN];
     struct page *theirs = &pair->page[THEIRS];
     while (core_has_room(core) && repair_may_ask(core, request->leg[THEIRS].peer)) {
@@ -371,7 +378,7 @@ static void pair_join(struct core *core, struct request *request)
 
 void pair_advance(struct core *core, struct request *request)
 {
-    struct pair *pair = request->repair.pair;
+    struct pair *pair = pair_of(request);
     bool has_failed = false;
     bool is_done = true;
     for (int side = 0; side < SIDES; side++) {
@@ -403,10 +410,10 @@ void pair_advance(struct core *core, struct request *request)
     }
 }
 
-void pair_on_reply(struct core *core, struct request *request, uint8_t leg,
-                   struct message *message)
+static void pair_on_reply(struct core *core, struct request *request, uint8_t leg,
+                          struct message *message)
 {
-    struct pair *pair = request->repair.pair;
+    struct pair *pair = pair_of(request);
     bool is_hashes = pair->state == PAIR_BUCKETS || pair->state == PAIR_LEAVES;
     enum message_type wanted = is_hashes ? MESSAGE_TREE_REPLY : MESSAGE_TREE_KEYS_REPLY;
     bool is_good = message->type == wanted && message->status == STATUS_OK;
@@ -426,9 +433,11 @@ void pair_on_reply(struct core *core, struct request *request, uint8_t leg,
     pass_advance(core);
 }
 
-void pair_on_stored(struct core *core, struct request *request, struct store_result *result)
+static void pair_on_stored(struct core *core, struct request *request, uint8_t leg,
+                           struct store_result *result)
 {
-    struct pair *pair = request->repair.pair;
+    (void)leg;
+    struct pair *pair = pair_of(request);
     bool is_hashes = pair->state == PAIR_BUCKETS || pair->state == PAIR_LEAVES;
     enum store_operation wanted = is_hashes ? STORE_TREE : STORE_TREE_KEYS;
     if (request->leg[OWN].state != LEG_SENT || result->operation != wanted) {
@@ -450,13 +459,13 @@ void pair_on_stored(struct core *core, struct request *request, struct store_res
     pass_advance(core);
 }
 
-void pair_on_key(struct core *core, struct request *request, enum status status)
+static void pair_on_key(struct core *core, struct request *request, struct child_result *result)
 {
-    struct pair *pair = request->repair.pair;
+    struct pair *pair = pair_of(request);
     assert(pair->keys > 0 && core->repair.keys_in_flight > 0);
     pair->keys--;
     core->repair.keys_in_flight--;
-    if (status == STATUS_OK) {
+    if (result->status == STATUS_OK) {
         core->stats.keys_repaired++;
     } else {
         pair->has_failed = true;
@@ -464,9 +473,9 @@ void pair_on_key(struct core *core, struct request *request, enum status status)
     pass_advance(core);
 }
 
-void pair_on_due(struct core *core, struct request *request)
+static void pair_on_due(struct core *core, struct request *request)
 {
-    struct pair *pair = request->repair.pair;
+    struct pair *pair = pair_of(request);
     request->deadline_us = UINT64_MAX;
     if (pair->state == PAIR_WAITING) {
         pair->state = PAIR_READY;
@@ -478,3 +487,19 @@ void pair_on_due(struct core *core, struct request *request)
     }
     pass_advance(core);
 }
+
+static void pair_on_leg_failed(struct core *core, struct request *request)
+{
+    pair_advance(core, request);
+    pass_advance(core);
+}
+
+const struct request_kind pair_kind = {
+    .name = "pair",
+    .on_reply = pair_on_reply,
+    .on_stored = pair_on_stored,
+    .on_child = pair_on_key,
+    .on_due = pair_on_due,
+    .on_leg_failed = pair_on_leg_failed,
+    .release = pair_release,
+};
