@@ -101,11 +101,12 @@ void get_start_fallback(struct core *core, struct request *from, struct message 
 {
     struct request *request = request_new(core, &get_kind, from->deadline_us, true);
     if (!request) {
-        (void)request_reply(core, from, MESSAGE_GET_REPLY, STATUS_BUSY);
+        (void)request_reply(core, from, MESSAGE_GET_REPLY, forward_telling(from, STATUS_BUSY));
         return;
     }
     core->stats.gets++;
     request->started_us = from->started_us;
+    request->told = from->told;
     request->handle = from->handle;
     request->reply_id = from->reply_id;
     request->key = blob_ref(message->get.key);
@@ -215,7 +216,8 @@ static void get_end(struct core *core, struct request *request, enum status stat
         child_finish(core, request, &result);
         return;
     }
-    struct message *message = request_reply(core, request, MESSAGE_GET_REPLY, status);
+    struct message *message =
+        request_reply(core, request, MESSAGE_GET_REPLY, forward_telling(request, status));
     message->get_reply.object = object_ref(object);
     message->get_reply.answers = answers;
     message->get_reply.names_us = get_names_us(request);

@@ -92,11 +92,12 @@ void list_start_fallback(struct core *core, struct request *from, struct message
 {
     struct request *request = request_new(core, &list_kind, from->deadline_us, true);
     if (!request) {
-        (void)request_reply(core, from, MESSAGE_LIST_REPLY, STATUS_BUSY);
+        (void)request_reply(core, from, MESSAGE_LIST_REPLY, forward_telling(from, STATUS_BUSY));
         return;
     }
     core->stats.lists++;
     request->started_us = from->started_us;
+    request->told = from->told;
     request->handle = from->handle;
     request->reply_id = from->reply_id;
     request->key = message->list.directory;
@@ -138,7 +139,8 @@ void list_end(struct core *core, struct request *request, enum status status,
         child_finish(core, request, &result);
         return;
     }
-    struct message *message = request_reply(core, request, MESSAGE_LIST_REPLY, status);
+    struct message *message =
+        request_reply(core, request, MESSAGE_LIST_REPLY, forward_telling(request, status));
     if (status == STATUS_OK) {
         message->list_reply = *list;
         memset(list, 0, sizeof *list);

@@ -38,7 +38,8 @@ static void put_explain(const struct request *request, struct message *message)
 
 static void put_reply(struct core *core, struct request *request, enum status status)
 {
-    status = planted(PLANTED_ALWAYS_NO_QUORUM) ? STATUS_NO_QUORUM : status;
+    status =
+        planted(PLANTED_ALWAYS_NO_QUORUM) ? STATUS_NO_QUORUM : forward_telling(request, status);
     struct message *message = request_reply(core, request, MESSAGE_PUT_REPLY, status);
     if (status == STATUS_OK) {
         message->put_reply.row = object_project(put_of(request)->object);
@@ -190,13 +191,14 @@ void put_start_fallback(struct core *core, struct request *from, struct message 
 {
     struct request *request = request_new(core, &put_kind, from->deadline_us, true);
     if (!request) {
-        (void)request_reply(core, from, MESSAGE_PUT_REPLY, STATUS_BUSY);
+        (void)request_reply(core, from, MESSAGE_PUT_REPLY, forward_telling(from, STATUS_BUSY));
         return;
     }
     core->stats.puts++;
     core->stats.fallback_puts++;
     request_charge(core, request, put_size(&message->put));
     request->started_us = from->started_us;
+    request->told = from->told;
     request->handle = from->handle;
     request->reply_id = from->reply_id;
     request->key = blob_ref(message->put.key);
@@ -371,7 +373,8 @@ static void put_on_legs_lost(struct core *core, struct request *request)
 }
 
 struct pending {
-    uint8_t objects, rows;
+    uint8_t objects;
+    uint8_t rows;    /* without those of suspects that outlasted their patience */
     uint8_t trusted; /* legs awaited whose peer is none of the suspects */
 };
 
@@ -383,7 +386,9 @@ static struct pending put_pending(const struct core *core, const struct request 
         bool waits = leg->state == LEG_IDLE; /* a row alone, until its object has W */
         if (leg->state == LEG_SENT || waits) {
             pending.objects += (leg->parts & REPLICA_OBJECT) ? 1 : 0;
-            pending.rows += (leg->parts & REPLICA_ROW) ? 1 : 0;
+            bool is_row =
+                (leg->parts & REPLICA_ROW) && !put_leg_is_outlasted(core, request, leg);
+            pending.rows = (uint8_t)(pending.rows + is_row);
             pending.trusted = (uint8_t)(pending.trusted + !peer_is_suspect(core, leg->peer));
         }
     }

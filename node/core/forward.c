@@ -2,8 +2,10 @@
  * forward.c - a client's request that another node must coordinate.
  *
  * Only a node of the preference list coordinates; any other forwards, once (DeCandia et al.,
- * section 4.5; rule 6: a put is coordinated once). Primaries are tried in turn; when none is
- * left this node, a fallback of the list as all are, coordinates itself.
+ * section 4.5; rule 6: a put is coordinated once). Primaries are tried in turn, each once and
+ * all within the request's deadline, until one gives an answer that another would give too;
+ * when none is left this node, a fallback of the list as all are, coordinates itself. If that
+ * fails as well, the most telling of the failures is passed on.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -28,16 +30,42 @@ static uint8_t *message_hops(struct message *message)
     }
 }
 
-static uint32_t message_deadline_ms(const struct message *message)
+static uint32_t *message_deadline_ms(struct message *message)
 {
     switch ((int)message->type) {
     case MESSAGE_GET:
-        return message->get.deadline_ms;
+        return &message->get.deadline_ms;
     case MESSAGE_PUT:
-        return message->put.deadline_ms;
+        return &message->put.deadline_ms;
     default:
-        return message->list.deadline_ms;
+        return &message->list.deadline_ms;
     }
+}
+
+/*
+ * How much a failure tells, so that the most telling one is passed on when all nodes have
+ * failed; 0: it is no matter of the node that was asked, another would say the same. What may
+ * have been done comes before what was not.
+ */
+static unsigned failure_rank(enum status status)
+{
+    static const enum status failures[] = {
+        STATUS_STALE_RING, STATUS_NOT_READY, STATUS_CLOSED,    STATUS_UNREACHABLE,
+        STATUS_BUSY,       STATUS_NO_MEMORY, STATUS_NO_QUORUM, STATUS_TIMEOUT,
+        STATUS_IO,         STATUS_CORRUPT,   STATUS_NO_SPACE,
+    };
+    for (unsigned i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+        if (failures[i] == status) {
+            return i + 1;
+        }
+    }
+    return 0;
+}
+
+enum status forward_telling(const struct request *request, enum status status)
+{
+    unsigned rank = failure_rank(status);
+    return rank > 0 && failure_rank(request->told) > rank ? request->told : status;
 }
 
 static enum message_type reply_type_of(enum message_type type)
@@ -89,6 +117,8 @@ static bool message_share(const struct message *from, struct message *to)
     return true;
 }
 
+static void forward_next(struct core *core, struct request *request);
+
 void forward_start(struct core *core, struct event *event, uint16_t partition,
                    enum message_type reply_type)
 {
@@ -100,7 +130,7 @@ void forward_start(struct core *core, struct event *event, uint16_t partition,
         return;
     }
     size_t size = message->type == MESSAGE_PUT ? put_size(&message->put) : 0;
-    uint64_t deadline_us = core_deadline_of(core, message_deadline_ms(message));
+    uint64_t deadline_us = core_deadline_of(core, *message_deadline_ms(message));
     struct request *request = request_has_room(core, true, size)
                                   ? request_new(core, &forward_kind, deadline_us, true)
                                   : NULL;
@@ -122,7 +152,7 @@ void forward_start(struct core *core, struct event *event, uint16_t partition,
 static void forward_end(struct core *core, struct request *request, enum status status)
 {
     enum message_type type = forward_of(request)->message.type;
-    (void)request_reply(core, request, reply_type_of(type), status);
+    (void)request_reply(core, request, reply_type_of(type), forward_telling(request, status));
     request_free(core, request);
 }
 
@@ -157,6 +187,8 @@ static bool forward_send(struct core *core, struct request *request, uint8_t i)
     copy.request_id = message->request_id;
     copy.ring_epoch = message->ring_epoch;
     *message = copy;
+    uint64_t left_us = request->deadline_us - core->now_us;
+    *message_deadline_ms(message) = (uint32_t)((left_us + 999) / 1000);
     /* The coordinator's own patience with its replicas comes first. */
     uint64_t patience_us = 2 * peer_patience_us(core, request->leg[i].peer, sync);
     request_set_hedge(core, request, core->now_us + patience_us);
@@ -169,6 +201,10 @@ static bool forward_send(struct core *core, struct request *request, uint8_t i)
  */
 static void forward_next(struct core *core, struct request *request)
 {
+    if (request->deadline_us <= core->now_us) {
+        forward_end(core, request, STATUS_TIMEOUT);
+        return;
+    }
     while (forward_of(request)->next < request->leg_count) {
         uint8_t i = forward_of(request)->next++;
         uint16_t peer = request->leg[i].peer;
@@ -180,13 +216,36 @@ static void forward_next(struct core *core, struct request *request)
     coordinate_here(core, request);
 }
 
+/* The next one is asked, unless it was already since this one was slow. */
+static void forward_failed(struct core *core, struct request *request, uint8_t leg,
+                           enum status status)
+{
+    request->leg[leg].state = LEG_FAILED;
+    request->told = forward_telling(request, status);
+    if (leg + 1 == forward_of(request)->next) {
+        forward_next(core, request);
+    }
+}
+
+static void forward_on_legs_lost(struct core *core, struct request *request)
+{
+    assert(forward_of(request)->next > 0);
+    request->told = forward_telling(request, STATUS_NO_QUORUM); /* it may have been done */
+    if (request->leg[forward_of(request)->next - 1].state != LEG_SENT) {
+        forward_next(core, request);
+    }
+}
+
 static void forward_on_reply(struct core *core, struct request *request, uint8_t leg,
-                             struct message *message)
+                      struct message *message)
 {
     enum message_type type = reply_type_of(forward_of(request)->message.type);
     if (message->type != type) {
-        request->leg[leg].state = LEG_FAILED;
-        forward_next(core, request);
+        forward_failed(core, request, leg, STATUS_NO_QUORUM);
+        return;
+    }
+    if (failure_rank(message->status) > 0) {
+        forward_failed(core, request, leg, message->status);
         return;
     }
     struct message *reply = request_reply(core, request, type, message->status);
@@ -211,6 +270,7 @@ static void forward_on_due(struct core *core, struct request *request)
         return;
     }
     request->hedge_us = UINT64_MAX;
+    request->told = forward_telling(request, STATUS_TIMEOUT);
     forward_next(core, request);
 }
 
@@ -224,6 +284,6 @@ const struct request_kind forward_kind = {
     .own_size = sizeof(struct forward_state),
     .on_reply = forward_on_reply,
     .on_due = forward_on_due,
-    .on_leg_failed = forward_next,
+    .on_leg_failed = forward_on_legs_lost,
     .release = forward_release,
 };

@@ -274,7 +274,8 @@ struct request {
     uint64_t deadline_us;
     uint64_t hedge_us; /* UINT64_MAX: no */
     bool replied;
-    bool is_child; /* its result goes to the request `parent`, not to a connection */
+    enum status told; /* the most telling failure of those it was forwarded to; OK: none */
+    bool is_child;    /* its result goes to the request `parent`, not to a connection */
     uint16_t parent;
     uint32_t parent_generation;
     uint64_t handle;   /* the connection to reply to */
@@ -537,6 +538,9 @@ bool put_leg_replace(struct core *core, struct request *request, uint8_t leg);
 /* The digest of a replica's copy came: is the object there already? */
 void put_leg_compare(struct core *core, struct request *request, uint8_t leg,
                      const struct message *message);
+/* True if the leg was sent to a suspect that has been given its time. */
+bool put_leg_is_outlasted(const struct core *core, const struct request *request,
+                          const struct leg *leg);
 void put_count_acknowledged(struct request *request, const struct leg *leg);
 /* What a planted bug sends instead of the whole object. Never called in the shipping build. */
 struct object *object_newest_alone(const struct object *object);
@@ -599,6 +603,9 @@ void list_compare_answer(struct core *core, struct request *request);
 /* forward.c ------------------------------------------------------------------------------- */
 void forward_start(struct core *core, struct event *event, uint16_t partition,
                    enum message_type reply_type);
+/* What is passed on when the request fails with `status`: that, or what tells more of those it
+ * was forwarded to before. An answer that is none of one node alone is passed on as it is. */
+enum status forward_telling(const struct request *request, enum status status);
 
 /* replica.c ------------------------------------------------------------------------------- */
 void replica_on_request(struct core *core, struct event *event);

@@ -329,6 +329,13 @@ void put_legs_send_rows(struct core *core, struct request *request)
     }
 }
 
+bool put_leg_is_outlasted(const struct core *core, const struct request *request,
+                          const struct leg *leg)
+{
+    return leg->state == LEG_SENT && peer_is_suspect(core, leg->peer) &&
+           core->now_us - leg->sent_us >= peer_patience_us(core, leg->peer, put_of(request)->sync);
+}
+
 void put_legs_on_due(struct core *core, struct request *request)
 {
     request->hedge_us = UINT64_MAX;

@@ -6,6 +6,9 @@
  * - it is read from the fallbacks; "nothing" from a fallback is never "not found"
  * - once the primaries are back they hold it, without a read, and no hint is left
  * - a stopped replica costs no put and no get more than a moment, from the first one on
+ * - a suspected fallback is asked before a put fails for want of it
+ * - who forwards asks another primary, and in the end coordinates, where one fails by itself
+ * - a row that only suspects could take is left to its intent, not waited for
  * - a node whose disk was lost takes its old place under a new identity
  */
 #include <setjmp.h>
@@ -18,6 +21,7 @@
 
 #include <cmocka.h>
 
+#include "node/core/internal.h"
 #include "ring/preference_list.h"
 #include "tests/core/ask.h"
 
@@ -382,6 +386,105 @@ static void test_gets__nodes_die_that_many_wait_for__all_are_told_at_once(void *
     world_free(world);
 }
 
+/* The first node that could take it has a full disk: the others take it. */
+static void test_forward__primary_fails__another_is_asked(void **state)
+{
+    (void)state;
+    enum { NODES = 5 };
+    struct world *world = cluster_of(NODES);
+    int nodes[WORLD_NODES_MAX];
+    int primaries = nodes_of_key(world, "dir/key", nodes);
+    for (int full = 0; full <= primaries; full++) {
+        for (int i = 0; i < primaries; i++) {
+            world_fill_disk(world, nodes[i], full == primaries ? i < 2 : i == full);
+        }
+        assert_int_equal(put_with(world, nodes[3], "dir/key", "v", 2), STATUS_OK);
+    }
+    /* With none left it is coordinated here, and what it lacks is said as well as can be. */
+    for (int i = 0; i < NODES; i++) {
+        world_fill_disk(world, i, i != nodes[3]);
+    }
+    assert_int_equal(put_with(world, nodes[3], "dir/key", "v", 1), STATUS_OK);
+    assert_int_equal(put_with(world, nodes[3], "dir/key", "v", 2), STATUS_NO_SPACE);
+    world_free(world);
+}
+
+/* Primaries that reach nobody but who forwards to them are no reason for a listing to fail. */
+static void test_forward__primary_is_cut_off__reads_pass_it_by(void **state)
+{
+    (void)state;
+    enum { NODES = 5 };
+    struct world *world = cluster_of(NODES);
+    int nodes[WORLD_NODES_MAX];
+    char names[64];
+    int primaries = nodes_of_key(world, "dir/", nodes);
+    assert_int_equal(ask_put(world, nodes[3], "dir/key", "v", NULL, NULL), STATUS_OK);
+    world_run(world, 1000000);
+    for (int i = 0; i < primaries; i++) {
+        for (int j = 0; j < NODES; j++) {
+            bool is_cut = i != j && j != 3;
+            world_cut(world, nodes[i], nodes[j], is_cut);
+            world_cut(world, nodes[j], nodes[i], is_cut);
+        }
+    }
+    world_run(world, 200000);
+    assert_int_equal(ask_list(world, nodes[3], "dir/", names, sizeof names), STATUS_OK);
+    assert_string_equal(names, "key ");
+    world_free(world);
+}
+
+/* Whom a stopped node is asked to take the rest from: all that are left are suspected. */
+static void test_put__fallbacks_are_suspected__are_asked_before_it_fails(void **state)
+{
+    (void)state;
+    enum { NODES = 5 };
+    struct world *world = cluster_of(NODES);
+    int nodes[WORLD_NODES_MAX];
+    (void)nodes_of_key(world, "k", nodes);
+    world_kill(world, nodes[1]);
+    world_kill(world, nodes[2]);
+    world_run(world, 500000);
+    struct core *core = (struct core *)world_core(world, nodes[0]);
+    for (int i = 3; i < NODES; i++) {
+        for (uint16_t peer = 0; peer < core->peer_count; peer++) {
+            if (strcmp(core->peers[peer].address, world_address(world, nodes[i])) == 0) {
+                core->peers[peer].is_suspect = true;
+                core->peers[peer].probe_us = UINT64_MAX;
+            }
+        }
+    }
+    assert_int_equal(put_with(world, nodes[0], "k", "v", 3), STATUS_OK);
+    world_free(world);
+}
+
+/* Two of the three that hold the directory are stopped, and none of those of the file. */
+static void test_put__row_has_only_suspects__is_left_to_its_intent(void **state)
+{
+    (void)state;
+    enum { NODES = 7 };
+    struct world *world = cluster_of(NODES);
+    int nodes[WORLD_NODES_MAX];
+    int holders[WORLD_NODES_MAX];
+    char key[16];
+    bool is_apart = false;
+    (void)nodes_of_key(world, "dir/", holders);
+    for (int i = 0; i < 1000 && !is_apart; i++) {
+        (void)snprintf(key, sizeof key, "dir/%d", i);
+        (void)nodes_of_key(world, key, nodes);
+        is_apart = true;
+        for (int j = 0; j < 6; j++) {
+            is_apart = is_apart && nodes[j % 3] != holders[1 + j / 3];
+        }
+    }
+    assert_true(is_apart);
+    world_pause(world, holders[1], true);
+    world_pause(world, holders[2], true);
+    uint64_t before_us = world_now(world);
+    assert_int_equal(put_with(world, nodes[0], key, "v", 2), STATUS_OK);
+    assert_true(world_now(world) - before_us < 1500000);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +495,10 @@ int main(void)
         cmocka_unit_test(test_requests__one_of_three_stopped__cost_little_from_the_first_on),
         cmocka_unit_test(test_gets__nodes_die_that_many_wait_for__all_are_told_at_once),
         cmocka_unit_test(test_hints__holder_killed_before_delivery__are_found_at_its_start),
+        cmocka_unit_test(test_forward__primary_fails__another_is_asked),
+        cmocka_unit_test(test_forward__primary_is_cut_off__reads_pass_it_by),
+        cmocka_unit_test(test_put__fallbacks_are_suspected__are_asked_before_it_fails),
+        cmocka_unit_test(test_put__row_has_only_suspects__is_left_to_its_intent),
         cmocka_unit_test(test_membership__lost_disk__takes_its_place_under_a_new_identity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
