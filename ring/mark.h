@@ -47,6 +47,7 @@
     X(PUT_SECOND_FALLBACK, "a put was replaced by a second fallback")                          \
     X(PUT_SUSPECTED_FALLBACK, "a put went to a fallback that is suspected")                    \
     X(PUT_SUSPECT_NEEDED, "a put went to a suspect that its quorum needs")                     \
+    X(PUT_PRIMARY_AFTER_ALL, "a put went to a primary whose place a fallback had taken")       \
     X(PUT_AGAIN_DIFFERED, "a push by digest met a replica that lacks something")               \
     X(PUT_ROW_AT_FALLBACK, "a fallback that holds the directory coordinated a put")            \
     X(PUT_HINT_AND_MARKER, "one put left a hint for one owner and a marker for another")       \

@@ -237,7 +237,7 @@ static void forward_on_legs_lost(struct core *core, struct request *request)
 }
 
 static void forward_on_reply(struct core *core, struct request *request, uint8_t leg,
-                      struct message *message)
+                             struct message *message)
 {
     enum message_type type = reply_type_of(forward_of(request)->message.type);
     if (message->type != type) {

@@ -160,7 +160,8 @@ struct put_state {
     bool by_digest; /* done again in the background: whoever holds the object gets just its row
                      */
     uint16_t next_fallback; /* place in the preference list of the next one to be tried */
-    uint16_t next_suspect;  /* the same of fallbacks that are suspected, the last resort */
+    uint16_t next_suspect;  /* the same of fallbacks that are suspected */
+    uint16_t owners_asked;  /* bits: legs whose owner was asked after a fallback in its place */
     uint8_t w, w_row;       /* w_row 0: there is no row (the root) */
     uint8_t object_acks, row_acks;
     uint64_t intent_stamp;

@@ -194,7 +194,8 @@ static uint16_t next_fallback(const struct core *core, struct request *request, 
     return PEER_SELF;
 }
 
-static bool leg_replace(struct core *core, struct request *request, uint8_t i, bool is_suspect)
+static bool leg_give_to_fallback(struct core *core, struct request *request, uint8_t i,
+                                 bool is_suspect)
 {
     struct leg *leg = &request->leg[i];
     if (!(leg->parts & REPLICA_OBJECT)) {
@@ -218,17 +219,94 @@ static bool leg_replace(struct core *core, struct request *request, uint8_t i, b
 
 bool put_leg_replace(struct core *core, struct request *request, uint8_t i)
 {
-    return leg_replace(core, request, i, false);
+    return leg_give_to_fallback(core, request, i, false);
 }
 
-/* Sends to suspects what the quorum cannot do without, once. */
+bool put_leg_is_outlasted(const struct core *core, const struct request *request,
+                          const struct leg *leg)
+{
+    return leg->state == LEG_SENT && peer_is_suspect(core, leg->peer) &&
+           core->now_us - leg->sent_us >=
+               peer_patience_us(core, leg->peer, put_of(request)->sync);
+}
+
+/* The primary whose place a fallback took, if it can be asked and was not yet; else PEER_SELF.
+ */
+static uint16_t replaced_primary(const struct core *core, const struct request *request,
+                                 uint8_t i)
+{
+    const struct leg *leg = &request->leg[i];
+    int member = ring_find(core->ring, leg->owner);
+    bool was_asked = (put_of(request)->owners_asked >> i & 1) != 0;
+    if (!leg->is_hint || was_asked || member < 0) {
+        return PEER_SELF;
+    }
+    uint16_t peer = core->member_peer[member];
+    return peer_is_usable(core, peer) && !has_copy(request, peer) ? peer : PEER_SELF;
+}
+
+/* The leg gets what `from` had: a fallback, or at a fallback the own copy. Its hint is for
+ * another owner now, so it is sent anew: the one before is dropped when it is handed over. */
+static void leg_take_fallback(struct core *core, struct request *request, uint8_t i,
+                              const struct leg *from)
+{
+    struct leg *leg = &request->leg[i];
+    leg->peer = from->peer;
+    leg->is_hint = true;
+    leg->parts = REPLICA_OBJECT;
+    if (from->state == LEG_DONE) {
+        put_of(request)->object_acks--;
+    }
+    if (leg->peer == PEER_SELF) {
+        leg->state = LEG_DONE; /* it is a hint for all owners */
+        put_count_acknowledged(request, leg);
+    } else {
+        leg_send(core, request, i);
+    }
+}
+
+/* A fallback took a primary's place while that was suspected. Now the primary is asked, once,
+ * and the fallback's copy is for the leg, whose owner cannot be had. */
+static bool leg_give_to_primary(struct core *core, struct request *request, uint8_t i)
+{
+    struct slice key = blob_slice(request->key);
+    for (uint8_t j = 0; j < request->leg_count; j++) {
+        struct leg *leg = &request->leg[j];
+        uint16_t peer = replaced_primary(core, request, j);
+        if (peer == PEER_SELF || (j != i && leg->state == LEG_FAILED)) {
+            continue;
+        }
+        mark(MARK_PUT_PRIMARY_AFTER_ALL);
+        put_of(request)->owners_asked |= (uint16_t)(1U << j);
+        if (j != i) {
+            leg_take_fallback(core, request, i, leg);
+        }
+        bool has_row = put_of(request)->w_row > 0 && peer_holds(core, peer, key_directory(key));
+        leg->peer = peer;
+        leg->is_hint = false;
+        leg->parts = (uint8_t)(REPLICA_OBJECT | (has_row ? REPLICA_ROW : 0));
+        leg_send(core, request, j);
+        return true;
+    }
+    return false;
+}
+
+/* For a leg that no node that is well can take. */
+static bool leg_give_to_any(struct core *core, struct request *request, uint8_t i)
+{
+    bool has_object = (request->leg[i].parts & REPLICA_OBJECT) != 0;
+    return has_object && (leg_give_to_fallback(core, request, i, true) ||
+                          leg_give_to_primary(core, request, i));
+}
+
+/* Sends to suspects what the quorum cannot do without, each once. */
 static void ask_suspects(struct core *core, struct request *request)
 {
     unsigned objects = 0;
     unsigned rows = 0;
     for (uint8_t i = 0; i < request->leg_count; i++) {
         const struct leg *leg = &request->leg[i];
-        if (leg->state != LEG_FAILED) {
+        if (leg->state != LEG_FAILED && !put_leg_is_outlasted(core, request, leg)) {
             objects += (leg->parts & REPLICA_OBJECT) ? 1 : 0;
             rows += (leg->parts & REPLICA_ROW) ? 1 : 0;
         }
@@ -237,33 +315,33 @@ static void ask_suspects(struct core *core, struct request *request)
         struct leg *leg = &request->leg[i];
         bool gives_object = (leg->parts & REPLICA_OBJECT) && objects < put_of(request)->w;
         bool gives_row = (leg->parts & REPLICA_ROW) && rows < put_of(request)->w_row;
-        bool is_left = leg->state == LEG_FAILED && leg->sent_us == 0;
-        bool is_asked = is_left && (gives_object || gives_row);
-        if (is_asked && peer_is_usable(core, leg->peer)) {
+        if (leg->state != LEG_FAILED || !(gives_object || gives_row)) {
+            continue;
+        }
+        if (leg->sent_us == 0 && peer_is_usable(core, leg->peer)) {
             mark(MARK_PUT_SUSPECT_NEEDED);
             leg_send(core, request, i);
             objects += (leg->parts & REPLICA_OBJECT) ? 1 : 0;
             rows += (leg->parts & REPLICA_ROW) ? 1 : 0;
-        } else if (is_asked && leg_replace(core, request, i, true)) {
+        } else if (gives_object && leg_give_to_any(core, request, i)) {
             objects++;
         }
     }
 }
 
-/* At a fallback the own copy stands in for the first primary, whom a leg would go to. */
-static void legs_take_own(struct core *core, struct request *request)
+/* At a fallback the own copy stands in for the primary that is the least likely to answer: the
+ * last one, as they were added in that order. It is a hint for all of them. */
+static void legs_take_own(struct request *request)
 {
     if (put_of(request)->is_fallback) {
-        struct store_request owners;
-        core_fill_owners(core, blob_slice(request->key), &owners);
+        uint8_t last = 0;
         for (uint8_t i = 0; i < request->leg_count; i++) {
-            struct leg *leg = &request->leg[i];
-            if ((leg->parts & REPLICA_OBJECT) && leg->owner == owners.owners[0]) {
-                leg->peer = PEER_SELF;
-                leg->is_hint = true;
-                leg->parts = REPLICA_OBJECT;
-            }
+            last = (request->leg[i].parts & REPLICA_OBJECT) ? i : last;
         }
+        struct leg *leg = &request->leg[last];
+        leg->peer = PEER_SELF;
+        leg->is_hint = true;
+        leg->parts = REPLICA_OBJECT;
     }
     for (uint8_t i = 0; i < request->leg_count; i++) {
         struct leg *leg = &request->leg[i];
@@ -279,7 +357,7 @@ static void legs_take_own(struct core *core, struct request *request)
 void put_legs_start(struct core *core, struct request *request)
 {
     put_add_legs(core, request);
-    legs_take_own(core, request);
+    legs_take_own(request);
     /* Those that are well first: a fallback is none that gets a copy anyway. */
     for (uint8_t i = 0; i < request->leg_count; i++) {
         struct leg *leg = &request->leg[i];
@@ -329,13 +407,6 @@ void put_legs_send_rows(struct core *core, struct request *request)
     }
 }
 
-bool put_leg_is_outlasted(const struct core *core, const struct request *request,
-                          const struct leg *leg)
-{
-    return leg->state == LEG_SENT && peer_is_suspect(core, leg->peer) &&
-           core->now_us - leg->sent_us >= peer_patience_us(core, leg->peer, put_of(request)->sync);
-}
-
 void put_legs_on_due(struct core *core, struct request *request)
 {
     request->hedge_us = UINT64_MAX;
@@ -353,10 +424,12 @@ void put_legs_on_due(struct core *core, struct request *request)
             continue;
         }
         peer_failed(core, leg->peer);
-        /* Without a fallback, be it a suspected one, it is waited for as long as the request
-         * may last: who is suspected may be well and have waited for others. */
-        if (!put_leg_replace(core, request, i)) {
-            (void)leg_replace(core, request, i, true);
+        /* With nobody to take its place it is waited for as long as the request may last: who
+         * is suspected may be well and have waited for others. */
+        bool is_needed = put_of(request)->object_acks < put_of(request)->w;
+        if (!put_leg_replace(core, request, i) && is_needed) {
+            (void)leg_give_to_any(core, request, i);
         }
     }
+    ask_suspects(core, request);
 }

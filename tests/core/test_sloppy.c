@@ -6,7 +6,8 @@
  * - it is read from the fallbacks; "nothing" from a fallback is never "not found"
  * - once the primaries are back they hold it, without a read, and no hint is left
  * - a stopped replica costs no put and no get more than a moment, from the first one on
- * - a suspected fallback is asked before a put fails for want of it
+ * - a suspected fallback is asked before a put fails for want of it, and so is a primary whose
+ *   place a fallback took; what that one keeps is for another then
  * - who forwards asks another primary, and in the end coordinates, where one fails by itself
  * - a row that only suspects could take is left to its intent, not waited for
  * - a node whose disk was lost takes its old place under a new identity
@@ -433,6 +434,18 @@ static void test_forward__primary_is_cut_off__reads_pass_it_by(void **state)
     world_free(world);
 }
 
+/* The node passes over another, and does not look whether it is well. */
+static void make_suspect(struct world *world, int node, int other)
+{
+    struct core *core = (struct core *)world_core(world, node);
+    for (uint16_t peer = 0; peer < core->peer_count; peer++) {
+        if (strcmp(core->peers[peer].address, world_address(world, other)) == 0) {
+            core->peers[peer].is_suspect = true;
+            core->peers[peer].probe_us = UINT64_MAX;
+        }
+    }
+}
+
 /* Whom a stopped node is asked to take the rest from: all that are left are suspected. */
 static void test_put__fallbacks_are_suspected__are_asked_before_it_fails(void **state)
 {
@@ -444,16 +457,50 @@ static void test_put__fallbacks_are_suspected__are_asked_before_it_fails(void **
     world_kill(world, nodes[1]);
     world_kill(world, nodes[2]);
     world_run(world, 500000);
-    struct core *core = (struct core *)world_core(world, nodes[0]);
-    for (int i = 3; i < NODES; i++) {
-        for (uint16_t peer = 0; peer < core->peer_count; peer++) {
-            if (strcmp(core->peers[peer].address, world_address(world, nodes[i])) == 0) {
-                core->peers[peer].is_suspect = true;
-                core->peers[peer].probe_us = UINT64_MAX;
-            }
-        }
-    }
+    make_suspect(world, nodes[0], nodes[3]);
+    make_suspect(world, nodes[0], nodes[4]);
     assert_int_equal(put_with(world, nodes[0], "k", "v", 3), STATUS_OK);
+    world_free(world);
+}
+
+/* One primary is dead, one suspected: its place was taken by the only fallback. */
+static void test_put__primary_was_replaced__is_asked_before_it_fails(void **state)
+{
+    (void)state;
+    enum { NODES = 5 };
+    struct world *world = cluster_of(NODES);
+    int nodes[WORLD_NODES_MAX];
+    (void)nodes_of_key(world, "k", nodes);
+    world_kill(world, nodes[2]);
+    world_kill(world, nodes[4]);
+    world_run(world, 500000);
+    make_suspect(world, nodes[0], nodes[1]);
+    assert_int_equal(put_with(world, nodes[0], "k", "v", 3), STATUS_OK);
+    char text[16];
+    copy_text(world, nodes[1], "k", text, sizeof text);
+    assert_string_equal(text, "v,");
+    /* The third copy lasts: what was kept for that one was handed over, and what is for the one
+     * that is dead stays. */
+    world_run(world, 60000000);
+    assert_int_equal(hints_on(world, nodes[3]), 1);
+    world_free(world);
+}
+
+/* The only primary left is suspected by who coordinates in its place. */
+static void test_put__fallback_coordinates__asks_the_last_primary_too(void **state)
+{
+    (void)state;
+    enum { NODES = 5 };
+    struct world *world = cluster_of(NODES);
+    int nodes[WORLD_NODES_MAX];
+    (void)nodes_of_key(world, "k", nodes);
+    for (int last = 0; last < 3; last++) {
+        for (int i = 0; i < 3; i++) {
+            world_pause(world, nodes[i], i != last);
+            make_suspect(world, nodes[3], nodes[i]);
+        }
+        assert_int_equal(put_with(world, nodes[3], "k", "v", 3), STATUS_OK);
+    }
     world_free(world);
 }
 
@@ -498,6 +545,8 @@ int main(void)
         cmocka_unit_test(test_forward__primary_fails__another_is_asked),
         cmocka_unit_test(test_forward__primary_is_cut_off__reads_pass_it_by),
         cmocka_unit_test(test_put__fallbacks_are_suspected__are_asked_before_it_fails),
+        cmocka_unit_test(test_put__primary_was_replaced__is_asked_before_it_fails),
+        cmocka_unit_test(test_put__fallback_coordinates__asks_the_last_primary_too),
         cmocka_unit_test(test_put__row_has_only_suspects__is_left_to_its_intent),
         cmocka_unit_test(test_membership__lost_disk__takes_its_place_under_a_new_identity),
     };
