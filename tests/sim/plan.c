@@ -107,6 +107,11 @@ static void conclude(struct plan *plan)
     if (replicas == 1) {
         spare_disks(plan);
     }
+    uint32_t kinds = plan->faults.kinds;
+    bool is_damaged = plan->faults.victims > 0 && (kinds == 0 || kinds >> FAULT_DAMAGED & 1);
+    if (is_damaged && plan->world.scrub_interval_us == 0) {
+        plan->world.scrub_interval_us = 20000000; /* who else would find it? */
+    }
     bool has_fallbacks = plan->world.nodes > plan->world.replica_count;
     plan->load.reads_are_current = (!has_fallbacks || plan->is_calm) &&
                                    plan->load.r + plan->load.w > plan->world.replica_count;
