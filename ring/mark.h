@@ -69,6 +69,7 @@
     X(HINT_NOT_TAKEN, "a hint's owner was lost while the hint was on its way")                 \
     X(MARKER_OF_ROW, "a marker for who holds just the row was pushed as a put")                \
     X(MARKER_WITHOUT_COPY, "a marker was left of a copy that is gone")                         \
+    X(READ_AGAIN_BY_NEW_RING, "a read was refused by another ring, and asked anew")            \
     X(GET_THREE_STATES, "a get met three different states of its key")                         \
     X(GET_HINT_COUNTED, "a get counted what a fallback keeps for another")                     \
     X(GET_HINT_LATE, "a get did not wait any longer for a fallback")                           \

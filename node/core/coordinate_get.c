@@ -364,6 +364,14 @@ static bool dots_are_known(struct core *core, const struct request *request)
     return parent != NULL;
 }
 
+static void get_lacks_quorum(struct core *core, struct request *request)
+{
+    uint8_t done = read_legs_in(request, LEG_DONE);
+    if (get_of(request)->heals || !read_waits_for_ring(core, request)) {
+        get_end(core, request, STATUS_NO_QUORUM, NULL, done);
+    }
+}
+
 static void get_check(struct core *core, struct request *request)
 {
     if (get_of(request)->for_dots && dots_are_known(core, request)) {
@@ -380,7 +388,7 @@ static void get_check(struct core *core, struct request *request)
     bool may_still_do =
         hints > 0 || (get_of(request)->for_dots && read_legs_in(request, LEG_SENT) > 0);
     if (!may_still_do && read_answers_expected(request) < get_of(request)->r) {
-        get_end(core, request, STATUS_NO_QUORUM, NULL, done);
+        get_lacks_quorum(core, request);
         return;
     }
     /* A fallback that is well answers at once; it is waited for a moment, as it may know more.
@@ -393,7 +401,7 @@ static void get_check(struct core *core, struct request *request)
     if (get_fetch_unknown(core, request)) {
         get_answer(core, request);
     } else if (read_answers_expected(request) < get_of(request)->r) {
-        get_end(core, request, STATUS_NO_QUORUM, NULL, done);
+        get_lacks_quorum(core, request);
     }
 }
 
@@ -434,6 +442,7 @@ static void get_on_reply(struct core *core, struct request *request, uint8_t i,
     struct leg *leg = &request->leg[i];
     struct message_replica_get_reply *reply = &message->replica_get_reply;
     bool is_reply = message->type == MESSAGE_REPLICA_GET_REPLY;
+    read_note_ring(core, request, message);
     leg->names_us = is_reply ? reply->names_us : 0;
     if (is_reply && leg->is_hint && message->status == STATUS_NOT_FOUND) {
         leg->state = planted(PLANTED_EMPTY_COUNTS) ? LEG_DONE : LEG_EMPTY;
@@ -456,6 +465,10 @@ static void get_on_due(struct core *core, struct request *request)
 {
     if (request->deadline_us <= core->now_us) {
         get_end(core, request, STATUS_TIMEOUT, NULL, read_legs_in(request, LEG_DONE));
+        return;
+    }
+    if (request->state == STATE_WAITING) {
+        get_begin(core, request, get_of(request)->r);
         return;
     }
     read_hedge(core, request, get_ask_digest);

@@ -416,7 +416,9 @@ void list_check(struct core *core, struct request *request)
     read_ask_more(core, request, list_of(request)->r, list_ask);
     uint8_t done = read_legs_in(request, LEG_DONE);
     if (done + (unsigned)read_legs_in(request, LEG_SENT) < list_of(request)->r) {
-        list_end(core, request, STATUS_NO_QUORUM, NULL);
+        if (!read_waits_for_ring(core, request)) {
+            list_end(core, request, STATUS_NO_QUORUM, NULL);
+        }
         return;
     }
     if (done < list_of(request)->r && !(planted(PLANTED_LIST_ONE_ANSWER) && done > 0)) {
@@ -464,6 +466,7 @@ static void list_on_reply(struct core *core, struct request *request, uint8_t i,
                           struct message *message)
 {
     bool is_list = message->type == MESSAGE_REPLICA_LIST_REPLY;
+    read_note_ring(core, request, message);
     leg_take_list(core, request, i, is_list ? message->status : STATUS_BAD_MESSAGE,
                   &message->list_reply);
     list_check(core, request);
@@ -473,6 +476,10 @@ static void list_on_due(struct core *core, struct request *request)
 {
     if (request->deadline_us <= core->now_us) {
         list_end(core, request, STATUS_TIMEOUT, NULL);
+        return;
+    }
+    if (request->state == STATE_WAITING) {
+        list_begin(core, request);
         return;
     }
     read_hedge(core, request, list_ask);

@@ -271,15 +271,30 @@ static void step_request(struct core *core, struct event *event)
     }
 }
 
+/* Whoever of the two has the older ring is told of the newer one. */
+static void compare_epochs(struct core *core, const struct event *event)
+{
+    const struct message *message = event->message;
+    uint64_t own = core->ring ? core->ring->epoch : 0;
+    if (own == 0 || message->ring_epoch == own) {
+        return;
+    }
+    if (message->ring_epoch > own) {
+        membership_fetch(core, event->peer);
+    } else if (message->status == STATUS_STALE_RING) {
+        struct message *push = core_send(core, event->peer, MESSAGE_RING_PUSH);
+        push->ring_push.epoch = own;
+        push->ring_push.node = core->node;
+    }
+}
+
 static void step_response(struct core *core, struct event *event)
 {
     struct message *message = event->message;
     if (event->peer >= core->peer_count) {
         return;
     }
-    if (core->ring && message->ring_epoch > core->ring->epoch) {
-        membership_fetch(core, event->peer);
-    }
+    compare_epochs(core, event);
     uint8_t leg = 0;
     struct request *request = request_of_token(core, message->request_id, &leg);
     if (!request) {

@@ -275,8 +275,9 @@ struct request {
     uint64_t deadline_us;
     uint64_t hedge_us; /* UINT64_MAX: no */
     bool replied;
-    enum status told; /* the most telling failure of those it was forwarded to; OK: none */
-    bool is_child;    /* its result goes to the request `parent`, not to a connection */
+    bool met_other_ring; /* get, list: a replica goes by the ring of another epoch */
+    enum status told;    /* the most telling failure of those it was forwarded to; OK: none */
+    bool is_child;       /* its result goes to the request `parent`, not to a connection */
     uint16_t parent;
     uint32_t parent_generation;
     uint64_t handle;   /* the connection to reply to */
@@ -441,6 +442,8 @@ bool puts_in_flight(const struct core *core);
 bool request_has_room(struct core *core, bool is_client, size_t bytes);
 /* The request holds so many bytes more, until it is freed. */
 void request_charge(struct core *core, struct request *request, size_t bytes);
+/* The request begins anew: it has no legs, and late answers to those before find nothing. */
+void request_drop_legs(struct core *core, struct request *request);
 /* Drops all it owns; its slot is free for another. */
 void request_free(struct core *core, struct request *request);
 struct request *request_of_token(struct core *core, uint64_t token, uint8_t *ret_leg);
@@ -555,6 +558,13 @@ uint8_t read_hints_awaited(const struct request *request);
 unsigned read_answers_expected(const struct request *request);
 /* Asks replicas not asked yet until `wanted` answers are in or awaited. */
 void read_ask_more(struct core *core, struct request *request, unsigned wanted, read_ask *ask);
+/* The reply of a replica: does it go by the ring of another epoch? */
+void read_note_ring(const struct core *core, struct request *request,
+                    const struct message *message);
+/* There are too few answers. True if that is so since a ring is being handed round: all is
+ * asked anew in a moment, when the newer one is known, so the request waits (STATE_WAITING, and
+ * its hedge) without legs. */
+bool read_waits_for_ring(struct core *core, struct request *request);
 /* The moment has come to ask one more, and to suspect the slow. */
 void read_hedge(struct core *core, struct request *request, read_ask *ask);
 

@@ -3,9 +3,13 @@
  *
  * The first R answers decide (DeCandia et al., section 4.5). A replica that is slow costs a
  * further one after a moment, within the budget of the detector; one that outlasts its patience
- * is suspected.
+ * is suspected. While a ring is handed round some replicas go by another one than who asks, and
+ * refuse; they are asked again with the ring that is known then.
  */
 #include "node/core/internal.h"
+#include "ring/mark.h"
+
+enum { RING_PAUSE_US = 20000 }; /* a ring is fetched and written meanwhile */
 
 uint8_t read_legs_in(const struct request *request, enum leg_state state)
 {
@@ -42,6 +46,27 @@ void read_ask_more(struct core *core, struct request *request, unsigned wanted, 
             ask(core, request, i);
         }
     }
+}
+
+void read_note_ring(const struct core *core, struct request *request,
+                    const struct message *message)
+{
+    /* Two rings of one epoch stay two until somebody mends that. */
+    request->met_other_ring |=
+        message->status == STATUS_STALE_RING && message->ring_epoch != core->ring->epoch;
+}
+
+bool read_waits_for_ring(struct core *core, struct request *request)
+{
+    if (!request->met_other_ring) {
+        return false;
+    }
+    mark(MARK_READ_AGAIN_BY_NEW_RING);
+    request->met_other_ring = false;
+    request_drop_legs(core, request);
+    request->state = STATE_WAITING;
+    request_set_hedge(core, request, core->now_us + RING_PAUSE_US);
+    return true;
 }
 
 void read_hedge(struct core *core, struct request *request, read_ask *ask)

@@ -117,16 +117,31 @@ void request_charge(struct core *core, struct request *request, size_t bytes)
     core->bytes_in_flight += bytes;
 }
 
+static void legs_release(struct request *request)
+{
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        object_unref(request->leg[i].object);
+        list_reply_release(&request->leg[i].list);
+    }
+}
+
+void request_drop_legs(struct core *core, struct request *request)
+{
+    legs_release(request);
+    memset(request->leg, 0, sizeof request->leg);
+    request->leg_count = 0;
+    request->generation++;
+    core->bytes_in_flight -= request->bytes; /* contents that came with answers */
+    request->bytes = 0;
+}
+
 void request_free(struct core *core, struct request *request)
 {
     assert(request->kind);
     if (request->kind->release) {
         request->kind->release(request);
     }
-    for (uint8_t i = 0; i < request->leg_count; i++) {
-        object_unref(request->leg[i].object);
-        list_reply_release(&request->leg[i].list);
-    }
+    legs_release(request);
     blob_unref(request->key);
     if (request->previous != NO_SLOT) {
         core->requests[request->previous].next = request->next;
