@@ -6,10 +6,11 @@
  * the 99th percentile of clients' requests is above the threshold, and grows by a quarter while
  * it is below half of it. With nobody in the foreground all of it may be used.
  */
-#include <assert.h>
+#include "node/core/background.h"
+
 #include <string.h>
 
-#include "node/core/internal.h"
+#include "node/core/outbox.h"
 
 enum {
     INTERVAL_US = 100000,
@@ -122,7 +123,7 @@ bool background_take(struct core *core)
     struct background *background = &core->background;
     interval_roll(core);
     if (background->left == 0) {
-        request_due(core, background->interval_end_us);
+        core_due(core, background->interval_end_us);
         return false;
     }
     background->left--;

@@ -8,7 +8,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/core/internal.h"
+#include "node/core/detector.h"
+#include "node/core/get.h"
+#include "node/core/heal.h"
+#include "node/core/hints.h"
+#include "node/core/intent_scan.h"
+#include "node/core/intents.h"
+#include "node/core/join.h"
+#include "node/core/legs.h"
+#include "node/core/list.h"
+#include "node/core/membership.h"
+#include "node/core/outbox.h"
+#include "node/core/put.h"
+#include "node/core/repair/repair.h"
+#include "node/core/repair/salvage.h"
+#include "node/core/repair/source.h"
+#include "node/core/replica.h"
+#include "node/core/request.h"
+#include "node/core/timers.h"
+#include "node/core/vouch.h"
 
 static int compare_addresses(const void *a, const void *b)
 {
@@ -132,8 +150,7 @@ static void reply_status(struct core *core, struct event *event)
             struct status_peer *peer = &reply->peers[reply->peer_count++];
             peer->id = core->ring->members[i].id;
             memcpy(peer->address, core->ring->members[i].address, ADDRESS_SIZE);
-            peer->up = peer_is_usable(core, core->member_peer[i]) &&
-                       !peer_is_suspect(core, core->member_peer[i]);
+            peer->up = peer_is_well(core, core->member_peer[i]);
         }
     }
     repair_fill_stats(core);
@@ -202,6 +219,21 @@ static void step_client_request(struct core *core, struct event *event)
     }
 }
 
+/* What nodes alone may ask of the ring. */
+static void step_membership(struct core *core, struct event *event)
+{
+    enum message_type type = event->message->type;
+    if (event->role != ROLE_NODE) {
+        (void)core_reply(core, event, (enum message_type)(type + 1), STATUS_REFUSED);
+    } else if (type == MESSAGE_JOIN) {
+        join_on_request(core, event);
+    } else if (type == MESSAGE_PREPARE) {
+        prepare_on_request(core, event);
+    } else {
+        membership_on_push(core, event);
+    }
+}
+
 static void step_request(struct core *core, struct event *event)
 {
     switch (event->message->type) {
@@ -233,11 +265,13 @@ static void step_request(struct core *core, struct event *event)
     case MESSAGE_VOUCH:
         repair_on_request(core, event);
         return;
+    case MESSAGE_REPLACE:
+        replace_on_request(core, event);
+        return;
     case MESSAGE_JOIN:
     case MESSAGE_PREPARE:
     case MESSAGE_RING_PUSH:
-    case MESSAGE_REPLACE:
-        membership_on_request(core, event);
+        step_membership(core, event);
         return;
     case MESSAGE_DROP_HINTS:
         hints_on_drop(core, event);
@@ -351,7 +385,7 @@ static void step_stored(struct core *core, struct event *event)
         heal_start(core, request->key);
     } else if (result->status == STATUS_CORRUPT && !result->is_bad_copy) {
         note_corrupt(core, request, result);
-        repair_on_corrupt(core, result->is_hint_damage);
+        salvage_on_corrupt(core, result->is_hint_damage);
     }
     if (!request || result->token == 0) {
         return;
@@ -390,14 +424,15 @@ static void step_tick(struct core *core)
             slot = core->active_head;
             continue;
         }
-        request_due(core, request->deadline_us);
-        request_due(core, request->hedge_us);
+        core_due(core, request->deadline_us);
+        core_due(core, request->hedge_us);
         slot = request->next;
     }
     if (!core_has_room(core)) {
         return;
     }
     intents_on_tick(core);
+    intent_scan_on_tick(core);
     detector_on_tick(core);
     hints_on_tick(core);
     repair_on_tick(core);

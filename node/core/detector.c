@@ -7,8 +7,15 @@
  * with backoff, and believed again as soon as it answers. Slowness counts as death does, as
  * long as it lasts.
  */
-#include "node/core/internal.h"
+#include "node/core/detector.h"
+
+#include "node/core/outbox.h"
+#include "node/core/timers.h"
 #include "ring/planted.h"
+
+enum {
+    WELL_AFTER_US = 10000000
+}; /* one that was well for so long is left alone briefly again */
 
 enum {
     /* Smoothing as in TCP's round-trip estimate: an eighth and a quarter of what is new. */
@@ -17,9 +24,19 @@ enum {
     DEVIATIONS = 4,
 };
 
+bool peer_is_usable(const struct core *core, uint16_t peer)
+{
+    return peer < core->peer_count && core->peers[peer].is_replica;
+}
+
 bool peer_is_suspect(const struct core *core, uint16_t peer)
 {
     return peer < core->peer_count && core->peers[peer].is_suspect;
+}
+
+bool peer_is_well(const struct core *core, uint16_t peer)
+{
+    return peer_is_usable(core, peer) && !peer_is_suspect(core, peer);
 }
 
 void peer_failed(struct core *core, uint16_t index)
@@ -36,7 +53,7 @@ void peer_failed(struct core *core, uint16_t index)
     peer->pinged_us = 0;
     peer->probe_us = core->now_us + peer->backoff_us;
     core->stats.peers_suspected++;
-    request_due(core, peer->probe_us);
+    core_due(core, peer->probe_us);
 }
 
 void peer_answered(struct core *core, uint16_t index, uint64_t latency_us)
@@ -129,6 +146,6 @@ void detector_on_tick(struct core *core)
                 2 * peer->backoff_us < SUSPECT_MAX_US ? 2 * peer->backoff_us : SUSPECT_MAX_US;
             peer->probe_us = core->now_us + peer->backoff_us;
         }
-        request_due(core, peer->probe_us);
+        core_due(core, peer->probe_us);
     }
 }

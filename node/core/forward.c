@@ -7,13 +7,32 @@
  * when none is left this node, a fallback of the list as all are, coordinates itself. If that
  * fails as well, the most telling of the failures is passed on.
  */
+#include "node/core/forward.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/core/internal.h"
+#include "node/core/detector.h"
+#include "node/core/get.h"
+#include "node/core/legs.h"
+#include "node/core/outbox.h"
+#include "node/core/put_legs.h"
+#include "node/core/replica.h"
+#include "node/core/request.h"
 #include "ring/mark.h"
 #include "ring/planted.h"
+
+struct forward_state {
+    struct message message; /* sent again to each node tried */
+    uint8_t next;           /* next leg to be tried */
+    forward_coordinate *coordinate_here;
+};
+
+static struct forward_state *forward_of(const struct request *request)
+{
+    return request_own(request, sizeof(struct forward_state));
+}
 
 static void forward_next(struct core *core, struct request *request);
 
@@ -62,10 +81,10 @@ static unsigned failure_rank(enum status status)
     return 0;
 }
 
-enum status forward_telling(const struct request *request, enum status status)
+enum status forward_failure(const struct request *request, enum status status)
 {
     unsigned rank = failure_rank(status);
-    return rank > 0 && failure_rank(request->told) > rank ? request->told : status;
+    return rank > 0 && failure_rank(request->failure) > rank ? request->failure : status;
 }
 
 static enum message_type reply_type_of(enum message_type type)
@@ -120,7 +139,7 @@ static bool message_share(const struct message *from, struct message *to)
 static void forward_next(struct core *core, struct request *request);
 
 void forward_start(struct core *core, struct event *event, uint16_t partition,
-                   enum message_type reply_type)
+                   enum message_type reply_type, forward_coordinate *here)
 {
     struct message *message = event->message;
     if (*message_hops(message) > 0 && !planted(PLANTED_FORWARD_LOOPS)) {
@@ -129,7 +148,7 @@ void forward_start(struct core *core, struct event *event, uint16_t partition,
         (void)core_reply(core, event, reply_type, STATUS_STALE_RING);
         return;
     }
-    size_t size = message->type == MESSAGE_PUT ? put_size(&message->put) : 0;
+    size_t size = message->type == MESSAGE_PUT ? message_put_size(&message->put) : 0;
     uint64_t deadline_us = core_deadline_of(core, *message_deadline_ms(message));
     struct request *request = request_has_room(core, true, size)
                                   ? request_new(core, &forward_kind, deadline_us, true)
@@ -142,6 +161,7 @@ void forward_start(struct core *core, struct event *event, uint16_t partition,
     request_charge(core, request, size);
     request->handle = event->handle;
     request->reply_id = message->request_id;
+    forward_of(request)->coordinate_here = here;
     forward_of(request)->message = *message;
     memset(message, 0, sizeof *message);
     *message_hops(&forward_of(request)->message) = 1;
@@ -152,7 +172,7 @@ void forward_start(struct core *core, struct event *event, uint16_t partition,
 static void forward_end(struct core *core, struct request *request, enum status status)
 {
     enum message_type type = forward_of(request)->message.type;
-    (void)request_reply(core, request, reply_type_of(type), forward_telling(request, status));
+    (void)request_reply(core, request, reply_type_of(type), forward_failure(request, status));
     request_free(core, request);
 }
 
@@ -161,16 +181,10 @@ static void forward_end(struct core *core, struct request *request, enum status 
 static void coordinate_here(struct core *core, struct request *request)
 {
     struct message *message = &forward_of(request)->message;
-    if (message->type == MESSAGE_PUT) {
-        mark(MARK_FORWARD_PUT_HERE);
-        put_start_fallback(core, request, message);
-    } else if (message->type == MESSAGE_GET) {
-        mark(MARK_FORWARD_GET_HERE);
-        get_start_fallback(core, request, message);
-    } else {
-        mark(MARK_FORWARD_LIST_HERE);
-        list_start_fallback(core, request, message);
-    }
+    mark_if(message->type == MESSAGE_PUT, MARK_FORWARD_PUT_HERE);
+    mark_if(message->type == MESSAGE_GET, MARK_FORWARD_GET_HERE);
+    mark_if(message->type == MESSAGE_LIST, MARK_FORWARD_LIST_HERE);
+    forward_of(request)->coordinate_here(core, request, message);
     request_free(core, request);
 }
 
@@ -208,7 +222,7 @@ static void forward_next(struct core *core, struct request *request)
     while (forward_of(request)->next < request->leg_count) {
         uint8_t i = forward_of(request)->next++;
         uint16_t peer = request->leg[i].peer;
-        bool is_well = peer_is_usable(core, peer) && !peer_is_suspect(core, peer);
+        bool is_well = peer_is_well(core, peer);
         if (is_well && forward_send(core, request, i)) {
             return;
         }
@@ -221,7 +235,7 @@ static void forward_failed(struct core *core, struct request *request, uint8_t l
                            enum status status)
 {
     request->leg[leg].state = LEG_FAILED;
-    request->told = forward_telling(request, status);
+    request->failure = forward_failure(request, status);
     if (leg + 1 == forward_of(request)->next) {
         forward_next(core, request);
     }
@@ -230,7 +244,7 @@ static void forward_failed(struct core *core, struct request *request, uint8_t l
 static void forward_on_legs_lost(struct core *core, struct request *request)
 {
     assert(forward_of(request)->next > 0);
-    request->told = forward_telling(request, STATUS_NO_QUORUM); /* it may have been done */
+    request->failure = forward_failure(request, STATUS_NO_QUORUM); /* it may have been done */
     if (request->leg[forward_of(request)->next - 1].state != LEG_SENT) {
         forward_next(core, request);
     }
@@ -270,7 +284,7 @@ static void forward_on_due(struct core *core, struct request *request)
         return;
     }
     request->hedge_us = UINT64_MAX;
-    request->told = forward_telling(request, STATUS_TIMEOUT);
+    request->failure = forward_failure(request, STATUS_TIMEOUT);
     forward_next(core, request);
 }
 

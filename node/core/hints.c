@@ -8,13 +8,42 @@
  * has left the ring or holds the key no more, its hint goes to all who hold it now. Hints never
  * expire; what fails is tried again with backoff, for ever.
  */
+#include "node/core/hints.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/core/internal.h"
+#include "node/core/background.h"
+#include "node/core/detector.h"
+#include "node/core/get.h"
+#include "node/core/legs.h"
+#include "node/core/outbox.h"
+#include "node/core/placement.h"
+#include "node/core/put.h"
+#include "node/core/put_legs.h"
+#include "node/core/replica.h"
+#include "node/core/request.h"
+#include "node/core/timers.h"
 #include "ring/mark.h"
 #include "ring/planted.h"
+#include "ring/preference_list.h"
+
+/* Either the hints of one owner, page by page, or (a child of that) one hint on its way. */
+struct hints_state {
+    node_id owner;
+    struct hint cursor; /* its kind and key, owned */
+    uint16_t children;
+    bool failed, more;
+    bool drops;       /* forgets them, by hand */
+    uint64_t dropped; /* so many */
+    struct hint hint; /* owned: the one on its way */
+};
+
+static struct hints_state *hints_of(const struct request *request)
+{
+    return request_own(request, sizeof(struct hints_state));
+}
 
 enum {
     HINTS_PAGE = 16,            /* on their way at a time, for one owner */
@@ -25,15 +54,6 @@ enum {
 /* STATE_FINDING: asks for owners. STATE_ASKING: walks through those of one. STATE_READING,
  * STATE_REPLICATING, STATE_PUSHING: one hint on its way. STATE_STORING: drops what was
  * acknowledged. */
-
-void hints_wanted(struct core *core, uint64_t delay_us)
-{
-    uint64_t due_us = core->now_us + delay_us;
-    if (due_us < core->hints_timer.due_us) {
-        core->hints_timer.due_us = due_us;
-        request_due(core, due_us);
-    }
-}
 
 static void hints_release(struct request *request)
 {
@@ -64,7 +84,7 @@ static bool member_is_well(const struct core *core, int member)
         return false;
     }
     uint16_t peer = core->member_peer[member];
-    return peer_is_usable(core, peer) && !peer_is_suspect(core, peer);
+    return peer_is_well(core, peer);
 }
 
 static bool is_walked(const struct core *core, node_id owner)
@@ -116,7 +136,7 @@ static void walk_advance(struct core *core, struct request *walk)
     if (background_take(core)) {
         walk_page(core, walk);
     } else {
-        request_set_hedge(core, walk, core->now_us + CLEAR_INTENTS_AFTER_US);
+        request_set_hedge(core, walk, core->now_us + TURN_AFTER_US);
     }
 }
 
@@ -251,7 +271,7 @@ static void hint_carry(struct core *core, struct request *request)
     }
     request->state = STATE_REPLICATING;
     request->deadline_us = core->now_us + HINT_DEADLINE_US;
-    request_due(core, request->deadline_us);
+    core_due(core, request->deadline_us);
     if (holds_object || (holds_row && hint->kind == HINT_MARKER)) {
         hint_send(core, request, owner);
     } else if (hint->kind == HINT_OBJECT) {
@@ -279,9 +299,7 @@ static void hint_start(struct core *core, struct request *walk, struct hint *hin
         hints_of(walk)->children--;
         return;
     }
-    request->is_child = true;
-    request->parent = walk->slot;
-    request->parent_generation = walk->generation;
+    request_set_parent(request, walk);
     hints_of(request)->hint = *hint;
     memset(hint, 0, sizeof *hint);
     request->key = blob_ref(hints_of(request)->hint.key);
@@ -427,7 +445,7 @@ static void hints_on_stored(struct core *core, struct request *request, uint8_t 
                 request->leg[i].state = done ? LEG_DONE : LEG_FAILED;
             }
         }
-        intents_wanted(core, INTENT_ROW, CLEAR_INTENTS_AFTER_US);
+        intents_wanted(core, INTENT_ROW, LOOK_SOON_US);
         hints_check(core, request);
     }
 }
@@ -463,7 +481,7 @@ void hints_on_tick(struct core *core)
         return;
     }
     if (timer->due_us > core->now_us) {
-        request_due(core, timer->due_us);
+        core_due(core, timer->due_us);
         return;
     }
     timer->due_us = core->now_us + RETRY_MAX_US;

@@ -1,25 +1,16 @@
 /*
- * intents.c - what was left undone is taken up again, for ever.
- *
- * A coordinator's put leaves a row intent in the same batch as the object; it is dropped once W
- * replicas hold the row. A crash, or too few replicas, leave it on the disk: a scan finds it,
- * sends object and row again, and drops it then. Revival intents (revive.c) are scanned alike.
- * The scan begins at start, whenever something was left over, and now and then; it backs off
- * while it fails.
+ * intents.c - intents that are done are dropped from the disk, many at a time.
  */
-#include <assert.h>
+#include "node/core/intents.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/core/internal.h"
-#include "ring/mark.h"
+#include "node/core/outbox.h"
 
-static struct scan_timer *timer_of(struct core *core, enum intent_kind kind)
-{
-    return &core->scans[kind == INTENT_ROW ? 0 : 1];
-}
+enum { CLEAR_AFTER_US = 50000 };
 
-void intents_flush(struct core *core)
+static void intents_flush(struct core *core)
 {
     if (core->cleared_count == 0) {
         return;
@@ -44,161 +35,11 @@ void intents_clear(struct core *core, enum intent_kind kind, struct blob *key, u
         return; /* No memory: the intent stays, which costs a push that changes nothing. */
     }
     if (core->cleared_count == 0) {
-        core->clear_due_us = core->now_us + CLEAR_INTENTS_AFTER_US;
-        request_due(core, core->clear_due_us);
+        core->clear_due_us = core->now_us + CLEAR_AFTER_US;
+        core_due(core, core->clear_due_us);
     }
     core->cleared[core->cleared_count++] =
         (struct intent){.kind = kind, .key = blob_ref(key), .stamp = stamp};
-}
-
-void intents_wanted(struct core *core, enum intent_kind kind, uint64_t delay_us)
-{
-    struct scan_timer *timer = timer_of(core, kind);
-    uint64_t due_us = core->now_us + delay_us;
-    if (due_us < timer->due_us && timer->backoff_us <= RETRY_MIN_US) {
-        timer->due_us = due_us;
-        request_due(core, due_us);
-    }
-}
-
-static void scan_page(struct core *core, struct request *scan)
-{
-    struct store_request *store = request_store(core, scan, LEG_OF_STORE, STORE_LIST_INTENTS);
-    store->intent_kind = scan_of(scan)->kind;
-    store->key = blob_ref(scan_of(scan)->cursor);
-    store->limit = REVIVE_LIMIT;
-    store->stamp_max = UINT64_MAX;
-}
-
-static void scan_start(struct core *core, enum intent_kind kind)
-{
-    struct scan_timer *timer = timer_of(core, kind);
-    timer->due_us = core->now_us + RETRY_MAX_US;
-    struct request *scan = request_new(core, &scan_kind, UINT64_MAX, false);
-    if (!scan) {
-        timer->due_us = core->now_us + RETRY_MIN_US;
-        return;
-    }
-    timer->running = true;
-    scan_of(scan)->kind = kind;
-    scan_page(core, scan);
-}
-
-/* Ends a scan: when comes the next? */
-static void scan_end(struct core *core, struct request *scan)
-{
-    struct scan_timer *timer = timer_of(core, scan_of(scan)->kind);
-    timer->running = false;
-    if (scan_of(scan)->failed) {
-        uint64_t backoff = timer->backoff_us * 2;
-        backoff = backoff < RETRY_MIN_US ? RETRY_MIN_US : backoff;
-        timer->backoff_us = backoff > RETRY_MAX_US ? RETRY_MAX_US : backoff;
-        timer->due_us = core->now_us + timer->backoff_us + core_random(core) % RETRY_MIN_US;
-    } else {
-        timer->backoff_us = 0;
-    }
-    request_due(core, timer->due_us);
-    request_free(core, scan);
-}
-
-static void scan_advance(struct core *core, struct request *scan)
-{
-    if (scan_of(scan)->children > 0) {
-        return;
-    }
-    if (!scan_of(scan)->more || core->draining) {
-        scan_end(core, scan);
-    } else if (background_take(core)) {
-        scan_page(core, scan);
-    } else {
-        request_set_hedge(core, scan, core->now_us + CLEAR_INTENTS_AFTER_US);
-    }
-}
-
-static void scan_on_due(struct core *core, struct request *scan)
-{
-    /* It waits for the own disk, which always answers, for its children, or for its turn. */
-    scan->deadline_us = UINT64_MAX;
-    if (scan->hedge_us <= core->now_us) {
-        scan->hedge_us = UINT64_MAX;
-        scan_advance(core, scan);
-    }
-}
-
-/*
- * True if a put that is still under way has left the intent, and will drop it. Told by the
- * stamp, not by its age: stamps follow a wall clock that may have jumped.
- */
-static bool is_in_flight(const struct core *core, const struct intent *intent)
-{
-    for (uint16_t slot = core->active_head; slot != NO_SLOT; slot = core->requests[slot].next) {
-        const struct request *request = &core->requests[slot];
-        if (request->kind == &put_kind && put_of(request)->has_intent &&
-            put_of(request)->intent_stamp == intent->stamp) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Finishes what a put began: object and row are sent again to all that hold them. */
-static bool push_again(struct core *core, struct request *scan, const struct intent *intent)
-{
-    struct message_put *put = calloc(1, sizeof *put);
-    if (!put) {
-        return false;
-    }
-    put->key = blob_ref(intent->key);
-    put->mode = UPDATE_NONE;
-    core->stats.intents_retried++;
-    return put_start_child(core, scan, put, intent->stamp);
-}
-
-static void scan_on_stored(struct core *core, struct request *scan, uint8_t leg,
-                           struct store_result *result)
-{
-    (void)leg;
-    scan_of(scan)->more = result->more && result->status == STATUS_OK;
-    scan_of(scan)->failed |= result->status != STATUS_OK;
-    if (result->intent_count > 0) {
-        blob_unref(scan_of(scan)->cursor);
-        scan_of(scan)->cursor = blob_ref(result->intents[result->intent_count - 1].key);
-    }
-    /* Counted as a whole first: a child that fails at once must not end the scan before the
-     * others began. */
-    scan_of(scan)->children = result->intent_count;
-    uint16_t failed = 0;
-    uint16_t passed = 0;
-    for (uint16_t i = 0; i < result->intent_count; i++) {
-        const struct intent *intent = &result->intents[i];
-        if (intent->kind == INTENT_ROW && is_in_flight(core, intent)) {
-            mark(MARK_INTENT_IN_FLIGHT);
-            passed++;
-            continue;
-        }
-        bool started = intent->kind == INTENT_ROW ? push_again(core, scan, intent)
-                                                  : revive_start(core, scan, intent);
-        failed = (uint16_t)(failed + !started);
-    }
-    scan_of(scan)->children = (uint16_t)(scan_of(scan)->children - failed - passed);
-    scan_of(scan)->failed |= failed > 0;
-    if (result->intent_count == 0 || scan_of(scan)->children == 0) {
-        scan_advance(core, scan);
-    }
-}
-
-static void scan_child_done(struct core *core, struct request *scan, bool ok)
-{
-    assert(scan_of(scan)->children > 0);
-    scan_of(scan)->children--;
-    scan_of(scan)->failed |= !ok;
-    scan_advance(core, scan);
-}
-
-static void scan_on_child(struct core *core, struct request *scan, struct child_result *result)
-{
-    scan_child_done(core, scan,
-                    result->status == STATUS_OK || result->status == STATUS_NOT_FOUND);
 }
 
 void intents_on_tick(struct core *core)
@@ -207,33 +48,7 @@ void intents_on_tick(struct core *core)
         if (core->clear_due_us <= core->now_us) {
             intents_flush(core);
         } else {
-            request_due(core, core->clear_due_us);
-        }
-    }
-    if (!core->ring || core->draining) {
-        return;
-    }
-    for (int i = 0; i < 2; i++) {
-        struct scan_timer *timer = &core->scans[i];
-        if (!timer->running && timer->due_us <= core->now_us) {
-            scan_start(core, i == 0 ? INTENT_ROW : INTENT_REVIVE);
-        }
-        if (!timer->running) {
-            request_due(core, timer->due_us);
+            core_due(core, core->clear_due_us);
         }
     }
 }
-
-static void scan_release(struct request *scan)
-{
-    blob_unref(scan_of(scan)->cursor);
-}
-
-const struct request_kind scan_kind = {
-    .name = "scan",
-    .own_size = sizeof(struct scan_state),
-    .on_stored = scan_on_stored,
-    .on_child = scan_on_child,
-    .on_due = scan_on_due,
-    .release = scan_release,
-};

@@ -15,11 +15,39 @@
  *   JOIN ──► PREPARE to every member ──► all hold still, none has data ──► ring epoch + 1 saved
  *        ──► RING_PUSH to every member, JOIN_REPLY to the newcomer
  */
+#include "node/core/join.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "node/core/internal.h"
+#include "node/core/detector.h"
+#include "node/core/epoch.h"
+#include "node/core/get.h"
+#include "node/core/members.h"
+#include "node/core/outbox.h"
+#include "node/core/put.h"
+#include "node/core/put_legs.h"
+#include "node/core/repair/repair.h"
+#include "node/core/replica.h"
+#include "node/core/request.h"
 #include "ring/mark.h"
+
+enum {
+    HOLD_US = 5500000, /* writes are held still at most so long while a member joins */
+    JOIN_DEADLINE_US = 5000000,
+};
+
+struct join_state {
+    struct member member;
+    node_id replaced;  /* the member whose disk was lost; 0: none */
+    bool by_hand;      /* a REPLACE asked for it, not the newcomer */
+    struct ring *ring; /* owned: the ring being saved */
+};
+
+static struct join_state *join_of(const struct request *request)
+{
+    return request_own(request, sizeof(struct join_state));
+}
 
 static void join_check(struct core *core, struct request *request);
 
@@ -348,8 +376,8 @@ static void join_on_stored(struct core *core, struct request *request, uint8_t l
             return;
         }
         mark_if(has_writes_in_flight(core, request), MARK_JOIN_BESIDE_PUT);
-        membership_ring_in_force(core, join_of(request)->ring);
-        membership_push_ring(core);
+        members_ring_in_force(core, join_of(request)->ring);
+        members_push_ring(core);
         join_end(core, request, STATUS_OK, NULL);
         return;
     }
@@ -397,7 +425,7 @@ void prepare_on_request(struct core *core, struct event *event)
     bool held = core->hold_until_us > core->now_us && core->hold_proposer != prepare->proposer;
     struct request *request = NULL;
     bool is_free = core->ring && !source_is_on(core) && prepare->epoch == core->ring->epoch &&
-                   !membership_is_other_ring(core, event) && !held && !core->is_adopting;
+                   !epoch_is_other(core, event) && !held && !core->is_adopting;
     if (is_free && prepare->replaced != 0 && !may_be_replaced(core, prepare)) {
         (void)core_reply(core, event, MESSAGE_PREPARE_REPLY, STATUS_NOT_READY);
         return;

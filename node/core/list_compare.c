@@ -5,23 +5,18 @@
  * R replicas are asked for live rows, and for marks: digests of all their rows up to some names
  * (message.h). Up to the last mark that all have in common they hold the same rows, and what is
  * live at one is the truth: the merge of equals. Where nothing is in common they are asked
- * again, for all rows from there on, which are merged and repaired (coordinate_list.c); the
+ * again, for all rows from there on, which are merged and repaired (list.c); the
  * page after that is tried by marks anew. A directory that holds a hundred thousand tombstones
  * is listed by a few scans, and one row that differs costs a page.
  */
+#include "node/core/list_compare.h"
+
 #include <assert.h>
 #include <string.h>
 
-#include "node/core/internal.h"
+#include "node/core/request.h"
 #include "ring/mark.h"
 #include "ring/planted.h"
-
-bool list_may_compare(const struct request *request)
-{
-    /* Looking up a name is for small answers, which the store gives at once. */
-    const struct message_list *list = &list_of(request)->list;
-    return list->live_only && !list->end && !request->is_child;
-}
 
 /* The end of all names comes last. */
 static int mark_compare(const struct list_mark *a, const struct list_mark *b)
@@ -85,39 +80,22 @@ static void cut_rows(struct message_list_reply *list, const struct list_mark *ma
     }
 }
 
-/* From now on all rows are asked for. */
-static void compare_failed(struct core *core, struct request *request)
-{
-    mark(MARK_LIST_DIFFERED);
-    core->stats.lists_differed++;
-    list_of(request)->by_marks = false;
-    for (uint8_t i = 0; i < request->leg_count; i++) {
-        if (request->leg[i].state == LEG_DONE) {
-            list_reply_release(&request->leg[i].list);
-            list_ask(core, request, i);
-        }
-    }
-    list_check(core, request);
-}
-
-void list_compare_answer(struct core *core, struct request *request)
+bool list_compare(struct request *request, struct message_list_reply *ret_list)
 {
     uint16_t common = 0;
     struct message_list_reply *first = find_common(request, &common);
     if (common == 0) {
-        compare_failed(core, request);
-        return;
+        return false;
     }
     mark_if(common < first->mark_count, MARK_LIST_AGREED_PARTLY);
     const struct list_mark *mark = &first->marks[common - 1];
     mark_if(mark->name, MARK_LIST_CUT_AT_MARK);
     cut_rows(first, mark);
-    struct message_list_reply list = {.rows = first->rows,
-                                      .row_count = first->row_count,
-                                      .more = mark->name != NULL,
-                                      .resume = blob_ref(mark->name)};
+    *ret_list = (struct message_list_reply){.rows = first->rows,
+                                            .row_count = first->row_count,
+                                            .more = mark->name != NULL,
+                                            .resume = blob_ref(mark->name)};
     first->rows = NULL;
     first->row_count = 0;
-    list_end(core, request, STATUS_OK, &list);
-    list_reply_release(&list);
+    return true;
 }

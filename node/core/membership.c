@@ -7,86 +7,38 @@
  * for all and pushes the ring. Afterwards the ring is on every disk, and no node needs another
  * to start.
  */
-#include <assert.h>
+#include "node/core/membership.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/core/internal.h"
+#include "node/core/epoch.h"
+#include "node/core/get.h"
+#include "node/core/members.h"
+#include "node/core/outbox.h"
+#include "node/core/put_legs.h"
+#include "node/core/repair/repair.h"
+#include "node/core/repair/source.h"
+#include "node/core/replica.h"
+#include "node/core/request.h"
+#include "node/core/timers.h"
+#include "node/core/vouch.h"
 #include "ring/mark.h"
 
-static int peer_find(const struct core *core, const char *address)
-{
-    for (uint16_t i = 0; i < core->peer_count; i++) {
-        if (strcmp(core->peers[i].address, address) == 0) {
-            return i;
-        }
-    }
-    return -1;
-}
+enum {
+    JOIN_AGAIN_US = 5000000, /* a member that was asked to let this node in has so long */
+    JOIN_RETRY_US = 300000,
+    FORMING_RETRY_US = 1000000,
+};
 
-static uint16_t peer_add(struct core *core, const char *address)
-{
-    int found = peer_find(core, address);
-    if (found >= 0) {
-        return (uint16_t)found;
-    }
-    if (core->peer_count == PEERS_MAX) {
-        return PEER_SELF - 1; /* Never usable: seeds and members together exceed the table. */
-    }
-    struct peer *peer = &core->peers[core->peer_count];
-    memset(peer, 0, sizeof *peer);
-    (void)snprintf(peer->address, sizeof peer->address, "%s", address);
-    struct action *action = core_act(core, ACTION_CONNECT);
-    action->peer = core->peer_count;
-    memcpy(action->address, peer->address, ADDRESS_SIZE);
-    return core->peer_count++;
-}
+struct adopt_state {
+    struct ring *ring; /* owned: the ring being saved */
+};
 
-/* A peer counts as a replica only if our ring knows this very node at this address. */
-static void peer_judge(struct core *core, uint16_t index)
+static struct adopt_state *adopt_of(const struct request *request)
 {
-    struct peer *peer = &core->peers[index];
-    int member = core->ring ? ring_find(core->ring, peer->node) : -1;
-    /* One that was forming when it greeted may have taken the ring since; if not it says so. */
-    peer->is_replica = peer->connected && member >= 0 &&
-                       (peer->forming || peer->cluster_id == core->ring->cluster_id) &&
-                       strcmp(core->ring->members[member].address, peer->address) == 0;
-    if (peer->is_replica) {
-        vouch_wanted(core);
-    }
-}
-
-void membership_map_peers(struct core *core)
-{
-    assert(core->ring);
-    core->ring_mark = ring_mark(core->ring);
-    core->self = ring_find(core->ring, core->node);
-    assert(core->self >= 0 || source_gives(core));
-    for (uint16_t i = 0; i < core->ring->member_count; i++) {
-        const char *address = core->ring->members[i].address;
-        bool is_heir = i != core->self && strcmp(address, core->address) == 0;
-        /* A source that runs at its old address keeps who has its place away from it. */
-        core->member_peer[i] = i == core->self ? PEER_SELF
-                               : is_heir       ? PEER_SELF - 1
-                                               : peer_add(core, address);
-    }
-    for (uint16_t i = 0; i < core->peer_count; i++) {
-        peer_judge(core, i);
-    }
-    core->scans[0].due_us = core->now_us;
-    core->scans[1].due_us = core->now_us;
-    repair_on_ring(core);
-    vouch_on_ring(core);
-    hints_wanted(core, 0);
-    request_due(core, core->now_us);
-}
-
-/* Whoever takes up a ring that others made before may lack what they hold for its keys; but for
- * one whose place is new: nobody is added to a cluster that holds data. */
-static bool must_refill(const struct core *core, const struct ring *ring)
-{
-    return core->ring == NULL && ring->epoch > 1 && !core->place_is_new;
+    return request_own(request, sizeof(struct adopt_state));
 }
 
 /* Saves a new ring; it is in force once it is on the disk. Takes `ring`. */
@@ -107,54 +59,7 @@ static void ring_adopt(struct core *core, struct ring *ring)
     adopt_of(request)->ring = ring;
     struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_SAVE_RING);
     store->ring = copy;
-    store->mark_incomplete = must_refill(core, ring);
-}
-
-void membership_ring_in_force(struct core *core, const struct ring *ring)
-{
-    bool is_first = core->ring == NULL;
-    bool must_refill_first = must_refill(core, ring);
-    if (is_first) {
-        core->ring = malloc(sizeof *core->ring);
-        if (!core->ring) {
-            return; /* It is on the disk; the next start finds it. */
-        }
-    }
-    *core->ring = *ring;
-    mark_if(!is_first && puts_in_flight(core), MARK_PUT_BESIDE_RING);
-    core->is_complete = core->is_complete && !must_refill_first;
-    membership_map_peers(core);
-    core->hold_until_us = 0;
-    membership_waits(core, "");
-    char text[96];
-    (void)snprintf(text, sizeof text, "epoch %llu, %u members", (unsigned long long)ring->epoch,
-                   (unsigned)ring->member_count);
-    enum note changed = ring->epoch == 1 ? NOTE_FORMED : NOTE_JOINED;
-    core_note(core, is_first ? changed : NOTE_RING_CHANGED, text);
-}
-
-void membership_push_ring(struct core *core)
-{
-    for (uint16_t i = 0; i < core->ring->member_count; i++) {
-        uint16_t peer = core->member_peer[i];
-        if (peer < core->peer_count && core->peers[peer].connected) {
-            struct message *message = core_send(core, peer, MESSAGE_RING_PUSH);
-            message->ring_push.epoch = core->ring->epoch;
-            message->ring_push.node = core->node;
-        }
-    }
-}
-
-void membership_waits(struct core *core, const char *text)
-{
-    if (strcmp(core->waits, text) != 0) {
-        (void)snprintf(core->waits, sizeof core->waits, "%s", text);
-        /* Members that are asked in turn may give different reasons. */
-        if (text[0] != '\0' && core->waits_note_after_us <= core->now_us) {
-            core->waits_note_after_us = core->now_us + WAITS_NOTE_US;
-            core_note(core, NOTE_JOIN_WAITS, text);
-        }
-    }
+    store->mark_incomplete = members_must_refill(core, ring);
 }
 
 void membership_fetch(struct core *core, uint16_t peer)
@@ -221,21 +126,21 @@ static void ask_for_ring(struct core *core, uint16_t index)
 {
     struct peer *peer = &core->peers[index];
     if (peer->join_after_us > core->now_us) {
-        request_due(core, peer->join_after_us);
+        core_due(core, peer->join_after_us);
         return;
     }
     if (peer->cluster_id == 0) {
         peer->join_after_us = core->now_us + FORMING_RETRY_US;
         (void)core_send(core, index, MESSAGE_RING);
     } else {
-        peer->join_after_us = core->now_us + JOIN_DEADLINE_US;
+        peer->join_after_us = core->now_us + JOIN_AGAIN_US;
         /* Answered before the other: does it know this address already? */
         (void)core_send(core, index, MESSAGE_RING);
         struct message *message = core_send(core, index, MESSAGE_JOIN);
         message->join.member.id = core->node;
         memcpy(message->join.member.address, core->address, ADDRESS_SIZE);
     }
-    request_due(core, peer->join_after_us);
+    core_due(core, peer->join_after_us);
 }
 
 static void try_to_form(struct core *core)
@@ -257,7 +162,7 @@ static void try_to_form(struct core *core)
 void membership_start(struct core *core)
 {
     if (core->ring) {
-        membership_map_peers(core);
+        members_map_peers(core);
     }
     /* Also with a ring: a seed of another cluster refuses the greeting, which the driver tells.
      */
@@ -276,7 +181,7 @@ void membership_on_tick(struct core *core)
 
 /* Greeting --------------------------------------------------------------------------------- */
 
-void membership_fill_hello(const struct core *core, struct message *message)
+static void membership_fill_hello(const struct core *core, struct message *message)
 {
     struct message_hello *hello = &message->hello;
     hello->protocol = PROTOCOL_VERSION;
@@ -292,22 +197,6 @@ void membership_fill_hello(const struct core *core, struct message *message)
             hello->seed_count = core->seed_count;
         }
     }
-}
-
-static void note_split(struct core *core)
-{
-    core->stats.ring_splits++;
-    if (core->split_note_after_us > core->now_us) {
-        return;
-    }
-    core->split_note_after_us = core->now_us + SPLIT_NOTE_US;
-    char text[NOTE_TEXT_SIZE];
-    (void)snprintf(
-        text, sizeof text,
-        "another node has a different ring of the same epoch %llu: the cluster is in "
-        "two halves, which do not speak to each other until one of them gives way",
-        (unsigned long long)core->ring->epoch);
-    core_note(core, NOTE_RING_SPLIT, text);
 }
 
 void membership_on_hello(struct core *core, struct event *event)
@@ -328,7 +217,7 @@ void membership_on_hello(struct core *core, struct event *event)
     } else if (hello->role == ROLE_NODE && core->ring && hello->cluster_id == cluster_id &&
                ring_marks_clash(event->message->ring_epoch, core->ring_mark)) {
         refusal = "this node has another ring of the same epoch: the cluster is in two halves";
-        note_split(core);
+        epoch_note_split(core);
     }
     struct message *reply =
         core_reply(core, event, MESSAGE_HELLO_REPLY, refusal ? status : STATUS_OK);
@@ -383,9 +272,9 @@ void membership_on_peer_up(struct core *core, struct event *event)
     for (int i = 0; i < 2; i++) {
         /* What was left for want of replicas may go through now. */
         core->scans[i].backoff_us = 0;
-        intents_wanted(core, i == 0 ? INTENT_ROW : INTENT_REVIVE, CLEAR_INTENTS_AFTER_US);
+        intents_wanted(core, i == 0 ? INTENT_ROW : INTENT_REVIVE, LOOK_SOON_US);
     }
-    hints_wanted(core, CLEAR_INTENTS_AFTER_US);
+    hints_wanted(core, LOOK_SOON_US);
     repair_on_peer_up(core);
     try_to_form(core);
 }
@@ -399,27 +288,6 @@ void membership_on_peer_down(struct core *core, struct event *event)
 }
 
 /* A new ring from elsewhere ---------------------------------------------------------------- */
-
-bool membership_is_other_ring(struct core *core, const struct event *event)
-{
-    uint64_t mark = event->message->ring_epoch;
-    if (mark == core->ring_mark) {
-        return false;
-    }
-    mark(MARK_STALE_RING);
-    core->stats.stale_ring++;
-    if (ring_marks_clash(mark, core->ring_mark)) {
-        note_split(core);
-    }
-    return true;
-}
-
-void membership_close_split(struct core *core, const struct event *event)
-{
-    struct action *action = &core->outbox->actions[core->outbox->count - 1];
-    assert(action->type == ACTION_REPLY);
-    action->close = core->ring && ring_marks_clash(event->message->ring_epoch, core->ring_mark);
-}
 
 /* Told by whoever answers at the address of a member that this node itself connected to; while
  * it has no ring, at one of those that it was told to start with. */
@@ -463,7 +331,7 @@ static void ring_take(struct core *core, uint16_t peer, struct message *message)
         return;
     }
     if (core->ring && ring_marks_clash(ring_mark(message->ring), core->ring_mark)) {
-        note_split(core);
+        epoch_note_split(core);
     }
     if (core->source.phase == SOURCE_WAITING && ring_find(message->ring, core->node) >= 0) {
         core_note(core, NOTE_JOIN_REFUSED,
@@ -511,11 +379,11 @@ static void adopt_on_stored(struct core *core, struct request *request, uint8_t 
     core->is_adopting = false;
     bool is_first = core->ring == NULL;
     if (result->status == STATUS_OK) {
-        membership_ring_in_force(core, adopt_of(request)->ring);
+        members_ring_in_force(core, adopt_of(request)->ring);
     }
     request_free(core, request);
     if (is_first && core->ring && core->ring->epoch == 1) {
-        membership_push_ring(core);
+        members_push_ring(core);
     }
 }
 
@@ -531,31 +399,10 @@ const struct request_kind adopt_kind = {
     .release = adopt_release,
 };
 
-void membership_on_request(struct core *core, struct event *event)
+void membership_on_push(struct core *core, struct event *event)
 {
-    struct message *message = event->message;
-    enum message_type reply_type = (enum message_type)(message->type + 1);
-    if (message->type == MESSAGE_REPLACE) {
-        replace_on_request(core, event);
-        return;
-    }
-    if (event->role != ROLE_NODE) {
-        (void)core_reply(core, event, reply_type, STATUS_REFUSED);
-        return;
-    }
-    switch ((int)message->type) {
-    case MESSAGE_JOIN:
-        join_on_request(core, event);
-        return;
-    case MESSAGE_PREPARE:
-        prepare_on_request(core, event);
-        return;
-    default:
-        assert(message->type == MESSAGE_RING_PUSH);
-        ring_was_pushed(core, &message->ring_push);
-        (void)core_reply(core, event, reply_type, STATUS_OK);
-        return;
-    }
+    ring_was_pushed(core, &event->message->ring_push);
+    (void)core_reply(core, event, MESSAGE_RING_PUSH_REPLY, STATUS_OK);
 }
 
 /* Replies to messages that no request waits for: JOIN, RING, RING_PUSH, repairs. */
@@ -578,10 +425,10 @@ void membership_on_response(struct core *core, struct event *event)
             char why[NOTE_TEXT_SIZE];
             size_t size = text.size < sizeof why - 1 ? text.size : sizeof why - 1;
             (void)snprintf(why, sizeof why, "%.*s", (int)size, (const char *)text.data);
-            membership_waits(core, why);
+            core_waits(core, why);
         }
         peer->join_after_us = core->now_us + JOIN_RETRY_US + core_random(core) % JOIN_RETRY_US;
-        request_due(core, peer->join_after_us);
+        core_due(core, peer->join_after_us);
         ring_take(core, event->peer, message);
         return;
     case MESSAGE_RING_REPLY:
@@ -597,7 +444,7 @@ void membership_on_response(struct core *core, struct event *event)
             peer->cluster_id = message->ring->cluster_id;
             peer->forming = false;
             peer->join_after_us = core->now_us + JOIN_RETRY_US;
-            request_due(core, peer->join_after_us);
+            core_due(core, peer->join_after_us);
         }
         ring_take(core, event->peer, message);
         return;

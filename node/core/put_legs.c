@@ -5,7 +5,7 @@
  * (DeCandia et al., section 4.6: sloppy quorum). A primary that is away, suspected or slower
  * than its patience is replaced by the next fallback, which keeps the object as a hint for it.
  * With no fallback left a suspect is asked all the same if the quorum needs it; else it gets a
- * marker afterwards (coordinate_put.c).
+ * marker afterwards (put.c).
  *
  * A put that is done again in the background (by_digest) asks for digests first: a replica that
  * holds the very same object gets just the row.
@@ -13,12 +13,18 @@
  * A node that holds just the row is sent to only when the object has its W copies: a row must
  * not outlive an object that a power cut took from its only disk.
  */
-#include <assert.h>
+#include "node/core/put_legs.h"
+
 #include <string.h>
 
-#include "node/core/internal.h"
+#include "node/core/background.h"
+#include "node/core/detector.h"
+#include "node/core/legs.h"
+#include "node/core/placement.h"
+#include "node/core/request.h"
 #include "ring/mark.h"
 #include "ring/planted.h"
+#include "ring/preference_list.h"
 
 /* One leg for each other primary of the object, and for those of the row. */
 static void put_add_legs(struct core *core, struct request *request)
@@ -155,11 +161,6 @@ static void leg_store_row(struct core *core, struct request *request, uint8_t i)
     }
 }
 
-static bool is_well(const struct core *core, uint16_t peer)
-{
-    return peer_is_usable(core, peer) && !peer_is_suspect(core, peer);
-}
-
 /* True if some leg gives the peer a copy of the object, or gave it one. */
 static bool has_copy(const struct request *request, uint16_t peer)
 {
@@ -217,7 +218,7 @@ static bool leg_give_to_fallback(struct core *core, struct request *request, uin
     return true;
 }
 
-bool put_leg_replace(struct core *core, struct request *request, uint8_t i)
+static bool put_leg_replace(struct core *core, struct request *request, uint8_t i)
 {
     return leg_give_to_fallback(core, request, i, false);
 }
@@ -364,7 +365,7 @@ void put_legs_start(struct core *core, struct request *request)
         if (leg->state != LEG_IDLE || !(leg->parts & REPLICA_OBJECT)) {
             continue;
         }
-        if (!is_well(core, leg->peer)) {
+        if (!peer_is_well(core, leg->peer)) {
             leg->state = LEG_FAILED;
         } else if (put_of(request)->by_digest) {
             leg_ask_digest(core, request, i);
@@ -396,7 +397,7 @@ void put_legs_send_rows(struct core *core, struct request *request)
         any = true;
         if (leg->peer == PEER_SELF) {
             leg_store_row(core, request, i);
-        } else if (is_well(core, leg->peer)) {
+        } else if (peer_is_well(core, leg->peer)) {
             leg_send(core, request, i);
         } else {
             leg->state = LEG_FAILED;

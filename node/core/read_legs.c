@@ -6,7 +6,11 @@
  * is suspected. While a ring is handed round some replicas go by another one than who asks, and
  * refuse; they are asked again with the ring that is known then.
  */
-#include "node/core/internal.h"
+#include "node/core/read_legs.h"
+
+#include "node/core/detector.h"
+#include "node/core/legs.h"
+#include "node/core/request.h"
 #include "ring/mark.h"
 
 enum { RING_PAUSE_US = 20000 }; /* a ring is fetched and written meanwhile */

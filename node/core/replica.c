@@ -4,11 +4,17 @@
  * Replica writes carry finished objects, which are only merged (rule 6). Placement by another
  * ring epoch is refused: the side that lags fetches the ring.
  */
+#include "node/core/replica.h"
+
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "node/core/internal.h"
+#include "node/core/copies.h"
+#include "node/core/epoch.h"
+#include "node/core/outbox.h"
+#include "node/core/placement.h"
+#include "node/core/request.h"
+#include "node/core/timers.h"
 #include "ring/planted.h"
 
 static enum message_type reply_type_of(enum message_type type)
@@ -133,7 +139,7 @@ static enum status replica_judge(struct core *core, const struct event *event)
     if (!core->ring || source_is_on(core)) {
         return STATUS_NOT_READY;
     }
-    if (!planted(PLANTED_STALE_RING) && membership_is_other_ring(core, event)) {
+    if (!planted(PLANTED_STALE_RING) && epoch_is_other(core, event)) {
         return STATUS_STALE_RING;
     }
     if (is_withheld(core, message)) {
@@ -158,7 +164,7 @@ void replica_on_request(struct core *core, struct event *event)
     }
     if (status != STATUS_OK) {
         (void)core_reply(core, event, reply_type, status);
-        membership_close_split(core, event);
+        epoch_close_split(core, event);
         return;
     }
     request_charge(core, request, size);
@@ -194,7 +200,7 @@ static void replica_on_stored(struct core *core, struct request *request, uint8_
         break;
     case MESSAGE_REPLICA_PUT_REPLY:
         if (replica_of(request)->with_intent && status == STATUS_OK) {
-            intents_wanted(core, INTENT_ROW, CLEAR_INTENTS_AFTER_US);
+            intents_wanted(core, INTENT_ROW, LOOK_SOON_US);
         }
         break;
     case MESSAGE_REPLICA_LIST_REPLY:

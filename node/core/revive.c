@@ -10,13 +10,31 @@
  * replica that merely lags must not bring back what `rm -r` removed. Creating the directory
  * makes its own row live in the parent, and so on up.
  */
-#include <assert.h>
+#include "node/core/revive.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/core/internal.h"
+#include "node/core/get.h"
+#include "node/core/intents.h"
+#include "node/core/list.h"
+#include "node/core/outbox.h"
+#include "node/core/put.h"
+#include "node/core/put_legs.h"
+#include "node/core/replica.h"
+#include "node/core/request.h"
 #include "ring/mark.h"
 #include "ring/planted.h"
+
+struct revive_state {
+    uint64_t stamp;
+    struct row row; /* the live row that was found */
+};
+
+static struct revive_state *revive_of(const struct request *request)
+{
+    return request_own(request, sizeof(struct revive_state));
+}
 
 enum { REVIVED_MODE = 0755 };
 
@@ -32,13 +50,11 @@ static void revive_find(struct core *core, struct request *request)
 bool revive_start(struct core *core, struct request *scan, const struct intent *intent)
 {
     struct request *request =
-        request_new(core, &revive_kind, core->now_us + 3 * (uint64_t)JOIN_DEADLINE_US, false);
+        request_new(core, &revive_kind, core->now_us + 3 * (uint64_t)CHILD_DEADLINE_US, false);
     if (!request) {
         return false;
     }
-    request->is_child = true;
-    request->parent = scan->slot;
-    request->parent_generation = scan->generation;
+    request_set_parent(request, scan);
     request->key = blob_ref(intent->key);
     revive_of(request)->stamp = intent->stamp;
     revive_find(core, request);

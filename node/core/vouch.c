@@ -16,11 +16,12 @@
  * Whoever is asked for the first time, as a member that has just replaced another, cannot
  * vouch. Until all have, writes open new pairs, which is always right and costs some bytes.
  */
-#include <assert.h>
+#include "node/core/vouch.h"
+
 #include <stdio.h>
 
-#include "node/core/internal.h"
-#include "node/core/repair_tasks.h"
+#include "node/core/outbox.h"
+#include "node/core/repair/task.h"
 #include "ring/mark.h"
 
 #define ASK_EVERY_US  UINT64_C(250000)
@@ -32,7 +33,7 @@ void vouch_wanted(struct core *core)
 {
     if (core->ring && !core->vouch.is_settled) {
         core->vouch.due_us = core->now_us;
-        request_due(core, core->now_us);
+        core_due(core, core->now_us);
     }
 }
 
@@ -85,7 +86,7 @@ void vouch_on_tick(struct core *core)
         return;
     }
     if (vouch->due_us > core->now_us) {
-        request_due(core, vouch->due_us);
+        core_due(core, vouch->due_us);
         return;
     }
     while (vouch->nonce == 0) {
@@ -102,7 +103,7 @@ void vouch_on_tick(struct core *core)
     }
     vouch->next_member = (uint16_t)((vouch->next_member + 1) % count);
     vouch->due_us = core->now_us + ASK_EVERY_US;
-    request_due(core, vouch->due_us);
+    core_due(core, vouch->due_us);
     vouch_check(core);
 }
 

@@ -314,3 +314,8 @@ const char *disk_state_name(enum disk_state state)
     }
     return "?";
 }
+
+size_t message_put_size(const struct message_put *put)
+{
+    return blob_slice(put->value.content).size + blob_slice(put->value.xattrs).size;
+}

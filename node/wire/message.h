@@ -420,4 +420,7 @@ MUST_CHECK enum status message_open_row(struct row *row);
 /* True if the row holds a live version, as far as an unopened record's head shows. */
 bool message_row_is_live(const struct row *row);
 
+/* Bytes of contents that a put brings. */
+size_t message_put_size(const struct message_put *put);
+
 #endif

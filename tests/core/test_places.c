@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-#include "node/core/internal.h"
+#include "node/core/request.h"
 #include "tests/core/ask.h"
 #include "tests/core/copies.h"
 #include "tests/ring/make.h"

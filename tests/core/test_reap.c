@@ -18,7 +18,8 @@
 
 #include <cmocka.h>
 
-#include "node/core/internal.h"
+#include "node/core/background.h"
+#include "node/core/request.h"
 #include "tests/core/ask.h"
 #include "tests/core/copies.h"
 

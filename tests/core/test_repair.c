@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#include "node/core/internal.h"
+#include "node/core/request.h"
 #include "node/store/hints.h"
 #include "node/store/layout.h"
 #include "tests/core/ask.h"

@@ -22,7 +22,8 @@
 
 #include <cmocka.h>
 
-#include "node/core/internal.h"
+#include "node/core/detector.h"
+#include "node/core/request.h"
 #include "ring/preference_list.h"
 #include "tests/core/ask.h"
 

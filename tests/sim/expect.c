@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-#include "node/core/internal.h"
+#include "node/core/detector.h"
+#include "node/core/request.h"
 #include "ring/preference_list.h"
 
 /* Above the longest suspicion, and the time that connections take. */

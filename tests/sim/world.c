@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/core/internal.h"
+#include "node/core/request.h"
 
 uint64_t world_random(struct world *world)
 {

@@ -2,7 +2,9 @@
  * world_marks.c - what a node was in the middle of when it died: rare states that only the
  * simulator sees.
  */
-#include "node/core/repair_tasks.h"
+#include "node/core/hints.h"
+#include "node/core/put.h"
+#include "node/core/repair/reap.h"
 #include "ring/mark.h"
 #include "tests/sim/world_internal.h"
 

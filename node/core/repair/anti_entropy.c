@@ -12,20 +12,27 @@
  * that refill themselves have to be met, for what they hold; but two of them never complete
  * each other.
  */
+#include "node/core/repair/anti_entropy.h"
+
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "node/core/repair_tasks.h"
+#include "node/core/background.h"
+#include "node/core/outbox.h"
+#include "node/core/repair/task.h"
+#include "node/core/repair/tree_pair.h"
+#include "node/core/request.h"
 #include "ring/planted.h"
 #include "ring/preference_list.h"
 
 #define INTERVAL_DEFAULT_US UINT64_C(600000000)
 
 enum {
-    EARLY_US = 3000000,        /* after a node came back, and up to twice that */
-    EARLY_PAUSE_US = 30000000, /* between beginnings of early passes */
+    PAIRS_ACTIVE_MAX = 4,         /* pairs that send and read */
+    REPAIR_KEYS_PASS_MAX = 65536, /* a pass that repaired so many ends, and the next goes on */
+    EARLY_US = 3000000,           /* after a node came back, and up to twice that */
+    EARLY_PAUSE_US = 30000000,    /* between beginnings of early passes */
     REFILL_PAUSE_US = 1000000,
     RETRY_FIRST_US = 30000000, /* after a pass in which a pair failed; doubles */
 };
@@ -55,7 +62,7 @@ void pass_wake(struct core *core)
         at_us = at_us > repair->early_after_us ? at_us : repair->early_after_us;
     }
     repair->wake_us = at_us < repair->wake_us ? at_us : repair->wake_us;
-    request_due(core, repair->wake_us);
+    core_due(core, repair->wake_us);
 }
 
 void pass_spoil(struct core *core)
@@ -146,7 +153,7 @@ static void pass_begin(struct core *core)
 /* Saves that the copies are complete; they are once it is on the disk. */
 static void complete_start(struct core *core)
 {
-    struct request *request = repair_new(core, &complete_kind, UINT64_MAX);
+    struct request *request = request_new(core, &complete_kind, UINT64_MAX, false);
     if (request) {
         core->repair.is_completing = true;
         struct store_request *store =
@@ -165,7 +172,7 @@ static void complete_on_stored(struct core *core, struct request *request, uint8
     if (result->status == STATUS_OK && !core->repair.is_spoiled) {
         core->is_complete = true;
         core->completes_alone = false;
-        membership_waits(core, "");
+        core_waits(core, "");
         core_note(core, NOTE_REFILLED, "every copy was compared with all other replicas");
     }
 }
@@ -204,7 +211,7 @@ static void complete_if_vouched(struct core *core)
         "themselves: no complete copy is left; if none will come back, use `dynamoctl "
         "replace %s`",
         core->address);
-    membership_waits(core, text);
+    core_waits(core, text);
 }
 
 /* When does the next one begin? */
@@ -244,8 +251,8 @@ static void pass_end(struct core *core)
     if (is_good && !core->is_complete) {
         complete_if_vouched(core);
     }
-    request_due(core, repair->due_us);
-    request_due(core, repair->wake_us);
+    core_due(core, repair->due_us);
+    core_due(core, repair->wake_us);
 }
 
 static unsigned count_active(const struct core *core)
@@ -277,6 +284,8 @@ static void advance_open(struct core *core)
     }
 }
 
+static void pass_advance(struct core *core);
+
 /* Starts pairs while there is place for them. True if all have been started. */
 static bool start_pairs(struct core *core)
 {
@@ -294,8 +303,8 @@ static bool start_pairs(struct core *core)
             !core_has_room(core) || !background_take(core)) {
             return false;
         }
-        if (!pair_start(core, partition, peer)) {
-            request_due(core, core->now_us + REFILL_PAUSE_US);
+        if (!pair_start(core, partition, peer, pass_advance)) {
+            core_due(core, core->now_us + REFILL_PAUSE_US);
             return false;
         }
         repair->primary++;
@@ -303,7 +312,7 @@ static bool start_pairs(struct core *core)
     return true;
 }
 
-void pass_advance(struct core *core)
+static void pass_advance(struct core *core)
 {
     struct repair *repair = &core->repair;
     if (!repair->is_running) {
@@ -330,7 +339,7 @@ void pass_on_tick(struct core *core)
     if (repair->is_running) {
         pass_advance(core);
     } else if (!is_held_up) {
-        request_due(core, repair->due_us);
-        request_due(core, repair->wake_us);
+        core_due(core, repair->due_us);
+        core_due(core, repair->wake_us);
     }
 }

@@ -10,11 +10,18 @@
  * more, by fresh hashes of both sides, before any key is exchanged. The entries below the
  * leaves that still differ are merged in pages, as sorted lists are.
  */
+#include "node/core/repair/tree_pair.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/core/repair_tasks.h"
+#include "node/core/background.h"
+#include "node/core/detector.h"
+#include "node/core/outbox.h"
+#include "node/core/repair/repair_key.h"
+#include "node/core/repair/task.h"
+#include "node/core/request.h"
 #include "ring/mark.h"
 
 enum {
@@ -46,6 +53,7 @@ struct page {
 
 struct pair {
     enum pair_state state;
+    pair_progress *on_progress;
     uint16_t partition;
     uint16_t place; /* in core->repair.pair_slot */
     bool is_second; /* the leaves are being compared for the second time */
@@ -139,10 +147,11 @@ static void pair_ask_hashes(struct core *core, struct request *request, uint16_t
     struct message *message = request_send(core, request, THEIRS, MESSAGE_TREE);
     message->tree.partition = pair->partition;
     message->tree.bucket = bucket;
-    repair_set_deadline(core, request, core->now_us + REPAIR_DEADLINE_US);
+    request_set_deadline(core, request, core->now_us + REPAIR_DEADLINE_US);
 }
 
-bool pair_start(struct core *core, uint16_t partition, uint16_t peer)
+bool pair_start(struct core *core, uint16_t partition, uint16_t peer,
+                pair_progress *on_progress)
 {
     struct repair *repair = &core->repair;
     uint16_t place = 0;
@@ -151,12 +160,13 @@ bool pair_start(struct core *core, uint16_t partition, uint16_t peer)
     }
     struct pair *pair = calloc(1, sizeof *pair);
     struct request *request =
-        pair && place < PAIRS_MAX ? repair_new(core, &pair_kind, UINT64_MAX) : NULL;
+        pair && place < PAIRS_MAX ? request_new(core, &pair_kind, UINT64_MAX, false) : NULL;
     if (!request) {
         free(pair);
         return false;
     }
     pair->partition = partition;
+    pair->on_progress = on_progress;
     pair->place = place;
     pair->is_vouched = true;
     request->own = pair;
@@ -203,7 +213,7 @@ static void pair_ask_page(struct core *core, struct request *request, int side)
         message->tree_keys.after_key = blob_ref(page->after);
         message->tree_keys.limit = PAGE_SIZE;
     }
-    repair_set_deadline(core, request, core->now_us + REPAIR_DEADLINE_US);
+    request_set_deadline(core, request, core->now_us + REPAIR_DEADLINE_US);
 }
 
 /* The entries come; false if they do not go on from where they were. */
@@ -261,8 +271,8 @@ static void pair_next_bucket(struct core *core, struct request *request)
         uint64_t after_us = core->repair_config.confirm_after_us;
         pair->first = pair->differing;
         pair->state = PAIR_WAITING;
-        repair_set_deadline(core, request,
-                            core->now_us + (after_us > 0 ? after_us : CONFIRM_AFTER_US));
+        request_set_deadline(core, request,
+                             core->now_us + (after_us > 0 ? after_us : CONFIRM_AFTER_US));
     }
 }
 
@@ -413,6 +423,7 @@ void pair_advance(struct core *core, struct request *request)
 static void pair_on_reply(struct core *core, struct request *request, uint8_t leg,
                           struct message *message)
 {
+    pair_progress *on_progress = pair_of(request)->on_progress; /* the request may end */
     struct pair *pair = pair_of(request);
     bool is_hashes = pair->state == PAIR_BUCKETS || pair->state == PAIR_LEAVES;
     enum message_type wanted = is_hashes ? MESSAGE_TREE_REPLY : MESSAGE_TREE_KEYS_REPLY;
@@ -430,12 +441,13 @@ static void pair_on_reply(struct core *core, struct request *request, uint8_t le
     }
     request->leg[leg].state = is_good ? LEG_DONE : LEG_FAILED;
     pair_advance(core, request);
-    pass_advance(core);
+    on_progress(core);
 }
 
 static void pair_on_stored(struct core *core, struct request *request, uint8_t leg,
                            struct store_result *result)
 {
+    pair_progress *on_progress = pair_of(request)->on_progress; /* the request may end */
     (void)leg;
     struct pair *pair = pair_of(request);
     bool is_hashes = pair->state == PAIR_BUCKETS || pair->state == PAIR_LEAVES;
@@ -456,11 +468,12 @@ static void pair_on_stored(struct core *core, struct request *request, uint8_t l
     }
     request->leg[OWN].state = is_good ? LEG_DONE : LEG_FAILED;
     pair_advance(core, request);
-    pass_advance(core);
+    on_progress(core);
 }
 
 static void pair_on_key(struct core *core, struct request *request, struct child_result *result)
 {
+    pair_progress *on_progress = pair_of(request)->on_progress; /* the request may end */
     struct pair *pair = pair_of(request);
     assert(pair->keys > 0 && core->repair.keys_in_flight > 0);
     pair->keys--;
@@ -470,11 +483,12 @@ static void pair_on_key(struct core *core, struct request *request, struct child
     } else {
         pair->has_failed = true;
     }
-    pass_advance(core);
+    on_progress(core);
 }
 
 static void pair_on_due(struct core *core, struct request *request)
 {
+    pair_progress *on_progress = pair_of(request)->on_progress; /* the request may end */
     struct pair *pair = pair_of(request);
     request->deadline_us = UINT64_MAX;
     if (pair->state == PAIR_WAITING) {
@@ -485,13 +499,14 @@ static void pair_on_due(struct core *core, struct request *request)
         }
         pair_wind_up(core, request, true);
     }
-    pass_advance(core);
+    on_progress(core);
 }
 
 static void pair_on_leg_failed(struct core *core, struct request *request)
 {
+    pair_progress *on_progress = pair_of(request)->on_progress; /* the request may end */
     pair_advance(core, request);
-    pass_advance(core);
+    on_progress(core);
 }
 
 const struct request_kind pair_kind = {

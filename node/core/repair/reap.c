@@ -13,11 +13,15 @@
  * gone. A member that is away, is passed over, or refuses, stops it: the next scrub tries again
  * (decisions 14 and 19).
  */
+#include "node/core/repair/reap.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/core/repair_tasks.h"
+#include "node/core/detector.h"
+#include "node/core/repair/task.h"
+#include "node/core/request.h"
 #include "ring/mark.h"
 #include "ring/planted.h"
 
@@ -165,13 +169,13 @@ bool reap_start(struct core *core, struct request *parent,
         return false;
     }
     struct reap *reap = calloc(1, sizeof *reap);
-    struct request *request = reap ? repair_new(core, &reap_kind, UINT64_MAX) : NULL;
+    struct request *request = reap ? request_new(core, &reap_kind, UINT64_MAX, false) : NULL;
     if (!request) {
         free(reap);
         return false;
     }
     const struct tree_entry *entry = &scrubbed->entry;
-    repair_set_parent(request, parent);
+    request_set_parent(request, parent);
     request->own = reap;
     request->key = blob_ref(entry->key);
     reap->epoch = core->ring->epoch;
@@ -240,7 +244,7 @@ static void reap_go_on(struct core *core, struct request *request)
         reap_end(core, request, false);
         return;
     }
-    repair_set_deadline(core, request, core->now_us + REPAIR_DEADLINE_US);
+    request_set_deadline(core, request, core->now_us + REPAIR_DEADLINE_US);
     if (reap->state == REAP_LOOKING || reap->state == REAP_ASKING) {
         reap->state = REAP_ASKING;
         if (reap_ask_members(core, request)) {

@@ -11,11 +11,17 @@
  * leave the row ahead for ever: all replicas of the object are made to agree, and what it
  * projects to becomes part of the row.
  */
+#include "node/core/repair/repair_key.h"
+
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "node/core/repair_tasks.h"
+#include "node/core/copies.h"
+#include "node/core/detector.h"
+#include "node/core/legs.h"
+#include "node/core/put_legs.h"
+#include "node/core/repair/task.h"
+#include "node/core/request.h"
 #include "ring/mark.h"
 #include "ring/planted.h"
 
@@ -135,13 +141,13 @@ bool key_start(struct core *core, struct request *parent, const struct tree_entr
                uint16_t peer)
 {
     struct request *request =
-        repair_new(core, &key_repair_kind, core->now_us + (uint64_t)REPAIR_DEADLINE_US);
+        request_new(core, &key_repair_kind, core->now_us + (uint64_t)REPAIR_DEADLINE_US, false);
     if (!request) {
         return false;
     }
     request->own = calloc(1, sizeof(struct key_repair));
     request->key = blob_ref(entry->key);
-    repair_set_parent(request, parent);
+    request_set_parent(request, parent);
     if (!key_of(request) || !key_add_legs(core, request, peer)) {
         request_free(core, request);
         return false;
@@ -231,7 +237,7 @@ static void key_write(struct core *core, struct request *request, uint8_t i)
 static void key_store(struct core *core, struct request *request)
 {
     request->state = STATE_STORING;
-    repair_set_deadline(core, request, core->now_us + REPAIR_DEADLINE_US);
+    request_set_deadline(core, request, core->now_us + REPAIR_DEADLINE_US);
     for (uint8_t i = 0; i < request->leg_count; i++) {
         if (leg_lacks(request, i)) {
             key_write(core, request, i);
@@ -265,7 +271,7 @@ static void key_repair_copies(struct core *core, struct request *request)
     }
     struct tree_entry entry = {.part = MERKLE_OBJECT, .key = request->key};
     request->state = STATE_READING;
-    repair_set_deadline(core, request, core->now_us + OBJECT_DEADLINE_US);
+    request_set_deadline(core, request, core->now_us + OBJECT_DEADLINE_US);
     if (!key_start(core, request, &entry, EVERY_PRIMARY)) {
         key_finish(core, request, STATUS_UNREACHABLE);
     }

@@ -13,13 +13,18 @@
  * is dropped from this directory, and nothing is served from it.
  * Decision 22.
  */
+#include "node/core/repair/source.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/core/repair_tasks.h"
-#include "ring/planted.h"
+#include "node/core/background.h"
+#include "node/core/members.h"
+#include "node/core/outbox.h"
+#include "node/core/repair/give.h"
+#include "node/core/request.h"
 #include "ring/preference_list.h"
 
 enum {
@@ -49,24 +54,11 @@ struct source_walk {
     bool has_failed;
 };
 
-/* One object. */
-struct give {
-    struct object *object; /* owned */
-};
-
 static struct source_walk *source_walk_of(const struct request *request)
 {
     assert(request->kind == &source_walk_kind);
     return request->own;
 }
-
-static struct give *give_of(const struct request *request)
-{
-    assert(request->kind == &give_kind);
-    return request->own;
-}
-
-static void give_check(struct core *core, struct request *request);
 
 static void walk_drop_hints(struct source_walk *walk)
 {
@@ -88,15 +80,6 @@ static void walk_release(struct request *request)
     free(walk);
 }
 
-static void give_release(struct request *request)
-{
-    struct give *give = give_of(request);
-    if (give) {
-        object_unref(give->object);
-    }
-    free(give);
-}
-
 static void source_tell(struct core *core, const char *what)
 {
     const struct source *source = &core->source;
@@ -108,183 +91,7 @@ static void source_tell(struct core *core, const char *what)
                    what, (unsigned long long)source->given,
                    (unsigned long long)source->kept_back,
                    (unsigned long long)source->unreadable, (unsigned long long)source->waiting);
-    membership_waits(core, text);
-}
-
-/* One object ------------------------------------------------------------------------------ */
-
-static void give_end(struct core *core, struct request *request, enum status status)
-{
-    struct child_result result = {.status = status};
-    child_finish(core, request, &result);
-}
-
-/* The own copy, or what is kept for `owner`. */
-static bool give_start(struct core *core, struct request *walk, struct blob *key, node_id owner)
-{
-    struct give *give = calloc(1, sizeof *give);
-    struct request *request =
-        give ? repair_new(core, &give_kind, core->now_us + (uint64_t)REPAIR_DEADLINE_US) : NULL;
-    if (!request) {
-        free(give);
-        return false;
-    }
-    request->own = give;
-    request->key = blob_ref(key);
-    repair_set_parent(request, walk);
-    request->state = STATE_READING;
-    struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_GET);
-    store->key = blob_ref(key);
-    if (owner != 0) {
-        store->owners[store->owner_count++] = owner;
-    }
-    return true;
-}
-
-/* Asks the primaries what they have; those that refill cannot tell. */
-static void give_ask(struct core *core, struct request *request)
-{
-    struct preference_list list;
-    preference_list_build(core->ring, ring_partition(core->ring, blob_slice(request->key)),
-                          &list);
-    request->state = STATE_ASKING;
-    repair_set_deadline(core, request, core->now_us + REPAIR_DEADLINE_US);
-    for (uint16_t i = 0; i < list.primary; i++) {
-        uint8_t leg = request->leg_count++;
-        request->leg[leg].peer = core->member_peer[list.member[i]];
-        request->leg[leg].state = LEG_FAILED;
-        if (repair_may_ask(core, request->leg[leg].peer)) {
-            struct message *message = request_send(core, request, leg, MESSAGE_REPLICA_GET);
-            message->replica_get.key = blob_ref(request->key);
-            message->replica_get.digest_only = true;
-        }
-    }
-    give_check(core, request);
-}
-
-/* True if its tombstone may have been reaped since it was written. */
-static bool is_old(const struct core *core, const struct object *object)
-{
-    uint64_t newest_us = object->deleted_us;
-    for (uint32_t i = 0; i < object->clock.count; i++) {
-        uint64_t counter = object->clock.pair[i].counter;
-        newest_us = counter > newest_us ? counter : newest_us;
-    }
-    return reap_is_old(core, newest_us);
-}
-
-static void give_put(struct core *core, struct request *request, uint8_t leg)
-{
-    uint16_t peer = request->leg[leg].peer;
-    struct slice key = blob_slice(request->key);
-    if (!repair_may_ask(core, peer)) {
-        request->leg[leg].state = LEG_FAILED;
-        return;
-    }
-    bool has_row = repair_holds(core, peer, MERKLE_ROW, key);
-    struct message *message = request_send(core, request, leg, MESSAGE_REPLICA_PUT);
-    message->replica_put.key = blob_ref(request->key);
-    message->replica_put.object = object_ref(give_of(request)->object);
-    message->replica_put.parts = (uint8_t)(REPLICA_OBJECT | (has_row ? REPLICA_ROW : 0));
-    message->replica_put.sync = true;
-    message->replica_put.leave_intent = !key_is_root(key);
-}
-
-/* All that could be asked have told what they have. */
-static void give_decide(struct core *core, struct request *request)
-{
-    const struct object *object = give_of(request)->object;
-    uint8_t own[DIGEST_SIZE];
-    uint8_t none[DIGEST_SIZE];
-    bool is_known = false;
-    bool is_vouched = false;
-    object_digest(object, own);
-    object_digest(NULL, none);
-    for (uint8_t i = 0; i < request->leg_count; i++) {
-        const struct leg *leg = &request->leg[i];
-        is_vouched |= leg->state == LEG_DONE;
-        is_known |= leg->state == LEG_DONE && memcmp(leg->digest, none, DIGEST_SIZE) != 0;
-    }
-    if (is_old(core, object) && !is_known && !planted(PLANTED_SOURCE_REVIVES)) {
-        core->source.kept_back += is_vouched ? 1 : 0;
-        give_end(core, request, is_vouched ? STATUS_OK : STATUS_UNREACHABLE);
-        return;
-    }
-    request->state = STATE_REPLICATING;
-    repair_set_deadline(core, request, core->now_us + REPAIR_DEADLINE_US);
-    for (uint8_t i = 0; i < request->leg_count; i++) {
-        const struct leg *leg = &request->leg[i];
-        bool has_it = leg->state == LEG_DONE && memcmp(leg->digest, own, DIGEST_SIZE) == 0;
-        if (leg->state != LEG_FAILED && !has_it) {
-            give_put(core, request, i);
-        }
-    }
-    give_check(core, request);
-}
-
-static void give_check(struct core *core, struct request *request)
-{
-    uint8_t done = 0;
-    for (uint8_t i = 0; i < request->leg_count; i++) {
-        if (request->leg[i].state == LEG_SENT) {
-            return;
-        }
-        done = (uint8_t)(done + (request->leg[i].state == LEG_DONE));
-    }
-    if (request->state == STATE_ASKING) {
-        give_decide(core, request);
-    } else if (request->state == STATE_REPLICATING) {
-        bool is_given = done >= core_quorum(core, 0);
-        core->source.given += is_given ? 1 : 0;
-        give_end(core, request, is_given ? STATUS_OK : STATUS_NO_QUORUM);
-    }
-}
-
-static void give_on_reply(struct core *core, struct request *request, uint8_t i,
-                          struct message *message)
-{
-    struct leg *leg = &request->leg[i];
-    bool is_good = message->status == STATUS_OK;
-    leg->state = is_good ? LEG_DONE : LEG_FAILED;
-    if (request->state == STATE_ASKING && message->type == MESSAGE_REPLICA_GET_REPLY) {
-        if (is_good && message->replica_get_reply.has_digest) {
-            memcpy(leg->digest, message->replica_get_reply.digest, DIGEST_SIZE);
-        } else if (message->status == STATUS_NOT_READY) {
-            leg->state =
-                LEG_EMPTY; /* it refills: it takes the object, but vouches for nothing */
-        } else {
-            leg->state = LEG_FAILED;
-        }
-    }
-    give_check(core, request);
-}
-
-static void give_on_stored(struct core *core, struct request *request, uint8_t leg,
-                           struct store_result *result)
-{
-    (void)leg;
-    struct give *give = give_of(request);
-    bool is_unreadable = result->status == STATUS_CORRUPT;
-    if (result->status == STATUS_OK && result->object) {
-        give->object = object_ref(result->object);
-        is_unreadable = !copy_is_sound(core, blob_slice(request->key), give->object);
-        if (!is_unreadable) {
-            give_ask(core, request);
-            return;
-        }
-    }
-    core->source.unreadable += is_unreadable ? 1 : 0;
-    give_end(core, request, is_unreadable ? STATUS_OK : result->status);
-}
-
-static void give_on_due(struct core *core, struct request *request)
-{
-    if (request->state == STATE_READING) {
-        request->deadline_us = UINT64_MAX; /* the own store always answers */
-        return;
-    }
-    (void)request_suspect_slow(core, request);
-    give_end(core, request, STATUS_TIMEOUT);
+    core_waits(core, text);
 }
 
 /* The walk -------------------------------------------------------------------------------- */
@@ -306,7 +113,7 @@ static void walk_end(struct core *core, struct request *request)
     }
     source_tell(core, "it hands over what it holds");
     source->due_us = core->now_us + SOURCE_RETRY_US;
-    request_due(core, source->due_us);
+    core_due(core, source->due_us);
 }
 
 /* The next page of what is kept for others. False: there is none. */
@@ -451,7 +258,8 @@ static void walk_start(struct core *core)
 {
     struct source *source = &core->source;
     struct source_walk *walk = calloc(1, sizeof *walk);
-    struct request *request = walk ? repair_new(core, &source_walk_kind, UINT64_MAX) : NULL;
+    struct request *request =
+        walk ? request_new(core, &source_walk_kind, UINT64_MAX, false) : NULL;
     if (!request) {
         free(walk);
         source->due_us = core->now_us + SOURCE_RETRY_US;
@@ -469,23 +277,13 @@ static void walk_start(struct core *core)
 
 /* Phases ---------------------------------------------------------------------------------- */
 
-bool source_is_on(const struct core *core)
-{
-    return core->source.phase != SOURCE_NONE;
-}
-
-bool source_gives(const struct core *core)
-{
-    return core->source.phase == SOURCE_GIVING || core->source.phase == SOURCE_DONE;
-}
-
 void source_take_ring(struct core *core, struct ring *ring)
 {
     struct source *source = &core->source;
     if (source_gives(core)) {
         *core->ring = *ring;
         free(ring);
-        membership_map_peers(core);
+        members_map_peers(core);
         source->phase = SOURCE_GIVING;
         source->due_us = core->now_us;
         return;
@@ -498,7 +296,7 @@ void source_take_ring(struct core *core, struct ring *ring)
         core->draining = true;
         source_tell(core, "it hands over what it holds, and serves nobody");
     }
-    request_due(core, core->now_us);
+    core_due(core, core->now_us);
 }
 
 /* As at a start: nothing that was begun as a member goes on. */
@@ -516,7 +314,7 @@ static void source_enter(struct core *core)
     source->ring = NULL;
     source->phase = SOURCE_GIVING;
     source->due_us = core->now_us;
-    membership_map_peers(core);
+    members_map_peers(core);
 }
 
 void source_on_tick(struct core *core)
@@ -524,7 +322,7 @@ void source_on_tick(struct core *core)
     struct source *source = &core->source;
     if (source->phase == SOURCE_LEAVING) {
         if (core->client_count > 0 && source->leave_by_us > core->now_us) {
-            request_due(core, core->now_us + LEAVE_LOOK_US);
+            core_due(core, core->now_us + LEAVE_LOOK_US);
             return;
         }
         source_enter(core);
@@ -537,7 +335,7 @@ void source_on_tick(struct core *core)
     } else if (source->due_us <= core->now_us) {
         walk_start(core);
     } else {
-        request_due(core, source->due_us);
+        core_due(core, source->due_us);
     }
 }
 
@@ -546,13 +344,4 @@ const struct request_kind source_walk_kind = {
     .on_stored = walk_on_stored,
     .on_child = walk_on_child,
     .release = walk_release,
-};
-
-const struct request_kind give_kind = {
-    .name = "give",
-    .on_reply = give_on_reply,
-    .on_stored = give_on_stored,
-    .on_due = give_on_due,
-    .on_leg_failed = give_check,
-    .release = give_release,
 };

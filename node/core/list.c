@@ -1,24 +1,55 @@
 /*
- * coordinate_list.c - a listing at its coordinator: R streams of rows merged.
+ * list.c - a listing at its coordinator: R streams of rows merged.
  *
  * Each of R replicas of the directory sends its rows from the cursor on, up to the limit. The
  * streams are merged name by name, up to the first name beyond which one of them has not told
  * all; there the next request resumes. Its cost is that of the directory, never of the cluster.
  */
-#include <assert.h>
+#include "node/core/list.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/core/internal.h"
+#include "node/core/detector.h"
+#include "node/core/forward.h"
+#include "node/core/get.h"
+#include "node/core/legs.h"
+#include "node/core/list_compare.h"
+#include "node/core/outbox.h"
+#include "node/core/placement.h"
+#include "node/core/put_legs.h"
+#include "node/core/read_legs.h"
+#include "node/core/replica.h"
+#include "node/core/request.h"
 #include "ring/mark.h"
 #include "ring/planted.h"
+
+struct list_state {
+    struct message_list list; /* its directory is request->key */
+    bool by_marks; /* live rows with marks are asked for; else all rows, to be merged */
+    uint8_t r;
+};
+
+static struct list_state *list_of(const struct request *request)
+{
+    return request_own(request, sizeof(struct list_state));
+}
+
+static bool list_may_compare(const struct request *request)
+{
+    /* Looking up a name is for small answers, which the store gives at once. */
+    const struct message_list *list = &list_of(request)->list;
+    return list->live_only && !list->end && !request->is_child;
+}
+
+static void list_check(struct core *core, struct request *request);
 
 enum {
     ROW_REPAIRS_MAX = 32, /* rows written back after one listing; the next one goes on */
     FULL_ROWS_MIN = 256,
 };
 
-void list_ask(struct core *core, struct request *request, uint8_t i)
+static void list_ask(struct core *core, struct request *request, uint8_t i)
 {
     struct leg *leg = &request->leg[i];
     const struct message_list *from = &list_of(request)->list;
@@ -61,13 +92,34 @@ static void list_begin(struct core *core, struct request *request)
     list_check(core, request);
 }
 
+/* Coordinates here although this node is no primary. */
+static void list_start_fallback(struct core *core, struct request *from,
+                                struct message *message)
+{
+    struct request *request = request_new(core, &list_kind, from->deadline_us, true);
+    if (!request) {
+        (void)request_reply(core, from, MESSAGE_LIST_REPLY, forward_failure(from, STATUS_BUSY));
+        return;
+    }
+    core->stats.lists++;
+    request->started_us = from->started_us;
+    request->failure = from->failure;
+    request->handle = from->handle;
+    request->reply_id = from->reply_id;
+    request->key = message->list.directory;
+    message->list.directory = NULL;
+    list_of(request)->list = message->list;
+    memset(&message->list, 0, sizeof message->list);
+    list_begin(core, request);
+}
+
 void list_on_request(struct core *core, struct event *event)
 {
     struct message *message = event->message;
     struct slice directory = blob_slice(message->list.directory);
     uint16_t partition = ring_partition(core->ring, directory);
     if (!core_is_primary(core, partition)) {
-        forward_start(core, event, partition, MESSAGE_LIST_REPLY);
+        forward_start(core, event, partition, MESSAGE_LIST_REPLY, list_start_fallback);
         return;
     }
     uint64_t deadline_us = core_deadline_of(core, message->list.deadline_ms);
@@ -88,36 +140,15 @@ void list_on_request(struct core *core, struct event *event)
     list_begin(core, request);
 }
 
-void list_start_fallback(struct core *core, struct request *from, struct message *message)
-{
-    struct request *request = request_new(core, &list_kind, from->deadline_us, true);
-    if (!request) {
-        (void)request_reply(core, from, MESSAGE_LIST_REPLY, forward_telling(from, STATUS_BUSY));
-        return;
-    }
-    core->stats.lists++;
-    request->started_us = from->started_us;
-    request->told = from->told;
-    request->handle = from->handle;
-    request->reply_id = from->reply_id;
-    request->key = message->list.directory;
-    message->list.directory = NULL;
-    list_of(request)->list = message->list;
-    memset(&message->list, 0, sizeof message->list);
-    list_begin(core, request);
-}
-
 bool list_start_child(struct core *core, struct request *parent, struct blob *directory,
                       struct blob *name)
 {
     struct request *request =
-        request_new(core, &list_kind, core->now_us + JOIN_DEADLINE_US, false);
+        request_new(core, &list_kind, core->now_us + CHILD_DEADLINE_US, false);
     if (!request) {
         return false;
     }
-    request->is_child = true;
-    request->parent = parent->slot;
-    request->parent_generation = parent->generation;
+    request_set_parent(request, parent);
     request->key = blob_ref(directory);
     list_of(request)->list.start = blob_ref(name);
     list_of(request)->list.end = blob_ref(name);
@@ -126,8 +157,8 @@ bool list_start_child(struct core *core, struct request *parent, struct blob *di
     return true;
 }
 
-void list_end(struct core *core, struct request *request, enum status status,
-              struct message_list_reply *list)
+static void list_end(struct core *core, struct request *request, enum status status,
+                     struct message_list_reply *list)
 {
     if (request->is_child) {
         for (uint16_t i = 0; list && i < list->row_count; i++) {
@@ -140,7 +171,7 @@ void list_end(struct core *core, struct request *request, enum status status,
         return;
     }
     struct message *message =
-        request_reply(core, request, MESSAGE_LIST_REPLY, forward_telling(request, status));
+        request_reply(core, request, MESSAGE_LIST_REPLY, forward_failure(request, status));
     if (status == STATUS_OK) {
         message->list_reply = *list;
         memset(list, 0, sizeof *list);
@@ -411,7 +442,33 @@ static void list_answer(struct core *core, struct request *request)
     blob_unref(list.resume);
 }
 
-void list_check(struct core *core, struct request *request)
+/* From now on all rows are asked for. */
+static void compare_failed(struct core *core, struct request *request)
+{
+    mark(MARK_LIST_DIFFERED);
+    core->stats.lists_differed++;
+    list_of(request)->by_marks = false;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        if (request->leg[i].state == LEG_DONE) {
+            list_reply_release(&request->leg[i].list);
+            list_ask(core, request, i);
+        }
+    }
+    list_check(core, request);
+}
+
+static void list_answer_by_marks(struct core *core, struct request *request)
+{
+    struct message_list_reply list = {0};
+    if (!list_compare(request, &list)) {
+        compare_failed(core, request);
+        return;
+    }
+    list_end(core, request, STATUS_OK, &list);
+    list_reply_release(&list);
+}
+
+static void list_check(struct core *core, struct request *request)
 {
     read_ask_more(core, request, list_of(request)->r, list_ask);
     uint8_t done = read_legs_in(request, LEG_DONE);
@@ -425,7 +482,7 @@ void list_check(struct core *core, struct request *request)
         return;
     }
     if (list_of(request)->by_marks) {
-        list_compare_answer(core, request);
+        list_answer_by_marks(core, request);
     } else {
         list_answer(core, request);
     }

@@ -1,19 +1,22 @@
 /*
  * repair.c - the door to background repair: other nodes' questions, and each event to its task.
  */
-#include "node/core/repair.h"
+#include "node/core/repair/repair.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/core/repair_tasks.h"
+#include "node/core/epoch.h"
+#include "node/core/outbox.h"
+#include "node/core/placement.h"
+#include "node/core/repair/anti_entropy.h"
+#include "node/core/repair/reap.h"
+#include "node/core/repair/repair_key.h"
+#include "node/core/repair/scrub.h"
+#include "node/core/repair/tree_pair.h"
+#include "node/core/request.h"
 #include "ring/mark.h"
-
-enum {
-    SALVAGE_PAUSE_US = 60000000, /* a disk that stays bad is not salvaged without end */
-};
 
 /* What another node asked. */
 struct answer {
@@ -26,39 +29,6 @@ static struct answer *answer_of(const struct request *request)
 {
     assert(request->kind == &answer_kind);
     return request->own;
-}
-
-struct request *repair_new(struct core *core, const struct request_kind *kind,
-                           uint64_t deadline_us)
-{
-    return request_new(core, kind, deadline_us, false);
-}
-
-void repair_set_deadline(struct core *core, struct request *request, uint64_t at_us)
-{
-    request->deadline_us = at_us;
-    request_due(core, at_us);
-}
-
-void repair_set_parent(struct request *request, const struct request *parent)
-{
-    request->is_child = true;
-    request->parent = parent->slot;
-    request->parent_generation = parent->generation;
-}
-
-bool repair_may_ask(const struct core *core, uint16_t peer)
-{
-    return peer == PEER_SELF || (peer_is_usable(core, peer) && !peer_is_suspect(core, peer));
-}
-
-bool repair_holds(const struct core *core, uint16_t peer, enum merkle_part part,
-                  struct slice key)
-{
-    if (part == MERKLE_ROW && key_is_root(key)) {
-        return false;
-    }
-    return peer_holds(core, peer, part == MERKLE_ROW ? key_directory(key) : key);
 }
 
 /* Questions -------------------------------------------------------------------------------- */
@@ -76,7 +46,7 @@ static void on_repair(struct core *core, struct event *event)
         repair->is_scrub_wanted = true;
         repair->is_scrub_first = true;
         repair->scrub_due_us = core->now_us;
-        request_due(core, core->now_us);
+        core_due(core, core->now_us);
     }
     /* Whoever starts a pass while another one runs waits for two to be finished. */
     message->repair_reply = (struct message_repair_reply){
@@ -99,7 +69,7 @@ static enum status may_answer(struct core *core, const struct event *event)
     if (!core->ring || source_is_on(core)) {
         return STATUS_NOT_READY;
     }
-    if (membership_is_other_ring(core, event)) {
+    if (epoch_is_other(core, event)) {
         return STATUS_STALE_RING;
     }
     if (message->type == MESSAGE_VOUCH) {
@@ -176,13 +146,13 @@ void repair_on_request(struct core *core, struct event *event)
     struct answer *answer = NULL;
     if (status == STATUS_OK) {
         answer = calloc(1, sizeof *answer);
-        request = answer ? repair_new(core, &answer_kind, UINT64_MAX) : NULL;
+        request = answer ? request_new(core, &answer_kind, UINT64_MAX, false) : NULL;
         status = request ? STATUS_OK : STATUS_BUSY;
     }
     if (status != STATUS_OK) {
         free(answer);
         (void)core_reply(core, event, reply_type, status);
-        membership_close_split(core, event);
+        epoch_close_split(core, event);
         return;
     }
     answer->reply_type = reply_type;
@@ -241,64 +211,6 @@ const struct request_kind answer_kind = {
     .name = "answer",
     .on_stored = answer_on_stored,
     .release = own_free,
-};
-
-/* Salvage ---------------------------------------------------------------------------------- */
-
-/*
- * What can be read of the own database is kept, the rest comes from the other replicas. Where
- * there are none, nothing is dropped: what is damaged stays for people to look at.
- */
-void repair_on_corrupt(struct core *core, bool in_hints)
-{
-    struct repair *repair = &core->repair;
-    bool is_needed = core->ring && ring_replicas(core->ring) > 1 && !repair->is_salvaging &&
-                     repair->salvage_after_us <= core->now_us;
-    struct request *request = is_needed ? repair_new(core, &salvage_kind, UINT64_MAX) : NULL;
-    if (!request) {
-        return;
-    }
-    mark_if(!core->is_complete, MARK_SALVAGE_BESIDE_REFILL);
-    mark_if(puts_in_flight(core), MARK_SALVAGE_BESIDE_PUT);
-    mark_if(core->stats.hints_kept > 0, MARK_SALVAGE_BESIDE_HINTS);
-    repair->is_salvaging = true;
-    repair->salvage_after_us = core->now_us + SALVAGE_PAUSE_US;
-    repair->salvages_hints = in_hints;
-    if (!in_hints) {
-        /* From now on, not from the store's answer: what it dropped must not be told as "not
-         * there" by an answer that comes before. */
-        core->is_complete = false;
-        pass_spoil(core);
-    }
-    struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_SALVAGE);
-    store->hints_only = in_hints;
-    store->grace_us = reap_grace_us(core);
-}
-
-static void salvage_on_stored(struct core *core, struct request *request, uint8_t leg,
-                              struct store_result *result)
-{
-    (void)leg;
-    core->repair.is_salvaging = false;
-    char text[160] = "the database is damaged and could not be salvaged";
-    if (result->status == STATUS_OK) {
-        struct slice told = blob_slice(result->text);
-        (void)snprintf(text, sizeof text, "%.*s", (int)(told.size < 150 ? told.size : 150),
-                       told.size > 0 ? (const char *)told.data : "");
-        core->stats.salvages++;
-    }
-    core_note(core, result->status == STATUS_OK ? NOTE_SALVAGED : NOTE_CORRUPT, text);
-    request_free(core, request);
-    if (!core->repair.salvages_hints) {
-        pass_spoil(core);
-    }
-    /* What the lost hints stood for is found by comparing copies. */
-    pass_wake(core);
-}
-
-const struct request_kind salvage_kind = {
-    .name = "salvage",
-    .on_stored = salvage_on_stored,
 };
 
 /* Events ----------------------------------------------------------------------------------- */

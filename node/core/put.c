@@ -1,5 +1,5 @@
 /*
- * coordinate_put.c - a put or delete at its coordinator.
+ * put.c - a put or delete at its coordinator.
  *
  *   READING ──► STORING ──► REPLICATING ──► DRAINING ──► HINTING ──► (free)
  *   (UPDATE_SOME:   the own copy,   whole objects    answered; the   markers for those
@@ -15,14 +15,27 @@
  *
  * A node that is no primary coordinates only when it can reach none. Its own copy is a hint.
  */
+#include "node/core/put.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/core/internal.h"
+#include "node/core/detector.h"
+#include "node/core/forward.h"
+#include "node/core/get.h"
+#include "node/core/heal.h"
+#include "node/core/intents.h"
+#include "node/core/outbox.h"
+#include "node/core/placement.h"
+#include "node/core/put_legs.h"
+#include "node/core/request.h"
+#include "node/core/timers.h"
 #include "ring/mark.h"
 #include "ring/planted.h"
+
+enum { DRAIN_US = 1000000 }; /* how long a put that was answered waits for its last copies */
 
 static void put_check(struct core *core, struct request *request);
 
@@ -39,7 +52,7 @@ static void put_explain(const struct request *request, struct message *message)
 static void put_reply(struct core *core, struct request *request, enum status status)
 {
     status =
-        planted(PLANTED_ALWAYS_NO_QUORUM) ? STATUS_NO_QUORUM : forward_telling(request, status);
+        planted(PLANTED_ALWAYS_NO_QUORUM) ? STATUS_NO_QUORUM : forward_failure(request, status);
     struct message *message = request_reply(core, request, MESSAGE_PUT_REPLY, status);
     if (status == STATUS_OK) {
         message->put_reply.row = object_project(put_of(request)->object);
@@ -86,11 +99,6 @@ static enum status put_validate(const struct message_put *put)
         return STATUS_TOO_LARGE;
     }
     return STATUS_OK;
-}
-
-size_t put_size(const struct message_put *put)
-{
-    return blob_slice(put->value.content).size + blob_slice(put->value.xattrs).size;
 }
 
 /* Moves the payload out of the message. NULL when memory is short. */
@@ -151,6 +159,31 @@ static void put_begin(struct core *core, struct request *request)
     }
 }
 
+/* Coordinates here although this node is no primary. */
+static void put_start_fallback(struct core *core, struct request *from, struct message *message)
+{
+    struct request *request = request_new(core, &put_kind, from->deadline_us, true);
+    if (!request) {
+        (void)request_reply(core, from, MESSAGE_PUT_REPLY, forward_failure(from, STATUS_BUSY));
+        return;
+    }
+    core->stats.puts++;
+    core->stats.fallback_puts++;
+    request_charge(core, request, message_put_size(&message->put));
+    request->started_us = from->started_us;
+    request->failure = from->failure;
+    request->handle = from->handle;
+    request->reply_id = from->reply_id;
+    request->key = blob_ref(message->put.key);
+    put_of(request)->is_fallback = true;
+    put_of(request)->put = put_take(&message->put);
+    if (!put_of(request)->put) {
+        put_end(core, request, STATUS_NO_MEMORY);
+        return;
+    }
+    put_begin(core, request);
+}
+
 void put_on_request(struct core *core, struct event *event)
 {
     struct message *message = event->message;
@@ -162,11 +195,11 @@ void put_on_request(struct core *core, struct event *event)
     uint16_t partition = ring_partition(core->ring, blob_slice(message->put.key));
     bool is_looped = planted(PLANTED_FORWARD_LOOPS) && message->put.hops > 0;
     if (!core_is_primary(core, partition) || is_looped) {
-        forward_start(core, event, partition, MESSAGE_PUT_REPLY);
+        forward_start(core, event, partition, MESSAGE_PUT_REPLY, put_start_fallback);
         return;
     }
     uint64_t deadline_us = core_deadline_of(core, message->put.deadline_ms);
-    size_t size = put_size(&message->put);
+    size_t size = message_put_size(&message->put);
     struct request *request = request_has_room(core, true, size)
                                   ? request_new(core, &put_kind, deadline_us, true)
                                   : NULL;
@@ -187,35 +220,11 @@ void put_on_request(struct core *core, struct event *event)
     put_begin(core, request);
 }
 
-void put_start_fallback(struct core *core, struct request *from, struct message *message)
-{
-    struct request *request = request_new(core, &put_kind, from->deadline_us, true);
-    if (!request) {
-        (void)request_reply(core, from, MESSAGE_PUT_REPLY, forward_telling(from, STATUS_BUSY));
-        return;
-    }
-    core->stats.puts++;
-    core->stats.fallback_puts++;
-    request_charge(core, request, put_size(&message->put));
-    request->started_us = from->started_us;
-    request->told = from->told;
-    request->handle = from->handle;
-    request->reply_id = from->reply_id;
-    request->key = blob_ref(message->put.key);
-    put_of(request)->is_fallback = true;
-    put_of(request)->put = put_take(&message->put);
-    if (!put_of(request)->put) {
-        put_end(core, request, STATUS_NO_MEMORY);
-        return;
-    }
-    put_begin(core, request);
-}
-
 bool put_start_child(struct core *core, struct request *parent, struct message_put *put,
                      uint64_t intent_stamp)
 {
     struct request *request =
-        request_new(core, &put_kind, core->now_us + JOIN_DEADLINE_US, false);
+        request_new(core, &put_kind, core->now_us + CHILD_DEADLINE_US, false);
     if (!request || !core_is_primary(core, ring_partition(core->ring, blob_slice(put->key)))) {
         struct message message = {.type = MESSAGE_PUT, .put = *put};
         message_release(&message);
@@ -225,9 +234,7 @@ bool put_start_child(struct core *core, struct request *parent, struct message_p
         }
         return false;
     }
-    request->is_child = true;
-    request->parent = parent->slot;
-    request->parent_generation = parent->generation;
+    request_set_parent(request, parent);
     request->key = blob_ref(put->key);
     put_of(request)->put = put;
     put_of(request)->by_digest = put->mode == UPDATE_NONE;
@@ -261,7 +268,7 @@ static void put_on_child(struct core *core, struct request *request,
         /* Same key, so the store applies it before the update that follows. */
         bool is_fallback = put_of(request)->is_fallback;
         mark_if(is_fallback, MARK_NAMED_AT_FALLBACK);
-        struct store_request *store = request_store(core, request, LEG_OF_SECOND_STORE,
+        struct store_request *store = request_store(core, request, LEG_BEFORE_STORE,
                                                     is_fallback ? STORE_HINT : STORE_MERGE);
         store->key = blob_ref(request->key);
         store->object = object_ref(result->object);
@@ -475,7 +482,7 @@ static void put_drain(struct core *core, struct request *request)
     uint64_t drained_us = core->now_us + DRAIN_US;
     if (drained_us < request->deadline_us) {
         request->deadline_us = drained_us;
-        request_due(core, drained_us);
+        core_due(core, drained_us);
     }
 }
 

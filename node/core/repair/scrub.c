@@ -6,11 +6,19 @@
  * is old enough is proposed for reaping by its first primary. One action at a time is taken
  * from the budget of background work; a slice is read only when the one before is done with.
  */
+#include "node/core/repair/scrub.h"
+
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "node/core/repair_tasks.h"
+#include "node/core/background.h"
+#include "node/core/heal.h"
+#include "node/core/outbox.h"
+#include "node/core/placement.h"
+#include "node/core/put.h"
+#include "node/core/repair/reap.h"
+#include "node/core/repair/task.h"
+#include "node/core/request.h"
 #include "ring/mark.h"
 #include "ring/planted.h"
 #include "ring/preference_list.h"
@@ -66,7 +74,7 @@ void scrub_on_ring(struct core *core)
     }
     uint64_t first_us = interval_us(core) < FIRST_MAX_US ? interval_us(core) : FIRST_MAX_US;
     core->repair.scrub_due_us = core->now_us + first_us + core_random(core) % first_us;
-    request_due(core, core->repair.scrub_due_us);
+    core_due(core, core->repair.scrub_due_us);
 }
 
 static void scrub_end(struct core *core, struct request *request, bool has_failed)
@@ -81,8 +89,8 @@ static void scrub_end(struct core *core, struct request *request, bool has_faile
     pause_us = repair->is_scrub_wanted ? 1 : pause_us;
     repair->scrub_due_us = core->now_us + pause_us + core_random(core) % (pause_us / 8 + 1);
     core->stats.scrubs += has_failed ? 0 : 1;
-    request_due(core, repair->scrub_due_us);
-    request_due(core, core->now_us); /* for a pass that waits for this */
+    core_due(core, repair->scrub_due_us);
+    core_due(core, core->now_us); /* for a pass that waits for this */
     request_free(core, request);
 }
 
@@ -280,7 +288,7 @@ static void scrub_on_child(struct core *core, struct request *request,
 static struct request *scrub_start(struct core *core)
 {
     struct scrub *scrub = calloc(1, sizeof *scrub);
-    struct request *request = scrub ? repair_new(core, &scrub_kind, UINT64_MAX) : NULL;
+    struct request *request = scrub ? request_new(core, &scrub_kind, UINT64_MAX, false) : NULL;
     if (!request) {
         free(scrub);
         core->repair.scrub_due_us = core->now_us + RETRY_AFTER_US;
@@ -306,7 +314,7 @@ void scrub_on_tick(struct core *core)
         scrub_advance(core, request);
     }
     if (!repair->is_scrubbing && repair->scrub_due_us != 0) {
-        request_due(core, repair->scrub_due_us);
+        core_due(core, repair->scrub_due_us);
     }
 }
 

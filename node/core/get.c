@@ -1,5 +1,5 @@
 /*
- * coordinate_get.c - a get at its coordinator.
+ * get.c - a get at its coordinator.
  *
  * This node's whole copy and digests from R-1 others; replicas whose digest differs from all
  * that is at hand are asked for their whole copy; all are merged. Stale replicas get the merged
@@ -8,11 +8,19 @@
  * fallbacks that may hold a hint in its place are asked too: what they hold counts, "nothing"
  * from them does not.
  */
-#include <assert.h>
+#include "node/core/get.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/core/internal.h"
+#include "node/core/copies.h"
+#include "node/core/detector.h"
+#include "node/core/forward.h"
+#include "node/core/legs.h"
+#include "node/core/outbox.h"
+#include "node/core/placement.h"
+#include "node/core/read_legs.h"
+#include "node/core/request.h"
 #include "ring/mark.h"
 #include "ring/planted.h"
 #include "ring/view.h"
@@ -74,12 +82,29 @@ static void get_begin(struct core *core, struct request *request, uint8_t r)
     get_check(core, request);
 }
 
+/* Coordinates here although this node is no primary. */
+static void get_start_fallback(struct core *core, struct request *from, struct message *message)
+{
+    struct request *request = request_new(core, &get_kind, from->deadline_us, true);
+    if (!request) {
+        (void)request_reply(core, from, MESSAGE_GET_REPLY, forward_failure(from, STATUS_BUSY));
+        return;
+    }
+    core->stats.gets++;
+    request->started_us = from->started_us;
+    request->failure = from->failure;
+    request->handle = from->handle;
+    request->reply_id = from->reply_id;
+    request->key = blob_ref(message->get.key);
+    get_begin(core, request, message->get.r);
+}
+
 void get_on_request(struct core *core, struct event *event)
 {
     struct message_get *get = &event->message->get;
     uint16_t partition = ring_partition(core->ring, blob_slice(get->key));
     if (!core_is_primary(core, partition)) {
-        forward_start(core, event, partition, MESSAGE_GET_REPLY);
+        forward_start(core, event, partition, MESSAGE_GET_REPLY, get_start_fallback);
         return;
     }
     uint64_t deadline_us = core_deadline_of(core, get->deadline_ms);
@@ -97,32 +122,14 @@ void get_on_request(struct core *core, struct event *event)
     get_begin(core, request, get->r);
 }
 
-void get_start_fallback(struct core *core, struct request *from, struct message *message)
-{
-    struct request *request = request_new(core, &get_kind, from->deadline_us, true);
-    if (!request) {
-        (void)request_reply(core, from, MESSAGE_GET_REPLY, forward_telling(from, STATUS_BUSY));
-        return;
-    }
-    core->stats.gets++;
-    request->started_us = from->started_us;
-    request->told = from->told;
-    request->handle = from->handle;
-    request->reply_id = from->reply_id;
-    request->key = blob_ref(message->get.key);
-    get_begin(core, request, message->get.r);
-}
-
 bool get_start_child(struct core *core, struct request *parent, struct blob *key)
 {
     struct request *request =
-        request_new(core, &get_kind, core->now_us + JOIN_DEADLINE_US, false);
+        request_new(core, &get_kind, core->now_us + CHILD_DEADLINE_US, false);
     if (!request) {
         return false;
     }
-    request->is_child = true;
-    request->parent = parent->slot;
-    request->parent_generation = parent->generation;
+    request_set_parent(request, parent);
     request->key = blob_ref(key);
     get_begin(core, request, 0);
     return true;
@@ -132,7 +139,7 @@ bool get_start_for_dots(struct core *core, struct request *put, const struct dot
                         uint32_t dot_count, uint8_t r)
 {
     struct request *request =
-        request_new(core, &get_kind, core->now_us + JOIN_DEADLINE_US, false);
+        request_new(core, &get_kind, core->now_us + CHILD_DEADLINE_US, false);
     struct dot *copy = calloc((size_t)dot_count + 1, sizeof *copy);
     if (!request || !copy) {
         free(copy);
@@ -144,9 +151,7 @@ bool get_start_for_dots(struct core *core, struct request *put, const struct dot
     memcpy(copy, dots, dot_count * sizeof *copy);
     get_of(request)->dots = copy;
     get_of(request)->dot_count = dot_count;
-    request->is_child = true;
-    request->parent = put->slot;
-    request->parent_generation = put->generation;
+    request_set_parent(request, put);
     request->key = blob_ref(put->key);
     get_of(request)->for_dots = true;
     get_begin(core, request, r);
@@ -156,13 +161,11 @@ bool get_start_for_dots(struct core *core, struct request *put, const struct dot
 void get_start_repair(struct core *core, struct blob *key)
 {
     struct request *request =
-        request_new(core, &get_kind, core->now_us + JOIN_DEADLINE_US, false);
+        request_new(core, &get_kind, core->now_us + CHILD_DEADLINE_US, false);
     if (!request) {
         return; /* The next listing finds it again. */
     }
-    request->is_child = true; /* of nobody: no earlier request of this slot is there any more */
-    request->parent = request->slot;
-    request->parent_generation = request->generation - 1;
+    request_set_orphan(request);
     request->key = blob_ref(key);
     get_of(request)->for_repair = true;
     get_begin(core, request, REPLICAS_MAX);
@@ -171,20 +174,18 @@ void get_start_repair(struct core *core, struct blob *key)
 void get_start_heal(struct core *core, struct blob *key)
 {
     struct request *request =
-        request_new(core, &get_kind, core->now_us + JOIN_DEADLINE_US, false);
+        request_new(core, &get_kind, core->now_us + CHILD_DEADLINE_US, false);
     if (!request) {
         return; /* The next read finds it again. */
     }
-    request->is_child = true; /* of nobody, as above */
-    request->parent = request->slot;
-    request->parent_generation = request->generation - 1;
+    request_set_orphan(request);
     request->key = blob_ref(key);
     get_of(request)->heals = true;
     request->state = STATE_ASKING;
     request_add_primaries(core, request, ring_partition(core->ring, blob_slice(key)));
     for (uint8_t i = 0; i < request->leg_count; i++) {
         uint16_t peer = request->leg[i].peer;
-        bool is_asked = peer_is_usable(core, peer) && !peer_is_suspect(core, peer);
+        bool is_asked = peer_is_well(core, peer);
         request->leg[i].state = is_asked ? LEG_IDLE : LEG_FAILED;
         get_of(request)->r = (uint8_t)(get_of(request)->r + is_asked);
     }
@@ -217,7 +218,7 @@ static void get_end(struct core *core, struct request *request, enum status stat
         return;
     }
     struct message *message =
-        request_reply(core, request, MESSAGE_GET_REPLY, forward_telling(request, status));
+        request_reply(core, request, MESSAGE_GET_REPLY, forward_failure(request, status));
     message->get_reply.object = object_ref(object);
     message->get_reply.answers = answers;
     message->get_reply.names_us = get_names_us(request);
@@ -307,6 +308,24 @@ static unsigned states_told(const struct request *request)
         count += is_new ? 1 : 0;
     }
     return count;
+}
+
+/* What the others hold takes the place of the bad own copy. */
+static void heal_finish(struct core *core, const struct request *request, struct object *merged)
+{
+    struct slice key = blob_slice(request->key);
+    if (!merged) {
+        return;
+    }
+    struct store_request *store = core_store(core, STORE_MERGE);
+    store->key = blob_ref(request->key);
+    store->object = object_ref(merged);
+    store->parts = REPLICA_OBJECT;
+    if (!key_is_root(key) && peer_holds(core, PEER_SELF, key_directory(key))) {
+        store->parts |= REPLICA_ROW;
+    }
+    store->heals = true;
+    core->stats.copies_healed++;
 }
 
 static void get_answer(struct core *core, struct request *request)

@@ -1,0 +1,227 @@
+/*
+ * give.c - one object that a source holds goes to its primaries.
+ *
+ *   READING ──► ASKING the primaries what they have ──► REPLICATING ──► the walk hears
+ *
+ * What is older than the grace time and unknown to a complete replica may have been deleted,
+ * and its tombstone reaped: it is kept back, and counted (decision 22).
+ */
+#include "node/core/repair/give.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/core/copies.h"
+#include "node/core/legs.h"
+#include "node/core/placement.h"
+#include "node/core/repair/reap.h"
+#include "node/core/repair/task.h"
+#include "node/core/request.h"
+#include "ring/planted.h"
+#include "ring/preference_list.h"
+
+struct give {
+    struct object *object; /* owned */
+};
+
+static struct give *give_of(const struct request *request)
+{
+    assert(request->kind == &give_kind);
+    return request->own;
+}
+
+static void give_check(struct core *core, struct request *request);
+
+static void give_release(struct request *request)
+{
+    struct give *give = give_of(request);
+    if (give) {
+        object_unref(give->object);
+    }
+    free(give);
+}
+
+static void give_end(struct core *core, struct request *request, enum status status)
+{
+    struct child_result result = {.status = status};
+    child_finish(core, request, &result);
+}
+
+/* The own copy, or what is kept for `owner`. */
+bool give_start(struct core *core, struct request *walk, struct blob *key, node_id owner)
+{
+    struct give *give = calloc(1, sizeof *give);
+    struct request *request =
+        give ? request_new(core, &give_kind, core->now_us + (uint64_t)REPAIR_DEADLINE_US, false)
+             : NULL;
+    if (!request) {
+        free(give);
+        return false;
+    }
+    request->own = give;
+    request->key = blob_ref(key);
+    request_set_parent(request, walk);
+    request->state = STATE_READING;
+    struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_GET);
+    store->key = blob_ref(key);
+    if (owner != 0) {
+        store->owners[store->owner_count++] = owner;
+    }
+    return true;
+}
+
+/* Asks the primaries what they have; those that refill cannot tell. */
+static void give_ask(struct core *core, struct request *request)
+{
+    struct preference_list list;
+    preference_list_build(core->ring, ring_partition(core->ring, blob_slice(request->key)),
+                          &list);
+    request->state = STATE_ASKING;
+    request_set_deadline(core, request, core->now_us + REPAIR_DEADLINE_US);
+    for (uint16_t i = 0; i < list.primary; i++) {
+        uint8_t leg = request->leg_count++;
+        request->leg[leg].peer = core->member_peer[list.member[i]];
+        request->leg[leg].state = LEG_FAILED;
+        if (repair_may_ask(core, request->leg[leg].peer)) {
+            struct message *message = request_send(core, request, leg, MESSAGE_REPLICA_GET);
+            message->replica_get.key = blob_ref(request->key);
+            message->replica_get.digest_only = true;
+        }
+    }
+    give_check(core, request);
+}
+
+/* True if its tombstone may have been reaped since it was written. */
+static bool is_old(const struct core *core, const struct object *object)
+{
+    uint64_t newest_us = object->deleted_us;
+    for (uint32_t i = 0; i < object->clock.count; i++) {
+        uint64_t counter = object->clock.pair[i].counter;
+        newest_us = counter > newest_us ? counter : newest_us;
+    }
+    return reap_is_old(core, newest_us);
+}
+
+static void give_put(struct core *core, struct request *request, uint8_t leg)
+{
+    uint16_t peer = request->leg[leg].peer;
+    struct slice key = blob_slice(request->key);
+    if (!repair_may_ask(core, peer)) {
+        request->leg[leg].state = LEG_FAILED;
+        return;
+    }
+    bool has_row = repair_holds(core, peer, MERKLE_ROW, key);
+    struct message *message = request_send(core, request, leg, MESSAGE_REPLICA_PUT);
+    message->replica_put.key = blob_ref(request->key);
+    message->replica_put.object = object_ref(give_of(request)->object);
+    message->replica_put.parts = (uint8_t)(REPLICA_OBJECT | (has_row ? REPLICA_ROW : 0));
+    message->replica_put.sync = true;
+    message->replica_put.leave_intent = !key_is_root(key);
+}
+
+/* All that could be asked have told what they have. */
+static void give_decide(struct core *core, struct request *request)
+{
+    const struct object *object = give_of(request)->object;
+    uint8_t own[DIGEST_SIZE];
+    uint8_t none[DIGEST_SIZE];
+    bool is_known = false;
+    bool is_vouched = false;
+    object_digest(object, own);
+    object_digest(NULL, none);
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        const struct leg *leg = &request->leg[i];
+        is_vouched |= leg->state == LEG_DONE;
+        is_known |= leg->state == LEG_DONE && memcmp(leg->digest, none, DIGEST_SIZE) != 0;
+    }
+    if (is_old(core, object) && !is_known && !planted(PLANTED_SOURCE_REVIVES)) {
+        core->source.kept_back += is_vouched ? 1 : 0;
+        give_end(core, request, is_vouched ? STATUS_OK : STATUS_UNREACHABLE);
+        return;
+    }
+    request->state = STATE_REPLICATING;
+    request_set_deadline(core, request, core->now_us + REPAIR_DEADLINE_US);
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        const struct leg *leg = &request->leg[i];
+        bool has_it = leg->state == LEG_DONE && memcmp(leg->digest, own, DIGEST_SIZE) == 0;
+        if (leg->state != LEG_FAILED && !has_it) {
+            give_put(core, request, i);
+        }
+    }
+    give_check(core, request);
+}
+
+static void give_check(struct core *core, struct request *request)
+{
+    uint8_t done = 0;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        if (request->leg[i].state == LEG_SENT) {
+            return;
+        }
+        done = (uint8_t)(done + (request->leg[i].state == LEG_DONE));
+    }
+    if (request->state == STATE_ASKING) {
+        give_decide(core, request);
+    } else if (request->state == STATE_REPLICATING) {
+        bool is_given = done >= core_quorum(core, 0);
+        core->source.given += is_given ? 1 : 0;
+        give_end(core, request, is_given ? STATUS_OK : STATUS_NO_QUORUM);
+    }
+}
+
+static void give_on_reply(struct core *core, struct request *request, uint8_t i,
+                          struct message *message)
+{
+    struct leg *leg = &request->leg[i];
+    bool is_good = message->status == STATUS_OK;
+    leg->state = is_good ? LEG_DONE : LEG_FAILED;
+    if (request->state == STATE_ASKING && message->type == MESSAGE_REPLICA_GET_REPLY) {
+        if (is_good && message->replica_get_reply.has_digest) {
+            memcpy(leg->digest, message->replica_get_reply.digest, DIGEST_SIZE);
+        } else if (message->status == STATUS_NOT_READY) {
+            leg->state =
+                LEG_EMPTY; /* it refills: it takes the object, but vouches for nothing */
+        } else {
+            leg->state = LEG_FAILED;
+        }
+    }
+    give_check(core, request);
+}
+
+static void give_on_stored(struct core *core, struct request *request, uint8_t leg,
+                           struct store_result *result)
+{
+    (void)leg;
+    struct give *give = give_of(request);
+    bool is_unreadable = result->status == STATUS_CORRUPT;
+    if (result->status == STATUS_OK && result->object) {
+        give->object = object_ref(result->object);
+        is_unreadable = !copy_is_sound(core, blob_slice(request->key), give->object);
+        if (!is_unreadable) {
+            give_ask(core, request);
+            return;
+        }
+    }
+    core->source.unreadable += is_unreadable ? 1 : 0;
+    give_end(core, request, is_unreadable ? STATUS_OK : result->status);
+}
+
+static void give_on_due(struct core *core, struct request *request)
+{
+    if (request->state == STATE_READING) {
+        request->deadline_us = UINT64_MAX; /* the own store always answers */
+        return;
+    }
+    (void)request_suspect_slow(core, request);
+    give_end(core, request, STATUS_TIMEOUT);
+}
+
+const struct request_kind give_kind = {
+    .name = "give",
+    .on_reply = give_on_reply,
+    .on_stored = give_on_stored,
+    .on_due = give_on_due,
+    .on_leg_failed = give_check,
+    .release = give_release,
+};
