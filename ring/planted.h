@@ -37,7 +37,7 @@ enum planted_bug {
     PLANTED_ALWAYS_NO_QUORUM,     /* a put is answered NO_QUORUM whatever became of it */
     PLANTED_FALLBACK_UNUSED,      /* no fallback ever takes the place of a primary */
     PLANTED_FORWARD_LOOPS,        /* what was forwarded is forwarded again */
-    PLANTED_STALE_RING,           /* requests placed by another ring are taken */
+    PLANTED_STALE_RING,           /* an older ring is believed when a peer has it */
     PLANTED_LIST_DROPS_LAST,      /* a listing leaves out its last row */
     PLANTED_LIST_ONE_ANSWER,      /* a listing believes the first answer */
     PLANTED_LIST_INCOMPLETE,      /* a listing counts a copy that is not complete */

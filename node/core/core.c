@@ -27,6 +27,7 @@
 #include "node/core/request.h"
 #include "node/core/timers.h"
 #include "node/core/vouch.h"
+#include "ring/planted.h"
 
 static int compare_addresses(const void *a, const void *b)
 {
@@ -313,7 +314,7 @@ static void compare_epochs(struct core *core, const struct event *event)
     if (own == 0 || message->ring_epoch == own) {
         return;
     }
-    if (message->ring_epoch > own) {
+    if (message->ring_epoch > own || planted(PLANTED_STALE_RING)) {
         membership_fetch(core, event->peer);
     } else if (message->status == STATUS_STALE_RING) {
         struct message *push = core_send(core, event->peer, MESSAGE_RING_PUSH);

@@ -25,6 +25,7 @@
 #include "node/core/timers.h"
 #include "node/core/vouch.h"
 #include "ring/mark.h"
+#include "ring/planted.h"
 
 enum {
     JOIN_AGAIN_US = 5000000, /* a member that was asked to let this node in has so long */
@@ -299,7 +300,7 @@ static bool is_believed(const struct core *core, uint16_t peer)
 /* A later ring of our own cluster that does not follow from ours is for people to judge. */
 static bool is_to_be_refused(struct core *core, const struct ring *ring)
 {
-    if (!core->ring || ring_follows(core->ring, ring)) {
+    if (!core->ring || ring_follows(core->ring, ring) || planted(PLANTED_STALE_RING)) {
         return false;
     }
     if (ring->epoch > core->ring->epoch && ring->epoch != core->refused_epoch) {

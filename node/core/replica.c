@@ -139,7 +139,7 @@ static enum status replica_judge(struct core *core, const struct event *event)
     if (!core->ring || source_is_on(core)) {
         return STATUS_NOT_READY;
     }
-    if (!planted(PLANTED_STALE_RING) && epoch_is_other(core, event)) {
+    if (epoch_is_other(core, event)) {
         return STATUS_STALE_RING;
     }
     if (is_withheld(core, message)) {

@@ -432,6 +432,29 @@ int check_copies(struct world *world, int nodes, int key, uint32_t number)
     return copies;
 }
 
+static bool has_live_copy(struct check *check, int node, struct slice key)
+{
+    struct object *copy = NULL;
+    bool is_live = world_is_up(check->world, node) && read_object(check, node, key, &copy) &&
+                   object_is_live(copy);
+    object_unref(copy);
+    return is_live;
+}
+
+bool check_is_known(struct world *world, int nodes, struct slice key)
+{
+    struct check check = {.world = world, .nodes = nodes};
+    bool is_anyone_up = false;
+    for (int node = 0; node < nodes; node++) {
+        is_anyone_up |= world_is_up(world, node) && core_ring(world_core(world, node));
+    }
+    bool is_known = is_anyone_up;
+    for (int node = 0; is_known && node < nodes; node++) {
+        is_known = !check_is_primary(&check, node, key) || has_live_copy(&check, node, key);
+    }
+    return is_known;
+}
+
 uint32_t check_versions(struct world *world, int nodes, int key)
 {
     uint32_t versions = 0;

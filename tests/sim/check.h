@@ -30,6 +30,8 @@ bool check_settles(struct check *check);
  * counts.
  */
 int check_copies(struct world *world, int nodes, int key, uint32_t number);
+/* True if all primaries of the key are up and hold a live version of it now. */
+bool check_is_known(struct world *world, int nodes, struct slice key);
 /* The most versions of the key that a node holds now. */
 uint32_t check_versions(struct world *world, int nodes, int key);
 /* Carries out a request at the store of a node. Takes it; the caller releases the result. */

@@ -204,11 +204,30 @@ static void run_put(struct load *load, struct user *user, int key)
     }
 }
 
-static void check_get(struct load *load, struct user *user, int key, uint32_t before)
+/* What a get must show, as of before it began. */
+struct known {
+    uint32_t acknowledged;
+    bool by_all; /* every primary holds a live version */
+};
+
+static struct known known_now(const struct load *load, int key)
+{
+    return (struct known){.acknowledged = load->history->acknowledged,
+                          .by_all = load->options.copies_are_kept &&
+                                    check_is_known(load->world, load->options.nodes,
+                                                   slice_of_string(load_key(key)))};
+}
+
+static void check_get(struct load *load, struct user *user, int key, struct known known)
 {
     const struct object *object = user->seen[key];
+    uint32_t before = known.acknowledged;
     if (user->client.port.is_dead) {
         return;
+    }
+    bool has_answer = object && object->clock.count > 0;
+    if (known.by_all && !has_answer && known_now(load, key).by_all) {
+        note_breach(load, "a get knows nothing of what every primary holds", key);
     }
     if (!history_is_written(load->history, key, object)) {
         note_breach(load, "a get shows what nobody wrote", key);
@@ -225,7 +244,7 @@ static void run_get(struct load *load, struct user *user, int key)
 {
     struct object *object = NULL;
     struct expect expect = expect_begin(load->world);
-    uint32_t before = load->history->acknowledged;
+    struct known known = known_now(load, key);
     enum status status = client_get(&user->client, load_key(key), &object);
     world_trace(load->world, -1, "client %d got %s: %s, %u versions", user->index,
                 load_key(key), status_name(status), object ? object->version_count : 0);
@@ -236,7 +255,7 @@ static void run_get(struct load *load, struct user *user, int key)
         object_unref(user->seen[key]);
         user->seen[key] = object;
         history_see(load->history, key, object);
-        check_get(load, user, key, before);
+        check_get(load, user, key, known);
     } else if (is_due) {
         note_refused(load, user, "get", key, status);
     }

@@ -154,6 +154,7 @@ void world_start(struct world *world, int index)
 {
     struct world_node *node = node_of(world, index);
     assert(!node->up);
+    node->ring_epoch = 0;
     struct store_identity *identity = calloc(1, sizeof *identity);
     assert(identity);
     store_start(world, node, identity);

@@ -66,6 +66,7 @@ struct world_node {
     int64_t drift_ppm;
     struct link links[PEER_SLOTS];
     uint64_t tick_at_us;
+    uint64_t ring_epoch; /* the greatest since it was started */
     uint64_t store_last_us;
     uint32_t store_slow;
     struct item *waiting; /* what reached it while it was paused */

@@ -82,6 +82,15 @@ static void act(struct world *world, int index, struct action *action)
     }
 }
 
+/* A newer ring is never given up for an older one. */
+static void check_ring(struct world_node *node)
+{
+    const struct ring *ring = core_ring(node->core);
+    uint64_t epoch = ring ? ring->epoch : 0;
+    assert(epoch >= node->ring_epoch);
+    node->ring_epoch = epoch;
+}
+
 void world_pump(struct world *world, int index, struct event *event)
 {
     struct world_node *node = &world->nodes[index];
@@ -91,6 +100,7 @@ void world_pump(struct world *world, int index, struct event *event)
     outbox->count = 0;
     core_step(node->core, event, outbox);
     core_check(node->core);
+    check_ring(node);
     for (uint32_t i = 0; i < outbox->count; i++) {
         act(world, index, &outbox->actions[i]);
         action_release(&outbox->actions[i]);
