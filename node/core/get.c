@@ -72,7 +72,7 @@ static void get_ask_fallbacks(struct core *core, struct request *request)
 
 static void get_begin(struct core *core, struct request *request, uint8_t r)
 {
-    request->state = STATE_ASKING;
+    request_go(request, STATE_ASKING);
     get_of(request)->r = core_quorum(core, r);
     request_add_primaries(core, request, ring_partition(core->ring, blob_slice(request->key)));
     get_ask_fallbacks(core, request);
@@ -181,7 +181,7 @@ void get_start_heal(struct core *core, struct blob *key)
     request_set_orphan(request);
     request->key = blob_ref(key);
     get_of(request)->heals = true;
-    request->state = STATE_ASKING;
+    request_go(request, STATE_ASKING);
     request_add_primaries(core, request, ring_partition(core->ring, blob_slice(key)));
     for (uint8_t i = 0; i < request->leg_count; i++) {
         uint16_t peer = request->leg[i].peer;
@@ -502,6 +502,7 @@ static void get_release(struct request *request)
 const struct request_kind get_kind = {
     .name = "get",
     .own_size = sizeof(struct get_state),
+    .comes_from = {[STATE_ASKING] = FROM(STATE_WAITING), [STATE_WAITING] = FROM(STATE_ASKING)},
     .on_reply = get_on_reply,
     .on_stored = get_on_stored,
     .on_due = get_on_due,

@@ -118,7 +118,7 @@ static void walk_start(struct core *core, node_id owner)
         hints_wanted(core, RETRY_MIN_US);
         return;
     }
-    walk->state = STATE_ASKING;
+    request_go(walk, STATE_ASKING);
     hints_of(walk)->owner = owner;
     walk_page(core, walk);
 }
@@ -156,7 +156,7 @@ static void hint_end(struct core *core, struct request *request, bool done)
 /* Drops the hint unless it was written anew. */
 static void hint_clear(struct core *core, struct request *request)
 {
-    request->state = STATE_STORING;
+    request_go(request, STATE_STORING);
     request->deadline_us = UINT64_MAX; /* the own disk will answer */
     struct hint *hints = calloc(1, sizeof *hints);
     if (!hints) {
@@ -235,7 +235,7 @@ static void hint_send(struct core *core, struct request *request, int member)
 static void hint_push(struct core *core, struct request *request)
 {
     mark(MARK_MARKER_OF_ROW);
-    request->state = STATE_PUSHING;
+    request_go(request, STATE_PUSHING);
     request->deadline_us = UINT64_MAX; /* the push has its own */
     if (!push_object(core, request, request->key, true)) {
         hint_end(core, request, false);
@@ -269,7 +269,7 @@ static void hint_carry(struct core *core, struct request *request)
         hint_push(core, request);
         return;
     }
-    request->state = STATE_REPLICATING;
+    request_go(request, STATE_REPLICATING);
     request->deadline_us = core->now_us + HINT_DEADLINE_US;
     core_due(core, request->deadline_us);
     if (holds_object || (holds_row && hint->kind == HINT_MARKER)) {
@@ -307,7 +307,7 @@ static void hint_start(struct core *core, struct request *walk, struct hint *hin
         hint_carry(core, request);
         return;
     }
-    request->state = STATE_READING;
+    request_go(request, STATE_READING);
     request_store(core, request, LEG_OF_STORE, STORE_GET)->key = blob_ref(request->key);
 }
 
@@ -326,7 +326,7 @@ void hints_on_drop(struct core *core, struct event *event)
     }
     request->handle = event->handle;
     request->reply_id = event->message->request_id;
-    request->state = STATE_ASKING;
+    request_go(request, STATE_ASKING);
     hints_of(request)->owner = owner;
     hints_of(request)->drops = true;
     walk_page(core, request);
@@ -491,13 +491,20 @@ void hints_on_tick(struct core *core)
         return;
     }
     timer->running = true;
-    request->state = STATE_FINDING;
+    request_go(request, STATE_FINDING);
     (void)request_store(core, request, LEG_OF_STORE, STORE_HINT_OWNERS);
 }
 
 const struct request_kind hints_kind = {
     .name = "hints",
     .own_size = sizeof(struct hints_state),
+    .comes_from = {[STATE_FINDING] = FROM(STATE_WAITING),
+                   [STATE_ASKING] = FROM(STATE_WAITING),
+                   [STATE_READING] = FROM(STATE_WAITING),
+                   [STATE_REPLICATING] = FROM(STATE_WAITING) | FROM(STATE_READING),
+                   [STATE_PUSHING] = FROM(STATE_READING),
+                   [STATE_STORING] =
+                       FROM(STATE_READING) | FROM(STATE_REPLICATING) | FROM(STATE_PUSHING)},
     .on_reply = hints_on_reply,
     .on_stored = hints_on_stored,
     .on_child = hints_on_child,

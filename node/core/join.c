@@ -194,7 +194,7 @@ static bool is_passed_over(const struct core *core, const struct request *reques
 static void join_begin(struct core *core, struct request *request)
 {
     bool replaces = join_of(request)->replaced != 0;
-    request->state = STATE_PREPARING;
+    request_go(request, STATE_PREPARING);
     if (replaces && !join_of(request)->by_hand && !core->is_complete) {
         join_wait(core, request, core->self);
         return;
@@ -349,7 +349,7 @@ static void join_check(struct core *core, struct request *request)
     }
     *copy = *ring;
     join_of(request)->ring = ring;
-    request->state = STATE_SAVING;
+    request_go(request, STATE_SAVING);
     request_store(core, request, LEG_OF_STORE, STORE_SAVE_RING)->ring = copy;
 }
 
@@ -477,6 +477,8 @@ const struct request_kind join_kind = {
     .name = "join",
     .own_size = sizeof(struct join_state),
     .outlives_reply = true,
+    .comes_from =
+        {[STATE_PREPARING] = FROM(STATE_WAITING), [STATE_SAVING] = FROM(STATE_PREPARING)},
     .on_reply = join_on_reply,
     .on_stored = join_on_stored,
     .on_due = join_on_due,

@@ -82,7 +82,7 @@ static void list_ask(struct core *core, struct request *request, uint8_t i)
 
 static void list_begin(struct core *core, struct request *request)
 {
-    request->state = STATE_ASKING;
+    request_go(request, STATE_ASKING);
     list_of(request)->r = core_quorum(core, list_of(request)->list.r);
     list_of(request)->by_marks = list_may_compare(request);
     request_add_primaries(core, request, ring_partition(core->ring, blob_slice(request->key)));
@@ -552,6 +552,7 @@ static void list_release(struct request *request)
 const struct request_kind list_kind = {
     .name = "list",
     .own_size = sizeof(struct list_state),
+    .comes_from = {[STATE_ASKING] = FROM(STATE_WAITING), [STATE_WAITING] = FROM(STATE_ASKING)},
     .on_reply = list_on_reply,
     .on_stored = list_on_stored,
     .on_due = list_on_due,

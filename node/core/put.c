@@ -115,7 +115,7 @@ static struct message_put *put_take(struct message_put *from)
 /* Applies the put to the own copy; at a fallback that is the hints for all primaries. */
 static void put_store(struct core *core, struct request *request)
 {
-    request->state = STATE_STORING;
+    request_go(request, STATE_STORING);
     struct slice key = blob_slice(request->key);
     struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_COORDINATE);
     store->key = blob_ref(request->key);
@@ -150,7 +150,7 @@ static void put_begin(struct core *core, struct request *request)
     /* Rule 3 and design.md section 3: named siblings are dropped from a copy that knows them.
      * A read that overlaps with every put of this W finds them; what it does not find is
      * refused by object_update. */
-    request->state = STATE_READING;
+    request_go(request, STATE_READING);
     uint8_t others = (uint8_t)(ring_replicas(core->ring) - put_of(request)->w + 1);
     uint8_t r = others > put_of(request)->w ? others : put_of(request)->w;
     if (!get_start_for_dots(core, request, put_of(request)->put->dots,
@@ -320,7 +320,7 @@ static void put_on_copy_stored(struct core *core, struct request *request,
         put_of(request)->has_intent = true;
         put_of(request)->intent_stamp = result->intent_stamp;
     }
-    request->state = STATE_REPLICATING;
+    request_go(request, STATE_REPLICATING);
     put_legs_start(core, request);
     put_check(core, request);
 }
@@ -465,7 +465,7 @@ static void put_finish(struct core *core, struct request *request, enum status s
     if (!request->replied && !request->is_child) {
         put_reply(core, request, status);
     }
-    request->state = STATE_HINTING;
+    request_go(request, STATE_HINTING);
     request->deadline_us = UINT64_MAX; /* the own disk will answer */
     request->hedge_us = UINT64_MAX;
     struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_HINT);
@@ -478,7 +478,7 @@ static void put_finish(struct core *core, struct request *request, enum status s
 /* Makes the request end soon: the client has its answer. */
 static void put_drain(struct core *core, struct request *request)
 {
-    request->state = STATE_DRAINING;
+    request_go(request, STATE_DRAINING);
     uint64_t drained_us = core->now_us + DRAIN_US;
     if (drained_us < request->deadline_us) {
         request->deadline_us = drained_us;
@@ -568,6 +568,11 @@ const struct request_kind put_kind = {
     .name = "put",
     .own_size = sizeof(struct put_state),
     .outlives_reply = true,
+    .comes_from = {[STATE_READING] = FROM(STATE_WAITING),
+                   [STATE_STORING] = FROM(STATE_WAITING) | FROM(STATE_READING),
+                   [STATE_REPLICATING] = FROM(STATE_STORING),
+                   [STATE_DRAINING] = FROM(STATE_REPLICATING),
+                   [STATE_HINTING] = FROM(STATE_REPLICATING) | FROM(STATE_DRAINING)},
     .on_reply = put_on_reply,
     .on_stored = put_on_stored,
     .on_child = put_on_child,

@@ -68,7 +68,7 @@ bool read_waits_for_ring(struct core *core, struct request *request)
     mark(MARK_READ_AGAIN_BY_NEW_RING);
     request->met_other_ring = false;
     request_drop_legs(core, request);
-    request->state = STATE_WAITING;
+    request_go(request, STATE_WAITING);
     request_set_hedge(core, request, core->now_us + RING_PAUSE_US);
     return true;
 }

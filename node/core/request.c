@@ -97,6 +97,13 @@ struct request *request_new(struct core *core, const struct request_kind *kind,
     return request;
 }
 
+void request_go(struct request *request, enum request_state state)
+{
+    assert(request->kind && state < STATE_COUNT);
+    assert(request->kind->comes_from[state] & FROM(request->state));
+    request->state = state;
+}
+
 void request_set_parent(struct request *request, const struct request *parent)
 {
     request->is_child = true;

@@ -77,13 +77,17 @@ enum request_state {
     STATE_COUNT,
 };
 
+#define FROM(state) (1U << (state))
+
 /*
  * What requests of one kind do; each is defined at the end of the file that it is about. A
  * handler may free its request. NULL: nothing.
  */
 struct request_kind {
     const char *name;
-    size_t own_size;     /* of the kind's own state in a request */
+    size_t own_size; /* of the kind's own state in a request */
+    /* Into each state that it enters: from which ones, bits. All begin in STATE_WAITING. */
+    uint32_t comes_from[STATE_COUNT];
     bool outlives_reply; /* a put waits for its last copies, a join for its ring */
     /* An answer to a leg that waits for one. The message's payload may be taken. */
     void (*on_reply)(struct core *core, struct request *request, uint8_t leg,
@@ -138,6 +142,8 @@ static inline void *request_own(const struct request *request, size_t size)
  */
 struct request *request_new(struct core *core, const struct request_kind *kind,
                             uint64_t deadline_us, bool is_client);
+/* The request is in that state now. Asserts that its kind may go there from where it is. */
+void request_go(struct request *request, enum request_state state);
 /* Makes it a child of `parent`, which hears of its end. */
 void request_set_parent(struct request *request, const struct request *parent);
 /* Makes it a child of nobody: nobody hears of its end. */

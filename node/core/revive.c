@@ -40,7 +40,7 @@ enum { REVIVED_MODE = 0755 };
 
 static void revive_find(struct core *core, struct request *request)
 {
-    request->state = STATE_FINDING;
+    request_go(request, STATE_FINDING);
     struct store_request *store =
         request_store(core, request, LEG_OF_STORE, STORE_FIND_LIVE_ROW);
     store->key = blob_ref(request->key);
@@ -88,7 +88,10 @@ static void revive_on_stored(struct core *core, struct request *request, uint8_t
     row->kind = result->list.rows[0].kind;
     row->object = object_ref(result->object);
     bool is_alone = planted(PLANTED_REVIVE_ALONE);
-    request->state = is_alone ? STATE_CHECKING_DIRECTORY : STATE_CHECKING_ROW;
+    request_go(request, STATE_CHECKING_ROW);
+    if (is_alone) {
+        request_go(request, STATE_CHECKING_DIRECTORY);
+    }
     bool is_asked = is_alone ? get_start_child(core, request, request->key)
                              : list_start_child(core, request, request->key, row->name);
     if (!is_asked) {
@@ -150,7 +153,7 @@ static void revive_on_row(struct core *core, struct request *request,
         revive_find(core, request);
         return;
     }
-    request->state = STATE_CHECKING_DIRECTORY;
+    request_go(request, STATE_CHECKING_DIRECTORY);
     if (!get_start_child(core, request, request->key)) {
         revive_finish(core, request, false);
     }
@@ -165,7 +168,7 @@ static void revive_create(struct core *core, struct request *request,
         return;
     }
     mark(MARK_REVIVED);
-    request->state = STATE_CREATING;
+    request_go(request, STATE_CREATING);
     core->stats.directories_revived++;
     if (!put_start_child(core, request, put, 0)) {
         revive_finish(core, request, false);
@@ -202,6 +205,10 @@ static void revive_release(struct request *request)
 const struct request_kind revive_kind = {
     .name = "revive",
     .own_size = sizeof(struct revive_state),
+    .comes_from = {[STATE_FINDING] = FROM(STATE_WAITING) | FROM(STATE_CHECKING_ROW),
+                   [STATE_CHECKING_ROW] = FROM(STATE_FINDING),
+                   [STATE_CHECKING_DIRECTORY] = FROM(STATE_CHECKING_ROW),
+                   [STATE_CREATING] = FROM(STATE_CHECKING_DIRECTORY)},
     .on_stored = revive_on_stored,
     .on_child = revive_on_child,
     .on_due = revive_on_due,

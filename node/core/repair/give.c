@@ -62,7 +62,7 @@ bool give_start(struct core *core, struct request *walk, struct blob *key, node_
     request->own = give;
     request->key = blob_ref(key);
     request_set_parent(request, walk);
-    request->state = STATE_READING;
+    request_go(request, STATE_READING);
     struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_GET);
     store->key = blob_ref(key);
     if (owner != 0) {
@@ -77,7 +77,7 @@ static void give_ask(struct core *core, struct request *request)
     struct preference_list list;
     preference_list_build(core->ring, ring_partition(core->ring, blob_slice(request->key)),
                           &list);
-    request->state = STATE_ASKING;
+    request_go(request, STATE_ASKING);
     request_set_deadline(core, request, core->now_us + REPAIR_DEADLINE_US);
     for (uint16_t i = 0; i < list.primary; i++) {
         uint8_t leg = request->leg_count++;
@@ -140,7 +140,7 @@ static void give_decide(struct core *core, struct request *request)
         give_end(core, request, is_vouched ? STATUS_OK : STATUS_UNREACHABLE);
         return;
     }
-    request->state = STATE_REPLICATING;
+    request_go(request, STATE_REPLICATING);
     request_set_deadline(core, request, core->now_us + REPAIR_DEADLINE_US);
     for (uint8_t i = 0; i < request->leg_count; i++) {
         const struct leg *leg = &request->leg[i];
@@ -219,6 +219,9 @@ static void give_on_due(struct core *core, struct request *request)
 
 const struct request_kind give_kind = {
     .name = "give",
+    .comes_from = {[STATE_READING] = FROM(STATE_WAITING),
+                   [STATE_ASKING] = FROM(STATE_READING),
+                   [STATE_REPLICATING] = FROM(STATE_ASKING)},
     .on_reply = give_on_reply,
     .on_stored = give_on_stored,
     .on_due = give_on_due,

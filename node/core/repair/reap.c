@@ -36,6 +36,17 @@ struct reap {
     uint64_t epoch;
 };
 
+static void reap_go(struct reap *reap, enum reap_state state)
+{
+    static const uint32_t comes_from[] = {
+        [REAP_ASKING] = FROM(REAP_LOOKING) | FROM(REAP_ASKING),
+        [REAP_DROPPING] = FROM(REAP_ASKING),
+        [REAP_LAST] = FROM(REAP_DROPPING),
+    };
+    assert(comes_from[state] & FROM(reap->state));
+    reap->state = state;
+}
+
 static struct reap *reap_of(const struct request *request)
 {
     assert(request->kind == &reap_kind);
@@ -246,19 +257,19 @@ static void reap_go_on(struct core *core, struct request *request)
     }
     request_set_deadline(core, request, core->now_us + REPAIR_DEADLINE_US);
     if (reap->state == REAP_LOOKING || reap->state == REAP_ASKING) {
-        reap->state = REAP_ASKING;
+        reap_go(reap, REAP_ASKING);
         if (reap_ask_members(core, request)) {
             reap_check(core, request);
             return;
         }
-        reap->state = REAP_DROPPING;
+        reap_go(reap, REAP_DROPPING);
         reap_drop(core, request);
         if (request->leg_count > 0) {
             reap_check(core, request);
             return;
         }
     }
-    reap->state = REAP_LAST;
+    reap_go(reap, REAP_LAST);
     request->deadline_us = UINT64_MAX;
     reap_ask_store(core, request, &reap->question);
 }

@@ -153,7 +153,7 @@ bool key_start(struct core *core, struct request *parent, const struct tree_entr
         return false;
     }
     key_of(request)->part = entry->part;
-    request->state = STATE_ASKING;
+    request_go(request, STATE_ASKING);
     for (uint8_t i = 0; i < request->leg_count; i++) {
         if (entry->part == MERKLE_OBJECT) {
             object_ask(core, request, i);
@@ -236,7 +236,7 @@ static void key_write(struct core *core, struct request *request, uint8_t i)
 
 static void key_store(struct core *core, struct request *request)
 {
-    request->state = STATE_STORING;
+    request_go(request, STATE_STORING);
     request_set_deadline(core, request, core->now_us + REPAIR_DEADLINE_US);
     for (uint8_t i = 0; i < request->leg_count; i++) {
         if (leg_lacks(request, i)) {
@@ -270,7 +270,7 @@ static void key_repair_copies(struct core *core, struct request *request)
         return;
     }
     struct tree_entry entry = {.part = MERKLE_OBJECT, .key = request->key};
-    request->state = STATE_READING;
+    request_go(request, STATE_READING);
     request_set_deadline(core, request, core->now_us + OBJECT_DEADLINE_US);
     if (!key_start(core, request, &entry, EVERY_PRIMARY)) {
         key_finish(core, request, STATUS_UNREACHABLE);
@@ -371,6 +371,9 @@ static void key_on_stored(struct core *core, struct request *request, uint8_t i,
 
 const struct request_kind key_repair_kind = {
     .name = "key repair",
+    .comes_from = {[STATE_ASKING] = FROM(STATE_WAITING),
+                   [STATE_READING] = FROM(STATE_ASKING),
+                   [STATE_STORING] = FROM(STATE_ASKING) | FROM(STATE_READING)},
     .on_reply = key_on_reply,
     .on_stored = key_on_stored,
     .on_child = key_on_child,

@@ -68,6 +68,20 @@ struct pair {
     struct page page[SIDES];
 };
 
+static void pair_go(struct pair *pair, enum pair_state state)
+{
+    static const uint32_t comes_from[] = {
+        [PAIR_BUCKETS] = FROM(PAIR_BUCKETS),
+        [PAIR_LEAVES] = FROM(PAIR_BUCKETS) | FROM(PAIR_LEAVES) | FROM(PAIR_READY),
+        [PAIR_WAITING] = FROM(PAIR_LEAVES),
+        [PAIR_READY] = FROM(PAIR_WAITING),
+        [PAIR_KEYS] = FROM(PAIR_LEAVES),
+        [PAIR_ENDING] = UINT32_MAX,
+    };
+    assert(comes_from[state] & FROM(pair->state));
+    pair->state = state;
+}
+
 static struct pair *pair_of(const struct request *request)
 {
     assert(request->kind == &pair_kind);
@@ -125,7 +139,7 @@ static void pair_end(struct core *core, struct request *request)
 static void pair_wind_up(struct core *core, struct request *request, bool has_failed)
 {
     struct pair *pair = pair_of(request);
-    pair->state = PAIR_ENDING;
+    pair_go(pair, PAIR_ENDING);
     pair->has_failed |= has_failed;
     for (int side = 0; side < SIDES; side++) {
         request->leg[side].state = LEG_IDLE;
@@ -175,7 +189,7 @@ bool pair_start(struct core *core, uint16_t partition, uint16_t peer,
     request->leg[THEIRS].peer = peer;
     repair->pair_slot[place] = request->slot;
     repair->pairs_open++;
-    pair->state = PAIR_BUCKETS;
+    pair_go(pair, PAIR_BUCKETS);
     pair_ask_hashes(core, request, MERKLE_BUCKETS);
     return true;
 }
@@ -238,7 +252,7 @@ static bool page_take(struct page *page, bool more)
 static void keys_begin(struct core *core, struct request *request)
 {
     struct pair *pair = pair_of(request);
-    pair->state = PAIR_KEYS;
+    pair_go(pair, PAIR_KEYS);
     for (int side = 0; side < SIDES; side++) {
         pair_ask_page(core, request, side);
     }
@@ -248,7 +262,7 @@ static void keys_begin(struct core *core, struct request *request)
 static void pair_next_bucket(struct core *core, struct request *request)
 {
     struct pair *pair = pair_of(request);
-    pair->state = PAIR_LEAVES;
+    pair_go(pair, PAIR_LEAVES);
     if (pair->buckets != 0) {
         pair->bucket = 0;
         while ((pair->buckets >> pair->bucket & 1) == 0) {
@@ -270,7 +284,7 @@ static void pair_next_bucket(struct core *core, struct request *request)
     } else {
         uint64_t after_us = core->repair_config.confirm_after_us;
         pair->first = pair->differing;
-        pair->state = PAIR_WAITING;
+        pair_go(pair, PAIR_WAITING);
         request_set_deadline(core, request,
                              core->now_us + (after_us > 0 ? after_us : CONFIRM_AFTER_US));
     }
@@ -492,7 +506,7 @@ static void pair_on_due(struct core *core, struct request *request)
     struct pair *pair = pair_of(request);
     request->deadline_us = UINT64_MAX;
     if (pair->state == PAIR_WAITING) {
-        pair->state = PAIR_READY;
+        pair_go(pair, PAIR_READY);
     } else {
         if (request->leg[THEIRS].state == LEG_SENT) {
             peer_failed(core, request->leg[THEIRS].peer);
