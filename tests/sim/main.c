@@ -33,6 +33,7 @@ enum {
     CORE_LIMIT_US = 120000000,
     CORE_QUIET_US = 40000000, /* for hints and intents to go where they can */
     CORE_REQUESTS = 60,
+    REAPING_US = 5000000, /* until what is old enough was proposed and is gone */
 };
 
 struct totals {
@@ -101,7 +102,7 @@ static bool check_run(struct check *check, const struct plan *plan, const struct
                 probe_answers(check);
     if (good && plan->reaps_after) {
         /* Once more when the last tombstones are gone. */
-        world_run(check->world, plan->world.grace_us + plan->world.repair_interval_us);
+        world_run(check->world, plan->world.grace_us + REAPING_US);
         good = check_settles(check) && check_history(check) && probe_answers(check);
     }
     return good;
