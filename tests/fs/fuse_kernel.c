@@ -13,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fs/ops.h"
-#include "fs/session.h"
+#include "fs/fuse/ops.h"
+#include "fs/fuse/session.h"
 
 enum { ANSWER_TIMEOUT_S = 60 };
 

@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#include "fs/embed.h"
+#include "fs/dynamofs/embed.h"
 #include "node/client/kv.h"
 
 enum { PATH_SIZE = 128, WAIT_ROUNDS = 400 };

@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "fs/options.h"
+#include "fs/dynamofs/options.h"
 
 enum { WORDS_MAX = 16 };
 

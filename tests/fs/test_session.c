@@ -21,7 +21,7 @@
 #define FUSE_USE_VERSION 312
 #include <fuse_lowlevel.h>
 
-#include "fs/session.h"
+#include "fs/fuse/session.h"
 
 static void answer_getattr(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
 {

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fs/signals.h"
+#include "fs/fuse/signals.h"
 
 /* A child that is stopped, so that what it is sent stays pending. */
 static pid_t stopped_child(void)

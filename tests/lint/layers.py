@@ -20,14 +20,6 @@ SOURCE_DIRECTORIES = ("ring", "node", "fs", "tests", "examples")
 
 # Which files of ours a file may include. The first pattern that matches a file decides; patterns
 # match across slashes. tests/ and examples/ may include whatever they want to look at.
-MODEL_FILES = "fs/*"
-FUSE_SIDE = (
-    "fs/ops*",
-    "fs/session.*",
-    "fs/options.*",
-    "fs/main.c",
-    "fs/embed.*",
-)
 LAYERS = (
     ("ring/*", ("ring/*",)),
     (
@@ -68,8 +60,13 @@ LAYERS = (
             "node/log.h",
         ),
     ),
-    ("fs/embed.*", ("ring/*", "fs/*", "node/base/*", "node/client/kv.h", "node/server.h")),
-    ("fs/*", ("ring/*", "fs/*", "node/base/*", "node/client/kv.h")),
+    ("fs/model/*", ("ring/*", "node/base/*", "node/client/kv.h", "fs/model/*")),
+    ("fs/fuse/*", ("ring/*", "node/base/*", "node/client/kv.h", "fs/model/*", "fs/fuse/*")),
+    (
+        "fs/dynamofs/embed.*",
+        ("ring/*", "node/base/*", "node/server.h", "fs/dynamofs/*"),
+    ),
+    ("fs/dynamofs/*", ("ring/*", "node/base/*", "node/client/kv.h", "fs/*")),
     ("tests/*", ("*",)),
     ("examples/*", ("*",)),
 )
@@ -88,7 +85,7 @@ FOREIGN = (
     ),
     ("leveldb/*", ("node/store/engine_leveldb.c", "node/store/leveldb_internal.h")),
     ("uv.h", ("node/net/*", "node/server*.c", "node/server_*.h")),
-    ("fuse*", FUSE_SIDE),
+    ("fuse*", ("fs/fuse/*",)),
     ("openssl/*", ("ring/hash.c", "node/base/secret.c", "node/net/tls*")),
 )
 
@@ -213,10 +210,6 @@ def check_own_include(path, line, header):
     allowed = next((to for of, to in LAYERS if fnmatch.fnmatchcase(path, of)), ())
     if not matches(header, allowed):
         yield line, "layer", f"may not include {header}"
-        return
-    in_model = matches(path, (MODEL_FILES,)) and not matches(path, FUSE_SIDE)
-    if in_model and matches(header, FUSE_SIDE):
-        yield line, "layer", f"the model may not include {header}, which belongs to FUSE"
 
 
 def check_foreign_include(path, line, header):

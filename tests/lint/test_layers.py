@@ -41,9 +41,10 @@ class IncludeRules(unittest.TestCase):
             ("node/store/store.c", '"node/wire/record.h"'),
             ("node/client/kv.c", '"node/wire/frame.h"'),
             ("node/server.c", '"node/core/core.h"'),
-            ("fs/inode.c", '"node/client/kv.h"'),
-            ("fs/embed.c", '"node/server.h"'),
-            ("fs/ops_read.c", '"fs/inode.h"'),
+            ("fs/model/inode.c", '"node/client/kv.h"'),
+            ("fs/dynamofs/embed.c", '"node/server.h"'),
+            ("fs/fuse/ops_read.c", '"fs/model/inode.h"'),
+            ("fs/dynamofs/main.c", '"fs/fuse/session.h"'),
             ("tests/core/test_core.c", '"node/core/core.h"'),
         ):
             self.allowed(path, include)
@@ -51,7 +52,7 @@ class IncludeRules(unittest.TestCase):
     def test_upward_and_sideward_includes_are_refused(self):
         for path, include in (
             ("ring/clock.c", '"node/wire/message.h"'),
-            ("ring/clock.c", '"fs/inode.h"'),
+            ("ring/clock.c", '"fs/model/inode.h"'),
             ("node/core/core.c", '"node/wire/codec.h"'),
             ("node/core/core.c", '"node/net/peer.h"'),
             ("node/core/core.c", '"node/store/engine.h"'),
@@ -61,13 +62,15 @@ class IncludeRules(unittest.TestCase):
             ("node/client/kv.c", '"node/server.h"'),
             ("node/ctl.c", '"node/core/core.h"'),
             ("node/main.c", '"node/core/core.h"'),
-            ("node/server.c", '"fs/session.h"'),
+            ("node/server.c", '"fs/fuse/session.h"'),
             ("node/server.c", '"node/client/kv.h"'),
-            ("fs/inode.c", '"node/server.h"'),
-            ("fs/inode.c", '"node/wire/message.h"'),
-            ("fs/ops_read.c", '"node/client/pool.h"'),
-            ("fs/inode.c", '"fs/session.h"'),
-            ("fs/inode.c", '"inode.h"'),
+            ("fs/model/inode.c", '"node/server.h"'),
+            ("fs/model/inode.c", '"node/wire/message.h"'),
+            ("fs/fuse/ops_read.c", '"node/client/pool.h"'),
+            ("fs/fuse/ops_read.c", '"fs/dynamofs/options.h"'),
+            ("fs/dynamofs/main.c", '"node/server.h"'),
+            ("fs/model/inode.c", '"fs/fuse/session.h"'),
+            ("fs/model/inode.c", '"inode.h"'),
         ):
             self.refused(path, include, "layer")
 
@@ -77,7 +80,7 @@ class IncludeRules(unittest.TestCase):
             ("node/store/engine_leveldb.c", "<leveldb/c.h>"),
             ("node/net/peer.c", "<uv.h>"),
             ("node/server.c", "<uv.h>"),
-            ("fs/ops_read.c", "<fuse_lowlevel.h>"),
+            ("fs/fuse/ops_read.c", "<fuse_lowlevel.h>"),
             ("ring/hash.c", "<openssl/evp.h>"),
             ("tests/wire/test_codec.c", "<msgpack.h>"),
         ):
@@ -88,13 +91,13 @@ class IncludeRules(unittest.TestCase):
             ("node/store/store.c", "<leveldb/c.h>"),
             ("node/core/core.c", "<uv.h>"),
             ("node/client/pool.c", "<uv.h>"),
-            ("fs/inode.c", "<fuse_lowlevel.h>"),
+            ("fs/model/inode.c", "<fuse_lowlevel.h>"),
             ("node/client/kv.c", "<openssl/rand.h>"),
         ):
             self.refused(path, include, "foreign")
 
     def test_an_include_in_a_comment_is_no_include(self):
-        text = '/* as in:\n#include "fs/inode.h"\n*/\n'
+        text = '/* as in:\n#include "fs/model/inode.h"\n*/\n'
         self.assertEqual(rules_of(source("ring/clock.c", text)), [])
 
 

@@ -6,16 +6,14 @@
  *   user.* attributes are kept; user.dynamofs.* tells and is read-only; others are refused
  *   attributes that were just told are told again without asking
  *   every status of the cluster has an errno
- *   a process' descriptors of a file are found
  */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/attributes.h"
-#include "fs/descriptors.h"
-#include "fs/errno_map.h"
-#include "fs/xattrs.h"
+#include "fs/model/attributes.h"
+#include "fs/model/errno_map.h"
+#include "fs/model/xattrs.h"
 #include "tests/fs/model/fixture.h"
 
 static struct stat change(struct fs *fs, const char *name, struct fs_change wanted)
@@ -409,24 +407,6 @@ static void test_inode__unknown_id__comes_from_the_key(void **state)
     assert_true(attributes_inode(&known, a, 0) != INODE_ROOT);
 }
 
-static void test_descriptors__of_a_process__are_found_by_inode(void **state)
-{
-    char path[] = "descriptorsXXXXXX";
-    struct stat attributes;
-    (void)state;
-    int first = mkstemp(path);
-    int second = dup(first);
-    assert_true(first >= 0 && second >= 0);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(fstat(first, &attributes), 0);
-
-    assert_int_equal(close(first), 0);
-    assert_true(descriptors_has_other(getpid(), attributes.st_ino));
-    assert_int_equal(close(second), 0);
-    assert_false(descriptors_has_other(getpid(), attributes.st_ino));
-    assert_false(descriptors_has_other(0, attributes.st_ino));
-}
-
 static void test_errno_map__every_status__has_an_errno(void **state)
 {
     (void)state;
@@ -466,7 +446,6 @@ int main(void)
         TEST(test_getattr__within_the_timeout__asks_nobody),
         TEST(test_statfs__space_and_longest_name),
         cmocka_unit_test(test_inode__unknown_id__comes_from_the_key),
-        cmocka_unit_test(test_descriptors__of_a_process__are_found_by_inode),
         cmocka_unit_test(test_errno_map__every_status__has_an_errno),
     };
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/content.h"
+#include "fs/model/content.h"
 #include "tests/fs/model/fixture.h"
 
 enum { SIZE = 1 << 20, COUNT = 100 };

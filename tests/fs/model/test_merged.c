@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fs/xattrs.h"
+#include "fs/model/xattrs.h"
 #include "tests/fs/model/fixture.h"
 #include "tests/ring/random.h"
 

@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fs/conflicts.h"
-#include "fs/names.h"
+#include "fs/model/conflicts.h"
+#include "fs/model/names.h"
 #include "tests/fs/model/fixture.h"
 
 static bool parses(const char *name, const char *base, uint32_t number)

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fs/model.h"
+#include "fs/model/model.h"
 #include "tests/fs/model/fixture.h"
 
 enum { THREADS = 4, ROUNDS = 300, NAMES = 6 };

@@ -1,0 +1,164 @@
+/*
+ * ops_directory.c - listings. A handle is the model's struct directory.
+ */
+#include "fs/fuse/ops_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { DOTS = 2 };
+
+static struct directory *directory_of(const struct fuse_file_info *info)
+{
+    return (struct directory *)(uintptr_t)info->fh;
+}
+
+void ops_opendir(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+{
+    struct fs *fs = ops_fs(request);
+    struct directory *directory;
+
+    ops_begin(request);
+    int failed = fs_opendir(fs, node, &directory);
+    ops_end();
+    if (failed != 0) {
+        fuse_reply_err(request, failed);
+        return;
+    }
+    info->fh = (uint64_t)(uintptr_t)directory;
+    if (fuse_reply_open(request, info) == -ENOENT) {
+        fs_releasedir(fs, directory); /* the request was interrupted */
+    }
+}
+
+void ops_releasedir(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+{
+    (void)node;
+    fs_releasedir(ops_fs(request), directory_of(info));
+    fuse_reply_err(request, 0);
+}
+
+void ops_fsyncdir(fuse_req_t request, fuse_ino_t node, int data_only,
+                  struct fuse_file_info *info)
+{
+    (void)data_only;
+    (void)info;
+    ops_begin(request);
+    int failed = fs_fsyncdir(ops_fs(request), node);
+    ops_end();
+    fuse_reply_err(request, failed);
+}
+
+/* A reply under construction. */
+struct reply {
+    fuse_req_t request;
+    struct directory *directory;
+    char *bytes;
+    size_t size; /* room */
+    size_t used;
+};
+
+/* Adds one entry with its node. *ret_fits is false if there is no room: then no node is handed
+ * out. */
+static int add_plus(struct reply *reply, const struct fs_directory_entry *entry, bool *ret_fits)
+{
+    struct fs *fs = ops_fs(reply->request);
+    char *place = reply->bytes + reply->used;
+    size_t room = reply->size - reply->used;
+    struct fs_entry node = {.attributes = entry->attributes};
+    struct fuse_entry_param param = ops_entry(fs, &node);
+    off_t next = (off_t)entry->position + 1;
+
+    size_t need = fuse_add_direntry_plus(reply->request, NULL, 0, entry->name, &param, next);
+    *ret_fits = need <= room;
+    if (need > room) {
+        return 0;
+    }
+    if (entry->position >= DOTS) {
+        int failed = directory_enter(reply->directory, entry->position, &node);
+        if (failed != 0 && failed != ENOENT) {
+            return failed;
+        }
+        /* Removed since it was listed: without a node the kernel makes nothing of it. */
+        param = ops_entry(fs, &node);
+    }
+    reply->used +=
+        fuse_add_direntry_plus(reply->request, place, room, entry->name, &param, next);
+    return 0;
+}
+
+static bool add_plain(struct reply *reply, const struct fs_directory_entry *entry)
+{
+    size_t room = reply->size - reply->used;
+    size_t need =
+        fuse_add_direntry(reply->request, reply->bytes + reply->used, room, entry->name,
+                          &entry->attributes, (off_t)entry->position + 1);
+
+    if (need > room) {
+        return false;
+    }
+    reply->used += need;
+    return true;
+}
+
+/* Fills the reply from `position` on. An error after the first entry is told by the next read.
+ */
+static int fill(struct reply *reply, uint64_t position, bool plus)
+{
+    bool is_end = false;
+    bool fits = true;
+    int failed = 0;
+
+    while (failed == 0 && fits) {
+        struct fs_directory_entry entry;
+        failed = directory_at(reply->directory, position, &entry, &is_end);
+        if (failed != 0 || is_end) {
+            break;
+        }
+        if (plus) {
+            failed = add_plus(reply, &entry, &fits);
+        } else {
+            fits = add_plain(reply, &entry);
+        }
+        position = entry.position + 1;
+    }
+    return reply->used > 0 ? 0 : failed;
+}
+
+static void list(fuse_req_t request, size_t size, off_t offset, struct fuse_file_info *info,
+                 bool plus)
+{
+    struct reply reply = {.request = request,
+                          .directory = directory_of(info),
+                          .bytes = malloc(size),
+                          .size = size};
+    if (reply.bytes == NULL) {
+        fuse_reply_err(request, ENOMEM);
+        return;
+    }
+    ops_begin(request);
+    directory_lock(reply.directory);
+    int failed = fill(&reply, (uint64_t)offset, plus);
+    directory_unlock(reply.directory);
+    ops_end();
+    if (failed == 0) {
+        fuse_reply_buf(request, reply.bytes, reply.used);
+    } else {
+        fuse_reply_err(request, failed);
+    }
+    free(reply.bytes);
+}
+
+void ops_readdir(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+                 struct fuse_file_info *info)
+{
+    (void)node;
+    list(request, size, offset, info, false);
+}
+
+void ops_readdirplus(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+                     struct fuse_file_info *info)
+{
+    (void)node;
+    list(request, size, offset, info, true);
+}

@@ -1,0 +1,157 @@
+/*
+ * ops_file.c - open files. A handle is the model's struct file.
+ */
+#include "fs/fuse/ops_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "fs/fuse/descriptors.h"
+#include "fs/fuse/retries.h"
+
+static struct file *file_of(const struct fuse_file_info *info)
+{
+    return (struct file *)(uintptr_t)info->fh;
+}
+
+static unsigned open_flags(const struct fuse_file_info *info)
+{
+    unsigned flags = (info->flags & O_ACCMODE) == O_RDONLY ? FS_OPEN_READ_ONLY : 0;
+
+    return flags | (info->flags & O_TRUNC ? FS_OPEN_TRUNCATE : 0);
+}
+
+void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
+                struct fuse_file_info *info)
+{
+    struct fs *fs = ops_fs(request);
+    struct fs_creation creation = ops_creation(request, mode);
+    struct fs_entry entry;
+    struct file *file;
+
+    ops_begin(request);
+    int failed = fs_create(fs, parent, name, &creation, &entry, &file);
+    ops_end();
+    if (failed != 0) {
+        fuse_reply_err(request, failed);
+        return;
+    }
+    struct fuse_entry_param param = ops_entry(fs, &entry);
+    info->fh = (uint64_t)(uintptr_t)file;
+    info->keep_cache = 1;
+    if (fuse_reply_create(request, &param, info) == -ENOENT) {
+        fs_release(fs, file, 0); /* the request was interrupted */
+        fs_forget(fs, entry.node, 1);
+    }
+}
+
+void ops_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+{
+    struct fs *fs = ops_fs(request);
+    struct fs_opened opened;
+    pid_t thread = fuse_req_ctx(request)->pid;
+    unsigned again = retries_take(thread) ? FS_OPEN_AGAIN : 0;
+
+    ops_begin(request);
+    int failed = fs_open(fs, node, open_flags(info) | again, &opened);
+    ops_end();
+    if (failed == ESTALE && again == 0) {
+        retries_note(thread);
+    }
+    if (failed != 0) {
+        fuse_reply_err(request, failed);
+        return;
+    }
+    if (opened.has_changed) {
+        ops_attributes_changed(fs, node);
+    }
+    info->fh = (uint64_t)(uintptr_t)opened.file;
+    info->keep_cache = opened.keep_cache;
+    info->noflush = (info->flags & O_ACCMODE) == O_RDONLY;
+    /* The kernel appends where it believes the end to be; where it is wrong, its pages may not
+     * come into it. */
+    info->direct_io =
+        opened.is_another || (opened.has_changed && (info->flags & O_APPEND) != 0);
+    if (fuse_reply_open(request, info) == -ENOENT) {
+        fs_release(fs, opened.file, open_flags(info)); /* the request was interrupted */
+    }
+}
+
+void ops_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+              struct fuse_file_info *info)
+{
+    struct slice bytes;
+    struct blob *blob;
+
+    (void)node;
+    ops_begin(request);
+    int failed = fs_read(file_of(info), (uint64_t)offset, size, &bytes, &blob);
+    ops_end();
+    if (failed != 0) {
+        fuse_reply_err(request, failed);
+        return;
+    }
+    fuse_reply_buf(request, (const char *)bytes.data, bytes.size);
+    blob_unref(blob);
+}
+
+void ops_write(fuse_req_t request, fuse_ino_t node, const char *bytes, size_t size,
+               off_t offset, struct fuse_file_info *info)
+{
+    bool append = (info->flags & O_APPEND) != 0 && !info->writepage;
+    size_t written;
+
+    (void)node;
+    ops_begin(request);
+    int failed =
+        fs_write(file_of(info), slice_of(bytes, size), (uint64_t)offset, append, &written);
+    ops_end();
+    if (failed == 0) {
+        fuse_reply_write(request, written);
+    } else {
+        fuse_reply_err(request, failed);
+    }
+}
+
+/* True if whoever closes the file, which was not written yet, has it open once more. */
+static bool is_duplicated(fuse_req_t request, fuse_ino_t node)
+{
+    struct stat attributes;
+    double valid_s;
+
+    return fs_getattr(ops_fs(request), node, &attributes, &valid_s) == 0 &&
+           descriptors_has_other(fuse_req_ctx(request)->pid, attributes.st_ino);
+}
+
+void ops_flush(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+{
+    struct file *file = file_of(info);
+
+    ops_begin(request);
+    bool more_follow = fs_is_unwritten(file) && is_duplicated(request, node);
+    int failed = fs_flush(ops_fs(request), file, more_follow);
+    ops_end();
+    if (failed != 0) {
+        ops_attributes_changed(ops_fs(request), node); /* what was written may never be there */
+    }
+    fuse_reply_err(request, failed);
+}
+
+void ops_fsync(fuse_req_t request, fuse_ino_t node, int data_only, struct fuse_file_info *info)
+{
+    (void)node;
+    (void)data_only; /* content and attributes are one put */
+    ops_begin(request);
+    int failed = fs_fsync(ops_fs(request), file_of(info));
+    ops_end();
+    fuse_reply_err(request, failed);
+}
+
+void ops_release(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+{
+    /* Nobody waits for it, and it is the last chance of what is not put yet: no limits. */
+    if (fs_release(ops_fs(request), file_of(info), open_flags(info))) {
+        ops_attributes_changed(ops_fs(request), node);
+    }
+    fuse_reply_err(request, 0);
+}

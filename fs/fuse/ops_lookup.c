@@ -1,0 +1,130 @@
+/*
+ * ops_lookup.c - names and attributes.
+ */
+#include "fs/fuse/ops_internal.h"
+
+#include <errno.h>
+
+#include "fs/model/attributes.h"
+
+void ops_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+    struct fs_entry entry;
+
+    ops_begin(request);
+    int failed = fs_lookup(ops_fs(request), parent, name, &entry);
+    ops_end();
+    /* That nothing is there is said as an error, which the kernel does not remember: another
+     * mount may make it the next moment. */
+    ops_reply_entry(request, failed, &entry);
+}
+
+void ops_forget(fuse_req_t request, fuse_ino_t node, uint64_t count)
+{
+    fs_forget(ops_fs(request), node, count);
+    fuse_reply_none(request);
+}
+
+void ops_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data *forgets)
+{
+    for (size_t i = 0; i < count; i++) {
+        fs_forget(ops_fs(request), forgets[i].ino, forgets[i].nlookup);
+    }
+    fuse_reply_none(request);
+}
+
+void ops_getattr(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+{
+    struct stat attributes;
+    double valid_s = 0;
+
+    (void)info;
+    ops_begin(request);
+    int failed = fs_getattr(ops_fs(request), node, &attributes, &valid_s);
+    ops_end();
+    if (failed != 0) {
+        fuse_reply_err(request, failed);
+        return;
+    }
+    fuse_reply_attr(request, &attributes, valid_s);
+}
+
+/* Times that 64 bits of nanoseconds do not reach (before 1678, after 2262) are the nearest that
+ * they do. */
+static int64_t nanoseconds(const struct timespec *time)
+{
+    int64_t result;
+
+    if (__builtin_mul_overflow((int64_t)time->tv_sec, INT64_C(1000000000), &result) ||
+        __builtin_add_overflow(result, (int64_t)time->tv_nsec, &result)) {
+        return time->tv_sec < 0 ? INT64_MIN : INT64_MAX;
+    }
+    return result;
+}
+
+void ops_setattr(fuse_req_t request, fuse_ino_t node, struct stat *attributes, int to_set,
+                 struct fuse_file_info *info)
+{
+    struct stat result;
+    int64_t now = attributes_now_ns();
+    struct fs_change change = {
+        .mode = attributes->st_mode & 07777,
+        .user = attributes->st_uid,
+        .group = attributes->st_gid,
+        .size = (uint64_t)attributes->st_size,
+        .accessed_ns =
+            to_set & FUSE_SET_ATTR_ATIME_NOW ? now : nanoseconds(&attributes->st_atim),
+        .modified_ns =
+            to_set & FUSE_SET_ATTR_MTIME_NOW ? now : nanoseconds(&attributes->st_mtim),
+        .has_handle = info != NULL,
+    };
+
+    change.flags |= to_set & FUSE_SET_ATTR_MODE ? FS_CHANGE_MODE : 0;
+    change.flags |= to_set & FUSE_SET_ATTR_UID ? FS_CHANGE_USER : 0;
+    change.flags |= to_set & FUSE_SET_ATTR_GID ? FS_CHANGE_GROUP : 0;
+    change.flags |= to_set & FUSE_SET_ATTR_SIZE ? FS_CHANGE_SIZE : 0;
+    if (to_set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW)) {
+        change.flags |= FS_CHANGE_ACCESSED;
+    }
+    if (to_set & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW)) {
+        change.flags |= FS_CHANGE_MODIFIED;
+    }
+    ops_begin(request);
+    int failed = fs_setattr(ops_fs(request), node, &change, &result);
+    ops_end();
+    ops_reply_attributes(request, failed, &result);
+}
+
+void ops_readlink(fuse_req_t request, fuse_ino_t node)
+{
+    struct buffer target = {0};
+
+    ops_begin(request);
+    int failed = fs_readlink(ops_fs(request), node, &target);
+    ops_end();
+    buffer_append_byte(&target, 0);
+    if (failed == 0 && target.failed) {
+        failed = ENOMEM;
+    }
+    if (failed == 0) {
+        fuse_reply_readlink(request, (const char *)target.data);
+    } else {
+        fuse_reply_err(request, failed);
+    }
+    buffer_release(&target);
+}
+
+void ops_statfs(fuse_req_t request, fuse_ino_t node)
+{
+    struct statvfs space;
+
+    (void)node;
+    ops_begin(request);
+    int failed = fs_statfs(ops_fs(request), &space);
+    ops_end();
+    if (failed == 0) {
+        fuse_reply_statfs(request, &space);
+    } else {
+        fuse_reply_err(request, failed);
+    }
+}

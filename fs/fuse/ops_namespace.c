@@ -1,0 +1,91 @@
+/*
+ * ops_namespace.c - making, moving and removing names.
+ */
+#include "fs/fuse/ops_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+void ops_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
+               dev_t device)
+{
+    struct fs_creation creation = ops_creation(request, mode);
+    struct fs_entry entry;
+
+    (void)device;
+    if (!S_ISREG(mode)) {
+        fuse_reply_err(request, EPERM); /* no devices, pipes or sockets in a cluster */
+        return;
+    }
+    ops_begin(request);
+    int failed = fs_mknod(ops_fs(request), parent, name, &creation, &entry);
+    ops_end();
+    ops_reply_entry(request, failed, &entry);
+}
+
+void ops_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
+{
+    struct fs_creation creation = ops_creation(request, mode);
+    struct fs_entry entry;
+
+    ops_begin(request);
+    int failed = fs_mkdir(ops_fs(request), parent, name, &creation, &entry);
+    ops_end();
+    ops_reply_entry(request, failed, &entry);
+}
+
+void ops_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name)
+{
+    struct fs_creation creation = ops_creation(request, 0777);
+    struct fs_entry entry;
+
+    ops_begin(request);
+    int failed = fs_symlink(ops_fs(request), parent, name, target, &creation, &entry);
+    ops_end();
+    ops_reply_entry(request, failed, &entry);
+}
+
+void ops_link(fuse_req_t request, fuse_ino_t node, fuse_ino_t parent, const char *name)
+{
+    (void)node;
+    (void)parent;
+    (void)name;
+    fuse_reply_err(request, EPERM); /* a value has one key */
+}
+
+void ops_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+    ops_begin(request);
+    int failed = fs_unlink(ops_fs(request), parent, name);
+    ops_end();
+    fuse_reply_err(request, failed);
+}
+
+void ops_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+    ops_begin(request);
+    int failed = fs_rmdir(ops_fs(request), parent, name);
+    ops_end();
+    fuse_reply_err(request, failed);
+}
+
+void ops_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+                const char *new_name, unsigned int flags)
+{
+    struct fs_rename names = {
+        .parent = parent,
+        .name = name,
+        .new_parent = new_parent,
+        .new_name = new_name,
+        .no_replace = flags == RENAME_NOREPLACE,
+    };
+
+    if (flags != 0 && flags != RENAME_NOREPLACE) {
+        fuse_reply_err(request, EINVAL); /* two keys cannot be exchanged at once */
+        return;
+    }
+    ops_begin(request);
+    int failed = fs_rename(ops_fs(request), &names);
+    ops_end();
+    fuse_reply_err(request, failed);
+}

@@ -1,0 +1,110 @@
+/*
+ * attributes.c - attributes of versions as stat(2) shows them; times and ids for new ones.
+ */
+#include "fs/model/attributes.h"
+
+#include <assert.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define NANOSECONDS 1000000000
+
+int64_t attributes_now_ns(void)
+{
+    struct timespec now;
+    int failed = clock_gettime(CLOCK_REALTIME, &now);
+    assert(failed == 0);
+    return (int64_t)now.tv_sec * NANOSECONDS + now.tv_nsec;
+}
+
+void attributes_touch(struct attributes *attributes)
+{
+    attributes->modified_ns = attributes_now_ns();
+    attributes->modified_set_ns = attributes->modified_ns;
+    attributes->changed_ns = attributes->modified_ns;
+}
+
+uint64_t attributes_new_file_id(void)
+{
+    uint64_t id = 0;
+
+    while (id <= INODE_ROOT) {
+        ssize_t got = getrandom(&id, sizeof id, 0);
+        if (got != (ssize_t)sizeof id) {
+            id = 0; /* interrupted by a signal */
+        }
+    }
+    return id;
+}
+
+/* FNV-1a, 64 bits: inode numbers need spread, not strength. */
+static uint64_t mix(uint64_t hash, const void *bytes, size_t size)
+{
+    const uint8_t *byte = bytes;
+
+    for (size_t i = 0; i < size; i++) {
+        hash = (hash ^ byte[i]) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
+uint64_t attributes_inode(const struct attributes *attributes, struct slice key,
+                          uint32_t number)
+{
+    uint64_t inode = attributes->file_id;
+
+    if (inode == 0) {
+        inode = mix(UINT64_C(0xcbf29ce484222325), key.data, key.size);
+    }
+    if (number > 0) {
+        inode = mix(inode, &number, sizeof number);
+    }
+    return inode > INODE_ROOT ? inode : INODE_ROOT + 1;
+}
+
+static mode_t type_bits(enum version_type type)
+{
+    switch (type) {
+    case VERSION_FILE:
+        return S_IFREG;
+    case VERSION_SYMLINK:
+        return S_IFLNK;
+    case VERSION_DIRECTORY:
+        return S_IFDIR;
+    }
+    return S_IFREG;
+}
+
+static struct timespec time_of(int64_t nanoseconds)
+{
+    struct timespec result = {
+        .tv_sec = (time_t)(nanoseconds / NANOSECONDS),
+        .tv_nsec = (long)(nanoseconds % NANOSECONDS),
+    };
+    if (result.tv_nsec < 0) {
+        result.tv_sec--;
+        result.tv_nsec += NANOSECONDS;
+    }
+    return result;
+}
+
+void attributes_to_stat(const struct attributes *attributes, uint64_t inode,
+                        uint32_t link_count, struct stat *ret_stat)
+{
+    bool is_symlink = attributes->type == VERSION_SYMLINK;
+
+    memset(ret_stat, 0, sizeof *ret_stat);
+    ret_stat->st_ino = inode;
+    ret_stat->st_mode =
+        type_bits(attributes->type) | (is_symlink ? 0777 : attributes->mode & 07777);
+    ret_stat->st_nlink = link_count;
+    ret_stat->st_uid = attributes->user;
+    ret_stat->st_gid = attributes->group;
+    ret_stat->st_size = (off_t)attributes->size;
+    ret_stat->st_blocks = (blkcnt_t)((attributes->size + 511) / 512);
+    ret_stat->st_blksize = BLOCK_SIZE;
+    ret_stat->st_atim = time_of(attributes->accessed_ns);
+    ret_stat->st_mtim = time_of(attributes->modified_ns);
+    ret_stat->st_ctim = time_of(attributes->changed_ns);
+}

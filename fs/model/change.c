@@ -1,0 +1,470 @@
+/*
+ * change.c - changing attributes, size and user attributes.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/model/attributes.h"
+#include "fs/model/file.h"
+#include "fs/model/xattrs.h"
+
+/* The group of `view` that the sibling node shows; view->count if it is gone. */
+static uint32_t group_of_node(struct fs *fs, const struct node *node,
+                              const struct object *object, const struct view *view)
+{
+    uint32_t group = 0;
+
+    inodes_lock(&fs->inodes);
+    while (group < view->count &&
+           !shown_group_has_dot(object, view, group, node->shown.dots, node->shown.dot_count)) {
+        group++;
+    }
+    inodes_unlock(&fs->inodes);
+    return group;
+}
+
+/* Picks the node's version of the live object. */
+static int pick(struct fs *fs, struct node *node, struct object *object,
+                const struct version **ret_version, struct shown *ret_shown)
+{
+    struct view view = {0};
+    struct object *row = object_project(object);
+    const struct version *version = object_newest(object);
+    bool is_sibling = fs_node_number(fs, node) > 0;
+    enum status status = row == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+    int failed = 0;
+
+    if (status == STATUS_OK && is_sibling) {
+        status = view_build(object, &view);
+    }
+    if (status == STATUS_OK && is_sibling) {
+        uint32_t group = group_of_node(fs, node, object, &view);
+        failed = group == view.count ? ESTALE : 0;
+        if (failed == 0) {
+            version = view.groups[group].newest;
+            status = shown_set_group(ret_shown, row, &view, group);
+        }
+    } else if (status == STATUS_OK) {
+        shown_set_all(ret_shown, row);
+    }
+    view_release(&view);
+    object_unref(row);
+    *ret_version = version;
+    return failed != 0 ? failed : errno_of_status(status);
+}
+
+/* The node's file with one more reference, if its content is loaded. */
+static struct file *loaded_file(struct fs *fs, struct node *node)
+{
+    struct file *file = file_of_node(fs, node);
+    if (file == NULL) {
+        return NULL;
+    }
+    file_lock(file);
+    bool is_loaded = file->is_loaded;
+    file_unlock(file);
+    if (!is_loaded) {
+        file_unref(file);
+        return NULL;
+    }
+    return file;
+}
+
+/* True if `version` is another file than the one whose content somebody holds open. Where
+ * nobody does, a name stands for whatever it shows now. */
+static bool is_another_file(struct fs *fs, struct node *node, const struct version *version)
+{
+    struct file *file = loaded_file(fs, node);
+    if (file == NULL) {
+        return false;
+    }
+    inodes_lock(&fs->inodes);
+    uint64_t known = node->number == 0 ? node->attributes.file_id : 0;
+    inodes_unlock(&fs->inodes);
+    file_unref(file);
+    uint64_t id = version->attributes.file_id;
+    return known != 0 && id != 0 && known != id;
+}
+
+int fs_read_version(struct fs *fs, struct node *node, struct slice key,
+                    struct object **ret_object, const struct version **ret_version,
+                    struct shown *ret_shown)
+{
+    struct object *object = NULL;
+    enum status status = node->type == VERSION_DIRECTORY
+                             ? fs_get_directory(fs, node, key, &object)
+                             : kv_get(fs->config.kv, key, &fs->options, &object);
+    const struct version *version = NULL;
+
+    if (status == STATUS_NOT_FOUND) {
+        object_unref(object);
+        return ESTALE;
+    }
+    if (status != STATUS_OK) {
+        return errno_of_status(status);
+    }
+    int failed = pick(fs, node, object, &version, ret_shown);
+    if (failed == 0 && node->type != VERSION_DIRECTORY) {
+        bool is_other =
+            version->attributes.type != node->type || is_another_file(fs, node, version);
+        failed = is_other ? ESTALE : 0;
+    }
+    if (failed != 0) {
+        shown_release(ret_shown);
+        object_unref(object);
+        return failed;
+    }
+    *ret_object = object;
+    *ret_version = version;
+    return 0;
+}
+
+/* What changes in a version besides its content. */
+struct edit {
+    const struct fs_change *change; /* NULL: none */
+    const struct fs_xattr_change *xattr;
+};
+
+/* Applies the change, except for the size; ctime is now. */
+static void change_attributes(struct attributes *attributes, const struct fs_change *change)
+{
+    int64_t now = attributes_now_ns();
+
+    attributes->changed_ns = now;
+    if (change->flags & FS_CHANGE_MODE) {
+        attributes->mode = change->mode & 07777;
+        attributes->mode_set_ns = now;
+    }
+    if (change->flags & FS_CHANGE_USER) {
+        attributes->user = change->user;
+    }
+    if (change->flags & FS_CHANGE_GROUP) {
+        attributes->group = change->group;
+    }
+    if (change->flags & (FS_CHANGE_USER | FS_CHANGE_GROUP)) {
+        attributes->owner_set_ns = now;
+    }
+    if (change->flags & FS_CHANGE_SIZE) {
+        attributes->modified_ns = now;
+    }
+    if (change->flags & FS_CHANGE_ACCESSED) {
+        attributes->accessed_ns = change->accessed_ns;
+    }
+    if (change->flags & FS_CHANGE_MODIFIED) {
+        attributes->modified_ns = change->modified_ns;
+    }
+    if (change->flags & (FS_CHANGE_SIZE | FS_CHANGE_MODIFIED)) {
+        attributes->modified_set_ns = now;
+    }
+}
+
+/* A copy of `content`, cut or extended with zeroes; NULL when memory is short. */
+static struct blob *resized(const struct blob *content, uint64_t size)
+{
+    struct blob *result = blob_new_uninitialised((size_t)size);
+    struct slice old = blob_slice(content);
+
+    if (result != NULL) {
+        size_t kept = old.size < size ? old.size : (size_t)size;
+        if (kept > 0) {
+            memcpy(result->data, old.data, kept);
+        }
+        memset(result->data + kept, 0, (size_t)size - kept);
+    }
+    return result;
+}
+
+/* Applies the edit to `version`, whose blobs become references of the caller. */
+static int apply_edit(struct version *version, const struct edit *edit)
+{
+    struct blob *content = NULL;
+    struct blob *xattrs = NULL;
+    int failed = 0;
+
+    if (edit->change != NULL) {
+        change_attributes(&version->attributes, edit->change);
+    } else {
+        version->attributes.changed_ns = attributes_now_ns();
+    }
+    if (edit->change != NULL && (edit->change->flags & FS_CHANGE_SIZE) != 0) {
+        if (edit->change->size > VALUE_SIZE_MAX) {
+            return EFBIG;
+        }
+        content = resized(version->content, edit->change->size);
+    } else if (version->content != NULL) {
+        content = blob_ref(version->content);
+    } else {
+        content = blob_new(slice_of(NULL, 0));
+    }
+    if (edit->xattr != NULL) {
+        failed = xattrs_change(version->xattrs, edit->xattr, attributes_now_ns(), &xattrs);
+    } else {
+        xattrs = blob_ref(version->xattrs);
+    }
+    if (failed == 0 && content == NULL) {
+        failed = ENOMEM;
+    }
+    if (failed != 0) {
+        blob_unref(content);
+        blob_unref(xattrs);
+        return failed;
+    }
+    version->content = content;
+    version->xattrs = xattrs;
+    return 0;
+}
+
+/*
+ * Changing the attributes of one that is in conflict must not settle the conflict: it
+ * supersedes just the version that it changes. Another content does settle it, as any write to
+ * the name.
+ */
+static int narrow_to_version(struct shown *shown, const struct version *version)
+{
+    struct view view;
+    enum status status = view_build(shown->row, &view);
+    if (status != STATUS_OK) {
+        return errno_of_status(status);
+    }
+    bool is_conflict = view.count >= 2;
+    view_release(&view);
+    if (shown->dots != NULL || !is_conflict) {
+        return 0;
+    }
+    struct object *row = object_ref(shown->row);
+    int failed = resolve_group_of_dot(row, version->dot, shown);
+    object_unref(row);
+    return failed;
+}
+
+static int put_edited(struct fs *fs, struct node *node, struct slice key,
+                      const struct version *version, const struct shown *shown)
+{
+    struct kv_put put = {.key = key, .value = version};
+    struct object *row = NULL;
+    uint8_t hash[CONTENT_HASH_SIZE];
+
+    shown_apply(shown, &put);
+    int failed = errno_of_status(fs_put(fs, &put, &row));
+    if (failed == 0) {
+        content_hash(blob_slice(version->content), hash);
+        failed = fs_node_was_put(fs, node, row, hash, shown);
+    }
+    object_unref(row);
+    return failed;
+}
+
+/* The root may never have been written: then it starts from what it is shown as. */
+static int read_for_edit(struct fs *fs, struct node *node, struct slice key,
+                         struct object **ret_object, struct version *ret_version,
+                         struct shown *ret_shown)
+{
+    const struct version *version;
+    int failed = fs_read_version(fs, node, key, ret_object, &version, ret_shown);
+
+    if (failed == 0) {
+        *ret_version = *version;
+        return 0;
+    }
+    if (failed == ESTALE && node->id == NODE_ID_ROOT) {
+        *ret_version = (struct version){.attributes = node->attributes};
+        return 0;
+    }
+    return failed;
+}
+
+/* Changes an open file in memory. *ret_must_put is false if its next flush will put it. */
+static int edit_open(struct file *file, const struct edit *edit, bool *ret_must_put)
+{
+    const struct fs_change *change = edit->change;
+    struct blob *xattrs = NULL;
+    int failed = 0;
+
+    file_lock(file);
+    bool was_dirty = file->is_dirty;
+    bool is_resize = change != NULL && (change->flags & FS_CHANGE_SIZE) != 0;
+    if (edit->xattr != NULL) {
+        failed = xattrs_change(file->xattrs, edit->xattr, attributes_now_ns(), &xattrs);
+    }
+    if (failed == 0 && is_resize) {
+        failed = file_resize(file, change->size);
+    }
+    if (failed == 0 && edit->xattr != NULL) {
+        blob_unref(file->xattrs);
+        file->xattrs = blob_ref(xattrs);
+    }
+    if (failed == 0 && change != NULL) {
+        change_attributes(&file->attributes, change);
+    }
+    if (failed == 0) {
+        file_touch(file);
+    }
+    *ret_must_put = !was_dirty && !(is_resize && change->has_handle);
+    file_unlock(file);
+    blob_unref(xattrs);
+    return failed;
+}
+
+/* What an edit put, for the open file of the node. */
+struct outcome {
+    const struct version *version; /* as it was put */
+    const struct clock *read;      /* what was read before it */
+};
+
+/*
+ * The file takes over what was put beside it, if it held just what that started from. If not it
+ * was opened for writing earlier: then its own context stays what it is.
+ */
+static int take_edit(struct file *file, const struct edit *edit, const struct outcome *outcome)
+{
+    struct fs *fs = file->fs;
+    int failed = 0;
+
+    file_lock(file);
+    const struct object *held = file->shown.row;
+    bool was_current = file->is_loaded && held != NULL && outcome->read != NULL &&
+                       clock_descends(&held->clock, outcome->read);
+    if (was_current) {
+        inodes_lock(&fs->inodes);
+        failed = errno_of_status(shown_copy(&file->shown, &file->node->shown));
+        file->attributes = file->is_dirty ? file->attributes : file->node->attributes;
+        inodes_unlock(&fs->inodes);
+    }
+    if (was_current && failed == 0) {
+        blob_unref(file->xattrs);
+        file->xattrs = blob_ref(outcome->version->xattrs);
+    }
+    if (was_current && failed == 0 && file->is_dirty && edit->change != NULL) {
+        change_attributes(&file->attributes, edit->change);
+    }
+    if (was_current && failed == 0 && !file->is_dirty) {
+        content_set(&file->content, outcome->version->content);
+    }
+    file_unlock(file);
+    return failed;
+}
+
+/* Reads the version, changes it, puts it, and tells the open file (NULL: none). The token is
+ * taken. */
+static int edit_on_cluster(struct fs *fs, struct node *node, const struct edit *edit,
+                           struct file *file)
+{
+    struct buffer key = {0};
+    struct object *object = NULL;
+    struct shown shown = {0};
+    struct version edited = {0};
+    bool is_resize = edit->change != NULL && (edit->change->flags & FS_CHANGE_SIZE) != 0;
+    int failed = fs_node_key(fs, node, &key);
+
+    if (failed == 0) {
+        failed = read_for_edit(fs, node, buffer_slice(&key), &object, &edited, &shown);
+    }
+    if (failed == 0 && !is_resize && shown.row != NULL) {
+        failed = narrow_to_version(&shown, &edited);
+    }
+    if (failed == 0) {
+        failed = apply_edit(&edited, edit);
+    }
+    if (failed == 0 && node->type == VERSION_DIRECTORY && edit->change != NULL &&
+        (edit->change->flags & FS_CHANGE_MODIFIED) != 0) {
+        fs_set_directory_times(fs, node, &edited.attributes);
+    }
+    if (failed == 0) {
+        failed = put_edited(fs, node, buffer_slice(&key), &edited, &shown);
+        if (failed == 0 && file != NULL) {
+            struct outcome outcome = {.version = &edited,
+                                      .read = shown.row != NULL ? &shown.row->clock : NULL};
+            failed = take_edit(file, edit, &outcome);
+        }
+        blob_unref(edited.content);
+        blob_unref(edited.xattrs);
+    }
+    if (failed == 0 && is_resize) {
+        inodes_lock(&fs->inodes);
+        node->is_cached = false; /* the pages may be of another version */
+        inodes_unlock(&fs->inodes);
+    }
+    shown_release(&shown);
+    object_unref(object);
+    buffer_release(&key);
+    return failed;
+}
+
+/* Where is a change made? What is being written, and what has no name any more, is changed in
+ * memory; everything else starts from what the cluster has now. */
+static bool is_changed_in_memory(struct fs *fs, struct file *file,
+                                 const struct fs_change *change)
+{
+    bool is_written =
+        change != NULL && (change->flags & FS_CHANGE_SIZE) != 0 && change->has_handle;
+
+    file_lock(file);
+    inodes_lock(&fs->inodes);
+    bool is_in_memory = file->is_dirty || is_written || file->node->is_unlinked;
+    inodes_unlock(&fs->inodes);
+    file_unlock(file);
+    return is_in_memory;
+}
+
+int fs_change_node(struct fs *fs, struct node *node, const struct fs_change *change,
+                   const struct fs_xattr_change *xattr)
+{
+    struct edit edit = {.change = change, .xattr = xattr};
+    struct file *file = loaded_file(fs, node);
+    bool is_in_memory = file != NULL && is_changed_in_memory(fs, file, change);
+    bool must_put = false;
+    int failed = 0;
+
+    if (!is_in_memory) {
+        failed = fs_take_token(fs, node);
+        if (failed == 0 && file == NULL) {
+            file = loaded_file(fs, node); /* by one who had the token before */
+        }
+        is_in_memory = failed == 0 && file != NULL && is_changed_in_memory(fs, file, change);
+        bool has_token = failed == 0;
+        if (has_token && !is_in_memory) {
+            failed = edit_on_cluster(fs, node, &edit, file);
+        }
+        if (has_token) {
+            fs_return_token(fs, node);
+        }
+    }
+    if (failed == 0 && is_in_memory) {
+        failed = edit_open(file, &edit, &must_put);
+        if (failed == 0 && must_put) {
+            failed = fs_flush(fs, file, false);
+        }
+    }
+    if (file != NULL) {
+        file_unref(file);
+    }
+    return failed;
+}
+
+int fs_setattr(struct fs *fs, uint64_t id, const struct fs_change *change,
+               struct stat *ret_attributes)
+{
+    struct fs_entry entry;
+
+    inodes_lock(&fs->inodes);
+    struct node *node = node_or_heir(&fs->inodes, id);
+    if (node == NULL) {
+        inodes_unlock(&fs->inodes);
+        return ESTALE;
+    }
+    node_ref(node);
+    bool is_removed = node->is_unlinked && node->file == NULL;
+    if (is_removed) {
+        /* For those who have the directory open, or found the file before it was replaced. */
+        change_attributes(&node->attributes, change);
+    }
+    inodes_unlock(&fs->inodes);
+    int failed = is_removed ? 0 : fs_change_node(fs, node, change, NULL);
+    if (failed == 0) {
+        fs_entry_of_node(fs, node, &entry);
+        *ret_attributes = entry.attributes;
+    }
+    fs_put_node(fs, node);
+    return failed;
+}

@@ -1,0 +1,129 @@
+/*
+ * directory_times.c - mtime and ctime of directories, which follow their names.
+ *
+ * Shape:    what was set of a directory is in its object; when a name in it appeared or
+ * vanished last is told with a get of it (kv_get_directory), and known at once for what this
+ *           mount itself puts and deletes.
+ * Source:   decision 32.
+ */
+#include <stdlib.h>
+
+#include "fs/model/attributes.h"
+#include "fs/model/model.h"
+
+static int64_t nanoseconds(uint64_t microseconds)
+{
+    uint64_t limit_us = (uint64_t)INT64_MAX / 1000;
+
+    return (int64_t)(microseconds < limit_us ? microseconds : limit_us) * 1000;
+}
+
+/* Never back: an answer may be older than what this mount did meanwhile. */
+static void note(struct node *directory, int64_t names_ns)
+{
+    if (names_ns > directory->names_ns) {
+        directory->names_ns = names_ns;
+    }
+}
+
+void fs_names_changed_now(struct fs *fs, struct node *directory)
+{
+    inodes_lock(&fs->inodes);
+    note(directory, attributes_now_ns());
+    inodes_unlock(&fs->inodes);
+}
+
+/* The directory of `key`, if the kernel knows of it. The table's lock is held. */
+static struct node *find_directory(struct inodes *inodes, struct slice key)
+{
+    struct slice directory = key_directory(key);
+    struct node *node = inodes->root;
+    size_t start = 0;
+
+    if (key_is_root(directory)) {
+        return node;
+    }
+    for (size_t i = 0; node != NULL && i < directory.size; i++) {
+        if (directory.data[i] != '/') {
+            continue;
+        }
+        node = node_by_name(inodes, node, slice_of(directory.data + start, i - start));
+        node = node != NULL && node->type == VERSION_DIRECTORY ? node : NULL;
+        start = i + 1;
+    }
+    return node;
+}
+
+enum status fs_put(struct fs *fs, const struct kv_put *put, struct object **ret_row)
+{
+    struct object *row = NULL;
+    enum status status = kv_put(fs->config.kv, put, &fs->options, &row);
+
+    if (status == STATUS_OK && !key_is_root(put->key)) {
+        inodes_lock(&fs->inodes);
+        struct node *directory = find_directory(&fs->inodes, put->key);
+        if (directory != NULL) {
+            note(directory, nanoseconds(row_names_us(row)));
+        }
+        inodes_unlock(&fs->inodes);
+    }
+    if (status == STATUS_OK && ret_row != NULL) {
+        *ret_row = row;
+    } else {
+        object_unref(row);
+    }
+    return status;
+}
+
+enum status fs_get_directory(struct fs *fs, struct node *node, struct slice key,
+                             struct object **ret_object)
+{
+    uint64_t names_us = 0;
+    enum status status =
+        kv_get_directory(fs->config.kv, key, &fs->options, ret_object, &names_us);
+
+    if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
+        inodes_lock(&fs->inodes);
+        note(node, nanoseconds(names_us));
+        node->names_fresh_until_ns =
+            fs_monotonic_ns() + (int64_t)(fs->config.attribute_timeout * 1e9);
+        inodes_unlock(&fs->inodes);
+    }
+    return status;
+}
+
+int fs_refresh_names(struct fs *fs, struct node *node)
+{
+    struct buffer key = {0};
+    struct object *object = NULL;
+    int failed = fs_node_key(fs, node, &key);
+
+    if (failed == 0) {
+        enum status status = fs_get_directory(fs, node, buffer_slice(&key), &object);
+        failed = status == STATUS_NOT_FOUND ? 0 : errno_of_status(status);
+    }
+    object_unref(object);
+    buffer_release(&key);
+    return failed;
+}
+
+void fs_directory_times(const struct node *node, struct attributes *attributes)
+{
+    if (node->names_ns > attributes->modified_set_ns) {
+        attributes->modified_ns = node->names_ns;
+    }
+    if (node->names_ns > attributes->changed_ns) {
+        attributes->changed_ns = node->names_ns;
+    }
+}
+
+void fs_set_directory_times(struct fs *fs, const struct node *node,
+                            struct attributes *attributes)
+{
+    int64_t now_ns = attributes_now_ns();
+
+    inodes_lock(&fs->inodes);
+    /* Whatever the clocks say: it comes after the changes that it could know of. */
+    attributes->modified_set_ns = now_ns > node->names_ns ? now_ns : node->names_ns;
+    inodes_unlock(&fs->inodes);
+}

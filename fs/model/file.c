@@ -1,0 +1,193 @@
+/*
+ * file.c - the content of an open file, held whole in memory.
+ */
+#include "fs/model/file.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/model/attributes.h"
+
+static struct file *file_new(struct fs *fs, struct node *node)
+{
+    struct file *file = calloc(1, sizeof *file);
+    if (file == NULL) {
+        return NULL;
+    }
+    pthread_mutex_init(&file->lock, NULL);
+    file->fs = fs;
+    file->node = node_ref(node);
+    content_init(&file->content, &fs->keeper);
+    return file;
+}
+
+struct file *file_obtain(struct fs *fs, struct node *node, bool writes)
+{
+    if (node->file == NULL) {
+        node->file = file_new(fs, node);
+    }
+    if (node->file != NULL) {
+        node->file->handles++;
+        node->file->writers += writes ? 1 : 0;
+        node->file->references++;
+    }
+    return node->file;
+}
+
+bool file_is_cache(const struct node *node)
+{
+    return node->file != NULL && node->file->writers == 0 && !node->is_unlinked;
+}
+
+bool file_is_stale(const struct file *file)
+{
+    const struct object *told = file->node->shown.row;
+    const struct object *held = file->shown.row;
+
+    if (!file->is_loaded || !file_is_cache(file->node) || told == NULL) {
+        return false;
+    }
+    return held == NULL || !clock_descends(&held->clock, &told->clock);
+}
+
+struct file *file_of_node(struct fs *fs, struct node *node)
+{
+    inodes_lock(&fs->inodes);
+    struct file *file = node->file;
+    if (file != NULL) {
+        file->references++;
+    }
+    inodes_unlock(&fs->inodes);
+    return file;
+}
+
+static void file_free(struct file *file)
+{
+    pthread_mutex_destroy(&file->lock);
+    content_release(&file->content);
+    blob_unref(file->xattrs);
+    shown_release(&file->shown);
+    free(file);
+}
+
+void file_unref(struct file *file)
+{
+    struct fs *fs = file->fs;
+
+    inodes_lock(&fs->inodes);
+    assert(file->references > 0);
+    bool is_last = --file->references == 0;
+    if (is_last) {
+        assert(file->handles == 0);
+        node_unref(&fs->inodes, file->node);
+    }
+    inodes_unlock(&fs->inodes);
+    if (is_last) {
+        file_free(file);
+    }
+}
+
+void file_lock(struct file *file)
+{
+    pthread_mutex_lock(&file->lock);
+}
+
+void file_unlock(struct file *file)
+{
+    pthread_mutex_unlock(&file->lock);
+}
+
+uint64_t file_size(const struct file *file)
+{
+    return content_size(&file->content);
+}
+
+void file_touch(struct file *file)
+{
+    file->is_dirty = true;
+    file->changes++;
+}
+
+int file_resize(struct file *file, uint64_t size)
+{
+    if (size > VALUE_SIZE_MAX) {
+        return EFBIG;
+    }
+    if (size == 0) {
+        content_clear(&file->content);
+        return 0;
+    }
+    int failed = content_edit(&file->content);
+    if (failed != 0) {
+        return failed;
+    }
+    struct buffer *edited = &file->content.edited;
+    if (size > edited->size) {
+        size_t growth = (size_t)size - edited->size;
+        uint8_t *place = buffer_reserve(edited, growth);
+        if (place == NULL) {
+            edited->failed = false; /* the bytes are as they were */
+            return ENOMEM;
+        }
+        memset(place, 0, growth);
+    }
+    edited->size = (size_t)size;
+    return 0;
+}
+
+int fs_read(struct file *file, uint64_t offset, size_t size, struct slice *ret_bytes,
+            struct blob **ret_blob)
+{
+    int failed = file_refresh(file);
+    if (failed != 0) {
+        return failed;
+    }
+
+    file_lock(file);
+    uint64_t end = file_size(file);
+    uint64_t start = offset < end ? offset : end;
+    size_t there = size < end - start ? size : (size_t)(end - start);
+    failed = content_read(&file->content, start, there, ret_bytes, ret_blob);
+    file_unlock(file);
+    return failed;
+}
+
+int fs_write(struct file *file, struct slice bytes, uint64_t offset, bool append,
+             size_t *ret_written)
+{
+    int failed = 0;
+
+    file_lock(file);
+    uint64_t old_size = file_size(file);
+    if (append) {
+        offset = old_size;
+    }
+    uint64_t room = offset < VALUE_SIZE_MAX ? VALUE_SIZE_MAX - offset : 0;
+    if (room == 0 && bytes.size > 0) {
+        failed = EFBIG;
+    } else if (offset <= VALUE_SIZE_MAX) {
+        bytes.size = bytes.size < room ? bytes.size : (size_t)room;
+        uint64_t end = offset + bytes.size;
+        failed = file_resize(file, end > old_size ? end : old_size);
+    }
+    if (failed == 0 && bytes.size > 0) {
+        memcpy(file->content.edited.data + offset, bytes.data, bytes.size);
+        attributes_touch(&file->attributes);
+        file_touch(file);
+        file->is_unwritten = false;
+    }
+    file_unlock(file);
+    if (failed == 0) {
+        *ret_written = bytes.size;
+    }
+    return failed;
+}
+
+bool fs_is_unwritten(struct file *file)
+{
+    file_lock(file);
+    bool is_unwritten = file->is_dirty && file->is_unwritten;
+    file_unlock(file);
+    return is_unwritten;
+}

@@ -1,0 +1,83 @@
+/*
+ * file.h - the content of an open file, held whole in memory.
+ *
+ * Shape:    one for each open node, shared by all its handles: what was loaded, or the edited
+ *           copy of it, the attributes and user attributes that the next put will carry, and
+ *           what that put supersedes. The node's token serialises what puts or moves the file;
+ *           reads, writes and stat need only the lock, so that they never wait for the cluster.
+ *           A file that is only held open for reading is a cache of what the cluster has: it is
+ *           read anew once its node has been told of something newer. One that may be written
+ *           stays what it was when it was opened, for that is what its put supersedes.
+ * Locks:    `lock` for the content; `handles`, `writers` and `references` under the inode
+ *           table's. What is dirty has a writer, or no name any more.
+ * Memory:   what is edited, up to twice VALUE_SIZE_MAX for each file; of all the others
+ *           HELD_SIZE_MAX together (fs/model/content.h).
+ */
+#ifndef FS_MODEL_FILE_H
+#define FS_MODEL_FILE_H
+
+#include "fs/model/content.h"
+#include "fs/model/model.h"
+
+/* A put whose outcome is open: should it have appeared, it is ours. */
+struct attempt {
+    uint8_t hash[CONTENT_HASH_SIZE];
+    int64_t changed_ns;
+};
+
+/* Of more failures in a row the older ones may show up as siblings: nothing is lost. */
+enum { ATTEMPTS_MAX = 4 };
+
+struct file {
+    struct fs *fs;
+    struct node *node;   /* referenced */
+    uint32_t handles;    /* of the kernel */
+    uint32_t writers;    /* handles that may write; without any the file is a cache */
+    uint32_t references; /* handles and passers-by */
+
+    pthread_mutex_t lock;
+    bool is_loaded;
+    bool is_dirty;     /* the cluster does not have this content, or these attributes */
+    bool is_unwritten; /* ... but only because it was created or truncated */
+    uint64_t changes;  /* counts writes, so that a put knows if it was the last word */
+    struct attributes attributes;
+    struct content content;
+    struct blob *xattrs;
+    struct shown shown;                    /* when it was opened, or put last */
+    struct attempt attempts[ATTEMPTS_MAX]; /* for the holder of the node's token */
+    uint32_t attempt_count;
+};
+
+/* The node's file with one more reference and handle, new if need be. The table's lock is held.
+ * NULL when memory is short. */
+struct file *file_obtain(struct fs *fs, struct node *node, bool writes);
+/* True if the node's file is open, and a cache. The table's lock is held. */
+bool file_is_cache(const struct node *node);
+/* True if the file is a cache, and its node was told of something newer than it holds. The
+ * file's lock and the table's are held. */
+bool file_is_stale(const struct file *file);
+/* Reads a stale file anew. No lock is held. 0 also if its name shows another file by now: what
+ * is open goes on as it is. */
+int file_refresh(struct file *file);
+/* The node's file with one more reference, or NULL if it is not open. Takes the table's lock.
+ */
+struct file *file_of_node(struct fs *fs, struct node *node);
+void file_unref(struct file *file);
+
+void file_lock(struct file *file);
+void file_unlock(struct file *file);
+
+/* With the lock held. */
+uint64_t file_size(const struct file *file);
+/* Makes the content `size` bytes long, zeroes beyond the old end. EFBIG, ENOMEM. */
+int file_resize(struct file *file, uint64_t size);
+/* Marks a change made now. */
+void file_touch(struct file *file);
+
+/* Puts what is dirty. The node's token is taken, the lock is not. */
+int file_put(struct file *file, bool sync);
+/* Puts the content under another key (the target of a rename) as if it had been written there;
+ * `shown` is what that supersedes, and is replaced. The node's token is taken. */
+int file_put_at(struct file *file, struct slice key, struct shown *shown, bool only_own);
+
+#endif

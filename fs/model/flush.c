@@ -1,0 +1,431 @@
+/*
+ * flush.c - from an open file to the cluster: flush, fsync, and the last close.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fs/model/attributes.h"
+#include "fs/model/file.h"
+#include "fs/model/xattrs.h"
+#include "ring/attributes.h"
+
+/* What one put carries, taken under the file's lock. */
+struct snapshot {
+    struct version version; /* its blobs are references of our own */
+    uint8_t hash[CONTENT_HASH_SIZE];
+    struct shown shown;
+    uint64_t changes;
+};
+
+static void snapshot_release(struct snapshot *snapshot)
+{
+    blob_unref(snapshot->version.content);
+    blob_unref(snapshot->version.xattrs);
+    shown_release(&snapshot->shown);
+}
+
+/* The lock is held. */
+static enum status snapshot_take(const struct file *file, struct snapshot *ret_snapshot)
+{
+    struct snapshot snapshot = {.changes = file->changes};
+    enum status status = shown_copy(&snapshot.shown, &file->shown);
+
+    if (status == STATUS_OK) {
+        int failed = content_whole(&file->content, &snapshot.version.content);
+        status = failed == 0 ? STATUS_OK : failed == ENOMEM ? STATUS_NO_MEMORY : STATUS_IO;
+    }
+    if (status != STATUS_OK) {
+        snapshot_release(&snapshot);
+        return status;
+    }
+    snapshot.version.attributes = file->attributes;
+    snapshot.version.attributes.size = file_size(file);
+    snapshot.version.xattrs = blob_ref(file->xattrs);
+    *ret_snapshot = snapshot;
+    return STATUS_OK;
+}
+
+/* Puts the snapshot at `key`. */
+static enum status snapshot_put(struct fs *fs, struct snapshot *snapshot, struct slice key,
+                                bool sync, struct object **ret_row)
+{
+    struct kv_put put = {.key = key, .value = &snapshot->version, .sync = sync};
+
+    content_hash(blob_slice(snapshot->version.content), snapshot->hash);
+    shown_apply(&snapshot->shown, &put);
+    return fs_put(fs, &put, ret_row);
+}
+
+static void remember_attempt(struct file *file, const struct snapshot *snapshot)
+{
+    if (file->attempt_count == ATTEMPTS_MAX) {
+        memmove(file->attempts, file->attempts + 1,
+                (ATTEMPTS_MAX - 1) * sizeof *file->attempts);
+        file->attempt_count--;
+    }
+    struct attempt *attempt = &file->attempts[file->attempt_count++];
+    memcpy(attempt->hash, snapshot->hash, CONTENT_HASH_SIZE);
+    attempt->changed_ns = snapshot->version.attributes.changed_ns;
+}
+
+/* True if `version` is of an earlier attempt with another content than the one put now. */
+static bool is_attempt(const struct file *file, const struct snapshot *snapshot,
+                       const struct version *version)
+{
+    if (version->attributes.file_id != snapshot->version.attributes.file_id ||
+        memcmp(version->content_hash, snapshot->hash, CONTENT_HASH_SIZE) == 0) {
+        return false;
+    }
+    for (uint32_t i = 0; i < file->attempt_count; i++) {
+        if (version->attributes.changed_ns == file->attempts[i].changed_ns &&
+            memcmp(version->content_hash, file->attempts[i].hash, CONTENT_HASH_SIZE) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * An earlier put of this file that was reported as failed did appear. It is no version of its
+ * own but what was on the way to this one, and is dropped. Should that fail, it stays as a
+ * sibling.
+ */
+static void drop_attempts(struct file *file, const struct snapshot *snapshot, struct slice key,
+                          struct object **row)
+{
+    struct fs *fs = file->fs;
+    struct dot dots[ATTEMPTS_MAX];
+    uint32_t count = 0;
+    struct object *after = NULL;
+
+    for (uint32_t i = 0; i < (*row)->version_count && count < ATTEMPTS_MAX; i++) {
+        if (is_attempt(file, snapshot, &(*row)->versions[i])) {
+            dots[count++] = (*row)->versions[i].dot;
+        }
+    }
+    file->attempt_count = 0;
+    if (count == 0) {
+        return;
+    }
+    struct kv_put put = {.key = key, .mode = UPDATE_SOME, .dots = dots, .dot_count = count};
+    if (fs_put(fs, &put, &after) == STATUS_OK) {
+        object_unref(*row);
+        *row = after;
+    }
+}
+
+/* Unless something was written meanwhile, the file is what was put. The lock is held. */
+static void mark_clean(struct file *file, const struct snapshot *snapshot)
+{
+    if (file->changes != snapshot->changes) {
+        return;
+    }
+    file->is_dirty = false;
+    file->is_unwritten = false;
+    if (file->content.is_edited) {
+        content_set(&file->content, snapshot->version.content);
+    }
+}
+
+/* True if the row shows the content that was put as that of several versions. */
+static bool has_company(const struct object *row, const uint8_t *hash)
+{
+    unsigned count = 0;
+
+    for (uint32_t i = 0; i < row->version_count; i++) {
+        count += memcmp(row->versions[i].content_hash, hash, CONTENT_HASH_SIZE) == 0 ? 1 : 0;
+    }
+    return count > 1;
+}
+
+/*
+ * Another mount changed attributes of this content beside the put. What the file puts next will
+ * supersede both versions, so that it must carry those changes along.
+ */
+static int take_company(struct file *file, struct slice key, const uint8_t *hash)
+{
+    struct object *object = NULL;
+    struct blob *xattrs = NULL;
+    int failed = errno_of_status(kv_get(file->fs->config.kv, key, &file->fs->options, &object));
+
+    for (uint32_t i = 0; failed == 0 && i < object->version_count; i++) {
+        const struct version *version = &object->versions[i];
+        if (memcmp(version->content_hash, hash, CONTENT_HASH_SIZE) != 0) {
+            continue;
+        }
+        file_lock(file);
+        attributes_merge(&file->attributes, &version->attributes);
+        failed = xattrs_merge(file->xattrs, version->xattrs, &xattrs);
+        if (failed == 0) {
+            blob_unref(file->xattrs);
+            file->xattrs = xattrs;
+        }
+        file_unlock(file);
+    }
+    object_unref(object);
+    return failed;
+}
+
+/* The content is on the cluster as of the snapshot. */
+static int note_success(struct file *file, const struct snapshot *snapshot, struct object *row)
+{
+    struct fs *fs = file->fs;
+    struct node *node = file->node;
+    struct dot dot;
+
+    file_lock(file);
+    enum status status =
+        shown_after_put(&file->shown, row, snapshot->hash, fs_node_number(fs, node) > 0, &dot);
+    mark_clean(file, snapshot);
+    file_unlock(file);
+
+    inodes_lock(&fs->inodes);
+    node_set_pending(&fs->inodes, node, false);
+    memcpy(node->cached_hash, snapshot->hash, CONTENT_HASH_SIZE);
+    node->is_cached = true;
+    inodes_unlock(&fs->inodes);
+    int failed = fs_node_was_put(fs, node, row, snapshot->hash, &snapshot->shown);
+    return status != STATUS_OK ? errno_of_status(status) : failed;
+}
+
+/* Drops just the own version of `row` at `key`: the file went elsewhere while it was put. */
+static int drop_own(struct fs *fs, struct slice key, struct object *row, const uint8_t *hash)
+{
+    struct shown own = {0};
+    struct dot dot;
+    enum status status = shown_after_put(&own, row, hash, true, &dot);
+
+    if (status == STATUS_OK && own.dots != NULL) {
+        struct kv_put put = {.key = key};
+        shown_apply(&own, &put);
+        status = fs_put(fs, &put, NULL);
+    }
+    shown_release(&own);
+    return errno_of_status(status);
+}
+
+/*
+ * A put can be overtaken by the rename of a directory above. Then what was put is at the old
+ * path; it is put at the new one as well, and only then dropped at the old.
+ */
+static int follow(struct file *file, struct snapshot *snapshot, struct buffer *key,
+                  struct object *row)
+{
+    struct fs *fs = file->fs;
+    struct buffer now = {0};
+    struct object *new_row = NULL;
+    int failed = fs_node_key(fs, file->node, &now);
+
+    if (failed == 0 && slice_equal(buffer_slice(&now), buffer_slice(key))) {
+        if (has_company(row, snapshot->hash)) {
+            failed = take_company(file, buffer_slice(key), snapshot->hash);
+        }
+        failed = failed != 0 ? failed : note_success(file, snapshot, row);
+    } else if (failed == 0) {
+        shown_set_all(&snapshot->shown, NULL);
+        failed =
+            errno_of_status(snapshot_put(fs, snapshot, buffer_slice(&now), false, &new_row));
+        if (failed == 0) {
+            failed = note_success(file, snapshot, new_row);
+        }
+        if (failed == 0) {
+            failed = drop_own(fs, buffer_slice(key), row, snapshot->hash);
+        }
+    }
+    object_unref(new_row);
+    buffer_release(&now);
+    return failed;
+}
+
+int file_put(struct file *file, bool sync)
+{
+    struct fs *fs = file->fs;
+    struct snapshot snapshot;
+    struct buffer key = {0};
+    struct object *row = NULL;
+
+    file_lock(file);
+    enum status status = snapshot_take(file, &snapshot);
+    file_unlock(file);
+    if (status != STATUS_OK) {
+        return errno_of_status(status);
+    }
+    int failed = fs_node_key(fs, file->node, &key);
+    if (failed == 0) {
+        status = snapshot_put(fs, &snapshot, buffer_slice(&key), sync, &row);
+        failed = errno_of_status(status);
+    }
+    if (failed == 0) {
+        drop_attempts(file, &snapshot, buffer_slice(&key), &row);
+        failed = follow(file, &snapshot, &key, row);
+    } else if (kv_status_is_indeterminate(status)) {
+        remember_attempt(file, &snapshot);
+    }
+    object_unref(row);
+    buffer_release(&key);
+    snapshot_release(&snapshot);
+    return failed;
+}
+
+int file_put_at(struct file *file, struct slice key, struct shown *shown, bool only_own)
+{
+    struct snapshot snapshot;
+    struct object *row = NULL;
+    struct dot dot;
+
+    file_lock(file);
+    enum status status = snapshot_take(file, &snapshot);
+    file_unlock(file);
+    if (status != STATUS_OK) {
+        return errno_of_status(status);
+    }
+    snapshot.version.attributes.named_ns = attributes_now_ns();
+    shown_move(&snapshot.shown, shown);
+    int failed = errno_of_status(snapshot_put(file->fs, &snapshot, key, false, &row));
+    if (failed == 0) {
+        status = shown_copy(shown, &snapshot.shown);
+        if (status == STATUS_OK) {
+            status = shown_after_put(shown, row, snapshot.hash, only_own, &dot);
+        }
+        failed = errno_of_status(status);
+    }
+    if (failed == 0) {
+        file_lock(file);
+        mark_clean(file, &snapshot);
+        file->attributes.named_ns = snapshot.version.attributes.named_ns;
+        file_unlock(file);
+    }
+    object_unref(row);
+    snapshot_release(&snapshot);
+    return failed;
+}
+
+/* A clean file is only made durable: its copies are stored and sent again. */
+static int sync_clean(struct file *file)
+{
+    struct fs *fs = file->fs;
+    struct buffer key = {0};
+    int failed = fs_node_key(fs, file->node, &key);
+
+    if (failed == 0) {
+        struct kv_put put = {.key = buffer_slice(&key), .mode = UPDATE_NONE, .sync = true};
+        failed = errno_of_status(fs_put(fs, &put, NULL));
+    }
+    buffer_release(&key);
+    return failed;
+}
+
+static int flush(struct file *file, bool sync)
+{
+    struct fs *fs = file->fs;
+    int failed = fs_take_token(fs, file->node);
+    if (failed != 0) {
+        return failed;
+    }
+
+    file_lock(file);
+    bool is_dirty = file->is_dirty;
+    file_unlock(file);
+    inodes_lock(&fs->inodes);
+    bool is_unlinked = file->node->is_unlinked;
+    inodes_unlock(&fs->inodes);
+    if (is_unlinked) {
+        failed = 0;
+    } else if (is_dirty) {
+        failed = file_put(file, sync);
+    } else if (sync) {
+        failed = sync_clean(file);
+    }
+    fs_return_token(fs, file->node);
+    return failed;
+}
+
+int fs_flush(struct fs *fs, struct file *file, bool more_follow)
+{
+    assert(file->fs == fs);
+
+    if (more_follow && fs_is_unwritten(file)) {
+        return 0;
+    }
+    return flush(file, false);
+}
+
+int fs_fsync(struct fs *fs, struct file *file)
+{
+    int failed = flush(file, true);
+
+    inodes_lock(&fs->inodes);
+    int lost = file->node->lost;
+    file->node->lost = 0;
+    inodes_unlock(&fs->inodes);
+    return failed != 0 ? failed : lost;
+}
+
+/* The content is gone with its last handle: say so, and let the next fsync say so. */
+static void note_loss(struct file *file, int failed)
+{
+    struct fs *fs = file->fs;
+    struct buffer key = {0};
+    char text[512];
+
+    int no_key = fs_node_key(fs, file->node, &key);
+    inodes_lock(&fs->inodes);
+    file->node->lost = failed;
+    file->node->is_cached = false;
+    file->node->fresh_until_ns = 0; /* what was told of it is not so any more */
+    if (file->node->is_pending) {
+        node_unlink(&fs->inodes, file->node); /* the cluster never had it */
+    }
+    inodes_unlock(&fs->inodes);
+    snprintf(text, sizeof text, "changes to %.*s are lost: %s", no_key == 0 ? (int)key.size : 0,
+             no_key == 0 ? (const char *)key.data : "", strerrordesc_np(failed));
+    fs_note(fs, text);
+    buffer_release(&key);
+}
+
+/* A handle that may write goes. While what it wrote is not put the file is no cache. */
+static void leave_writer(struct fs *fs, struct file *file)
+{
+    file_lock(file);
+    inodes_lock(&fs->inodes);
+    if (!file->is_dirty && file->writers > 0) {
+        file->writers--;
+    }
+    inodes_unlock(&fs->inodes);
+    file_unlock(file);
+}
+
+bool fs_release(struct fs *fs, struct file *file, unsigned flags)
+{
+    bool is_lost = false;
+    int failed = 0;
+
+    inodes_lock(&fs->inodes);
+    assert(file->handles > 0);
+    if (file->handles == 1) {
+        inodes_unlock(&fs->inodes);
+        failed = flush(file, false); /* nobody else can close it, though others may open it */
+        inodes_lock(&fs->inodes);
+    }
+    bool is_last = --file->handles == 0;
+    bool is_unlinked = file->node->is_unlinked;
+    if (is_last) {
+        file->node->file = NULL;
+    }
+    inodes_unlock(&fs->inodes);
+    if (!is_last && (flags & FS_OPEN_READ_ONLY) == 0) {
+        leave_writer(fs, file);
+    }
+    if (is_last && !is_unlinked) {
+        file_lock(file);
+        bool is_dirty = file->is_dirty;
+        file_unlock(file);
+        is_lost = is_dirty;
+    }
+    if (is_lost) {
+        note_loss(file, failed != 0 ? failed : EIO);
+    }
+    file_unref(file);
+    return is_lost;
+}

@@ -1,0 +1,400 @@
+/*
+ * fs.c - the model as a whole: its start and end, lookup, and attributes.
+ */
+#include "fs/model/fs.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "fs/model/attributes.h"
+#include "fs/model/file.h"
+#include "fs/model/merged_kv.h"
+#include "fs/model/names.h"
+
+enum { ROOT_MODE = 0755 };
+
+struct fs *fs_new(const struct fs_config *config)
+{
+    assert(config->kv != NULL);
+
+    struct fs *fs = calloc(1, sizeof *fs);
+    if (fs == NULL) {
+        return NULL;
+    }
+    fs->config = *config;
+    fs->options =
+        (struct kv_options){.deadline_ms = config->deadline_ms, .r = config->r, .w = config->w};
+    fs->conflicts = conflicts_new(CONFLICTS_MAX);
+    fs->config.kv = merged_kv_new(config->kv);
+    if (fs->conflicts == NULL || fs->config.kv == NULL || !inodes_init(&fs->inodes)) {
+        kv_close(fs->config.kv);
+        conflicts_free(fs->conflicts);
+        free(fs);
+        return NULL;
+    }
+    content_keeper_init(&fs->keeper);
+    int64_t now = attributes_now_ns();
+    fs->inodes.root->attributes = (struct attributes){.type = VERSION_DIRECTORY,
+                                                      .mode = ROOT_MODE,
+                                                      .user = config->user,
+                                                      .group = config->group,
+                                                      .accessed_ns = now,
+                                                      .modified_ns = now,
+                                                      .changed_ns = now};
+    return fs;
+}
+
+/* A kernel that is gone (a lazy unmount, a signal) leaves files open: each is closed as its
+ * program would have, so that what was written to it is put or its loss told. */
+static void close_files(struct fs *fs)
+{
+    for (;;) {
+        inodes_lock(&fs->inodes);
+        struct node *node = node_open(&fs->inodes);
+        struct file *file = node != NULL ? node->file : NULL;
+        inodes_unlock(&fs->inodes);
+        if (file == NULL) {
+            return;
+        }
+        fs_release(fs, file, 0);
+    }
+}
+
+void fs_free(struct fs *fs)
+{
+    if (fs == NULL) {
+        return;
+    }
+    close_files(fs);
+    inodes_release(&fs->inodes);
+    conflicts_free(fs->conflicts);
+    kv_close(fs->config.kv);
+    content_keeper_release(&fs->keeper);
+    free(fs);
+}
+
+void fs_note(struct fs *fs, const char *text)
+{
+    if (fs->config.on_note != NULL) {
+        fs->config.on_note(fs->config.note_context, text);
+    }
+}
+
+/* A name that this mount took away or replaced while the cluster was asked is asked for again.
+ */
+enum { LOOKUP_TRIES = 3 };
+
+/* The node to hand out at the place, one lookup counted and one reference for the caller. NULL
+ * with *ret_failed: EAGAIN if the answer is older than a removal. */
+static struct node *hand_out(struct fs *fs, const struct place *place, struct found *found,
+                             uint64_t since, int *ret_failed)
+{
+    struct node *node = NULL;
+
+    inodes_lock(&fs->inodes);
+    if (inodes_was_removed(&fs->inodes, place->directory, place->name, since)) {
+        *ret_failed = EAGAIN;
+    } else {
+        node = place_node_of_found(fs, place, found);
+        *ret_failed = found->kind == FOUND_NOTHING ? ENOENT : ENOMEM;
+    }
+    if (node != NULL) {
+        node->lookups++;
+        *ret_failed = 0;
+    }
+    inodes_unlock(&fs->inodes);
+    return node;
+}
+
+/* The node that this mount has put at the place meanwhile, handed out; NULL if there is none.
+ */
+static struct node *hand_out_known(struct fs *fs, const struct place *place)
+{
+    inodes_lock(&fs->inodes);
+    struct node *node = node_by_name(&fs->inodes, place->directory, place->name);
+    if (node != NULL) {
+        node->lookups++;
+        node_ref(node);
+    }
+    inodes_unlock(&fs->inodes);
+    return node;
+}
+
+/* A file that only this mount shows wins without asking. Otherwise NULL; *ret_removals says how
+ * many removals there were before the question. */
+static struct node *hand_out_pending(struct fs *fs, const struct place *place,
+                                     uint64_t *ret_removals)
+{
+    inodes_lock(&fs->inodes);
+    struct node *node = node_by_name(&fs->inodes, place->directory, place->name);
+    if (node != NULL && node->is_pending) {
+        node->lookups++;
+        node_ref(node);
+    } else {
+        node = NULL;
+    }
+    *ret_removals = fs->inodes.removals;
+    inodes_unlock(&fs->inodes);
+    return node;
+}
+
+int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *ret_entry)
+{
+    struct place place;
+    struct node *node = NULL;
+    int failed = place_open(fs, parent, name, &place);
+    if (failed != 0) {
+        return failed;
+    }
+
+    for (int tries = 0; tries < LOOKUP_TRIES && node == NULL; tries++) {
+        struct found found = {0};
+        uint64_t removals;
+        node = hand_out_pending(fs, &place, &removals);
+        if (node != NULL) {
+            break;
+        }
+        failed = resolve_name(fs, buffer_slice(&place.key), place.name, &found);
+        if (failed == 0) {
+            node = hand_out(fs, &place, &found, removals, &failed);
+        }
+        found_release(&found);
+        if (failed != EAGAIN) {
+            break;
+        }
+    }
+    if (failed == EAGAIN) {
+        /* Replaced again and again: whoever does that knows what is there now. */
+        node = hand_out_known(fs, &place);
+        failed = node != NULL ? 0 : ENOENT;
+    }
+    if (failed == 0) {
+        fs_entry_of_node(fs, node, ret_entry);
+        fs_put_node(fs, node);
+    }
+    place_release(fs, &place);
+    return failed;
+}
+
+void fs_forget(struct fs *fs, uint64_t id, uint64_t count)
+{
+    inodes_lock(&fs->inodes);
+    struct node *node = node_by_id(&fs->inodes, id);
+    if (node != NULL) {
+        node_forget(&fs->inodes, node, count);
+    }
+    inodes_unlock(&fs->inodes);
+}
+
+int64_t fs_monotonic_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+double fs_seconds_until(int64_t monotonic_ns)
+{
+    int64_t left_ns = monotonic_ns - fs_monotonic_ns();
+
+    return left_ns > 0 ? (double)left_ns / 1e9 : 0;
+}
+
+void fs_node_is_fresh(const struct fs *fs, struct node *node)
+{
+    node->fresh_until_ns = fs_monotonic_ns() + (int64_t)(fs->config.attribute_timeout * 1e9);
+}
+
+/* The root has no row, so that its object is read. That nobody wrote it is no error. */
+static int refresh_root(struct fs *fs, struct node *root)
+{
+    struct object *object = NULL;
+    enum status status = fs_get_directory(fs, root, slice_of_string("/"), &object);
+    struct object *row = status == STATUS_OK ? object_project(object) : NULL;
+
+    if (row != NULL) {
+        inodes_lock(&fs->inodes);
+        root->attributes = object_newest(object)->attributes;
+        root->attributes.type = VERSION_DIRECTORY;
+        shown_set_all(&root->shown, row);
+        inodes_unlock(&fs->inodes);
+    }
+    object_unref(row);
+    if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
+        inodes_lock(&fs->inodes);
+        fs_node_is_fresh(fs, root);
+        inodes_unlock(&fs->inodes);
+        object_unref(object);
+        return 0;
+    }
+    return errno_of_status(status);
+}
+
+/* Asks the cluster what the node's name shows, and tells the node. ESTALE if that is not the
+ * node any more. */
+static int refresh(struct fs *fs, struct node *node)
+{
+    struct found found = {0};
+    struct place place = {0};
+
+    inodes_lock(&fs->inodes);
+    struct buffer name = {0};
+    buffer_append_slice(&name, node_name(node));
+    place.name = buffer_slice(&name);
+    place.directory = node_ref(node->parent);
+    bool is_named = node->is_named;
+    enum status status = node_append_key(place.directory, &place.key);
+    inodes_unlock(&fs->inodes);
+
+    int failed = name.failed ? ENOMEM : errno_of_status(status);
+    if (failed == 0 && !is_named) {
+        failed = node->type == VERSION_DIRECTORY ? ENOENT : ESTALE;
+    }
+    if (failed == 0) {
+        failed = resolve_name(fs, buffer_slice(&place.key), place.name, &found);
+    }
+    if (failed == 0) {
+        inodes_lock(&fs->inodes);
+        struct node *shown = place_node_of_found(fs, &place, &found);
+        if (shown != node) {
+            /* A file may have become another one, which the kernel finds by its name. */
+            bool is_gone = found.kind == FOUND_NOTHING && node->type == VERSION_DIRECTORY;
+            failed = is_gone ? ENOENT : ESTALE;
+        }
+        node_unref(&fs->inodes, shown);
+        inodes_unlock(&fs->inodes);
+    }
+    found_release(&found);
+    place_release(fs, &place);
+    buffer_release(&name);
+    return failed;
+}
+
+/*
+ * The kernel asks again after each change of its own, as for a directory after each name made
+ * in it. What the cluster said so shortly ago that the kernel might still rely on it is told
+ * again, for what is left of that time.
+ */
+static double seconds_fresh(const struct node *node)
+{
+    double left_s = fs_seconds_until(node->fresh_until_ns);
+    double names_left_s = fs_seconds_until(node->names_fresh_until_ns);
+    bool has_names = node->type == VERSION_DIRECTORY;
+    return has_names && names_left_s < left_s ? names_left_s : left_s;
+}
+
+/* Asks for what the cluster must be asked for. */
+static int refresh_stale(struct fs *fs, struct node *node)
+{
+    inodes_lock(&fs->inodes);
+    bool is_stale = fs_seconds_until(node->fresh_until_ns) <= 0;
+    inodes_unlock(&fs->inodes);
+    if (node->id == NODE_ID_ROOT) {
+        return refresh_root(fs, node); /* tells of its names, too */
+    }
+    int failed = is_stale ? refresh(fs, node) : 0;
+    return failed == 0 && node->type == VERSION_DIRECTORY ? fs_refresh_names(fs, node) : failed;
+}
+
+/* True if somebody has the node's content: a descriptor works on when its name shows another
+ * file. */
+static bool is_held_open(struct fs *fs, struct node *node)
+{
+    struct file *file = file_of_node(fs, node);
+    if (file == NULL) {
+        return false;
+    }
+    file_lock(file);
+    bool is_held = file->is_loaded;
+    file_unlock(file);
+    file_unref(file);
+    return is_held;
+}
+
+int fs_getattr(struct fs *fs, uint64_t id, struct stat *ret_attributes, double *ret_valid_s)
+{
+    struct fs_entry entry;
+    int failed = 0;
+
+    inodes_lock(&fs->inodes);
+    struct node *node = node_or_heir(&fs->inodes, id);
+    bool is_lost = node != NULL && node->is_unlinked && node->lost != 0 && node->file == NULL;
+    if (node == NULL || is_lost) {
+        inodes_unlock(&fs->inodes);
+        return ESTALE;
+    }
+    node_ref(node);
+    bool is_in_memory = node->is_unlinked || (node->file != NULL && !file_is_cache(node));
+    bool may_be_lost = node->is_pending;
+    double valid_s = is_in_memory ? fs->config.attribute_timeout : seconds_fresh(node);
+    inodes_unlock(&fs->inodes);
+
+    if (valid_s <= 0 && !is_in_memory) {
+        valid_s = fs->config.attribute_timeout;
+        failed = refresh_stale(fs, node);
+        if (failed == ESTALE && is_held_open(fs, node)) {
+            failed = 0;
+        }
+    }
+    if (failed == 0) {
+        fs_entry_of_node(fs, node, &entry);
+        *ret_attributes = entry.attributes;
+        *ret_valid_s = may_be_lost ? 0 : valid_s;
+    }
+    fs_put_node(fs, node);
+    return failed;
+}
+
+int fs_readlink(struct fs *fs, uint64_t id, struct buffer *ret_target)
+{
+    struct node *node;
+    struct buffer key = {0};
+    struct object *object = NULL;
+    struct shown shown = {0};
+    const struct version *version;
+    int failed = fs_get_node(fs, id, &node);
+    if (failed != 0) {
+        return failed;
+    }
+
+    failed = fs_node_key(fs, node, &key);
+    if (failed == 0) {
+        failed = fs_read_version(fs, node, buffer_slice(&key), &object, &version, &shown);
+    }
+    if (failed == 0 && version->attributes.type != VERSION_SYMLINK) {
+        failed = EINVAL;
+    }
+    if (failed == 0) {
+        buffer_append_slice(ret_target, blob_slice(version->content));
+        failed = ret_target->failed ? ENOMEM : 0;
+    }
+    shown_release(&shown);
+    object_unref(object);
+    buffer_release(&key);
+    fs_put_node(fs, node);
+    return failed;
+}
+
+int fs_statfs(struct fs *fs, struct statvfs *ret_space)
+{
+    struct kv_space space;
+    int failed = errno_of_status(kv_space(fs->config.kv, &fs->options, &space));
+    if (failed != 0) {
+        return failed;
+    }
+    memset(ret_space, 0, sizeof *ret_space);
+    ret_space->f_bsize = BLOCK_SIZE;
+    ret_space->f_frsize = BLOCK_SIZE;
+    ret_space->f_blocks = space.total / BLOCK_SIZE;
+    ret_space->f_bfree = space.free_bytes / BLOCK_SIZE;
+    ret_space->f_bavail = ret_space->f_bfree;
+    ret_space->f_namemax = NAME_SIZE_MAX;
+    /* Nothing counts files, and nothing bounds them but room: a block each at least. */
+    ret_space->f_files = ret_space->f_blocks;
+    ret_space->f_ffree = ret_space->f_bfree;
+    ret_space->f_favail = ret_space->f_bavail;
+    return 0;
+}

@@ -1,0 +1,223 @@
+/*
+ * listing.c - names as a listing shows them, in its order, each with what it stands for.
+ */
+#include "fs/model/listing.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "fs/model/errno_map.h"
+#include "fs/model/names.h"
+#include "fs/model/resolve.h"
+
+enum { CAPACITY_FIRST = 64 };
+
+void listing_drop_rows(struct listing *listing, size_t first, size_t end)
+{
+    for (size_t i = first; i < end; i++) {
+        object_unref(listing->entries[i].row);
+        listing->entries[i].row = NULL;
+    }
+}
+
+void listing_truncate(struct listing *listing, size_t count)
+{
+    listing_drop_rows(listing, count, listing->count);
+    if (count < listing->count) {
+        listing->names.size = listing->entries[count].name;
+        listing->count = count;
+    }
+}
+
+void listing_reset(struct listing *listing)
+{
+    listing_truncate(listing, 0);
+    buffer_reset(&listing->names); /* also a failure to grow is forgotten */
+    listing->local_count = 0;
+}
+
+void listing_release(struct listing *listing)
+{
+    listing_reset(listing);
+    free(listing->entries);
+    buffer_release(&listing->names);
+    *listing = (struct listing){0};
+}
+
+const char *listing_name(const struct listing *listing, const struct entry *entry)
+{
+    return (const char *)listing->names.data + entry->name;
+}
+
+struct slice listing_base(const struct listing *listing, size_t position)
+{
+    const struct entry *entry = &listing->entries[position];
+
+    return slice_of(listing_name(listing, entry), entry->base_size);
+}
+
+struct entry *listing_add(struct listing *listing, struct slice name)
+{
+    if (listing->count == listing->capacity) {
+        size_t capacity = listing->capacity == 0 ? CAPACITY_FIRST : listing->capacity * 2;
+        struct entry *entries = realloc(listing->entries, capacity * sizeof *entries);
+        if (entries == NULL) {
+            return NULL;
+        }
+        listing->entries = entries;
+        listing->capacity = capacity;
+    }
+    size_t start = listing->names.size;
+    if (name.size > SHOWN_NAME_MAX || start > UINT32_MAX - SHOWN_NAME_MAX - 1) {
+        return NULL;
+    }
+    buffer_append_slice(&listing->names, name);
+    buffer_append_byte(&listing->names, 0);
+    if (listing->names.failed) {
+        return NULL;
+    }
+    struct entry *entry = &listing->entries[listing->count++];
+    *entry = (struct entry){.name = (uint32_t)start,
+                            .name_size = (uint16_t)name.size,
+                            .base_size = (uint16_t)name.size};
+    return entry;
+}
+
+static int add_row(struct listing *listing, const struct row *row)
+{
+    struct entry *entry = listing_add(listing, blob_slice(row->name));
+    if (entry == NULL) {
+        return ENOMEM;
+    }
+    entry->row = object_ref(row->object);
+    entry->kind = row->kind;
+    entry->dot = object_newest(row->object)->dot;
+    return 0;
+}
+
+static bool is_local(const struct listing *listing, struct slice name)
+{
+    for (size_t i = 0; i < listing->local_count; i++) {
+        if (slice_equal(listing_base(listing, i), name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Adds `name~v1` and so on. */
+static int add_siblings(struct listing *listing, struct fs *fs, struct object *row,
+                        const struct siblings *siblings)
+{
+    const struct view *view = siblings->view;
+    char name[SHOWN_NAME_MAX + 1];
+    uint32_t *numbers = malloc(view->count * sizeof *numbers);
+    if (numbers == NULL) {
+        return ENOMEM;
+    }
+    int failed = resolve_numbers(fs, siblings, true, numbers);
+    for (uint32_t group = 0; failed == 0 && group < view->count; group++) {
+        size_t size = names_format_sibling(siblings->base, numbers[group], name);
+        struct entry *entry = listing_add(listing, slice_of(name, size));
+        if (entry == NULL) {
+            failed = ENOMEM;
+            break;
+        }
+        entry->base_size = (uint16_t)siblings->base.size;
+        entry->number = numbers[group];
+        entry->row = object_ref(row);
+        entry->kind = ROW_FILE;
+        entry->dot = view->groups[group].newest->dot;
+    }
+    free(numbers);
+    return failed;
+}
+
+/* Adds what one file row shows. */
+static int add_file(struct listing *listing, struct fs *fs, struct slice key,
+                    const struct row *row, bool has_directory)
+{
+    struct view view = {0};
+    bool is_single = row->object->version_count == 1 && !has_directory;
+    int failed = 0;
+
+    if (!has_directory && !is_local(listing, blob_slice(row->name))) {
+        failed = add_row(listing, row);
+    }
+    if (failed == 0 && !is_single) {
+        failed = errno_of_status(view_build(row->object, &view));
+    }
+    if (failed == 0 && resolve_is_conflict(&view, has_directory)) {
+        struct siblings siblings = {.directory_key = key,
+                                    .base = blob_slice(row->name),
+                                    .row = row->object,
+                                    .view = &view};
+        failed = add_siblings(listing, fs, row->object, &siblings);
+    } else if (failed == 0) {
+        resolve_no_conflict(fs, key, blob_slice(row->name));
+    }
+    view_release(&view);
+    return failed;
+}
+
+int listing_add_rows(struct listing *listing, struct fs *fs, struct slice key,
+                     const struct kv_rows *rows)
+{
+    int failed = 0;
+
+    for (size_t i = 0; i < rows->count && failed == 0; i++) {
+        const struct row *row = &rows->rows[i];
+        if (row->kind == ROW_DIRECTORY) {
+            failed = add_row(listing, row);
+            continue;
+        }
+        const struct row *before = i > 0 ? &rows->rows[i - 1] : NULL;
+        bool has_directory = before != NULL && before->kind == ROW_DIRECTORY &&
+                             slice_equal(blob_slice(before->name), blob_slice(row->name));
+        failed = add_file(listing, fs, key, row, has_directory);
+    }
+    return failed;
+}
+
+/* The order of rows, so that siblings of one file are equal. */
+static int compare_rows(const struct listing *a, size_t i, const struct listing *b, size_t j)
+{
+    int order = slice_compare(listing_base(a, i), listing_base(b, j));
+
+    return order != 0 ? order : (int)a->entries[i].kind - (int)b->entries[j].kind;
+}
+
+/* Takes the row of the entry with that number among those from `from` on that are of the same
+ * row. */
+static void take_row(struct listing *listing, size_t position, struct listing *again,
+                     size_t from)
+{
+    struct entry *entry = &listing->entries[position];
+
+    for (size_t i = from; i < again->count && compare_rows(listing, position, again, i) == 0;
+         i++) {
+        struct entry *found = &again->entries[i];
+        if (found->number == entry->number) {
+            entry->row = object_ref(found->row);
+            entry->dot = found->dot;
+            return;
+        }
+    }
+}
+
+size_t listing_fill(struct listing *listing, size_t position, struct listing *again,
+                    struct slice last)
+{
+    size_t i = 0;
+
+    for (; position < listing->count; position++) {
+        if (last.size > 0 && slice_compare(listing_base(listing, position), last) > 0) {
+            break;
+        }
+        while (i < again->count && compare_rows(listing, position, again, i) > 0) {
+            i++;
+        }
+        take_row(listing, position, again, i);
+    }
+    return position;
+}

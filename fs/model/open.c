@@ -1,0 +1,490 @@
+/*
+ * open.c - opening and creating files: what the content is, and what a write will supersede.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "fs/model/attributes.h"
+#include "fs/model/file.h"
+#include "fs/model/names.h"
+
+/* Fetching the content for one open. */
+struct load {
+    struct object *object;
+    const struct version *version; /* inside the object */
+    struct shown shown;
+};
+
+/* True if the kernel knows the node as another file than `version` is of. What it keeps of one,
+ * the size above all, must never be used for the other: for that it has another node. */
+static bool is_of_another_file(struct fs *fs, const struct node *node,
+                               const struct version *version)
+{
+    inodes_lock(&fs->inodes);
+    uint64_t known = node->number == 0 ? node->attributes.file_id : 0;
+    inodes_unlock(&fs->inodes);
+    uint64_t id = version->attributes.file_id;
+    return known != 0 && id != 0 && known != id;
+}
+
+/* EAGAIN if the file was moved meanwhile. */
+static int load_fetch(struct fs *fs, struct node *node, struct load *load)
+{
+    struct buffer key = {0};
+    struct buffer key_after = {0};
+    int failed = fs_node_key(fs, node, &key);
+
+    if (failed == 0) {
+        failed = fs_read_version(fs, node, buffer_slice(&key), &load->object, &load->version,
+                                 &load->shown);
+    }
+    if (failed == 0 && is_of_another_file(fs, node, load->version)) {
+        failed = ESTALE;
+    }
+    if (failed == 0 || failed == ESTALE) {
+        int no_key = fs_node_key(fs, node, &key_after);
+        if (no_key == 0 && !slice_equal(buffer_slice(&key), buffer_slice(&key_after))) {
+            failed = EAGAIN;
+        }
+    }
+    buffer_release(&key);
+    buffer_release(&key_after);
+    return failed;
+}
+
+static void load_release(struct load *load)
+{
+    shown_release(&load->shown);
+    object_unref(load->object);
+}
+
+/* True if the file knows something newer than what was fetched, or just that. The lock is held.
+ */
+static bool is_current(const struct file *file, const struct load *load)
+{
+    if (!file->is_loaded) {
+        return false;
+    }
+    return file->is_dirty || (file->shown.row != NULL &&
+                              clock_descends(&file->shown.row->clock, &load->shown.row->clock));
+}
+
+/* Takes over what was fetched, and tells the node. The file's lock is held. */
+static int load_install(struct file *file, struct load *load)
+{
+    struct fs *fs = file->fs;
+    struct node *node = file->node;
+    const struct version *version = load->version;
+    struct shown shown = {0};
+    enum status status = shown_copy(&shown, &load->shown);
+
+    if (status != STATUS_OK) {
+        return errno_of_status(status);
+    }
+    content_set(&file->content, version->content);
+    blob_unref(file->xattrs);
+    file->xattrs = blob_ref(version->xattrs);
+    file->attributes = version->attributes;
+    shown_move(&file->shown, &shown);
+    file->is_loaded = true;
+
+    inodes_lock(&fs->inodes);
+    node->attributes = version->attributes;
+    shown_move(&node->shown, &load->shown);
+    inodes_unlock(&fs->inodes);
+    return 0;
+}
+
+/*
+ * True for a while after the node was told another version. Until the kernel has taken in the
+ * reply that told it, whoever opens the file a second time would read new content up to the old
+ * size, or old pages up to the new one: so that for so long each open invalidates both. The
+ * table's lock is held.
+ */
+static bool is_in_flux(const struct fs *fs, const struct node *node)
+{
+    int64_t slack_ns = INT64_C(1000000000);
+    int64_t while_ns = (int64_t)(fs->config.attribute_timeout * 1e9) + slack_ns;
+    bool is_recent = node->told_ns != 0 && fs_monotonic_ns() - node->told_ns < while_ns;
+    return node->is_told_unsure || is_recent;
+}
+
+/* What the kernel may keep: pages if they hold this content, attributes if they are of this
+ * version. */
+static void compare_with_told(struct file *file, const struct load *load,
+                              struct fs_opened *opened)
+{
+    struct fs *fs = file->fs;
+    struct node *node = file->node;
+    const struct version *version = load->version;
+
+    inodes_lock(&fs->inodes);
+    bool is_settled = !is_in_flux(fs, node);
+    opened->keep_cache =
+        is_settled && node->is_cached &&
+        memcmp(node->cached_hash, version->content_hash, CONTENT_HASH_SIZE) == 0;
+    opened->has_changed = !is_settled || !dot_equal(node->told, version->dot);
+    node_tell(node, version->dot);
+    node->is_told_unsure = false;
+    memcpy(node->cached_hash, version->content_hash, CONTENT_HASH_SIZE);
+    node->is_cached = true;
+    inodes_unlock(&fs->inodes);
+}
+
+/* Fetches, and takes over what is newer than what the file holds. */
+static int load_once(struct file *file, struct fs_opened *opened)
+{
+    struct load fetched = {0};
+    int failed = load_fetch(file->fs, file->node, &fetched);
+
+    if (failed == 0) {
+        file_lock(file);
+        if (is_current(file, &fetched)) {
+            inodes_lock(&file->fs->inodes);
+            bool is_settled = !is_in_flux(file->fs, file->node);
+            inodes_unlock(&file->fs->inodes);
+            /* The kernel knows the size of what is being written here better than anyone. */
+            opened->keep_cache = is_settled && !file->is_dirty;
+            opened->has_changed = !is_settled && !file->is_dirty;
+        } else {
+            failed = load_install(file, &fetched);
+            if (failed == 0) {
+                compare_with_told(file, &fetched, opened);
+            }
+        }
+        file_unlock(file);
+    }
+    load_release(&fetched);
+    return failed;
+}
+
+/* A file that is moved again and again while it is opened is given up: the kernel looks it up
+ * anew. */
+enum { LOAD_TRIES = 4 };
+
+/*
+ * The first open of a node loads with the token taken, so that those who come meanwhile wait.
+ * Later ones fetch beside each other; but who misses the file does so again with the token: it
+ * may be on its way to another name.
+ */
+static int load(struct file *file, struct fs_opened *opened)
+{
+    struct fs *fs = file->fs;
+
+    file_lock(file);
+    bool is_first = !file->is_loaded;
+    bool is_dirty = file->is_dirty;
+    file_unlock(file);
+    if (is_dirty) {
+        return 0;
+    }
+    int failed = is_first ? EAGAIN : load_once(file, opened);
+    if (failed != EAGAIN && failed != ESTALE) {
+        return failed;
+    }
+    failed = fs_take_token(fs, file->node);
+    if (failed != 0) {
+        return failed;
+    }
+    failed = EAGAIN;
+    for (int tries = 0; tries < LOAD_TRIES && failed == EAGAIN; tries++) {
+        failed = load_once(file, opened);
+    }
+    fs_return_token(fs, file->node);
+    return failed == EAGAIN ? ESTALE : failed;
+}
+
+/*
+ * The content cannot be had (a bad block at the only node, say), and is not wanted: the file is
+ * emptied. What its row showed is what the write supersedes. False if even that is not known.
+ */
+static bool load_nothing(struct file *file)
+{
+    struct fs *fs = file->fs;
+    struct node *node = file->node;
+    struct shown shown = {0};
+
+    file_lock(file);
+    inodes_lock(&fs->inodes);
+    bool is_known = !file->is_loaded && node->shown.row != NULL &&
+                    shown_copy(&shown, &node->shown) == STATUS_OK;
+    if (is_known) {
+        file->attributes = node->attributes;
+        shown_move(&file->shown, &shown);
+        file->is_loaded = true;
+    }
+    inodes_unlock(&fs->inodes);
+    file_unlock(file);
+    return is_known;
+}
+
+int file_refresh(struct file *file)
+{
+    struct fs *fs = file->fs;
+    struct fs_opened ignored = {0};
+
+    file_lock(file);
+    inodes_lock(&fs->inodes);
+    bool is_stale = file_is_stale(file);
+    inodes_unlock(&fs->inodes);
+    file_unlock(file);
+    if (!is_stale) {
+        return 0;
+    }
+    int failed = load(file, &ignored);
+    return failed == ESTALE ? 0 : failed;
+}
+
+/* True if somebody holds the node's content open, and it is as new as the node was told. */
+static bool holds_what_was_told(struct file *file)
+{
+    file_lock(file);
+    inodes_lock(&file->fs->inodes);
+    bool is_held = file->is_loaded && !file_is_stale(file);
+    inodes_unlock(&file->fs->inodes);
+    file_unlock(file);
+    return is_held;
+}
+
+/* A file that has lost its name is opened as those hold it who have it open. */
+static int load_or_share(struct file *file, unsigned flags, struct fs_opened *opened)
+{
+    inodes_lock(&file->fs->inodes);
+    bool is_unlinked = file->node->is_unlinked;
+    inodes_unlock(&file->fs->inodes);
+    int failed = is_unlinked ? ESTALE : load(file, opened);
+    bool may_share = is_unlinked || (flags & FS_OPEN_AGAIN) != 0;
+    if (failed != ESTALE || !may_share || !holds_what_was_told(file)) {
+        return failed;
+    }
+    inodes_lock(&file->fs->inodes);
+    opened->has_changed = is_in_flux(file->fs, file->node);
+    inodes_unlock(&file->fs->inodes);
+    return 0;
+}
+
+static int truncate_opened(struct fs_opened *opened)
+{
+    struct file *file = opened->file;
+
+    file_lock(file);
+    int failed = file_resize(file, 0);
+    attributes_touch(&file->attributes);
+    file->is_unwritten |= !file->is_dirty;
+    file_touch(file);
+    file_unlock(file);
+    opened->keep_cache = false;
+    return failed;
+}
+
+/* Opens what the node `id` is. ESTALE if that is nothing any more, or if its name shows another
+ * file. */
+static int open_node(struct fs *fs, uint64_t id, unsigned flags, struct fs_opened *opened)
+{
+    bool truncate = (flags & FS_OPEN_TRUNCATE) != 0;
+    bool writes = truncate || (flags & FS_OPEN_READ_ONLY) == 0;
+    int failed = 0;
+
+    inodes_lock(&fs->inodes);
+    struct node *node = node_by_id(&fs->inodes, id);
+    if (node == NULL || (node->is_unlinked && node->file == NULL)) {
+        failed = ESTALE;
+    } else if (node->type != VERSION_FILE) {
+        failed = node->type == VERSION_DIRECTORY ? EISDIR : ELOOP;
+    }
+    if (failed == 0) {
+        opened->file = file_obtain(fs, node, writes);
+        failed = opened->file == NULL ? ENOMEM : 0;
+    }
+    inodes_unlock(&fs->inodes);
+    if (failed != 0) {
+        return failed;
+    }
+
+    failed = load_or_share(opened->file, flags, opened);
+    if (failed == EIO && truncate && load_nothing(opened->file)) {
+        failed = 0;
+    }
+    if (failed == 0 && truncate) {
+        failed = truncate_opened(opened);
+    }
+    if (failed != 0) {
+        fs_release(fs, opened->file, writes ? 0 : FS_OPEN_READ_ONLY);
+    }
+    return failed;
+}
+
+/* Where a node is, or was: the directory's id, and the name as a C string. */
+static int place_of_node(struct fs *fs, uint64_t id, uint64_t *ret_parent, struct buffer *name)
+{
+    int failed = ESTALE;
+
+    buffer_reset(name);
+    inodes_lock(&fs->inodes);
+    const struct node *node = node_by_id(&fs->inodes, id);
+    if (node != NULL && node->parent != NULL) {
+        buffer_append_slice(name, node_name(node));
+        buffer_append_byte(name, 0);
+        *ret_parent = node->parent->id;
+        failed = name->failed ? ENOMEM : 0;
+    }
+    inodes_unlock(&fs->inodes);
+    return failed;
+}
+
+/* Who asks for `id` by number from now on means `heir`, if `id` itself is gone. */
+static void set_heir(struct fs *fs, uint64_t id, uint64_t heir)
+{
+    inodes_lock(&fs->inodes);
+    struct node *node = node_by_id(&fs->inodes, id);
+    if (node != NULL && id != heir) {
+        node->heir_id = heir;
+    }
+    inodes_unlock(&fs->inodes);
+}
+
+/* A name that is replaced faster than it can be looked up and opened: each try is one that lost
+ * to a rename in between. */
+enum { OPEN_TRIES = 16 };
+
+/* Opens what the name of `id` shows now. The kernel goes on with `id`. */
+static int open_in_place_of(struct fs *fs, uint64_t id, unsigned flags,
+                            struct fs_opened *opened)
+{
+    struct buffer name = {0};
+    struct fs_entry entry;
+    uint64_t parent = 0;
+    int failed = ESTALE;
+
+    for (int tries = 0; failed == ESTALE && tries < OPEN_TRIES; tries++) {
+        struct fs_opened now = {0};
+        failed = place_of_node(fs, id, &parent, &name);
+        if (failed == 0) {
+            failed = fs_lookup(fs, parent, (const char *)name.data, &entry);
+        }
+        if (failed != 0) {
+            break;
+        }
+        failed = open_node(fs, entry.node, flags, &now);
+        if (failed == 0) {
+            set_heir(fs, id, entry.node);
+            now.is_another = entry.node != id;
+            now.has_changed |= now.is_another;
+            *opened = now;
+        }
+        fs_forget(fs, entry.node, 1);
+    }
+    buffer_release(&name);
+    return failed;
+}
+
+int fs_open(struct fs *fs, uint64_t id, unsigned flags, struct fs_opened *ret_opened)
+{
+    struct fs_opened opened = {0};
+    int failed = open_node(fs, id, flags, &opened);
+
+    if (failed == ESTALE && (flags & FS_OPEN_AGAIN) != 0) {
+        failed = open_in_place_of(fs, id, flags, &opened);
+    }
+    if (failed == 0) {
+        *ret_opened = opened;
+    }
+    return failed;
+}
+
+/* The group of what is made in a directory, and its set-group-id bit: as that of the directory
+ * says. */
+static void inherit_group(const struct node *directory, struct attributes *attributes)
+{
+    if ((directory->attributes.mode & S_ISGID) == 0) {
+        return;
+    }
+    attributes->group = directory->attributes.group;
+    if (attributes->type == VERSION_DIRECTORY) {
+        attributes->mode |= S_ISGID;
+    }
+}
+
+void fs_new_attributes(struct fs *fs, const struct node *directory, enum version_type type,
+                       const struct fs_creation *creation, struct attributes *ret_attributes)
+{
+    int64_t now = attributes_now_ns();
+    struct attributes attributes = {
+        .type = type,
+        .mode = creation->mode & 07777,
+        .user = creation->user,
+        .group = creation->group,
+        .accessed_ns = now,
+        .modified_ns = now,
+        .changed_ns = now,
+        /* Names that were in an earlier directory of this name are older. */
+        .modified_set_ns = now,
+        .mode_set_ns = now,
+        .owner_set_ns = now,
+        .file_id = attributes_new_file_id(),
+    };
+
+    inodes_lock(&fs->inodes);
+    inherit_group(directory, &attributes);
+    inodes_unlock(&fs->inodes);
+    *ret_attributes = attributes;
+}
+
+int fs_create(struct fs *fs, uint64_t parent, const char *name,
+              const struct fs_creation *creation, struct fs_entry *ret_entry,
+              struct file **ret_file)
+{
+    struct place place;
+    struct attributes attributes;
+    struct buffer key = {0};
+    struct file *file = NULL;
+    int failed = place_open(fs, parent, name, &place);
+    if (failed != 0) {
+        return failed;
+    }
+    failed = fs_check_new_name(place.name);
+    if (failed == 0) {
+        failed = place_key(&place, place.name, ROW_FILE, &key);
+    }
+    if (failed != 0) {
+        goto out;
+    }
+    fs_new_attributes(fs, place.directory, VERSION_FILE, creation, &attributes);
+
+    struct node_description description = {
+        .name = place.name, .base_size = place.name.size, .type = VERSION_FILE};
+    inodes_lock(&fs->inodes);
+    struct node *node = node_by_name(&fs->inodes, place.directory, place.name);
+    if (node != NULL && node->is_pending) {
+        failed = EEXIST;
+    } else if (node != NULL) {
+        node_unname(&fs->inodes, node); /* the kernel has just seen that nothing is there */
+    }
+    node = failed != 0 ? NULL : node_add(&fs->inodes, place.directory, &description);
+    if (node != NULL) {
+        node->attributes = attributes;
+        file = file_obtain(fs, node, true);
+        if (file != NULL) {
+            node->lookups++;
+            node_set_pending(&fs->inodes, node, true);
+            file->attributes = attributes;
+            file->is_loaded = true;
+            file->is_dirty = true;
+            file->is_unwritten = true;
+        }
+        node_unref(&fs->inodes, node);
+    }
+    inodes_unlock(&fs->inodes);
+    if (failed == 0 && file == NULL) {
+        failed = ENOMEM;
+    }
+    if (failed == 0) {
+        fs_names_changed_now(fs, place.directory);
+        fs_entry_of_node(fs, file->node, ret_entry);
+        *ret_file = file;
+    }
+out:
+    buffer_release(&key);
+    place_release(fs, &place);
+    return failed;
+}

@@ -1,0 +1,361 @@
+/*
+ * rename.c - moving a name: first the target has its quorum, only then the source goes.
+ *
+ * Source:   design.md section 6: `mv name~v1 name` settles a conflict, `mv name~v1 other` makes
+ *           that version `other`, `mv name other` takes all versions along.
+ */
+#include "fs/model/rename.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "fs/model/attributes.h"
+#include "fs/model/file.h"
+
+/* Puts one version at `key`, which appeared at named_ns (0: when it did where it comes from).
+ * *shown is what it supersedes, and becomes what is shown then. */
+static int put_version(struct fs *fs, struct slice key, const struct version *version,
+                       struct shown *shown, bool only_own, int64_t named_ns)
+{
+    struct version named = *version;
+    struct kv_put put = {.key = key, .value = &named};
+    struct object *row = NULL;
+    struct dot dot;
+
+    named.attributes.named_ns = named_ns != 0 ? named_ns : named.attributes.named_ns;
+    shown_apply(shown, &put);
+    enum status status = fs_put(fs, &put, &row);
+    if (status == STATUS_OK) {
+        status = shown_after_put(shown, row, version->content_hash, only_own, &dot);
+    }
+    object_unref(row);
+    return errno_of_status(status);
+}
+
+/*
+ * Puts all that a view shows at `key`, oldest first. The first supersedes `shown`, the others
+ * stand beside it. What is shown then is all of them, if nothing else came between.
+ */
+static int put_versions(struct fs *fs, struct slice key, const struct view *view,
+                        struct shown *shown, bool only_own, int64_t named_ns)
+{
+    int failed = put_version(fs, key, view->groups[0].newest, shown, only_own, named_ns);
+
+    for (uint32_t group = 1; failed == 0 && group < view->count; group++) {
+        struct shown nothing = {0};
+        struct kv_put put = {
+            .key = key, .mode = UPDATE_ALL, .value = view->groups[group].newest};
+        struct object *row = NULL;
+        struct dot dot;
+        failed = errno_of_status(fs_put(fs, &put, &row));
+        if (failed == 0) {
+            /* Only with the row before shown whole do the others count as seen. */
+            bool is_whole = shown->dots == NULL && !only_own;
+            failed = errno_of_status(shown_after_put(is_whole ? shown : &nothing, row,
+                                                     put.value->content_hash, !is_whole, &dot));
+        }
+        shown_release(&nothing);
+        object_unref(row);
+    }
+    return failed;
+}
+
+int rename_move_versions(struct fs *fs, struct slice from, struct slice to,
+                         struct shown *to_shown, bool only_own, int64_t named_ns)
+{
+    struct object *object = NULL;
+    struct view view = {0};
+    enum status status = kv_get(fs->config.kv, from, &fs->options, &object);
+    int failed = errno_of_status(status);
+
+    if (failed == 0) {
+        failed = errno_of_status(view_build(object, &view));
+    }
+    if (failed == 0) {
+        failed = put_versions(fs, to, &view, to_shown, only_own, named_ns);
+    }
+    if (failed == 0) {
+        struct kv_put put = {.key = from, .mode = UPDATE_ALL, .context = object->clock};
+        failed = errno_of_status(fs_put(fs, &put, NULL));
+    }
+    if (failed == 0) {
+        conflicts_forget(fs->conflicts, from); /* all that had a number is gone */
+    }
+    view_release(&view);
+    object_unref(object);
+    return failed;
+}
+
+/* What is needed of both ends, taken once. */
+struct ends {
+    struct place from;
+    struct place to;
+    struct node *source;
+    struct node *target; /* NULL if the new name shows nothing */
+    struct buffer from_key;
+    struct buffer to_key;
+    struct shown to_shown; /* what the target supersedes; later what it shows */
+    bool has_tokens;       /* of both nodes: what is replaced must not be put any more */
+    struct file *file;     /* of the source, if it is open */
+};
+
+static void return_tokens(struct fs *fs, struct ends *ends)
+{
+    fs_return_token(fs, ends->source);
+    if (ends->target != NULL) {
+        fs_return_token(fs, ends->target);
+    }
+}
+
+/* Takes the tokens of both ends, the lower id first, so that two renames do not wait for each
+ * other. */
+static int take_tokens(struct fs *fs, struct ends *ends)
+{
+    struct node *first = ends->source;
+    struct node *second = ends->target;
+    const struct place *first_place = &ends->from;
+    const struct place *second_place = &ends->to;
+
+    if (second != NULL && second->id < first->id) {
+        first = ends->target;
+        first_place = &ends->to;
+        second = ends->source;
+        second_place = &ends->from;
+    }
+    int failed = place_take_token(fs, first_place, first);
+    if (failed == 0 && second != NULL) {
+        failed = place_take_token(fs, second_place, second);
+        if (failed != 0) {
+            fs_return_token(fs, first);
+        }
+    }
+    ends->has_tokens = failed == 0;
+    return failed;
+}
+
+static void ends_release(struct fs *fs, struct ends *ends)
+{
+    if (ends->has_tokens) {
+        return_tokens(fs, ends);
+    }
+    if (ends->file != NULL) {
+        file_unref(ends->file);
+    }
+    shown_release(&ends->to_shown);
+    buffer_release(&ends->from_key);
+    buffer_release(&ends->to_key);
+    fs_put_node(fs, ends->source);
+    fs_put_node(fs, ends->target);
+    if (ends->to.directory != NULL) {
+        place_release(fs, &ends->to);
+    }
+    if (ends->from.directory != NULL) {
+        place_release(fs, &ends->from);
+    }
+}
+
+/* The rules of rename(2) about kinds. */
+static int check_kinds(const struct ends *ends, bool no_replace)
+{
+    if (ends->target == NULL) {
+        return fs_check_new_name(ends->to.name);
+    }
+    if (no_replace) {
+        return EEXIST;
+    }
+    bool is_directory = ends->source->type == VERSION_DIRECTORY;
+    if (ends->target->type == VERSION_DIRECTORY) {
+        return is_directory ? 0 : EISDIR;
+    }
+    return is_directory ? ENOTDIR : 0;
+}
+
+static int ends_open(struct fs *fs, const struct fs_rename *names, struct ends *ends)
+{
+    int failed = place_open(fs, names->parent, names->name, &ends->from);
+
+    if (failed == 0) {
+        failed = place_open(fs, names->new_parent, names->new_name, &ends->to);
+    }
+    if (failed == 0) {
+        failed = place_shown_node(fs, &ends->from, &ends->source);
+    }
+    if (failed == 0) {
+        failed = place_shown_node(fs, &ends->to, &ends->target);
+        failed = failed == ENOENT ? 0 : failed;
+    }
+    if (failed == 0) {
+        failed = check_kinds(ends, names->no_replace);
+    }
+    return failed;
+}
+
+/* Keys, and what is shown. The target's key is that of the file it is a sibling of. */
+static int ends_prepare(struct fs *fs, struct ends *ends)
+{
+    ends->file = file_of_node(fs, ends->source);
+    int failed = fs_node_key(fs, ends->source, &ends->from_key);
+
+    if (failed == 0 && ends->target != NULL) {
+        failed = fs_node_key(fs, ends->target, &ends->to_key);
+    } else if (failed == 0) {
+        failed = place_key(&ends->to, ends->to.name, ROW_FILE, &ends->to_key);
+    }
+    if (failed == 0 && ends->target != NULL) {
+        inodes_lock(&fs->inodes);
+        failed = errno_of_status(shown_copy(&ends->to_shown, &ends->target->shown));
+        inodes_unlock(&fs->inodes);
+    }
+    return failed;
+}
+
+/* True if a version of `moved` is still in the row shown now: within one key the put has
+ * normally superseded it. */
+static bool is_left(const struct shown *moved, const struct shown *now)
+{
+    for (uint32_t i = 0; now->row != NULL && i < now->row->version_count; i++) {
+        for (uint32_t j = 0; j < moved->dot_count; j++) {
+            if (dot_equal(now->row->versions[i].dot, moved->dots[j])) {
+                return true;
+            }
+        }
+    }
+    return now->row == NULL;
+}
+
+/* A version moves to another key: it is put there, then dropped here. */
+static int move_sibling(struct fs *fs, struct ends *ends, bool only_own)
+{
+    struct object *object = NULL;
+    const struct version *version;
+    struct shown shown = {0};
+    bool is_same_key = slice_equal(buffer_slice(&ends->from_key), buffer_slice(&ends->to_key));
+    int failed = fs_read_version(fs, ends->source, buffer_slice(&ends->from_key), &object,
+                                 &version, &shown);
+
+    if (failed == 0) {
+        failed = put_version(fs, buffer_slice(&ends->to_key), version, &ends->to_shown,
+                             only_own, attributes_now_ns());
+    }
+    if (failed == 0 && (!is_same_key || is_left(&shown, &ends->to_shown))) {
+        struct kv_put put = {.key = buffer_slice(&ends->from_key)};
+        shown_apply(&shown, &put);
+        failed = errno_of_status(fs_put(fs, &put, NULL));
+    }
+    shown_release(&shown);
+    object_unref(object);
+    return failed;
+}
+
+/* True if the file holds what the cluster does not have. */
+static bool is_unsaved(struct file *file)
+{
+    if (file == NULL) {
+        return false;
+    }
+    file_lock(file);
+    bool is_dirty = file->is_dirty;
+    file_unlock(file);
+    return is_dirty;
+}
+
+/* The content of an open, unsaved file goes straight to its new key; what the cluster has of it
+ * at the old one goes. */
+static int move_unsaved(struct fs *fs, struct ends *ends, bool only_own)
+{
+    int failed =
+        file_put_at(ends->file, buffer_slice(&ends->to_key), &ends->to_shown, only_own);
+
+    inodes_lock(&fs->inodes);
+    bool is_pending = ends->source->is_pending;
+    inodes_unlock(&fs->inodes);
+    if (failed == 0 && !is_pending) {
+        failed = fs_delete_shown(fs, ends->source);
+        if (failed != 0) {
+            file_lock(ends->file);
+            file_touch(ends->file); /* it keeps its old name, where it is not saved */
+            file_unlock(ends->file);
+        }
+    }
+    return failed;
+}
+
+/* The cluster is done: the node is the new name's, and so is what an open file supersedes. */
+static int enter_target(struct fs *fs, struct ends *ends)
+{
+    enum status status = STATUS_OK;
+
+    if (ends->file != NULL) {
+        file_lock(ends->file);
+        status = shown_copy(&ends->file->shown, &ends->to_shown);
+        file_unlock(ends->file);
+    }
+    inodes_lock(&fs->inodes);
+    struct node *source = ends->source;
+    node_set_pending(&fs->inodes, source, false);
+    if (status == STATUS_OK) {
+        status =
+            node_move(&fs->inodes, source, ends->to.directory, ends->to.name, ends->target);
+    }
+    if (status == STATUS_OK) {
+        shown_move(&source->shown, &ends->to_shown);
+    }
+    inodes_unlock(&fs->inodes);
+    return errno_of_status(status);
+}
+
+static int move_file(struct fs *fs, struct ends *ends)
+{
+    bool only_own = ends->target != NULL && ends->target->number > 0;
+    bool is_same_key = slice_equal(buffer_slice(&ends->from_key), buffer_slice(&ends->to_key));
+    struct shown replaced = {0};
+    int failed = 0;
+
+    if (is_same_key && ends->source->number == 0) {
+        return EINVAL; /* all versions cannot take the place of one of them */
+    }
+    failed = errno_of_status(shown_copy(&replaced, &ends->to_shown));
+    if (failed == 0 && is_unsaved(ends->file)) {
+        failed = move_unsaved(fs, ends, only_own);
+    } else if (failed == 0 && ends->source->number > 0) {
+        failed = move_sibling(fs, ends, only_own);
+    } else if (failed == 0) {
+        failed =
+            rename_move_versions(fs, buffer_slice(&ends->from_key), buffer_slice(&ends->to_key),
+                                 &ends->to_shown, only_own, attributes_now_ns());
+    }
+    if (failed == 0 && only_own && ends->to_shown.dot_count > 0) {
+        conflicts_rewritten(fs->conflicts, buffer_slice(&ends->to_key), replaced.dots,
+                            replaced.dot_count,
+                            ends->to_shown.dots[ends->to_shown.dot_count - 1]);
+    }
+    if (failed == 0) {
+        failed = enter_target(fs, ends);
+    }
+    shown_release(&replaced);
+    return failed;
+}
+
+int fs_rename(struct fs *fs, const struct fs_rename *names)
+{
+    struct ends ends = {0};
+    int failed = ends_open(fs, names, &ends);
+
+    if (failed == 0 && ends.source == ends.target) {
+        goto out;
+    }
+    if (failed == 0) {
+        failed = take_tokens(fs, &ends);
+    }
+    if (failed == 0 && ends.source->type == VERSION_DIRECTORY) {
+        failed = rename_directory(fs, ends.source, ends.target, &ends.to);
+    } else if (failed == 0) {
+        failed = ends_prepare(fs, &ends);
+        if (failed == 0) {
+            failed = move_file(fs, &ends);
+        }
+    }
+out:
+    ends_release(fs, &ends);
+    return failed == ESTALE ? ENOENT : failed;
+}
