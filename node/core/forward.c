@@ -205,6 +205,8 @@ static bool forward_send(struct core *core, struct request *request, uint8_t i)
     *message_deadline_ms(message) = (uint32_t)((left_us + 999) / 1000);
     /* The coordinator's own patience with its replicas comes first. */
     uint64_t patience_us = 2 * peer_patience_us(core, request->leg[i].peer, sync);
+    /* Those behind it, and this node by itself, need time as well. */
+    patience_us = patience_us < left_us / 2 ? patience_us : left_us / 2;
     request_set_hedge(core, request, core->now_us + patience_us);
     return true;
 }
@@ -274,9 +276,13 @@ static void forward_on_reply(struct core *core, struct request *request, uint8_t
 
 static void forward_on_due(struct core *core, struct request *request)
 {
+    const struct message *kept = &forward_of(request)->message;
+    bool sync = kept->type == MESSAGE_PUT && kept->put.sync;
     for (uint8_t i = 0; i < request->leg_count; i++) {
-        if (request->leg[i].state == LEG_SENT) {
-            peer_failed(core, request->leg[i].peer);
+        const struct leg *leg = &request->leg[i];
+        bool had_time = core->now_us - leg->sent_us >= peer_patience_us(core, leg->peer, sync);
+        if (leg->state == LEG_SENT && had_time) {
+            peer_failed(core, leg->peer);
         }
     }
     if (request->deadline_us <= core->now_us) {

@@ -69,8 +69,8 @@ static int nodes_of_key(struct world *world, const char *key, int ret_nodes[WORL
     return list.primary;
 }
 
-static enum status put_with(struct world *world, int node, const char *key, const char *text,
-                            uint8_t w)
+static enum status put_within(struct world *world, int node, const char *key, const char *text,
+                              uint8_t w, uint32_t deadline_ms)
 {
     struct message message = {.type = MESSAGE_PUT, .request_id = 1};
     message.put.key = blob_new(slice_of_string(key));
@@ -83,12 +83,18 @@ static enum status put_with(struct world *world, int node, const char *key, cons
         message.put.value.write_id[i] = (uint8_t)world_random(world);
     }
     message.put.w = w;
-    message.put.deadline_ms = 5000;
+    message.put.deadline_ms = deadline_ms;
     struct message reply = {0};
     bool answered = world_wait(world, world_ask(world, node, &message), ASK_LIMIT_US, &reply);
     enum status status = answered ? reply.status : STATUS_TIMEOUT;
     message_release(&reply);
     return status;
+}
+
+static enum status put_with(struct world *world, int node, const char *key, const char *text,
+                            uint8_t w)
+{
+    return put_within(world, node, key, text, w, 5000);
 }
 
 static enum status get_with(struct world *world, int node, const char *key, uint8_t r,
@@ -411,6 +417,21 @@ static void test_forward__primary_fails__another_is_asked(void **state)
     world_free(world);
 }
 
+/* No primary may take all of the time. */
+static void test_forward__primaries_are_stopped__there_is_time_for_others(void **state)
+{
+    (void)state;
+    enum { NODES = 5 };
+    struct world *world = cluster_of(NODES);
+    int nodes[WORLD_NODES_MAX];
+    int primaries = nodes_of_key(world, "k", nodes);
+    for (int i = 0; i < primaries; i++) {
+        world_pause(world, nodes[i], true);
+    }
+    assert_int_equal(put_within(world, nodes[3], "k", "v", 2, 600), STATUS_OK);
+    world_free(world);
+}
+
 /* Primaries that reach nobody but who forwards to them are no reason for a listing to fail. */
 static void test_forward__primary_is_cut_off__reads_pass_it_by(void **state)
 {
@@ -544,6 +565,7 @@ int main(void)
         cmocka_unit_test(test_gets__nodes_die_that_many_wait_for__all_are_told_at_once),
         cmocka_unit_test(test_hints__holder_killed_before_delivery__are_found_at_its_start),
         cmocka_unit_test(test_forward__primary_fails__another_is_asked),
+        cmocka_unit_test(test_forward__primaries_are_stopped__there_is_time_for_others),
         cmocka_unit_test(test_forward__primary_is_cut_off__reads_pass_it_by),
         cmocka_unit_test(test_put__fallbacks_are_suspected__are_asked_before_it_fails),
         cmocka_unit_test(test_put__primary_was_replaced__is_asked_before_it_fails),
