@@ -14,8 +14,7 @@ enum { SETTLED_US = SUSPECT_MAX_US + 1500000 };
 
 /* What a request needs. */
 struct wanted {
-    struct slice asked;  /* the key that it is sent by */
-    struct slice placed; /* the key whose primaries count */
+    struct slice placed; /* the key whose primaries count, for a read */
     uint8_t count;
     bool is_read;
 };
@@ -89,32 +88,19 @@ static bool is_near_enough(const struct expect *expect, int node, const struct w
     return __builtin_popcount(near) >= wanted->count;
 }
 
-/* The node itself, or where it forwards to: one of the primaries, and their word is passed on.
- */
+/* A node that is no primary forwards, and coordinates by itself what no primary has done. */
 static bool is_good(const struct expect *expect, int node, const struct wanted *wanted)
 {
     struct world *world = expect->world;
     uint32_t near = world_near(world, node, expect->since_us) & expect->members;
-    if ((near >> node & 1) == 0 || !is_member(world, node)) {
-        return false;
-    }
-    uint32_t primaries = primaries_of(world, node, wanted->asked);
-    if ((primaries >> node & 1) != 0) {
-        return is_near_enough(expect, node, wanted);
-    }
-    bool good = true;
-    for (int i = 0; i < WORLD_NODES_MAX; i++) {
-        bool may_answer = (primaries >> i & 1) != 0 && world_can_answer(world, i);
-        good = good &&
-               (!may_answer || ((near >> i & 1) != 0 && is_near_enough(expect, i, wanted)));
-    }
-    /* With no primary at hand it coordinates by itself. */
-    return good && ((near & primaries) != 0 || is_near_enough(expect, node, wanted));
+    return (near >> node & 1) != 0 && is_member(world, node) &&
+           is_near_enough(expect, node, wanted);
 }
 
 static bool is_due(const struct expect *expect, int node, const struct wanted *wanted)
 {
-    if (expect->epoch == 0 || common_epoch(expect->world) != expect->epoch) {
+    bool has_one_ring = expect->epoch != 0 && common_epoch(expect->world) == expect->epoch;
+    if (!wanted->is_read && !has_one_ring) {
         return false;
     }
     if (node != EXPECT_ANY_NODE) {
@@ -131,21 +117,14 @@ static bool is_due(const struct expect *expect, int node, const struct wanted *w
     return found;
 }
 
-/* A node waits for rows as long as it was told, and then acknowledges the object alone: more
- * than the shipping client grants one attempt. */
 bool expect_put(const struct expect *expect, int node, struct slice key, uint8_t w)
 {
-    struct wanted object = {.asked = key, .count = w};
-    struct wanted row = {.asked = key, .count = w, .is_read = true};
-    if (node != EXPECT_ANY_NODE || key_is_root(key)) {
-        return is_due(expect, node, &object);
-    }
-    row.placed = key_directory(key);
-    return is_due(expect, node, &object) && is_due(expect, node, &row);
+    struct wanted wanted = {.placed = key, .count = w};
+    return is_due(expect, node, &wanted);
 }
 
 bool expect_read(const struct expect *expect, int node, struct slice key, uint8_t count)
 {
-    struct wanted wanted = {.asked = key, .placed = key, .count = count, .is_read = true};
+    struct wanted wanted = {.placed = key, .count = count, .is_read = true};
     return is_due(expect, node, &wanted);
 }
