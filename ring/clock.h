@@ -3,7 +3,7 @@
  *
  * Shape:    a sorted array of pairs, ascending by actor; each actor once.
  * Source:   DeCandia et al., section 4.4; Preguica et al., "Dotted version vectors", 2010;
- *           design.md section 3.
+ *           docs/design.md, The model.
  */
 #ifndef RING_CLOCK_H
 #define RING_CLOCK_H

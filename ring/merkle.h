@@ -4,7 +4,7 @@
  * Shape:    root, 32 buckets, 1,024 leaves. A leaf is the exclusive or of the hashes of its
  *           entries, so that an entry is added and taken out by the same toggle, in any order.
  *           An entry is an object or a row of the partition, under its object's key.
- * Source:   DeCandia et al., section 4.7; design.md section 4.
+ * Source:   DeCandia et al., section 4.7; docs/design.md, Objects and rows.
  * Never:    a node's own leaf rule: the number of a key's leaf is part of the protocol.
  */
 #ifndef RING_MERKLE_H

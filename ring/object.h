@@ -5,10 +5,24 @@
  *           actor under which this copy's node writes to it. An empty version set under a clock
  *           is a tombstone.
  * Threads:  an object is immutable once made; its count is atomic.
- * Source:   design.md section 3 and its six rules; DeCandia et al., section 4.4.
- * Never:    a version whose actor has no pair in the clock, or whose counter is above it;
- *           a merge that truncates (below CLOCK_PAIRS_MERGED_MAX pairs), or that drops a
- * version because it equals another.
+ * Source:   docs/design.md, The model, The six rules; DeCandia et al., section 4.4.
+ * Never:    a version whose actor has no pair in the clock, or whose counter is above it.
+ *
+ * The six rules, each with what happens without it in docs/design.md, The six rules:
+ *
+ *   1  One dot per version: a write supersedes what its context covers and nothing else
+ *      (object_update: the new dot; struct version).
+ *   2  A node extends only a pair that it opened in this very copy; any other copy opens a new
+ *      pair (object_update: `own`, coordinator.trusted_since; object_merge keeps x's own, and
+ *      `own` is never sent).
+ *   3  Superseding some siblings names their dots and adds nothing to the clock (UPDATE_SOME).
+ *   4  Objects travel whole: a merge may only be given a clock with every version under it
+ *      (object_new refuses what breaks that; the core sends whole objects).
+ *   5  Only a coordinator truncates, never a pair that a live version needs, nor the one just
+ *      opened (object_update; a merge only above CLOCK_PAIRS_MERGED_MAX pairs, decision 12).
+ *   6  A put is coordinated once: replicas only merge (node/core/replica.c, forward.c).
+ *
+ * No merge drops a version because it equals another: that is a matter of view.h.
  */
 #ifndef RING_OBJECT_H
 #define RING_OBJECT_H
@@ -110,11 +124,10 @@ size_t object_content_size(const struct object *object);
 /*
  * merge(x, y): what both know. Versions in both, those of x that y's clock does not cover,
  * those of y that x's clock does not cover; pairwise maximum of the clocks; the later delete;
- * own is x's. NULL is
- * the copy that knows nothing. Commutative (but for own), associative, idempotent. Returns a
- * new reference (x itself, referenced, when y adds nothing), or NULL when memory is short or
- * both are NULL. A version that one side holds with content and the other as a row keeps the
- * content.
+ * own is x's. NULL is the copy that knows nothing. Commutative (but for own), associative,
+ * idempotent. Returns a new reference (x itself, referenced, when y adds nothing), or NULL when
+ * memory is short or both are NULL. A version that one side holds with content and the other as
+ * a row keeps the content.
  */
 struct object *object_merge(struct object *x, struct object *y);
 
@@ -155,11 +168,11 @@ uint64_t object_counter_floor(const struct object *current, const struct clock *
                               uint64_t wall_us);
 
 /*
- * update() and update_some() of design.md section 3, and truncation. `current` is this node's
- * copy or NULL. When the own pair's counter is not below coordinator->counter (a context or a
- * copy from a clock in the far future), or the pair was truncated since, a new pair is opened,
- * so that no dot is covered early. The new dot's counter is then coordinator->counter or
- * greater: the caller's counter source must go on above it.
+ * update() and update_some() of docs/design.md, The model, and truncation. `current` is this
+ * node's copy or NULL. When the own pair's counter is not below coordinator->counter (a context
+ * or a copy from a clock in the far future), or the pair was truncated since, a new pair is
+ * opened, so that no dot is covered early. The new dot's counter is then coordinator->counter
+ * or greater: the caller's counter source must go on above it.
  *
  * ret_object  a new reference, untouched on failure
  * Returns STATUS_OK; STATUS_TOO_MANY_VERSIONS when the key would hold more than

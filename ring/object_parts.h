@@ -33,7 +33,7 @@ struct object_kept {
 /*
  * Keeps the pairs that the versions need and of the others the most recently updated, as many
  * as make up the limit. Returns the new count; the order stays. For the coordinator of a put
- * (design.md section 3, rule 5), and for merges that would outgrow any bound.
+ * (docs/design.md, rule 5), and for merges that would outgrow any bound.
  */
 uint32_t object_truncate(struct dot *pairs, uint32_t count, const struct object_kept *kept);
 /* The limit of a put's coordinator: CLOCK_PAIRS_KEPT, or what a test has set. */

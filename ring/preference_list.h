@@ -2,8 +2,8 @@
  * preference_list.h - the ordered nodes that hold a key.
  *
  * Source:   DeCandia et al., sections 4.3 and 4.6: the owners clockwise from the key's
- * partition, the first N distinct nodes first, then every other as fallback. Never:    one node
- * twice.
+ *           partition, the first N distinct nodes first, then every other as fallback.
+ * Never:    one node twice.
  */
 #ifndef RING_PREFERENCE_LIST_H
 #define RING_PREFERENCE_LIST_H

@@ -1,7 +1,8 @@
 /*
  * row.h - one name in a directory: a projection of the object behind the name.
  *
- * Source:   design.md section 4: same clock and dots as the object, contents left out.
+ * Source:   docs/design.md, Objects and rows: same clock and dots as the object, contents left
+ *           out.
  */
 #ifndef RING_ROW_H
 #define RING_ROW_H

@@ -1,7 +1,7 @@
 /*
  * update.c - a put or delete at its coordinator: superseding, the new dot, truncation.
  *
- * Source:   design.md section 3, update and update_some, rules 1, 2, 3 and 5.
+ * Source:   docs/design.md, The model; rules 1, 2, 3 and 5.
  */
 #include <assert.h>
 #include <stdlib.h>

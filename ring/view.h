@@ -2,7 +2,7 @@
  * view.h - what a reader sees of an object: equal versions shown once.
  *
  * Versions with one write id, or with equal content and type, are one group, shown by its
- * newest. This never changes the object: no merge depends on it (design.md section 3).
+ * newest. This never changes the object: no merge depends on it (docs/design.md, The model).
  */
 #ifndef RING_VIEW_H
 #define RING_VIEW_H

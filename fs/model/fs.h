@@ -5,7 +5,7 @@
  *           that fs_lookup and its like hand out; each hand-out is one reference, given back
  *           by fs_forget. Names are C strings of the kernel: no slash, not `.` or `..`.
  * Threads:  every function from any thread. No lock is held during a kv call.
- * Source:   design.md, section 6.
+ * Source:   docs/design.md, The mount.
  */
 #ifndef FS_MODEL_FS_H
 #define FS_MODEL_FS_H

@@ -1,8 +1,8 @@
 /*
  * rename.c - moving a name: first the target has its quorum, only then the source goes.
  *
- * Source:   design.md section 6: `mv name~v1 name` settles a conflict, `mv name~v1 other` makes
- *           that version `other`, `mv name other` takes all versions along.
+ * Source:   docs/design.md, The mount: `mv name~v1 name` settles a conflict, `mv name~v1 other`
+ * makes that version `other`, `mv name other` takes all versions along.
  */
 #include "fs/model/rename.h"
 

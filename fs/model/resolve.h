@@ -4,7 +4,7 @@
  * Rule:     a live directory has the name; else the newest version of the file; else, for
  *           `BASE~vN`, that sibling of BASE. Siblings are numbered while two or more versions
  *           of BASE are live, or one and a directory of that name.
- * Source:   design.md section 6.
+ * Source:   docs/design.md, The mount.
  */
 #ifndef FS_MODEL_RESOLVE_H
 #define FS_MODEL_RESOLVE_H

@@ -2,7 +2,7 @@
  * shown.h - what this mount has shown of a name: exactly that is what a write to it supersedes.
  *
  * Shape:    either all that the shown row's clock covers, or, for one sibling, just some dots.
- * Source:   design.md section 6: "all of those are superseded. What arrived later stays".
+ * Source:   docs/design.md, The mount: "all of those are superseded. What arrived later stays".
  * Never:    a version covered that this mount did not show.
  */
 #ifndef FS_MODEL_SHOWN_H

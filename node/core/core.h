@@ -2,7 +2,7 @@
  * core.h - the storage node as a pure step function.
  *
  *  1. core_step never calls out: it never blocks, reads a clock, socket, file or random source,
- * or logs.
+ *     or logs.
  *  2. It is not re-entrant. If carrying out an action fails at once, the pump queues an event.
  *  3. Time is event.now_us, monotonic. The wall clock enters only as a reading for counters.
  *  4. Every request has a deadline when it is created. There is no other way to wait.

@@ -3,8 +3,8 @@
  *
  * Ownership: an event's payload is the core's to consume during the step: it takes references
  *            or moves parts out; the pump releases what is left after the step. An action
- * belongs to the outbox until the pump has carried it out; the pump releases it. Actions are
- * carried out in order.
+ *            belongs to the outbox until the pump has carried it out; the pump releases it.
+ *            Actions are carried out in order.
  */
 #ifndef NODE_CORE_EVENT_H
 #define NODE_CORE_EVENT_H
@@ -15,8 +15,7 @@
 enum event_type {
     EVENT_REQUEST,   /* a request came by an inbound connection */
     EVENT_RESPONSE,  /* a reply came from a peer */
-    EVENT_PEER_UP,   /* the connection to a peer is open and greeted; message is its HELLO_REPLY
-                      */
+    EVENT_PEER_UP,   /* the connection to a peer is greeted; message is its HELLO_REPLY */
     EVENT_PEER_DOWN, /* it is gone; replies that are outstanding will not come */
     EVENT_STORED,    /* the store answered */
     EVENT_TICK,      /* core_deadline has come */

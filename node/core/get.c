@@ -3,10 +3,10 @@
  *
  * This node's whole copy and digests from R-1 others; replicas whose digest differs from all
  * that is at hand are asked for their whole copy; all are merged. Stale replicas get the merged
- * object after the reply, without new dots (DeCandia et al., section 5; design.md section 5). A
- * further replica is asked when one fails or is slow. While a primary is away or suspected, the
- * fallbacks that may hold a hint in its place are asked too: what they hold counts, "nothing"
- * from them does not.
+ * object after the reply, without new dots (DeCandia et al., section 5; docs/design.md,
+ * Requests). A further replica is asked when one fails or is slow. While a primary is away or
+ * suspected, the fallbacks that may hold a hint in its place are asked too: what they hold
+ * counts, "nothing" from them does not.
  */
 #include "node/core/get.h"
 

@@ -8,7 +8,7 @@
  *
  * The coordinator updates its own copy, then sends the whole object to the other primaries,
  * with its row in the same message to those that hold both; put_legs.c says who gets what
- * (DeCandia et al., sections 4.5 and 4.6; design.md section 5, rules 4 and 6). It answers when
+ * (DeCandia et al., sections 4.5 and 4.6; docs/design.md, rules 4 and 6). It answers when
  * W copies of the object and W of its row are acknowledged; a row that cannot is left to its
  * intent. What did not reach a replica is kept as a hint before the intent is dropped, so that
  * no copy is ever forgotten.
@@ -147,8 +147,8 @@ static void put_begin(struct core *core, struct request *request)
         put_store(core, request);
         return;
     }
-    /* Rule 3 and design.md section 3: named siblings are dropped from a copy that knows them.
-     * A read that overlaps with every put of this W finds them; what it does not find is
+    /* Rule 3 and docs/design.md, The model: named siblings are dropped from a copy that knows
+     * them. A read that overlaps with every put of this W finds them; what it does not find is
      * refused by object_update. */
     request_go(request, STATE_READING);
     uint8_t others = (uint8_t)(ring_replicas(core->ring) - put_of(request)->w + 1);

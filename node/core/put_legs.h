@@ -12,9 +12,8 @@ struct put_state {
     bool sync;
     bool is_fallback; /* this node is no primary: its own copy is a hint */
     bool has_intent;
-    bool met_full_disk; /* a replica had no room for its copy */
-    bool by_digest; /* done again in the background: whoever holds the object gets just its row
-                     */
+    bool met_full_disk;     /* a replica had no room for its copy */
+    bool by_digest;         /* done again: whoever holds the object gets just its row */
     uint16_t next_fallback; /* place in the preference list of the next one to be tried */
     uint16_t next_suspect;  /* the same of fallbacks that are suspected */
     uint16_t owners_asked;  /* bits: legs whose owner was asked after a fallback in its place */

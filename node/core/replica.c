@@ -98,7 +98,7 @@ static void replica_store(struct core *core, struct request *request, struct mes
     }
 }
 
-/* A copy that is not complete must not pass for one in a read (design.md section 5). */
+/* A copy that is not complete must not pass for one in a read (docs/design.md, Requests). */
 static bool is_withheld(const struct core *core, const struct message *message)
 {
     if (core->is_complete || planted(PLANTED_NOT_FOUND_INCOMPLETE)) {

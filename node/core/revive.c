@@ -1,5 +1,5 @@
 /*
- * revive.c - a live row revives its directory (design.md section 4).
+ * revive.c - a live row revives its directory (docs/design.md, Objects and rows).
  *
  *   FINDING ──► CHECKING_ROW ──► CHECKING_DIRECTORY ──► CREATING ──► the intent is dropped
  *      ▲              │ dead by the quorum       │ live

@@ -161,11 +161,11 @@ struct core {
     uint64_t split_note_after_us;
     uint64_t refused_epoch; /* of the ring that was refused last */
     uint64_t waits_note_after_us;
-    char
-        waits[NOTE_TEXT_SIZE]; /* why the node is not let in, or cannot end its refill; or "" */
-    bool place_is_new;         /* while joining: the cluster had no member at this address */
-    uint64_t hold_until_us;    /* the ring is about to change: nobody else may change it */
-    bool holds_writes;         /* ... and writes are refused */
+    /* Why the node is not let in, or cannot end its refill; or "". */
+    char waits[NOTE_TEXT_SIZE];
+    bool place_is_new;      /* while joining: the cluster had no member at this address */
+    uint64_t hold_until_us; /* the ring is about to change: nobody else may change it */
+    bool holds_writes;      /* ... and writes are refused */
     node_id hold_proposer;
     uint64_t due_us;
     uint64_t now_us, wall_us;
@@ -175,8 +175,7 @@ struct core {
     struct outbox *outbox; /* during a step */
 
     bool completes_alone; /* by hand: a refill may end though no complete copy was met */
-    bool is_complete; /* false: copies may be missing after a lost disk; reads do not count them
-                       */
+    bool is_complete;     /* false: copies may be missing after a lost disk, and do not count */
     struct repair_config repair_config;
     struct repair repair;
     struct background background;

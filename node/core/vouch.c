@@ -2,11 +2,11 @@
  * vouch.c - a node asks the others whether it is who it was.
  *
  * A data directory that was put back from a backup knows less than what its node has written
- * since. To extend a pair in it would claim those writes, and merges would drop them (design.md
- * section 3, rule 2). So each start has a number, its incarnation, and before a node extends
- * pairs of earlier ones every other member has taken the new number down, on its disk, and has
- * said that it is the greatest it saw. What is extended from then on is known to all: a copy
- * of the directory from before comes with a number that somebody has seen.
+ * since. To extend a pair in it would claim those writes, and merges would drop them
+ * (docs/design.md, rule 2). So each start has a number, its incarnation, and before a node
+ * extends pairs of earlier ones every other member has taken the new number down, on its disk,
+ * and has said that it is the greatest it saw. What is extended from then on is known to all: a
+ * copy of the directory from before comes with a number that somebody has seen.
  *
  *   start ──► asking each member ──► all vouched: pairs of earlier incarnations are extended
  *                    │

@@ -32,10 +32,10 @@ struct store_state {
     _Atomic uint16_t partition_count; /* Q; 0 until there is a ring, then fixed for ever */
     uint64_t incarnation; /* how many times this data directory was started; grows with each */
     /*
-     * Own pairs that were opened at or above this counter may be extended (design.md section 3,
-     * rule 2). After each start that is the counter of the start: the directory may be an old
-     * copy. STORE_TRUST, when every member has vouched, takes it back to trusted_before: the
-     * counter of the last start that nobody vouched for, 0: none.
+     * Own pairs that were opened at or above this counter may be extended (docs/design.md, The
+     * model, rule 2). After each start that is the counter of the start: the directory may be
+     * an old copy. STORE_TRUST, when every member has vouched, takes it back to trusted_before:
+     * the counter of the last start that nobody vouched for, 0: none.
      */
     atomic_uint_fast64_t trusted_since;
     atomic_uint_fast64_t trusted_before;

@@ -125,7 +125,7 @@ MUST_CHECK enum status apply_salvage(struct store_state *state,
                                      const struct store_request *request,
                                      struct store_result *ret_result);
 
-/* state.c: no own pair that was opened before is extended any more (design.md section 3, rule
+/* state.c: no own pair that was opened before is extended any more (docs/design.md, rule
  * 2), synced. Nothing else may use the state. */
 MUST_CHECK enum status store_state_distrust(struct store_state *state);
 /* state.c: writes all settings anew from memory, with the node's copies incomplete, synced. */

@@ -2,10 +2,10 @@
  * apply_salvage.c - keeps what can be read of a damaged database, drops the rest.
  *
  * The engine gives back a database that can be read, without what was in damaged blocks, and
- * perhaps with older values of it. So no own pair that was opened before is extended (design.md
- * section 3, rule 2), and the node's copies are incomplete until they were compared with those
- * of the other primaries. What is old is put aside until then (aside.c). The settings come from
- * memory.
+ * perhaps with older values of it. So no own pair that was opened before is extended
+ * (docs/design.md, rule 2), and the node's copies are incomplete until they were compared with
+ * those of the other primaries. What is old is put aside until then (aside.c). The settings
+ * come from memory.
  *
  * A mark is written before the first step and taken away with the last: a node that is killed
  * in between goes on at its next start.

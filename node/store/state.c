@@ -5,7 +5,7 @@
  * a crash they go on above it. The lease follows the clock and is never put on top of one that
  * was not used up: however often the node crashes, its readings stay near the clock. A stop
  * without the clean mark may have lost writes, so own pairs opened before it are not extended
- * (design.md section 3, rule 2).
+ * (docs/design.md, rule 2).
  */
 #include <assert.h>
 #include <stdio.h>

@@ -12,7 +12,8 @@
  *
  * Every row that becomes live under a directory whose object is missing or deleted on this
  * copy, and every directory object that becomes deleted, leaves a durable *revival intent* for
- * the directory in the same batch (design.md section 4: a live row revives its directory).
+ * the directory in the same batch (docs/design.md, Objects and rows: a live row revives its
+ * directory).
  */
 #ifndef NODE_STORE_STORE_H
 #define NODE_STORE_STORE_H

@@ -3,8 +3,8 @@
  * also while a node is stopped.
  *
  * Source:   DeCandia et al., section 2.2: "a service guaranteeing that it will provide a
- * response within 300 ms for 99.9 % of its requests for a peak client load of 500 requests per
- *           second".
+ *           response within 300 ms for 99.9 % of its requests for a peak client load of 500
+ *           requests per second".
  *
  * The load is open: operation i is due at i / rate, whatever became of those before it, and its
  * latency counts from then. Halfway a process, which is to be a node, is stopped with SIGSTOP:

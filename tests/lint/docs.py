@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""docs.py - the documents: links lead somewhere, man pages are well formed.
+"""docs.py - the documents: links lead somewhere, what comments cite is there, man pages are well
+formed.
+
+A comment cites a page as docs/PAGE.md, and a heading of it as docs/PAGE.md, HEADING; of the design's
+rules as docs/design.md, rule 2; a decision as decision 16.
 
 usage: docs.py [ROOT]
 """
@@ -33,6 +37,38 @@ def broken_links(root):
                 yield f"{os.path.relpath(path, root)}: broken link to {target}"
 
 
+def headings_of(path):
+    with open(path, encoding="utf-8") as file:
+        return [line.lstrip("#").strip() for line in file if line.startswith("#")]
+
+
+def broken_citations(root):
+    """What comments cite of docs/ and is not there."""
+    decisions = {name[:4] for name in os.listdir(os.path.join(root, "docs", "decisions"))}
+    for path in files_under(root, (".c", ".h", ".sh", ".py")):
+        if os.path.samefile(path, __file__):
+            continue
+        with open(path, encoding="utf-8") as file:
+            text = re.sub(r"\n[ \t]*(?:\*|#)?[ \t]*", " ", file.read())
+        name = os.path.relpath(path, root)
+        if re.search(r"(?<!docs/)\bdesign\.md", text):
+            yield f"{name}: cites design.md without its folder"
+        for number in re.findall(r"\b[Dd]ecisions? (\d+)", text):
+            if f"{int(number):04}" not in decisions:
+                yield f"{name}: cites decision {number}, which does not exist"
+        for page, rest in re.findall(r"\b(docs/[\w/-]+\.md)\b(.{0,80})", text):
+            if not os.path.exists(os.path.join(root, page)):
+                yield f"{name}: cites {page}, which does not exist"
+                continue
+            cited = re.match(r", (?:rules? (\d)|([A-Z].*))", rest)
+            if cited is None:
+                continue
+            wanted = f"Rule {cited[1]}:" if cited[1] else cited[2]
+            headings = headings_of(os.path.join(root, page))
+            if not any(h.startswith(wanted) if cited[1] else wanted.startswith(h) for h in headings):
+                yield f"{name}: cites {page}, {wanted[:40]}, which is no heading of it"
+
+
 def man_warnings(root):
     if shutil.which("man") is None:
         sys.exit("docs.py: man is missing (apt-get install man-db groff-base)")
@@ -51,7 +87,7 @@ def man_warnings(root):
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     root = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.path.join(here, "..", ".."))
-    breaches = [*broken_links(root), *man_warnings(root)]
+    breaches = [*broken_links(root), *broken_citations(root), *man_warnings(root)]
     for breach in breaches:
         print(breach)
     sys.exit(1 if breaches else 0)

@@ -1,6 +1,5 @@
 #!/bin/bash
-# table.sh - what two shells see that work on two mounts of one cluster: the table of design.md,
-# section 6, line by line.
+# table.sh - what two shells see that work on two mounts of one cluster: the table of docs/design.md, The mount, line by line.
 # usage: tests/mount/table.sh BUILD_DIR
 
 . "$(dirname "$0")/lib.sh"

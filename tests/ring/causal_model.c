@@ -137,7 +137,7 @@ static uint64_t wall_of(const struct model *model, const struct node *node)
     return model->now_us + (uint64_t)node->skew_us;
 }
 
-/* Greater than every counter that this node issued; see design.md section 3. */
+/* Greater than every counter that this node issued; see docs/design.md, The model. */
 static uint64_t next_counter(const struct model *model, const struct node *node,
                              const struct object *current, const struct clock *context)
 {

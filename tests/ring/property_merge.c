@@ -3,9 +3,9 @@
  * larger ones.
  *
  * Laws: commutative but for own, associative, idempotent, and equal to its definition in
- * design.md section 3; canonical, so that equal states have equal bytes; what adds nothing
- * gives back x; the row is the projection, and projection commutes with merge; contents are
- * never lost to a row.
+ * docs/design.md, The model; canonical, so that equal states have equal bytes; what adds
+ * nothing gives back x; the row is the projection, and projection commutes with merge; contents
+ * are never lost to a row.
  */
 #include <setjmp.h>
 #include <stdarg.h>

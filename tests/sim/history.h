@@ -1,9 +1,9 @@
 /*
  * history.h - what clients did and were told, and what may be demanded of the cluster for it.
  *
- * The promise (design.md section 5): an acknowledged write is live unless a later put or delete
- * was handed it in its context; nothing is live that nobody wrote; what an acknowledged put or
- * delete was handed is live no more.
+ * The promise (docs/design.md, Requests): an acknowledged write is live unless a later put or
+ * delete was handed it in its context; nothing is live that nobody wrote; what an acknowledged
+ * put or delete was handed is live no more.
  */
 #ifndef TESTS_SIM_HISTORY_H
 #define TESTS_SIM_HISTORY_H

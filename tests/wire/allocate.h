@@ -2,7 +2,7 @@
  * allocate.h - allocations of the code under test that fail on command.
  *
  * Shape:    the test is linked with --wrap for malloc, calloc and realloc, which reaches our
- * own libraries but not shared ones.
+ *           own libraries but not shared ones.
  */
 #ifndef TESTS_WIRE_ALLOCATE_H
 #define TESTS_WIRE_ALLOCATE_H

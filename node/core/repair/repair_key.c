@@ -6,9 +6,9 @@
  *   of both sides  its object     something, acknowledged
  *
  * Both whole copies are read, merged, and the result is written to whoever lacks something: a
- * merge, never a new event (design.md, rule 4). Where a replica of a row holds the object too,
- * the object goes there first, or a power cut might take it from the one disk that has it and
- * leave the row ahead for ever: all replicas of the object are made to agree, and what it
+ * merge, never a new event (docs/design.md, rule 4). Where a replica of a row holds the object
+ * too, the object goes there first, or a power cut might take it from the one disk that has it
+ * and leave the row ahead for ever: all replicas of the object are made to agree, and what it
  * projects to becomes part of the row.
  */
 #include "node/core/repair/repair_key.h"

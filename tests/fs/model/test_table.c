@@ -1,5 +1,5 @@
 /*
- * test_table.c - the table of design.md section 6, row by row:
+ * test_table.c - the table of docs/design.md, The mount, row by row:
  *
  *   ls            the name, and name~v1 ... name~vk while two or more versions are live
  *   cat name      the newest version
