@@ -74,6 +74,7 @@ static void get_begin(struct core *core, struct request *request, uint8_t r)
 {
     request_go(request, STATE_ASKING);
     get_of(request)->r = core_quorum(core, r);
+    request->ring_mark = core->ring_mark;
     request_add_primaries(core, request, ring_partition(core->ring, blob_slice(request->key)));
     get_ask_fallbacks(core, request);
     request_set_hedge(core, request, core->now_us + HEDGE_AFTER_US);

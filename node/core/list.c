@@ -84,6 +84,7 @@ static void list_begin(struct core *core, struct request *request)
 {
     request_go(request, STATE_ASKING);
     list_of(request)->r = core_quorum(core, list_of(request)->list.r);
+    request->ring_mark = core->ring_mark;
     list_of(request)->by_marks = list_may_compare(request);
     request_add_primaries(core, request, ring_partition(core->ring, blob_slice(request->key)));
     request_set_hedge(core, request, core->now_us + HEDGE_AFTER_US);

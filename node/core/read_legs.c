@@ -55,9 +55,11 @@ void read_ask_more(struct core *core, struct request *request, unsigned wanted, 
 void read_note_ring(const struct core *core, struct request *request,
                     const struct message *message)
 {
-    /* Two rings of one epoch stay two until somebody mends that. */
-    request->met_other_ring |=
-        message->status == STATUS_STALE_RING && message->ring_epoch != core->ring->epoch;
+    /* This node may have taken up the newer ring by now. Two rings of one epoch stay two until
+     * somebody mends that. */
+    bool is_other = message->ring_epoch != core->ring->epoch;
+    bool was_other = request->ring_mark != core->ring_mark;
+    request->met_other_ring |= message->status == STATUS_STALE_RING && (is_other || was_other);
 }
 
 bool read_waits_for_ring(struct core *core, struct request *request)

@@ -6,7 +6,6 @@
  * - two nodes that refill never complete each other
  * - a ring is believed only from whom this node connected to, and only if it follows
  * - two rings of one epoch are noticed and never mixed
- * - while a ring is handed round, who asks and who is asked tell each other, and reads go on
  * - an old directory whose place was given away hands over what it holds, but for what may have
  *   been deleted meanwhile
  * - hints are kept for members that hold the key, and can be dropped by hand
@@ -21,7 +20,6 @@
 
 #include <cmocka.h>
 
-#include "node/core/request.h"
 #include "tests/core/ask.h"
 #include "tests/core/copies.h"
 #include "tests/ring/make.h"
@@ -420,73 +418,6 @@ static void test_ring__two_of_one_epoch__are_noticed_and_not_mixed(void **state)
     world_free(world);
 }
 
-/* The node has taken up a ring that the others have not heard of yet. */
-static void take_later_ring(struct world *world, int node)
-{
-    struct core *core = (struct core *)world_core(world, node);
-    core->ring->epoch++;
-    core->ring_mark = ring_mark(core->ring);
-}
-
-static void assert_reads_work(struct world *world, int node)
-{
-    struct object *object = NULL;
-    char names[32];
-    assert_int_equal(ask_get(world, node, "d/k", &object), STATUS_OK);
-    object_unref(object);
-    assert_int_equal(ask_list(world, node, "d/", names, sizeof names), STATUS_OK);
-    assert_string_equal(names, "k ");
-}
-
-static void test_reads__ring_is_handed_round__are_asked_again(void **state)
-{
-    (void)state;
-    /* Bits: nodes that have the newer ring when node 0 is asked. */
-    for (unsigned newer = 1; newer < 7; newer++) {
-        for (int is_list = 0; is_list < 2; is_list++) {
-            struct world *world = cluster_of(3, 3);
-            assert_int_equal(ask_put(world, 0, "d/k", "v", NULL, NULL), STATUS_OK);
-            world_run(world, 2 * SECOND);
-            for (int node = 0; node < 3; node++) {
-                if ((newer >> node & 1) != 0) {
-                    take_later_ring(world, node);
-                }
-            }
-            struct object *object = NULL;
-            char names[32];
-            uint64_t before_us = world_now(world);
-            enum status status = is_list ? ask_list(world, 0, "d/", names, sizeof names)
-                                         : ask_get(world, 0, "d/k", &object);
-            assert_int_equal(status, STATUS_OK);
-            object_unref(object);
-            assert_true(world_now(world) - before_us < SECOND);
-            assert_reads_work(world, 1);
-            world_free(world);
-        }
-    }
-}
-
-/* Nothing is fetched between two halves: it is said at once. */
-static void test_reads__rings_of_one_epoch__end_at_once(void **state)
-{
-    (void)state;
-    struct world *world = cluster_of(3, 3);
-    assert_int_equal(ask_put(world, 0, "d/k", "v", NULL, NULL), STATUS_OK);
-    for (int node = 1; node < 3; node++) {
-        struct core *core = (struct core *)world_core(world, node);
-        uint16_t first = core->ring->owner[0];
-        core->ring->owner[0] = core->ring->owner[1];
-        core->ring->owner[1] = first;
-        core->ring_mark = ring_mark(core->ring);
-    }
-    struct object *object = NULL;
-    uint64_t before_us = world_now(world);
-    assert_int_equal(ask_get(world, 0, "d/k", &object), STATUS_NO_QUORUM);
-    assert_true(world_now(world) - before_us < SECOND);
-    object_unref(object);
-    world_free(world);
-}
-
 static void test_ring__shares_too_few_members__is_not_taken(void **state)
 {
     (void)state;
@@ -583,8 +514,6 @@ int main(void)
         cmocka_unit_test(test_refill__two_that_refill__never_complete_each_other),
         cmocka_unit_test(test_ring_push__from_a_stranger__changes_nothing),
         cmocka_unit_test(test_ring__two_of_one_epoch__are_noticed_and_not_mixed),
-        cmocka_unit_test(test_reads__ring_is_handed_round__are_asked_again),
-        cmocka_unit_test(test_reads__rings_of_one_epoch__end_at_once),
         cmocka_unit_test(test_ring__shares_too_few_members__is_not_taken),
         cmocka_unit_test(test_hint__owner_does_not_hold_the_key__is_refused),
         cmocka_unit_test(test_hints__dropped_by_hand__are_gone),

@@ -1,0 +1,136 @@
+/*
+ * test_hand_round.c - reads while nodes follow different rings, as one is handed round.
+ *
+ * - who asks and who is asked tell each other of the newer ring, and the read is made again
+ * - also when the newer ring comes before the refusal of who had it sooner
+ * - two rings of one epoch are not waited for
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "node/core/state.h"
+#include "tests/core/ask.h"
+
+#define SECOND UINT64_C(1000000)
+
+static struct world *cluster_of(void)
+{
+    struct world_options options = {.seed = 5,
+                                    .nodes = 3,
+                                    .replica_count = 3,
+                                    .partition_count = 16,
+                                    .latency_min_us = 100,
+                                    .latency_max_us = 900,
+                                    .store_min_us = 10,
+                                    .store_max_us = 200};
+    struct world *world = world_new(&options);
+    for (int i = 0; i < 3; i++) {
+        world_start(world, i);
+    }
+    world_run(world, 5 * SECOND);
+    return world;
+}
+
+/* The node has taken up a ring that the others have not heard of yet. */
+static void take_later_ring(struct world *world, int node)
+{
+    struct core *core = (struct core *)world_core(world, node);
+    core->ring->epoch++;
+    core->ring_mark = ring_mark(core->ring);
+}
+
+static void assert_reads_work(struct world *world, int node)
+{
+    struct object *object = NULL;
+    char names[32];
+    assert_int_equal(ask_get(world, node, "d/k", &object), STATUS_OK);
+    object_unref(object);
+    assert_int_equal(ask_list(world, node, "d/", names, sizeof names), STATUS_OK);
+    assert_string_equal(names, "k ");
+}
+
+static void test_reads__ring_is_handed_round__are_asked_again(void **state)
+{
+    (void)state;
+    /* Bits: nodes that have the newer ring when node 0 is asked. */
+    for (unsigned newer = 1; newer < 7; newer++) {
+        for (int is_list = 0; is_list < 2; is_list++) {
+            struct world *world = cluster_of();
+            assert_int_equal(ask_put(world, 0, "d/k", "v", NULL, NULL), STATUS_OK);
+            world_run(world, 2 * SECOND);
+            for (int node = 0; node < 3; node++) {
+                if ((newer >> node & 1) != 0) {
+                    take_later_ring(world, node);
+                }
+            }
+            struct object *object = NULL;
+            char names[32];
+            uint64_t before_us = world_now(world);
+            enum status status = is_list ? ask_list(world, 0, "d/", names, sizeof names)
+                                         : ask_get(world, 0, "d/k", &object);
+            assert_int_equal(status, STATUS_OK);
+            object_unref(object);
+            assert_true(world_now(world) - before_us < SECOND);
+            assert_reads_work(world, 1);
+            world_free(world);
+        }
+    }
+}
+
+/* The refusal comes when this node has taken up the newer ring already. */
+static void test_reads__ring_comes_before_the_refusal__are_asked_again(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of();
+    assert_int_equal(ask_put(world, 0, "d/k", "v", NULL, NULL), STATUS_OK);
+    for (uint64_t delay_us = 0; delay_us < 4000; delay_us += 100) {
+        struct message message = {.type = MESSAGE_GET, .request_id = 1};
+        struct message reply = {0};
+        message.get.key = blob_new(slice_of_string("d/k"));
+        message.get.r = 3;
+        take_later_ring(world, 1);
+        take_later_ring(world, 2);
+        int call = world_ask(world, 0, &message);
+        world_run(world, delay_us);
+        take_later_ring(world, 0);
+        assert_true(world_wait(world, call, 20 * SECOND, &reply));
+        assert_int_equal(reply.status, STATUS_OK);
+        message_release(&reply);
+    }
+    world_free(world);
+}
+
+/* Nothing is fetched between two halves: it is said at once. */
+static void test_reads__rings_of_one_epoch__end_at_once(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of();
+    assert_int_equal(ask_put(world, 0, "d/k", "v", NULL, NULL), STATUS_OK);
+    for (int node = 1; node < 3; node++) {
+        struct core *core = (struct core *)world_core(world, node);
+        uint16_t first = core->ring->owner[0];
+        core->ring->owner[0] = core->ring->owner[1];
+        core->ring->owner[1] = first;
+        core->ring_mark = ring_mark(core->ring);
+    }
+    struct object *object = NULL;
+    uint64_t before_us = world_now(world);
+    assert_int_equal(ask_get(world, 0, "d/k", &object), STATUS_NO_QUORUM);
+    assert_true(world_now(world) - before_us < SECOND);
+    object_unref(object);
+    world_free(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reads__ring_is_handed_round__are_asked_again),
+        cmocka_unit_test(test_reads__ring_comes_before_the_refusal__are_asked_again),
+        cmocka_unit_test(test_reads__rings_of_one_epoch__end_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
