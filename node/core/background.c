@@ -8,6 +8,7 @@
  */
 #include "node/core/background.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "node/core/outbox.h"
@@ -143,6 +144,7 @@ void background_charge(struct core *core)
 
 void background_note(struct core *core, uint64_t latency_us)
 {
+    assert(core->background.window < 2);
     struct background *background = &core->background;
     interval_roll(core);
     background->count[background->window]++;

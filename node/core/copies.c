@@ -7,6 +7,8 @@
  */
 #include "node/core/copies.h"
 
+#include <assert.h>
+
 #include "node/core/outbox.h"
 
 void note_key(struct core *core, enum note note, struct slice key)
@@ -23,6 +25,7 @@ void note_key(struct core *core, enum note note, struct slice key)
 
 void copy_refused(struct core *core, struct slice key)
 {
+    assert(key.size > 0 || key.data == NULL);
     core->stats.copies_refused++;
     note_key(core, NOTE_COPY_REFUSED, key);
 }

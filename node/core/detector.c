@@ -9,6 +9,8 @@
  */
 #include "node/core/detector.h"
 
+#include <assert.h>
+
 #include "node/core/outbox.h"
 #include "node/core/timers.h"
 #include "ring/planted.h"
@@ -76,6 +78,7 @@ void peer_answered(struct core *core, uint16_t index, uint64_t latency_us)
 
 uint64_t peer_patience_us(const struct core *core, uint16_t index, bool sync)
 {
+    assert(core->peer_count <= PEERS_MAX);
     uint64_t patience_us = PATIENCE_MIN_US;
     if (index < core->peer_count) {
         const struct peer *peer = &core->peers[index];

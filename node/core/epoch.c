@@ -30,6 +30,7 @@ void epoch_note_split(struct core *core)
 
 bool epoch_is_other(struct core *core, const struct event *event)
 {
+    assert(core->ring);
     uint64_t mark = event->message->ring_epoch;
     if (mark == core->ring_mark) {
         return false;

@@ -141,6 +141,7 @@ static void forward_next(struct core *core, struct request *request);
 void forward_start(struct core *core, struct event *event, uint16_t partition,
                    enum message_type reply_type, forward_coordinate *here)
 {
+    assert(core->ring && here);
     struct message *message = event->message;
     if (*message_hops(message) > 0 && !planted(PLANTED_FORWARD_LOOPS)) {
         mark(MARK_STALE_RING);
@@ -190,6 +191,7 @@ static void coordinate_here(struct core *core, struct request *request)
 
 static bool forward_send(struct core *core, struct request *request, uint8_t i)
 {
+    assert(i < request->leg_count && request->leg[i].peer != PEER_SELF);
     const struct message *kept = &forward_of(request)->message;
     struct message copy = {0};
     if (!message_share(kept, &copy)) {

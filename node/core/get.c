@@ -10,6 +10,7 @@
  */
 #include "node/core/get.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,6 +73,7 @@ static void get_ask_fallbacks(struct core *core, struct request *request)
 
 static void get_begin(struct core *core, struct request *request, uint8_t r)
 {
+    assert(request->key && request->leg_count == 0);
     request_go(request, STATE_ASKING);
     get_of(request)->r = core_quorum(core, r);
     request->ring_mark = core->ring_mark;
@@ -125,6 +127,7 @@ void get_on_request(struct core *core, struct event *event)
 
 bool get_start_child(struct core *core, struct request *parent, struct blob *key)
 {
+    assert(parent->kind && key);
     struct request *request =
         request_new(core, &get_kind, core->now_us + CHILD_DEADLINE_US, false);
     if (!request) {
@@ -139,6 +142,7 @@ bool get_start_child(struct core *core, struct request *parent, struct blob *key
 bool get_start_for_dots(struct core *core, struct request *put, const struct dot *dots,
                         uint32_t dot_count, uint8_t r)
 {
+    assert(put->kind && put->key && dots);
     struct request *request =
         request_new(core, &get_kind, core->now_us + CHILD_DEADLINE_US, false);
     struct dot *copy = calloc((size_t)dot_count + 1, sizeof *copy);
@@ -174,6 +178,7 @@ void get_start_repair(struct core *core, struct blob *key)
 
 void get_start_heal(struct core *core, struct blob *key)
 {
+    assert(core->ring && key);
     struct request *request =
         request_new(core, &get_kind, core->now_us + CHILD_DEADLINE_US, false);
     if (!request) {
@@ -331,6 +336,7 @@ static void heal_finish(struct core *core, const struct request *request, struct
 
 static void get_answer(struct core *core, struct request *request)
 {
+    assert(read_legs_in(request, LEG_DONE) > 0);
     mark_if(states_told(request) >= 3, MARK_GET_THREE_STATES);
     struct object *merged = NULL;
     uint8_t answers = 0;

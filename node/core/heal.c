@@ -4,6 +4,8 @@
  */
 #include "node/core/heal.h"
 
+#include <assert.h>
+
 #include "node/core/copies.h"
 #include "node/core/get.h"
 #include "node/core/request.h"
@@ -28,6 +30,7 @@ static bool may_heal(const struct core *core, struct slice key)
 
 void heal_start(struct core *core, struct blob *key)
 {
+    assert(key);
     if (core->ring && !source_is_on(core) && may_heal(core, blob_slice(key))) {
         note_key(core, NOTE_CORRUPT, blob_slice(key));
         get_start_heal(core, key);

@@ -103,6 +103,7 @@ static bool is_walked(const struct core *core, node_id owner)
 
 static void walk_page(struct core *core, struct request *walk)
 {
+    assert(hints_of(walk)->owner != 0);
     struct store_request *store = request_store(core, walk, LEG_OF_STORE, STORE_LIST_HINTS);
     store->owners[store->owner_count++] = hints_of(walk)->owner;
     store->key = blob_ref(hints_of(walk)->cursor.key);
@@ -156,6 +157,7 @@ static void hint_end(struct core *core, struct request *request, bool done)
 /* Drops the hint unless it was written anew. */
 static void hint_clear(struct core *core, struct request *request)
 {
+    assert(hints_of(request)->hint.key);
     request_go(request, STATE_STORING);
     request->deadline_us = UINT64_MAX; /* the own disk will answer */
     struct hint *hints = calloc(1, sizeof *hints);
@@ -195,6 +197,7 @@ static void hints_check(struct core *core, struct request *request)
 /* The object, or its row, to one who holds it now. */
 static void hint_send(struct core *core, struct request *request, int member)
 {
+    assert(member >= 0 && hints_of(request)->hint.object);
     const struct hint *hint = &hints_of(request)->hint;
     struct slice key = blob_slice(hint->key);
     uint16_t peer = core->member_peer[member];
@@ -257,6 +260,7 @@ static void hints_on_child(struct core *core, struct request *request,
 /* The hint has its object: who is to get it? */
 static void hint_carry(struct core *core, struct request *request)
 {
+    assert(hints_of(request)->hint.object);
     const struct hint *hint = &hints_of(request)->hint;
     struct slice key = blob_slice(hint->key);
     int owner = ring_find(core->ring, hint->owner);

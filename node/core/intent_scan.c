@@ -40,6 +40,7 @@ static struct scan_state *scan_of(const struct request *request)
 
 static void scan_page(struct core *core, struct request *scan)
 {
+    assert(scan_of(scan)->children == 0);
     struct store_request *store = request_store(core, scan, LEG_OF_STORE, STORE_LIST_INTENTS);
     store->intent_kind = scan_of(scan)->kind;
     store->key = blob_ref(scan_of(scan)->cursor);
@@ -121,6 +122,7 @@ static bool is_in_flight(const struct core *core, const struct intent *intent)
 /* Finishes what a put began: object and row are sent again to all that hold them. */
 static bool push_again(struct core *core, struct request *scan, const struct intent *intent)
 {
+    assert(intent->kind == INTENT_ROW && intent->key);
     struct message_put *put = calloc(1, sizeof *put);
     if (!put) {
         return false;

@@ -3,6 +3,7 @@
  */
 #include "node/core/intents.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ static void intents_flush(struct core *core)
 
 void intents_clear(struct core *core, enum intent_kind kind, struct blob *key, uint64_t stamp)
 {
+    assert(key);
     if (core->cleared_count == CLEARED_INTENTS_MAX) {
         intents_flush(core);
     }

@@ -17,6 +17,7 @@
  */
 #include "node/core/join.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -99,6 +100,7 @@ static const struct peer *member_seen(const struct core *core, int member)
 /* The place stays whose it is: the newcomer is told why, and what can be done. */
 static void join_wait(struct core *core, struct request *request, int member)
 {
+    assert(member >= 0 && member < core->ring->member_count);
     mark(MARK_JOIN_WAITS);
     const struct member *culprit = &core->ring->members[member];
     const char *is = member == core->self ? "has not got all of its copies"
@@ -163,6 +165,7 @@ static bool join_answer_now(struct core *core, struct event *event)
 /* Asks a member to agree, if it can be asked. */
 static void join_ask(struct core *core, struct request *request, uint16_t peer)
 {
+    assert(request->leg_count < LEGS_MAX);
     uint8_t leg = request->leg_count++;
     request->leg[leg].peer = peer;
     request->leg[leg].state = LEG_FAILED;
@@ -193,6 +196,7 @@ static bool is_passed_over(const struct core *core, const struct request *reques
 /* Has every other member asked, or the newcomer wait. */
 static void join_begin(struct core *core, struct request *request)
 {
+    assert(core->ring && request->leg_count == 0);
     bool replaces = join_of(request)->replaced != 0;
     request_go(request, STATE_PREPARING);
     if (replaces && !join_of(request)->by_hand && !core->is_complete) {

@@ -11,6 +11,7 @@
 
 void request_add_primaries(struct core *core, struct request *request, uint16_t partition)
 {
+    assert(core->ring && request->kind);
     struct preference_list list;
     preference_list_build(core->ring, partition, &list);
     uint8_t first = request->leg_count;
@@ -41,6 +42,7 @@ static bool has_leg(const struct request *request, uint16_t peer)
 
 void request_add_fallbacks(struct core *core, struct request *request, uint16_t partition)
 {
+    assert(core->ring && request->kind);
     struct preference_list list;
     preference_list_build(core->ring, partition, &list);
     unsigned wanted = 0;
@@ -64,6 +66,7 @@ void request_add_fallbacks(struct core *core, struct request *request, uint16_t 
 
 bool request_suspect_slow(struct core *core, struct request *request)
 {
+    assert(request->kind && request->leg_count <= LEGS_MAX);
     bool any = false;
     for (uint8_t i = 0; i < request->leg_count; i++) {
         const struct leg *leg = &request->leg[i];
@@ -78,6 +81,7 @@ bool request_suspect_slow(struct core *core, struct request *request)
 
 bool request_fail_legs(struct request *request, uint16_t peer)
 {
+    assert(request->kind && peer != PEER_SELF);
     bool any = false;
     for (uint8_t i = 0; i < request->leg_count; i++) {
         if (request->leg[i].peer == peer && request->leg[i].state == LEG_SENT) {

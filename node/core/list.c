@@ -7,6 +7,7 @@
  */
 #include "node/core/list.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +83,7 @@ static void list_ask(struct core *core, struct request *request, uint8_t i)
 
 static void list_begin(struct core *core, struct request *request)
 {
+    assert(request->key && request->leg_count == 0);
     request_go(request, STATE_ASKING);
     list_of(request)->r = core_quorum(core, list_of(request)->list.r);
     request->ring_mark = core->ring_mark;
@@ -144,6 +146,7 @@ void list_on_request(struct core *core, struct event *event)
 bool list_start_child(struct core *core, struct request *parent, struct blob *directory,
                       struct blob *name)
 {
+    assert(parent->kind && directory && name);
     struct request *request =
         request_new(core, &list_kind, core->now_us + CHILD_DEADLINE_US, false);
     if (!request) {
@@ -161,6 +164,7 @@ bool list_start_child(struct core *core, struct request *parent, struct blob *di
 static void list_end(struct core *core, struct request *request, enum status status,
                      struct message_list_reply *list)
 {
+    assert(status == STATUS_OK ? list != NULL : true);
     if (request->is_child) {
         for (uint16_t i = 0; list && i < list->row_count; i++) {
             if (message_open_row(&list->rows[i]) != STATUS_OK) {

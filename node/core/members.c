@@ -45,6 +45,7 @@ uint16_t peer_add(struct core *core, const char *address)
 
 void peer_judge(struct core *core, uint16_t index)
 {
+    assert(index < core->peer_count);
     struct peer *peer = &core->peers[index];
     int member = core->ring ? ring_find(core->ring, peer->node) : -1;
     /* One that was forming when it greeted may have taken the ring since; if not it says so. */
@@ -88,6 +89,7 @@ bool members_must_refill(const struct core *core, const struct ring *ring)
 
 void members_ring_in_force(struct core *core, const struct ring *ring)
 {
+    assert(ring_is_valid(ring));
     bool is_first = core->ring == NULL;
     bool must_refill_first = members_must_refill(core, ring);
     if (is_first) {
@@ -111,6 +113,7 @@ void members_ring_in_force(struct core *core, const struct ring *ring)
 
 void members_push_ring(struct core *core)
 {
+    assert(core->ring);
     for (uint16_t i = 0; i < core->ring->member_count; i++) {
         uint16_t peer = core->member_peer[i];
         if (peer < core->peer_count && core->peers[peer].connected) {

@@ -9,6 +9,7 @@
  */
 #include "node/core/membership.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,7 @@ static struct adopt_state *adopt_of(const struct request *request)
 /* Saves a new ring; it is in force once it is on the disk. Takes `ring`. */
 static void ring_adopt(struct core *core, struct ring *ring)
 {
+    assert(ring_is_valid(ring));
     struct request *request = request_new(core, &adopt_kind, UINT64_MAX, false);
     struct ring *copy = malloc(sizeof *copy);
     if (!request || !copy || core->is_adopting) {
@@ -65,6 +67,7 @@ static void ring_adopt(struct core *core, struct ring *ring)
 
 void membership_fetch(struct core *core, uint16_t peer)
 {
+    assert(peer < core->peer_count);
     if (!core->is_adopting && core->peers[peer].connected) {
         (void)core_send(core, peer, MESSAGE_RING);
     }
@@ -74,6 +77,7 @@ void membership_fetch(struct core *core, uint16_t peer)
 
 static void found_cluster(struct core *core)
 {
+    assert(!core->ring);
     struct member members[MEMBERS_MAX];
     uint16_t count = 0;
     members[count].id = core->node;

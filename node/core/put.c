@@ -51,6 +51,7 @@ static void put_explain(const struct request *request, struct message *message)
 
 static void put_reply(struct core *core, struct request *request, enum status status)
 {
+    assert(!request->is_child && !request->replied);
     status =
         planted(PLANTED_ALWAYS_NO_QUORUM) ? STATUS_NO_QUORUM : forward_failure(request, status);
     struct message *message = request_reply(core, request, MESSAGE_PUT_REPLY, status);
@@ -115,6 +116,7 @@ static struct message_put *put_take(struct message_put *from)
 /* Applies the put to the own copy; at a fallback that is the hints for all primaries. */
 static void put_store(struct core *core, struct request *request)
 {
+    assert(put_of(request)->put && core->ring);
     request_go(request, STATE_STORING);
     struct slice key = blob_slice(request->key);
     struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_COORDINATE);
@@ -140,6 +142,7 @@ static void put_store(struct core *core, struct request *request)
 /* Starts the life of a put whose request is set up. */
 static void put_begin(struct core *core, struct request *request)
 {
+    assert(put_of(request)->put && request->key);
     put_of(request)->sync = put_of(request)->put->sync;
     put_of(request)->w = core_quorum(core, put_of(request)->put->w);
     put_of(request)->w_row = key_is_root(blob_slice(request->key)) ? 0 : put_of(request)->w;
@@ -223,6 +226,7 @@ void put_on_request(struct core *core, struct event *event)
 bool put_start_child(struct core *core, struct request *parent, struct message_put *put,
                      uint64_t intent_stamp)
 {
+    assert(parent->kind && put->key && core->ring);
     struct request *request =
         request_new(core, &put_kind, core->now_us + CHILD_DEADLINE_US, false);
     if (!request || !core_is_primary(core, ring_partition(core->ring, blob_slice(put->key)))) {
@@ -246,6 +250,7 @@ bool put_start_child(struct core *core, struct request *parent, struct message_p
 
 bool push_object(struct core *core, struct request *parent, struct blob *key, bool sync)
 {
+    assert(parent->kind && key);
     struct message_put *put = calloc(1, sizeof *put);
     if (!put) {
         return false;
@@ -488,6 +493,7 @@ static void put_drain(struct core *core, struct request *request)
 
 static void put_check(struct core *core, struct request *request)
 {
+    assert(put_of(request)->object_acks <= OWNERS_MAX);
     if (request->state != STATE_REPLICATING && request->state != STATE_DRAINING) {
         return;
     }

@@ -15,6 +15,7 @@
  */
 #include "node/core/put_legs.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "node/core/background.h"
@@ -58,6 +59,7 @@ static void put_add_legs(struct core *core, struct request *request)
 
 void put_count_acknowledged(struct request *request, const struct leg *leg)
 {
+    assert(leg->state == LEG_DONE);
     put_of(request)->object_acks += (leg->parts & REPLICA_OBJECT) ? 1 : 0;
     put_of(request)->row_acks += (leg->parts & REPLICA_ROW) ? 1 : 0;
 }
@@ -357,6 +359,7 @@ static void legs_take_own(struct request *request)
 
 void put_legs_start(struct core *core, struct request *request)
 {
+    assert(put_of(request)->object && request->leg_count == 0);
     put_add_legs(core, request);
     legs_take_own(request);
     /* Those that are well first: a fallback is none that gets a copy anyway. */

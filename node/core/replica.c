@@ -73,6 +73,7 @@ static void replica_store_put(struct core *core, struct request *request,
 
 static void replica_store(struct core *core, struct request *request, struct message *message)
 {
+    assert(core->ring || message->type == MESSAGE_HINTS);
     switch ((int)message->type) {
     case MESSAGE_REPLICA_GET:
         request->key = blob_ref(message->replica_get.key);

@@ -12,6 +12,7 @@
  */
 #include "node/core/revive.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,7 @@ static void revive_find(struct core *core, struct request *request)
 
 bool revive_start(struct core *core, struct request *scan, const struct intent *intent)
 {
+    assert(scan->kind && intent->kind == INTENT_REVIVE && intent->key);
     struct request *request =
         request_new(core, &revive_kind, core->now_us + 3 * (uint64_t)CHILD_DEADLINE_US, false);
     if (!request) {
@@ -162,6 +164,7 @@ static void revive_on_row(struct core *core, struct request *request,
 static void revive_create(struct core *core, struct request *request,
                           const struct object *tombstone)
 {
+    assert(object_is_live(revive_of(request)->row.object));
     struct message_put *put = revived_directory(core, request, tombstone);
     if (!put) {
         revive_finish(core, request, false);

@@ -88,7 +88,7 @@ struct repair {
     bool is_resuming;        /* the pass before was cut short: this one is its continuation */
     bool is_wanted;          /* someone asked for a pass, which has not begun */
     bool is_cut;             /* this pass did as much as one may */
-    bool is_spoiled;         /* the ring or the own copies changed under it */
+    bool is_invalid;         /* the ring or the own copies changed under it */
     uint64_t due_us;         /* when the next one begins; 0: no ring yet */
     uint64_t wake_us;        /* an early one: a node came back; UINT64_MAX: none */
     uint64_t early_after_us; /* no early one before this */

@@ -3,10 +3,13 @@
  */
 #include "node/core/timers.h"
 
+#include <assert.h>
+
 #include "node/core/outbox.h"
 
 struct scan_timer *intents_timer(struct core *core, enum intent_kind kind)
 {
+    assert(kind == INTENT_ROW || kind == INTENT_REVIVE);
     return &core->scans[kind == INTENT_ROW ? 0 : 1];
 }
 

@@ -65,9 +65,9 @@ void pass_wake(struct core *core)
     core_due(core, repair->wake_us);
 }
 
-void pass_spoil(struct core *core)
+void pass_invalidate(struct core *core)
 {
-    core->repair.is_spoiled = true;
+    core->repair.is_invalid = true;
 }
 
 /* The next other primary of the partition at the cursor. False: there is none left. */
@@ -134,7 +134,7 @@ static void pass_begin(struct core *core)
     repair->is_running = true;
     repair->is_resuming = false;
     repair->is_cut = false;
-    repair->is_spoiled = false;
+    repair->is_invalid = false;
     repair->wake_us = UINT64_MAX;
     repair->early_after_us = core->now_us + EARLY_PAUSE_US;
     repair->epoch = core->ring->epoch;
@@ -153,6 +153,7 @@ static void pass_begin(struct core *core)
 /* Saves that the copies are complete; they are once it is on the disk. */
 static void complete_start(struct core *core)
 {
+    assert(!core->is_complete);
     struct request *request = request_new(core, &complete_kind, UINT64_MAX, false);
     if (request) {
         core->repair.is_completing = true;
@@ -169,7 +170,7 @@ static void complete_on_stored(struct core *core, struct request *request, uint8
     (void)leg;
     core->repair.is_completing = false;
     request_free(core, request);
-    if (result->status == STATUS_OK && !core->repair.is_spoiled) {
+    if (result->status == STATUS_OK && !core->repair.is_invalid) {
         core->is_complete = true;
         core->completes_alone = false;
         core_waits(core, "");
@@ -221,7 +222,7 @@ static uint64_t pass_pause_us(struct core *core, bool is_good)
     if (repair->is_wanted) {
         return 0;
     }
-    if (repair->is_cut || repair->is_spoiled || !core->is_complete) {
+    if (repair->is_cut || repair->is_invalid || !core->is_complete) {
         return REFILL_PAUSE_US;
     }
     if (is_good) {
@@ -235,10 +236,11 @@ static uint64_t pass_pause_us(struct core *core, bool is_good)
 
 static void pass_end(struct core *core)
 {
+    assert(core->repair.is_running && core->repair.pairs_open == 0);
     struct repair *repair = &core->repair;
-    repair->is_spoiled |= repair->epoch != core->ring->epoch;
+    repair->is_invalid |= repair->epoch != core->ring->epoch;
     repair->is_running = false;
-    repair->is_resuming = repair->is_cut || repair->is_spoiled;
+    repair->is_resuming = repair->is_cut || repair->is_invalid;
     bool is_good =
         !repair->is_resuming && (repair->pairs_failed == 0 || planted(PLANTED_COMPLETE_EARLY));
     if (!repair->is_resuming) {
@@ -319,7 +321,7 @@ static void pass_advance(struct core *core)
         return;
     }
     advance_open(core);
-    bool is_over = repair->is_cut || repair->is_spoiled || start_pairs(core);
+    bool is_over = repair->is_cut || repair->is_invalid || start_pairs(core);
     if (is_over && repair->pairs_open == 0) {
         pass_end(core);
     }

@@ -12,6 +12,6 @@ void pass_on_tick(struct core *core);
 /* A pass begins soon, though not too soon after the last. */
 void pass_wake(struct core *core);
 /* What the running pass found does not hold for the copies as they are now. */
-void pass_spoil(struct core *core);
+void pass_invalidate(struct core *core);
 
 #endif

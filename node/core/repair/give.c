@@ -51,6 +51,7 @@ static void give_end(struct core *core, struct request *request, enum status sta
 /* The own copy, or what is kept for `owner`. */
 bool give_start(struct core *core, struct request *walk, struct blob *key, node_id owner)
 {
+    assert(walk->kind && key);
     struct give *give = calloc(1, sizeof *give);
     struct request *request =
         give ? request_new(core, &give_kind, core->now_us + (uint64_t)REPAIR_DEADLINE_US, false)
@@ -74,6 +75,7 @@ bool give_start(struct core *core, struct request *walk, struct blob *key, node_
 /* Asks the primaries what they have; those that refill cannot tell. */
 static void give_ask(struct core *core, struct request *request)
 {
+    assert(give_of(request)->object);
     struct preference_list list;
     preference_list_build(core->ring, ring_partition(core->ring, blob_slice(request->key)),
                           &list);

@@ -174,6 +174,7 @@ static bool all_members_are_here(const struct core *core)
 bool reap_start(struct core *core, struct request *parent,
                 const struct scrubbed_entry *scrubbed)
 {
+    assert(core->is_complete && scrubbed->entry.key && scrubbed->tombstone_us != 0);
     if (!all_members_are_here(core) && !planted(PLANTED_REAP_EARLY)) {
         mark(MARK_REAP_MEMBER_AWAY);
         core->stats.reaps_blocked++;
@@ -235,6 +236,7 @@ static bool reap_ask_members(struct core *core, struct request *request)
 /* Everybody agreed: the other primaries drop their copies, then this node its own. */
 static void reap_drop(struct core *core, struct request *request)
 {
+    assert(!reap_of(request)->question.drop);
     struct reap *reap = reap_of(request);
     reap->question.drop = true;
     request->leg_count = 0;

@@ -226,7 +226,7 @@ void repair_on_tick(struct core *core)
 
 void repair_on_ring(struct core *core)
 {
-    pass_spoil(core);
+    pass_invalidate(core);
     pass_wake(core);
     scrub_on_ring(core);
 }

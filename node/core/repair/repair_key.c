@@ -140,6 +140,7 @@ static bool key_add_legs(struct core *core, struct request *request, uint16_t pe
 bool key_start(struct core *core, struct request *parent, const struct tree_entry *entry,
                uint16_t peer)
 {
+    assert(parent->kind && entry->key && peer != PEER_SELF);
     struct request *request =
         request_new(core, &key_repair_kind, core->now_us + (uint64_t)REPAIR_DEADLINE_US, false);
     if (!request) {
@@ -212,6 +213,7 @@ static struct object *object_to_write(struct object *merged)
 
 static void key_write(struct core *core, struct request *request, uint8_t i)
 {
+    assert(i < request->leg_count && leg_lacks(request, i));
     struct key_repair *key = key_of(request);
     uint16_t peer = request->leg[i].peer;
     uint8_t parts = key->part == MERKLE_OBJECT ? REPLICA_OBJECT : REPLICA_ROW;

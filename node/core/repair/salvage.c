@@ -38,7 +38,7 @@ void salvage_on_corrupt(struct core *core, bool in_hints)
         /* From now on, not from the store's answer: what it dropped must not be told as "not
          * there" by an answer that comes before. */
         core->is_complete = false;
-        pass_spoil(core);
+        pass_invalidate(core);
     }
     struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_SALVAGE);
     store->hints_only = in_hints;
@@ -60,7 +60,7 @@ static void salvage_on_stored(struct core *core, struct request *request, uint8_
     core_note(core, result->status == STATUS_OK ? NOTE_SALVAGED : NOTE_CORRUPT, text);
     request_free(core, request);
     if (!core->repair.salvages_hints) {
-        pass_spoil(core);
+        pass_invalidate(core);
     }
     /* What the lost hints stood for is found by comparing copies. */
     pass_wake(core);

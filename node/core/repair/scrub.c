@@ -79,6 +79,7 @@ void scrub_on_ring(struct core *core)
 
 static void scrub_end(struct core *core, struct request *request, bool has_failed)
 {
+    assert(core->repair.is_scrubbing);
     struct repair *repair = &core->repair;
     uint64_t pause_us = interval_us(core);
     if (has_failed && pause_us > RETRY_AFTER_US) {

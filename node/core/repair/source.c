@@ -279,6 +279,7 @@ static void walk_start(struct core *core)
 
 void source_take_ring(struct core *core, struct ring *ring)
 {
+    assert(ring_find(ring, core->node) < 0);
     struct source *source = &core->source;
     if (source_gives(core)) {
         *core->ring = *ring;
@@ -302,6 +303,7 @@ void source_take_ring(struct core *core, struct ring *ring)
 /* As at a start: nothing that was begun as a member goes on. */
 static void source_enter(struct core *core)
 {
+    assert(core->source.ring);
     struct source *source = &core->source;
     while (core->active_head != NO_SLOT) {
         request_free(core, &core->requests[core->active_head]);

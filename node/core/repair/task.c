@@ -3,6 +3,8 @@
  */
 #include "node/core/repair/task.h"
 
+#include <assert.h>
+
 #include "node/core/detector.h"
 #include "node/core/placement.h"
 
@@ -14,6 +16,7 @@ bool repair_may_ask(const struct core *core, uint16_t peer)
 bool repair_holds(const struct core *core, uint16_t peer, enum merkle_part part,
                   struct slice key)
 {
+    assert(part == MERKLE_ROW || part == MERKLE_OBJECT);
     if (part == MERKLE_ROW && key_is_root(key)) {
         return false;
     }

@@ -167,6 +167,7 @@ static void pair_ask_hashes(struct core *core, struct request *request, uint16_t
 bool pair_start(struct core *core, uint16_t partition, uint16_t peer,
                 pair_progress *on_progress)
 {
+    assert(partition < core->ring->partition_count && peer < core->peer_count);
     struct repair *repair = &core->repair;
     uint16_t place = 0;
     while (place < PAIRS_MAX && repair->pair_slot[place] != NO_SLOT) {
@@ -309,6 +310,7 @@ void pair_confirm(struct core *core, struct request *request)
 /* Both sides' hashes are here. */
 static void pair_compare(struct core *core, struct request *request)
 {
+    assert(request->leg[OWN].state == LEG_DONE && request->leg[THEIRS].state == LEG_DONE);
     struct pair *pair = pair_of(request);
     for (unsigned i = 0; i < MERKLE_FANOUT; i++) {
         if (pair->hash[OWN][i] == pair->hash[THEIRS][i]) {
