@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "node/server.h"
+#include "node/server/server.h"
 
 static const char DEFAULT_LISTEN[] = "127.0.0.1:7450";
 

@@ -18,7 +18,7 @@ struct embed_options {
     const char *listen;      /* NULL: 127.0.0.1:7450 */
     const char *join;        /* NULL: found or rejoin a cluster of its own */
     const char *expect;      /* id of the node that the data must be of; NULL: any */
-    const char *secret_file; /* the cluster's secret; NULL: see node/server.h */
+    const char *secret_file; /* the cluster's secret; NULL: see node/server/server.h */
     bool insecure;
     /* Called on the node's thread if the node stops without having been told to, once
      * embed_has_failed tells it too. */

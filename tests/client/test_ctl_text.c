@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "node/ctl.h"
+#include "node/dynamoctl/ctl.h"
 
 /* What is written to a stream, as a string. */
 struct capture {

@@ -9,8 +9,8 @@ export LC_ALL
 
 build=${1:?usage: purity.sh BUILD_DIR}
 ring=$build/ring/libring.a
-core=$build/node/libcore.a
-message=$build/node/libwire.a.p/wire_message.c.o
+core=$build/node/core/libcore.a
+message=$build/node/wire/libwire.a.p/message.c.o
 for file in "$ring" "$core" "$message"; do
     if [ ! -r "$file" ]; then
         echo "purity: $file is missing: build it first" >&2

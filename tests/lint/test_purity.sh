@@ -7,7 +7,7 @@ set -eu
 checker=$(dirname "$0")/purity.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/ring" "$work/node/libwire.a.p"
+mkdir -p "$work/ring" "$work/node/core" "$work/node/wire/libwire.a.p"
 echo '[]' > "$work/compile_commands.json"
 
 compile() {
@@ -34,7 +34,7 @@ int core_text(char *to) { return snprintf(to, 9, "%s", ring_text(0)); }'
 printf 'int message_text(void); int message_text(void) { return 1; }\n' > "$work/source.c"
 # shellcheck disable=SC2086
 compile $compiler
-mv "$work/object.o" "$work/node/libwire.a.p/wire_message.c.o"
+mv "$work/object.o" "$work/node/wire/libwire.a.p/message.c.o"
 
 # expect NAME STATUS [TEXT]
 expect() {
@@ -49,7 +49,7 @@ expect() {
 }
 
 archive ring/libring.a "$pure"
-archive node/libcore.a "$core"
+archive node/core/libcore.a "$core"
 expect 'pure code and read-only tables pass' 0
 
 archive ring/libring.a "$core"
@@ -66,17 +66,17 @@ int ring_level = 3;"
 expect 'ring/ may not have a global setting' 1 'ring/ has writable data: ring_level'
 
 archive ring/libring.a "$pure"
-archive node/libcore.a "$core
+archive node/core/libcore.a "$core
 #include <unistd.h>
 int core_beep(void); int core_beep(void) { return (int)write(2, \"\", 1); }"
 expect 'node/core may not write to a file' 1 'node/core/ uses write'
-archive node/libcore.a "$core
+archive node/core/libcore.a "$core
 int store_submit(int); int core_put(void); int core_put(void) { return store_submit(1); }"
 expect 'node/core may not call the store' 1 'node/core/ uses store_submit'
-archive node/libcore.a "$core
+archive node/core/libcore.a "$core
 int store_result_release(int); int message_text(void); int core_drop(void);
 int core_drop(void) { return store_result_release(message_text()); }"
 expect 'node/core may release results and use messages' 0
 
-rm "$work/node/libcore.a"
+rm "$work/node/core/libcore.a"
 expect 'a missing archive is no pass' 2 'is missing'

@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <sys/types.h>
 
-#include "node/server.h"
+#include "node/server/server.h"
 
 enum { FIXTURE_PATH_SIZE = 128 };
 

@@ -20,8 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "node/log.h"
-#include "node/options.h"
+#include "node/server/log.h"
+#include "node/server/options.h"
 
 static void test_address__legal_text__taken_apart_and_written_again(void **state)
 {

@@ -4,7 +4,7 @@
  *
  * Everything that happens is an event in one queue, taken in order of (time, sequence): the
  * same seed gives the same run. Messages travel as bytes through the codec. A node's disk is an
- * in-memory engine that outlives the node. The real pump is node/server.c; this is the other
+ * in-memory engine that outlives the node. The real pump is node/server/server.c; this is the other
  * one.
  */
 #ifndef TESTS_SIM_WORLD_H

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/store/leveldb_files.h"
+#include "node/store/leveldb/leveldb_files.h"
 #include "tests/store/fixture.h"
 
 int __real_fdatasync(int file);

@@ -1,0 +1,266 @@
+/*
+ * ctl_options.c - the command line of dynamoctl, and its help.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/base/numeric.h"
+#include "node/dynamoctl/ctl.h"
+#include "node/wire/message.h"
+
+enum { PATIENCE_DEFAULT_S = 600, PATIENCE_MAX_S = 7 * 24 * 3600 };
+
+struct option_rule {
+    const char *name;
+    const char *value; /* as the help shows it; NULL: it takes none */
+    const char *help;
+    const char *key; /* by which verbs name it, where that is not its name */
+};
+
+static const struct option_rule rules[] = {
+    {"cluster", "HOST:PORT[,...]", "nodes to ask, tried in turn (127.0.0.1:7450)", NULL},
+    {"json", NULL, "print JSON", NULL},
+    {"secret-file", "FILE", "the cluster's secret, if this user's nodes here do not leave it",
+     NULL},
+    {"timeout", "MS", "give up after so many milliseconds (10000)", NULL},
+    {"raw", NULL, "print the newest version's content and nothing else", NULL},
+    {"version", "N", "only the version of that number", NULL},
+    {"context", "CTX", "supersede what this context covers; get and put print it", NULL},
+    {"all", NULL, "read first, then delete what was read", NULL},
+    {"r", "N", "replicas that must answer a read", NULL},
+    {"w", "N", "replicas that must acknowledge a write", NULL},
+    {"sync", NULL, "survive a power cut before success is reported", NULL},
+    {"wait", NULL, "wait until all members are through, and show how far they are", NULL},
+    {"yes", NULL, "do not ask", NULL},
+    {"drop", "OWNER", "forget what is kept for this node: its id, or a member's address", NULL},
+    {"timeout", "SECONDS", "with --wait: give up after so many seconds (600)", "patience"},
+};
+
+static void print_usage(FILE *out)
+{
+    fputs("usage: dynamoctl [OPTIONS] VERB [ARGUMENTS]\n\nverbs:\n", out);
+    for (const struct ctl_verb *verb = ctl_verbs; verb->name; verb++) {
+        char head[32];
+        snprintf(head, sizeof head, "%s %s", verb->name, verb->arguments);
+        fprintf(out, "  %-20s %s\n", head, verb->summary);
+    }
+    fputs("\noptions of every verb:\n"
+          "  --cluster HOST:PORT[,...]  nodes to ask, tried in turn (127.0.0.1:7450)\n"
+          "  --secret-file FILE         the cluster's secret; default: the one that\n"
+          "                             DYNAMOFS_SECRET_FILE names, or the one that a node of\n"
+          "                             this user on this machine left\n"
+          "  --json                     print JSON\n"
+          "  --timeout MS               give up after so many milliseconds (10000)\n"
+          "  --help, --version\n\n"
+          "`dynamoctl VERB --help` tells of the verb's own options.\n\n"
+          "exit codes: 0 done, 1 failure, 2 usage, 3 not found, 4 a write whose outcome is "
+          "open\n",
+          out);
+}
+
+static bool verb_takes(const struct ctl_verb *verb, const char *name)
+{
+    if (strcmp(name, "secret-file") == 0) {
+        return true;
+    }
+    char word[16];
+    snprintf(word, sizeof word, "%s ", name);
+    const char *at = verb->options;
+    while (*at && strncmp(at, word, strlen(word)) != 0) {
+        at += strcspn(at, " ") + 1;
+    }
+    return *at != '\0';
+}
+
+static const char *key_of(const struct option_rule *rule)
+{
+    return rule->key ? rule->key : rule->name;
+}
+
+static void print_verb_help(const struct ctl_verb *verb)
+{
+    printf("usage: dynamoctl [OPTIONS] %s%s%s\n\n%s\n", verb->name,
+           verb->arguments[0] ? " " : "", verb->arguments, verb->summary);
+    printf("%s%s\noptions:\n", verb->help[0] ? "\n" : "", verb->help);
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        if (verb_takes(verb, key_of(&rules[i]))) {
+            char head[40];
+            snprintf(head, sizeof head, "--%s %s", rules[i].name,
+                     rules[i].value ? rules[i].value : "");
+            printf("  %-26s %s\n", head, rules[i].help);
+        }
+    }
+    puts("\nexit codes: 0 done, 1 failure, 2 usage, 3 not found, 4 a write whose outcome is "
+         "open");
+}
+
+static int usage_error(const struct ctl *ctl, const char *what, const char *which)
+{
+    fprintf(stderr, "dynamoctl: %s%s%s", ctl->verb ? ctl->verb->name : "",
+            ctl->verb ? ": " : "", what);
+    if (which) {
+        fputs(" '", stderr);
+        ctl_print_name(stderr, slice_of_string(which));
+        fputc('\'', stderr);
+    }
+    fprintf(stderr, " (see dynamoctl %s%s--help)\n", ctl->verb ? ctl->verb->name : "",
+            ctl->verb ? " " : "");
+    return CTL_USAGE;
+}
+
+static bool parse_number(const char *text, uint32_t max, uint32_t *ret_number)
+{
+    size_t size = text ? strlen(text) : 0;
+    if (size == 0 || size > 9 || strspn(text, "0123456789") != size) {
+        return false;
+    }
+    unsigned long number = strtoul(text, NULL, 10);
+    if (number == 0 || number > max) {
+        return false;
+    }
+    *ret_number = (uint32_t)number;
+    return true;
+}
+
+/* Sets the option of that key. False if its value is not one. */
+static bool set_option(struct ctl *ctl, const char *name, const char *value)
+{
+    uint32_t number = 0;
+    if (strcmp(name, "cluster") == 0) {
+        ctl->cluster = value;
+        return address_list_is_valid(value);
+    } else if (strcmp(name, "json") == 0) {
+        ctl->json = true;
+    } else if (strcmp(name, "secret-file") == 0) {
+        /* Every connection of this process looks there. */
+        return value[0] != '\0' && setenv("DYNAMOFS_SECRET_FILE", value, 1) == 0;
+    } else if (strcmp(name, "raw") == 0) {
+        ctl->raw = true;
+    } else if (strcmp(name, "all") == 0) {
+        ctl->all = true;
+    } else if (strcmp(name, "sync") == 0) {
+        ctl->sync = true;
+    } else if (strcmp(name, "yes") == 0) {
+        ctl->yes = true;
+    } else if (strcmp(name, "drop") == 0) {
+        ctl->drop = value;
+    } else if (strcmp(name, "wait") == 0) {
+        ctl->wait = true;
+    } else if (strcmp(name, "patience") == 0) {
+        return parse_number(value, PATIENCE_MAX_S, &ctl->patience_s);
+    } else if (strcmp(name, "context") == 0) {
+        ctl->context = value;
+    } else if (strcmp(name, "timeout") == 0) {
+        return parse_number(value, DEADLINE_MAX_MS, &ctl->timeout_ms);
+    } else if (strcmp(name, "version") == 0) {
+        return parse_number(value, VERSIONS_MAX, &ctl->version);
+    } else if (parse_number(value, REPLICAS_MAX, &number)) { /* r and w are left */
+        *(strcmp(name, "r") == 0 ? &ctl->r : &ctl->w) = (uint8_t)number;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static const struct option_rule *find_rule(const struct ctl *ctl, const char *name, size_t size)
+{
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        /* Before the verb only what every verb takes. */
+        bool is_known = ctl->verb ? verb_takes(ctl->verb, key_of(&rules[i])) : i < 4;
+        if (is_known && strlen(rules[i].name) == size &&
+            strncmp(rules[i].name, name, size) == 0) {
+            return &rules[i];
+        }
+    }
+    return NULL;
+}
+
+/* Reads the option at argv[*index] and the value that may follow. Returns -1 or an exit code.
+ */
+static int read_option(struct ctl *ctl, int argc, char **argv, int *index)
+{
+    const char *argument = argv[*index];
+    const char *name = argument + 2;
+    size_t size = strcspn(name, "=");
+    if (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0) {
+        if (ctl->verb) {
+            print_verb_help(ctl->verb);
+        } else {
+            print_usage(stdout);
+        }
+        return CTL_OK;
+    }
+    if (!ctl->verb && strcmp(argument, "--version") == 0) {
+        puts("dynamoctl " DYNAMOFS_VERSION);
+        return CTL_OK;
+    }
+    const struct option_rule *rule =
+        strncmp(argument, "--", 2) == 0 ? find_rule(ctl, name, size) : NULL;
+    if (!rule) {
+        return usage_error(ctl, "unknown option", argument);
+    }
+    const char *value = name[size] == '=' ? name + size + 1 : NULL;
+    if (!rule->value && value) {
+        return usage_error(ctl, "no value belongs to", argument);
+    }
+    if (rule->value && !value) {
+        if (*index + 1 >= argc) {
+            return usage_error(ctl, "a value is missing after", argument);
+        }
+        value = argv[++*index];
+    }
+    return set_option(ctl, key_of(rule), value)
+               ? -1
+               : usage_error(ctl, "not a value for this option:", value);
+}
+
+static int read_argument(struct ctl *ctl, const char *argument)
+{
+    if (ctl->verb) {
+        if (ctl->argument_count == ctl->verb->argument_max) {
+            return usage_error(ctl, "one argument too many:", argument);
+        }
+        ctl->arguments[ctl->argument_count++] = argument;
+        return -1;
+    }
+    const struct ctl_verb *verb = ctl_verbs;
+    while (verb->name && strcmp(verb->name, argument) != 0) {
+        verb++;
+    }
+    if (!verb->name) {
+        return usage_error(ctl, "unknown verb", argument);
+    }
+    ctl->verb = verb;
+    return -1;
+}
+
+int ctl_options_read(int argc, char **argv, struct ctl *ret_ctl)
+{
+    struct ctl ctl = {.cluster = "127.0.0.1:7450",
+                      .timeout_ms = KV_DEADLINE_DEFAULT_MS,
+                      .patience_s = PATIENCE_DEFAULT_S};
+    bool is_all_arguments = false; /* after -- */
+    int code = -1;
+    for (int i = 1; i < argc && code < 0; i++) {
+        bool is_option = !is_all_arguments && argv[i][0] == '-' && argv[i][1] != '\0';
+        if (is_option && strcmp(argv[i], "--") == 0) {
+            is_all_arguments = true;
+        } else if (is_option) {
+            code = read_option(&ctl, argc, argv, &i);
+        } else {
+            code = read_argument(&ctl, argv[i]);
+        }
+    }
+    if (code >= 0) {
+        return code;
+    }
+    if (!ctl.verb) {
+        print_usage(stderr);
+        return CTL_USAGE;
+    }
+    if (ctl.argument_count < ctl.verb->argument_min) {
+        return usage_error(&ctl, "an argument is missing", NULL);
+    }
+    *ret_ctl = ctl;
+    return -1;
+}
