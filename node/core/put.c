@@ -483,6 +483,7 @@ static void put_finish(struct core *core, struct request *request, enum status s
 /* Makes the request end soon: the client has its answer. */
 static void put_drain(struct core *core, struct request *request)
 {
+    assert(put_of(request)->object_acks >= put_of(request)->w || planted(PLANTED_ACK_EARLY));
     request_go(request, STATE_DRAINING);
     uint64_t drained_us = core->now_us + DRAIN_US;
     if (drained_us < request->deadline_us) {

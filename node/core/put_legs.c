@@ -316,7 +316,9 @@ static void ask_suspects(struct core *core, struct request *request)
     }
     for (uint8_t i = 0; i < request->leg_count; i++) {
         struct leg *leg = &request->leg[i];
-        bool gives_object = (leg->parts & REPLICA_OBJECT) && objects < put_of(request)->w;
+        /* Those that hold it already, by their digest, are acknowledged and no legs for it. */
+        bool gives_object = (leg->parts & REPLICA_OBJECT) && objects < put_of(request)->w &&
+                            put_of(request)->object_acks < put_of(request)->w;
         bool gives_row = (leg->parts & REPLICA_ROW) && rows < put_of(request)->w_row;
         if (leg->state != LEG_FAILED || !(gives_object || gives_row)) {
             continue;
