@@ -22,25 +22,21 @@
 #include <cmocka.h>
 
 #include "tests/core/ask.h"
+#include "tests/core/cluster.h"
 #include "tests/core/copies.h"
 
-static struct world *cluster_of(int nodes, bool chain)
+/* `chain`: each starts when the one before has, and was told of that one alone. */
+static struct world *nodes_of(int nodes, bool chain)
 {
-    struct world_options options = {.seed = 7,
-                                    .nodes = nodes,
-                                    .replica_count = 3,
-                                    .partition_count = 64,
-                                    .latency_min_us = 100,
-                                    .latency_max_us = 900,
-                                    .store_min_us = 10,
-                                    .store_max_us = 200,
-                                    .seeds_chain = chain};
+    struct world_options options = cluster_options(7, nodes);
+    if (!chain) {
+        return cluster_start(&options);
+    }
+    options.seeds_chain = true;
     struct world *world = world_new(&options);
     for (int i = 0; i < nodes; i++) {
         world_start(world, i);
-        if (chain) {
-            world_run(world, 2000000);
-        }
+        world_run(world, 2000000);
     }
     world_run(world, 5000000);
     return world;
@@ -97,7 +93,7 @@ static void assert_one_ring(struct world *world, int nodes)
 static void test_membership__started_together__form_one_ring(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(5, false);
+    struct world *world = nodes_of(5, false);
     assert_one_ring(world, 5);
     assert_true(core_ring(world_core(world, 0))->epoch == 1);
     world_free(world);
@@ -106,7 +102,7 @@ static void test_membership__started_together__form_one_ring(void **state)
 static void test_membership__joined_one_by_one__form_one_ring(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(4, true);
+    struct world *world = nodes_of(4, true);
     assert_one_ring(world, 4);
     assert_true(core_ring(world_core(world, 0))->epoch == 4);
     world_free(world);
@@ -134,7 +130,7 @@ static void test_membership__join_with_data__is_refused(void **state)
 static void test_membership__restart__needs_no_other_node(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, false);
+    struct world *world = nodes_of(3, false);
     assert_int_equal(ask_put(world, 1, "a", "1", NULL, NULL), STATUS_OK);
     for (int i = 0; i < 3; i++) {
         world_kill(world, i);
@@ -151,7 +147,7 @@ static void test_membership__restart__needs_no_other_node(void **state)
 static void test_put__any_node__is_read_at_every_node(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, false);
+    struct world *world = nodes_of(3, false);
     for (int i = 0; i < 3; i++) {
         char key[] = "k0";
         key[1] = (char)('0' + i);
@@ -167,7 +163,7 @@ static void test_put__any_node__is_read_at_every_node(void **state)
 static void test_put__without_context__makes_a_sibling(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, false);
+    struct world *world = nodes_of(3, false);
     assert_int_equal(ask_put(world, 0, "a", "one", NULL, NULL), STATUS_OK);
     assert_int_equal(ask_put(world, 1, "a", "two", NULL, NULL), STATUS_OK);
     assert_int_equal(ask_put(world, 1, "a", "three", NULL, NULL), STATUS_OK);
@@ -178,7 +174,7 @@ static void test_put__without_context__makes_a_sibling(void **state)
 static void test_put__with_context__supersedes_what_it_covers(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, false);
+    struct world *world = nodes_of(3, false);
     struct object *seen = NULL;
     assert_int_equal(ask_put(world, 0, "a", "one", NULL, NULL), STATUS_OK);
     assert_int_equal(ask_put(world, 1, "a", "two", NULL, NULL), STATUS_OK);
@@ -195,7 +191,7 @@ static void test_put__with_context__supersedes_what_it_covers(void **state)
 static void test_put_some__one_of_three_siblings__leaves_the_others(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, false);
+    struct world *world = nodes_of(3, false);
     struct object *seen = NULL;
     assert_int_equal(ask_put(world, 0, "a", "one", NULL, NULL), STATUS_OK);
     assert_int_equal(ask_put(world, 1, "a", "two", NULL, NULL), STATUS_OK);
@@ -213,7 +209,7 @@ static void test_put_some__one_of_three_siblings__leaves_the_others(void **state
 static void test_put__one_replica_dead__costs_nothing(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, false);
+    struct world *world = nodes_of(3, false);
     world_kill(world, 2);
     world_run(world, 1000000);
     uint64_t before_us = world_now(world);
@@ -226,7 +222,7 @@ static void test_put__one_replica_dead__costs_nothing(void **state)
 static void test_put__one_replica_stopped__costs_nothing(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, false);
+    struct world *world = nodes_of(3, false);
     world_pause(world, 2, true);
     uint64_t before_us = world_now(world);
     assert_int_equal(ask_put(world, 0, "a", "1", NULL, NULL), STATUS_OK);
@@ -239,7 +235,7 @@ static void test_put__one_replica_stopped__costs_nothing(void **state)
 static void test_put__two_replicas_dead__is_indeterminate(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, false);
+    struct world *world = nodes_of(3, false);
     struct object *object = NULL;
     world_kill(world, 1);
     world_kill(world, 2);
@@ -254,7 +250,7 @@ static void test_put__two_replicas_dead__is_indeterminate(void **state)
 static void test_put__two_replicas_stopped__times_out(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, false);
+    struct world *world = nodes_of(3, false);
     struct object *object = NULL;
     world_pause(world, 1, true);
     world_pause(world, 2, true);
@@ -281,7 +277,7 @@ static struct object *copy_of(struct world *world, int node, const char *key)
 static void test_get__stale_replica__is_repaired(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, false);
+    struct world *world = nodes_of(3, false);
     assert_int_equal(ask_put(world, 0, "b", "1", NULL, NULL), STATUS_OK);
     /* Under the cluster's feet: two replicas hold an object that the third never heard of. */
     struct object *object = copy_of(world, 0, "b");
@@ -316,7 +312,7 @@ static void test_get__stale_replica__is_repaired(void **state)
 static void test_get__directory__tells_the_latest_change_that_any_answer_knows(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, false);
+    struct world *world = nodes_of(3, false);
     uint64_t before = 0;
     uint64_t names_us = 0;
     assert_int_equal(ask_names_us(world, 0, "/", &names_us), STATUS_NOT_FOUND);
@@ -351,7 +347,7 @@ static void test_get__directory__tells_the_latest_change_that_any_answer_knows(v
 static void test_forward__node_outside_the_list__hands_on(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(6, false);
+    struct world *world = nodes_of(6, false);
     char key[] = "key-00";
     for (int i = 0; i < 40; i++) {
         key[4] = (char)('0' + i / 10);
@@ -369,7 +365,7 @@ static void test_forward__node_outside_the_list__hands_on(void **state)
 static void test_delete__seen_version__is_gone_from_the_listing(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, false);
+    struct world *world = nodes_of(3, false);
     struct object *row = NULL;
     assert_int_equal(ask_put(world, 0, "a", "1", NULL, &row), STATUS_OK);
     assert_int_equal(ask_put(world, 0, "b", "2", NULL, NULL), STATUS_OK);
@@ -397,7 +393,7 @@ static void assert_holds_nothing(struct world *world, int node)
 static void test_delete__of_what_was_never_there__leaves_nothing(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(5, false);
+    struct world *world = nodes_of(5, false);
     int nodes[WORLD_NODES_MAX];
     int primaries = nodes_of_key(world, "none", nodes);
     for (int i = 0; i < 5; i++) {
@@ -423,7 +419,7 @@ static void test_delete__of_what_was_never_there__leaves_nothing(void **state)
 static void test_delete__against_a_write__the_write_stays(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, false);
+    struct world *world = nodes_of(3, false);
     struct object *row = NULL;
     assert_int_equal(ask_put(world, 0, "a", "old", NULL, &row), STATUS_OK);
     assert_int_equal(ask_put(world, 1, "a", "new", row, NULL), STATUS_OK);
@@ -436,7 +432,7 @@ static void test_delete__against_a_write__the_write_stays(void **state)
 static void test_revive__deep_key__makes_its_directories(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(5, false);
+    struct world *world = nodes_of(5, false);
     assert_int_equal(ask_put(world, 4, "a/b/c", "1", NULL, NULL), STATUS_OK);
     await_names(world, 0, "/", "a/ ");
     await_names(world, 1, "a/", "b/ ");
@@ -447,7 +443,7 @@ static void test_revive__deep_key__makes_its_directories(void **state)
 static void test_revive__directory_deleted_over_a_new_file__comes_back(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, false);
+    struct world *world = nodes_of(3, false);
     struct object *directory = NULL;
     assert_int_equal(ask_put(world, 0, "d/", "", NULL, &directory), STATUS_OK);
     assert_int_equal(ask_put(world, 1, "d/new", "1", NULL, NULL), STATUS_OK);
@@ -461,7 +457,7 @@ static void test_revive__directory_deleted_over_a_new_file__comes_back(void **st
 static void test_revive__emptied_directory__stays_deleted(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, false);
+    struct world *world = nodes_of(3, false);
     struct object *directory = NULL;
     struct object *file = NULL;
     assert_int_equal(ask_put(world, 0, "d/", "", NULL, &directory), STATUS_OK);
@@ -486,7 +482,7 @@ static void test_revive__emptied_directory__stays_deleted(void **state)
 static void test_intent__row_replicas_away__row_appears_when_they_return(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(6, false);
+    struct world *world = nodes_of(6, false);
     /* Whichever nodes hold the row, at most one of the object's is among them for some key: cut
      * each pair in turn. */
     for (int away = 0; away < 6; away++) {
@@ -514,7 +510,7 @@ static void test_intent__row_replicas_away__row_appears_when_they_return(void **
 static void test_intent__coordinator_killed_after_its_batch__pushes_at_restart(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(6, false);
+    struct world *world = nodes_of(6, false);
     /* The coordinator writes its own copy and dies before the row goes out: with a one-way cut
      * of all its links the put fails, yet its object and intent are on its disk. */
     for (int other = 1; other < 6; other++) {
@@ -546,7 +542,7 @@ static void test_intent__coordinator_killed_after_its_batch__pushes_at_restart(v
 static void test_request__after_drain__is_closed(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(1, false);
+    struct world *world = nodes_of(1, false);
     core_drain((struct core *)(uintptr_t)world_core(world, 0));
     assert_int_equal(ask_put(world, 0, "a", "1", NULL, NULL), STATUS_CLOSED);
     assert_int_equal(core_requests_in_flight(world_core(world, 0)), 0);
@@ -556,7 +552,7 @@ static void test_request__after_drain__is_closed(void **state)
 static void test_delete__of_the_root__is_refused(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(1, false);
+    struct world *world = nodes_of(1, false);
     assert_int_equal(ask_put(world, 0, "/", NULL, NULL, NULL), STATUS_BAD_KEY);
     world_free(world);
 }

@@ -14,25 +14,15 @@
 
 #include "node/core/state.h"
 #include "tests/core/ask.h"
+#include "tests/core/cluster.h"
 
 #define SECOND UINT64_C(1000000)
 
-static struct world *cluster_of(void)
+static struct world *three_nodes(void)
 {
-    struct world_options options = {.seed = 5,
-                                    .nodes = 3,
-                                    .replica_count = 3,
-                                    .partition_count = 16,
-                                    .latency_min_us = 100,
-                                    .latency_max_us = 900,
-                                    .store_min_us = 10,
-                                    .store_max_us = 200};
-    struct world *world = world_new(&options);
-    for (int i = 0; i < 3; i++) {
-        world_start(world, i);
-    }
-    world_run(world, 5 * SECOND);
-    return world;
+    struct world_options options = cluster_options(5, 3);
+    options.partition_count = 16;
+    return cluster_start(&options);
 }
 
 /* The node has taken up a ring that the others have not heard of yet. */
@@ -59,7 +49,7 @@ static void test_reads__ring_is_handed_round__are_asked_again(void **state)
     /* Bits: nodes that have the newer ring when node 0 is asked. */
     for (unsigned newer = 1; newer < 7; newer++) {
         for (int is_list = 0; is_list < 2; is_list++) {
-            struct world *world = cluster_of();
+            struct world *world = three_nodes();
             assert_int_equal(ask_put(world, 0, "d/k", "v", NULL, NULL), STATUS_OK);
             world_run(world, 2 * SECOND);
             for (int node = 0; node < 3; node++) {
@@ -85,7 +75,7 @@ static void test_reads__ring_is_handed_round__are_asked_again(void **state)
 static void test_reads__ring_comes_before_the_refusal__are_asked_again(void **state)
 {
     (void)state;
-    struct world *world = cluster_of();
+    struct world *world = three_nodes();
     assert_int_equal(ask_put(world, 0, "d/k", "v", NULL, NULL), STATUS_OK);
     for (uint64_t delay_us = 0; delay_us < 4000; delay_us += 100) {
         struct message message = {.type = MESSAGE_GET, .request_id = 1};
@@ -108,7 +98,7 @@ static void test_reads__ring_comes_before_the_refusal__are_asked_again(void **st
 static void test_reads__rings_of_one_epoch__end_at_once(void **state)
 {
     (void)state;
-    struct world *world = cluster_of();
+    struct world *world = three_nodes();
     assert_int_equal(ask_put(world, 0, "d/k", "v", NULL, NULL), STATUS_OK);
     for (int node = 1; node < 3; node++) {
         struct core *core = (struct core *)world_core(world, node);

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "tests/core/ask.h"
+#include "tests/core/cluster.h"
 #include "tests/core/copies.h"
 
 enum { NODES = 3, BOTH = REPLICA_OBJECT | REPLICA_ROW, NAME_LENGTH = 5 };
@@ -28,22 +29,10 @@ static const char DELETED[] = "50.1:5 |";
 
 static struct world *cluster(uint64_t seed)
 {
-    struct world_options options = {.seed = seed,
-                                    .nodes = NODES,
-                                    .replica_count = 3,
-                                    .partition_count = 64,
-                                    .latency_min_us = 100,
-                                    .latency_max_us = 900,
-                                    .store_min_us = 10,
-                                    .store_max_us = 200,
-                                    .repair_interval_us = 36000 * SECOND,
-                                    .scrub_interval_us = 36000 * SECOND};
-    struct world *world = world_new(&options);
-    for (int i = 0; i < NODES; i++) {
-        world_start(world, i);
-    }
-    world_run(world, 5 * SECOND);
-    return world;
+    struct world_options options = cluster_options(seed, NODES);
+    options.repair_interval_us = 36000 * SECOND;
+    options.scrub_interval_us = 36000 * SECOND;
+    return cluster_start(&options);
 }
 
 static void write_name(struct world *world, int node, int number, const char *state)

@@ -21,27 +21,18 @@
 #include <cmocka.h>
 
 #include "tests/core/ask.h"
+#include "tests/core/cluster.h"
 #include "tests/core/copies.h"
 #include "tests/ring/make.h"
 
 #define SECOND UINT64_C(1000000)
 
-static struct world *cluster_of(int nodes, uint16_t replicas)
+static struct world *nodes_with(int nodes, uint16_t replicas)
 {
-    struct world_options options = {.seed = 5,
-                                    .nodes = nodes,
-                                    .replica_count = replicas,
-                                    .partition_count = 16,
-                                    .latency_min_us = 100,
-                                    .latency_max_us = 900,
-                                    .store_min_us = 10,
-                                    .store_max_us = 200};
-    struct world *world = world_new(&options);
-    for (int i = 0; i < nodes; i++) {
-        world_start(world, i);
-    }
-    world_run(world, 5 * SECOND);
-    return world;
+    struct world_options options = cluster_options(5, nodes);
+    options.replica_count = replicas;
+    options.partition_count = 16;
+    return cluster_start(&options);
 }
 
 static void lose_disk(struct world *world, int node)
@@ -107,7 +98,7 @@ static void assert_value(struct world *world, int node, const char *key, const c
 static void test_place__two_of_three_are_empty__none_is_given_away(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, 3);
+    struct world *world = nodes_with(3, 3);
     char text[TEXT_SIZE_MAX + 1];
     uint64_t epoch = core_ring(world_core(world, 2))->epoch;
     world_kill(world, 2);
@@ -134,7 +125,7 @@ static void test_place__two_of_three_are_empty__none_is_given_away(void **state)
 static void test_place__one_is_empty_and_one_is_away__waits_until_it_is_back(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, 3);
+    struct world *world = nodes_with(3, 3);
     assert_int_equal(ask_put(world, 0, "k", "v", NULL, NULL), STATUS_OK);
     world_run(world, 2 * SECOND);
     world_kill(world, 1);
@@ -152,7 +143,7 @@ static void test_place__one_is_empty_and_one_is_away__waits_until_it_is_back(voi
 static void test_place__another_refills__waits_until_it_is_complete(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, 3);
+    struct world *world = nodes_with(3, 3);
     assert_int_equal(ask_put(world, 0, "k", "v", NULL, NULL), STATUS_OK);
     world_run(world, 2 * SECOND);
     /* Node 1 cannot end its refill while it does not reach node 0. */
@@ -179,7 +170,7 @@ static void
 test_replace__two_of_three_are_lost__by_hand_both_refill_from_the_third(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, 3);
+    struct world *world = nodes_with(3, 3);
     assert_int_equal(ask_put(world, 0, "k", "v", NULL, NULL), STATUS_OK);
     world_run(world, 3 * SECOND);
     lose_disk(world, 0);
@@ -219,7 +210,7 @@ static void status_text_of(struct world *world, int node, char *text, size_t siz
 static void test_place__old_disk_is_mounted_again__is_the_member_as_before(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, 3);
+    struct world *world = nodes_with(3, 3);
     world_kill(world, 2);
     assert_int_equal(ask_put(world, 0, "k", "v", NULL, NULL), STATUS_OK);
     exchange_and_start(world, 0);
@@ -239,7 +230,7 @@ static void test_place__old_disk_is_mounted_again__is_the_member_as_before(void 
 /* Node 0 has what nobody else has, and its place is given to an empty node by hand. */
 static struct world *replaced_node(void)
 {
-    struct world *world = cluster_of(3, 3);
+    struct world *world = nodes_with(3, 3);
     world_kill(world, 2);
     world_run(world, SECOND);
     assert_int_equal(ask_put(world, 0, "d/k", "v", NULL, NULL), STATUS_OK);
@@ -308,7 +299,7 @@ static void test_source__object_is_old_and_unknown__is_kept_back(void **state)
 static void test_replace__member_is_there__is_refused(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, 3);
+    struct world *world = nodes_with(3, 3);
 
     assert_int_equal(replace(world, 0, id_at(world, 0, 1)), STATUS_REFUSED);
     world_kill(world, 1);
@@ -333,7 +324,7 @@ static void forget_completeness(struct world *world, int node)
 static void test_refill__two_that_refill__never_complete_each_other(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(2, 2);
+    struct world *world = nodes_with(2, 2);
     forget_completeness(world, 0);
     forget_completeness(world, 1);
 
@@ -363,7 +354,7 @@ static void push_ring(struct world *world, int node, uint64_t epoch, node_id fro
 static void test_ring_push__from_a_stranger__changes_nothing(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, 3);
+    struct world *world = nodes_with(3, 3);
     uint64_t mark = core_ring_mark(world_core(world, 0));
 
     push_ring(world, 0, 1000, 12345);
@@ -392,7 +383,7 @@ static void save_ring(struct world *world, int node, const struct ring *ring)
 static void test_ring__two_of_one_epoch__are_noticed_and_not_mixed(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, 3);
+    struct world *world = nodes_with(3, 3);
     struct ring other = *core_ring(world_core(world, 2));
     uint16_t first = other.owner[0];
     other.owner[0] = other.owner[1];
@@ -421,7 +412,7 @@ static void test_ring__two_of_one_epoch__are_noticed_and_not_mixed(void **state)
 static void test_ring__shares_too_few_members__is_not_taken(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, 3);
+    struct world *world = nodes_with(3, 3);
     const struct ring *ring = core_ring(world_core(world, 0));
     struct ring next;
     struct ring last;
@@ -457,7 +448,7 @@ static enum status keep_hint(struct world *world, int node, const char *key, nod
 static void test_hint__owner_does_not_hold_the_key__is_refused(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(5, 3);
+    struct world *world = nodes_with(5, 3);
     int nodes[WORLD_NODES_MAX];
     assert_int_equal(nodes_of_key(world, "k", nodes), 3);
 
@@ -471,7 +462,7 @@ static void test_hint__owner_does_not_hold_the_key__is_refused(void **state)
 static void test_hints__dropped_by_hand__are_gone(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, 3);
+    struct world *world = nodes_with(3, 3);
     world_kill(world, 2);
     for (int i = 0; i < 40; i++) {
         char key[8];

@@ -24,6 +24,7 @@
 #include "node/core/detector.h"
 #include "node/core/request.h"
 #include "tests/core/ask.h"
+#include "tests/core/cluster.h"
 #include "tests/core/copies.h"
 #include "tests/ring/make.h"
 
@@ -32,30 +33,19 @@ enum { BOTH = REPLICA_OBJECT | REPLICA_ROW };
 static const uint64_t SECOND = 1000000;
 
 /* Nothing repairs anything within the time of a test. */
-static struct world *bounded_cluster_of(int nodes, uint16_t replicas, size_t request_bytes)
+static struct world *bounded_nodes_with(int nodes, uint16_t replicas, size_t request_bytes)
 {
-    struct world_options options = {.seed = 12,
-                                    .request_bytes_max = request_bytes,
-                                    .nodes = nodes,
-                                    .replica_count = replicas,
-                                    .partition_count = 64,
-                                    .latency_min_us = 100,
-                                    .latency_max_us = 900,
-                                    .store_min_us = 10,
-                                    .store_max_us = 200,
-                                    .repair_interval_us = 36000 * SECOND,
-                                    .scrub_interval_us = 36000 * SECOND};
-    struct world *world = world_new(&options);
-    for (int i = 0; i < nodes; i++) {
-        world_start(world, i);
-    }
-    world_run(world, 5 * SECOND);
-    return world;
+    struct world_options options = cluster_options(12, nodes);
+    options.request_bytes_max = request_bytes;
+    options.replica_count = replicas;
+    options.repair_interval_us = 36000 * SECOND;
+    options.scrub_interval_us = 36000 * SECOND;
+    return cluster_start(&options);
 }
 
-static struct world *cluster_of(int nodes, uint16_t replicas)
+static struct world *nodes_with(int nodes, uint16_t replicas)
 {
-    return bounded_cluster_of(nodes, replicas, 0);
+    return bounded_nodes_with(nodes, replicas, 0);
 }
 
 static struct blob *blob_of(const char *text)
@@ -113,7 +103,7 @@ static const char BOTH_VERSIONS[] = "50.1:5 60.1:6 | 50.1:5 60.1:6";
 static void test_put_some__sibling_on_the_far_replicas__is_dropped_everywhere(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(5, 5);
+    struct world *world = nodes_with(5, 5);
     int nodes[WORLD_NODES_MAX];
     assert_int_equal(nodes_of_key(world, "a", nodes), 5);
     for (int i = 0; i < 5; i++) {
@@ -132,7 +122,7 @@ static void test_put_some__sibling_on_the_far_replicas__is_dropped_everywhere(vo
 static void test_put_some__w_is_1_and_one_replica_knows_it__is_dropped(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, 3);
+    struct world *world = nodes_with(3, 3);
     int nodes[WORLD_NODES_MAX];
     (void)nodes_of_key(world, "a", nodes);
     for (int i = 0; i < 3; i++) {
@@ -151,7 +141,7 @@ static void test_put_some__w_is_1_and_one_replica_knows_it__is_dropped(void **st
 static void test_put_some__the_one_that_knows_it_is_cut_off__is_not_acknowledged(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, 3);
+    struct world *world = nodes_with(3, 3);
     int nodes[WORLD_NODES_MAX];
     (void)nodes_of_key(world, "a", nodes);
     for (int i = 0; i < 3; i++) {
@@ -174,7 +164,7 @@ static void test_put_some__the_one_that_knows_it_is_cut_off__is_not_acknowledged
 static void test_put_some__nobody_knows_it__is_refused(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, 3);
+    struct world *world = nodes_with(3, 3);
     for (int i = 0; i < 3; i++) {
         copy_write(world, i, "a", ONE, BOTH);
     }
@@ -207,7 +197,7 @@ static void test_quorum__not_asked_for__is_a_majority(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         int nodes = cases[i].replicas;
         struct object *object = NULL;
-        struct world *world = cluster_of(nodes, cases[i].replicas);
+        struct world *world = nodes_with(nodes, cases[i].replicas);
         assert_int_equal(outcome(world, put_later(world, 0, "a", 0)), STATUS_OK);
         world_run(world, SECOND);
         for (int j = 0; j < cases[i].dead; j++) {
@@ -226,7 +216,7 @@ static void test_quorum__not_asked_for__is_a_majority(void **state)
 static void test_put__primaries_killed_in_the_middle__fallbacks_take_over(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(5, 3);
+    struct world *world = nodes_with(5, 3);
     int nodes[WORLD_NODES_MAX];
     (void)nodes_of_key(world, "a", nodes);
     /* What is sent to a stopped node waits, until the connection breaks. */
@@ -249,7 +239,7 @@ static void test_put__primaries_killed_in_the_middle__fallbacks_take_over(void *
 static void test_put__fallback_killed_in_the_middle__the_next_takes_over(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(6, 3);
+    struct world *world = nodes_with(6, 3);
     int nodes[WORLD_NODES_MAX];
     (void)nodes_of_key(world, "a", nodes);
     world_kill(world, nodes[1]);
@@ -266,7 +256,7 @@ static void test_put__fallback_killed_in_the_middle__the_next_takes_over(void **
 static void test_get__primaries_killed_in_the_middle__fallbacks_are_asked(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(5, 3);
+    struct world *world = nodes_with(5, 3);
     int nodes[WORLD_NODES_MAX];
     (void)nodes_of_key(world, "a", nodes);
     copy_write(world, nodes[0], "a", ONE, BOTH);
@@ -303,7 +293,7 @@ static void assert_sound(struct world *world, int nodes)
 static void test_replica_put__content_differs_from_its_hash__is_refused(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, 3);
+    struct world *world = nodes_with(3, 3);
     struct object *object = NULL;
     assert_int_equal(outcome(world, put_later(world, 1, "other", 3)), STATUS_OK);
     copy_write(world, 0, "a", ONE, BOTH);
@@ -348,7 +338,7 @@ static void assert_healed(struct world *world, int node)
 static void test_get__bad_copy__others_answer_and_it_is_healed(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3, 3);
+    struct world *world = nodes_with(3, 3);
     assert_int_equal(outcome(world, put_later(world, 0, "a", 3)), STATUS_OK);
 
     copy_spoil(world, 0, "a");
@@ -418,7 +408,7 @@ static void test_put__more_than_eight_are_missed__all_get_a_marker(void **state)
 {
     (void)state;
     enum { NODES = 14 };
-    struct world *world = cluster_of(NODES, 8);
+    struct world *world = nodes_with(NODES, 8);
     char key[32];
     int row = 0;
     assert_true(find_key(world, 6, key, sizeof key, &row));
@@ -443,7 +433,7 @@ static void test_marker__object_lacks_its_quorum__row_is_not_pushed(void **state
 {
     (void)state;
     enum { NODES = 7, REPLICAS = 5 };
-    struct world *world = cluster_of(NODES, REPLICAS);
+    struct world *world = nodes_with(NODES, REPLICAS);
     char key[32];
     int row = 0;
     assert_true(find_key(world, 1, key, sizeof key, &row));
@@ -486,7 +476,7 @@ static void test_handed_over__everybody_holds_it__no_object_is_sent_again(void *
 {
     (void)state;
     enum { KEYS = 20 };
-    struct world *world = cluster_of(6, 3);
+    struct world *world = nodes_with(6, 3);
     int nodes[WORLD_NODES_MAX];
     (void)nodes_of_key(world, "d/0", nodes);
     for (int i = 0; i < 3; i++) {
@@ -544,7 +534,7 @@ static void test_requests__hold_as_many_bytes_as_they_may__the_next_is_refused(v
 {
     (void)state;
     enum { PUTS = 8, SIZE = 200 << 10, FIT = 3 };
-    struct world *world = bounded_cluster_of(3, 3, 1 << 20);
+    struct world *world = bounded_nodes_with(3, 3, 1 << 20);
     int calls[PUTS];
     unsigned busy = 0;
     world_pause(world, 1, true);

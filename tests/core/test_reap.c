@@ -21,6 +21,7 @@
 #include "node/core/background.h"
 #include "node/core/request.h"
 #include "tests/core/ask.h"
+#include "tests/core/cluster.h"
 #include "tests/core/copies.h"
 
 enum { BOTH = REPLICA_OBJECT | REPLICA_ROW };
@@ -28,24 +29,12 @@ enum { BOTH = REPLICA_OBJECT | REPLICA_ROW };
 static const uint64_t SECOND = 1000000;
 
 /* Scrubs every minute or so, compares trees every hour. */
-static struct world *cluster_of(int nodes)
+static struct world *nodes_of(int nodes)
 {
-    struct world_options options = {.seed = 9,
-                                    .nodes = nodes,
-                                    .replica_count = 3,
-                                    .partition_count = 64,
-                                    .latency_min_us = 100,
-                                    .latency_max_us = 900,
-                                    .store_min_us = 10,
-                                    .store_max_us = 200,
-                                    .repair_interval_us = 3600 * SECOND,
-                                    .scrub_interval_us = 60 * SECOND};
-    struct world *world = world_new(&options);
-    for (int i = 0; i < nodes; i++) {
-        world_start(world, i);
-    }
-    world_run(world, 5 * SECOND);
-    return world;
+    struct world_options options = cluster_options(9, nodes);
+    options.repair_interval_us = 3600 * SECOND;
+    options.scrub_interval_us = 60 * SECOND;
+    return cluster_start(&options);
 }
 
 static void write_to_all(struct world *world, int nodes, const char *key, const char *text)
@@ -106,7 +95,7 @@ static void await_scrubs(struct world *world, int nodes, unsigned times)
 static void test_reap__all_hold_it__it_goes(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(5);
+    struct world *world = nodes_of(5);
     write_to_all(world, 5, "old", "1.1:5 |");
     write_to_all(world, 5, "dir/old", "1.1:5 |");
     write_to_all(world, 5, "alive", "1.1:5 | 1.1:5");
@@ -139,7 +128,7 @@ static void pass_days(struct world *world, int nodes, int64_t days)
 static void test_reap__young_tombstone__stays(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     assert_int_equal(ask_put(world, 0, "young", "text", NULL, NULL), STATUS_OK);
     delete_now(world, "young");
 
@@ -160,7 +149,7 @@ static void test_reap__young_tombstone__stays(void **state)
 static void test_reap__old_file_deleted_now__stays(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     assert_int_equal(ask_put(world, 0, "old", "text", NULL, NULL), STATUS_OK);
     pass_days(world, 3, 9);
     delete_now(world, "old");
@@ -176,7 +165,7 @@ static void test_reap__old_file_deleted_now__stays(void **state)
 static void test_reap__one_clock_is_ahead__stays(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     int nodes[WORLD_NODES_MAX];
     (void)nodes_of_key(world, "young", nodes);
     assert_int_equal(ask_put(world, 0, "young", "text", NULL, NULL), STATUS_OK);
@@ -206,7 +195,7 @@ static void test_reap__power_cut_after_it__brings_nothing_back(void **state)
 {
     (void)state;
     for (int i = 0; i < 12; i++) {
-        struct world *world = cluster_of(3);
+        struct world *world = nodes_of(3);
         int victim = i % 3;
         for (int n = 0; n < i; n++) {
             (void)world_random(world); /* what is lost differs */
@@ -233,7 +222,7 @@ static void test_reap__power_cut_after_it__brings_nothing_back(void **state)
 static void test_reap__member_is_away__stays_until_it_is_back(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(5);
+    struct world *world = nodes_of(5);
     int nodes[WORLD_NODES_MAX];
     assert_int_equal(nodes_of_key(world, "old", nodes), 3);
     write_to_all(world, 5, "old", "1.1:5 |");
@@ -254,7 +243,7 @@ static void test_reap__member_is_away__stays_until_it_is_back(void **state)
 static void test_reap__fallback_keeps_a_hint__stays_until_it_is_delivered(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(5);
+    struct world *world = nodes_of(5);
     int nodes[WORLD_NODES_MAX];
     (void)nodes_of_key(world, "old", nodes);
     write_to_all(world, 5, "old", "1.1:5 |");
@@ -276,7 +265,7 @@ static void test_reap__fallback_keeps_a_hint__stays_until_it_is_delivered(void *
 static void test_reap__replica_holds_a_younger_copy__stays(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     int nodes[WORLD_NODES_MAX];
     world_run(world, 90 * SECOND); /* the passes that follow the start are over */
     (void)nodes_of_key(world, "old", nodes);
@@ -297,7 +286,7 @@ static void test_reap__replica_holds_a_younger_copy__stays(void **state)
 static void test_reap__replica_holds_what_it_deleted__stays(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     int nodes[WORLD_NODES_MAX];
     world_run(world, 90 * SECOND); /* the passes that follow the start are over */
     (void)nodes_of_key(world, "old", nodes);
@@ -318,7 +307,7 @@ static void test_reap__replica_holds_what_it_deleted__stays(void **state)
 static void test_reap__row_of_it_lives__stays(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     int nodes[WORLD_NODES_MAX];
     world_run(world, 90 * SECOND); /* the passes that follow the start are over */
     (void)nodes_of_key(world, "old", nodes);
@@ -336,7 +325,7 @@ static void test_reap__row_of_it_lives__stays(void **state)
 static void test_reap__asked_by_a_client__is_refused(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     struct message message = {.type = MESSAGE_REAP, .request_id = 1};
     message.reap.part = MERKLE_OBJECT;
     message.reap.key = blob_new(slice_of_string("old"));
@@ -351,7 +340,7 @@ static void test_reap__asked_by_a_client__is_refused(void **state)
 static void test_scrub__row_lags_beside_its_object__is_brought_up(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     for (int i = 0; i < 3; i++) {
         copy_write(world, i, "file", "1.1:5 | 1.1:5", REPLICA_OBJECT);
     }
@@ -387,7 +376,7 @@ static void find_disjoint_key(struct world *world, char key[16])
 static void test_scrub__row_lags_elsewhere__is_pushed(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(7);
+    struct world *world = nodes_of(7);
     char key[16];
     int of_object[WORLD_NODES_MAX];
     int of_row[WORLD_NODES_MAX];

@@ -23,6 +23,7 @@
 #include "node/store/hints.h"
 #include "node/store/layout.h"
 #include "tests/core/ask.h"
+#include "tests/core/cluster.h"
 #include "tests/core/copies.h"
 
 enum { BOTH = REPLICA_OBJECT | REPLICA_ROW };
@@ -30,22 +31,12 @@ enum { BOTH = REPLICA_OBJECT | REPLICA_ROW };
 static const uint64_t SECOND = 1000000;
 
 /* Runs until the passes that follow the start are over: the next come in minutes. */
-static struct world *cluster_of(int nodes)
+static struct world *nodes_of(int nodes)
 {
-    struct world_options options = {.seed = 5,
-                                    .nodes = nodes,
-                                    .replica_count = 3,
-                                    .partition_count = 64,
-                                    .latency_min_us = 100,
-                                    .latency_max_us = 900,
-                                    .store_min_us = 10,
-                                    .store_max_us = 200,
-                                    .grace_us = UINT64_MAX / 2}; /* tombstones stay */
-    struct world *world = world_new(&options);
-    for (int i = 0; i < nodes; i++) {
-        world_start(world, i);
-    }
-    world_run(world, 100 * SECOND);
+    struct world_options options = cluster_options(5, nodes);
+    options.grace_us = UINT64_MAX / 2; /* tombstones stay */
+    struct world *world = cluster_start(&options);
+    world_run(world, 95 * SECOND);
     return world;
 }
 
@@ -89,7 +80,7 @@ static void await_complete(struct world *world, int node, uint64_t limit_us)
 static void test_anti_entropy__copies_differ__become_equal_without_a_read(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     copy_write(world, 0, "only-here", "1.1:5 | 1.1:5", BOTH);
     copy_write(world, 0, "siblings", "1.1:5 | 1.1:5", BOTH);
     copy_write(world, 1, "siblings", "2.1:7 | 2.1:7", BOTH);
@@ -119,7 +110,7 @@ static void test_anti_entropy__copies_differ__become_equal_without_a_read(void *
 static void test_anti_entropy__nobody_asks__comes_by_itself(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(5);
+    struct world *world = nodes_of(5);
     int nodes[WORLD_NODES_MAX];
     (void)nodes_of_key(world, "alone", nodes);
     copy_write(world, nodes[1], "alone", "1.1:5 | 1.1:5", REPLICA_OBJECT);
@@ -135,7 +126,7 @@ static void test_anti_entropy__nobody_asks__comes_by_itself(void **state)
 static void test_anti_entropy__nothing_differs__exchanges_hashes_alone(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     fill(world, 0, 0, 20);
     world_run(world, 5 * SECOND);
     uint64_t keys = world_sent(world, MESSAGE_TREE_KEYS);
@@ -153,7 +144,7 @@ static void test_anti_entropy__nothing_differs__exchanges_hashes_alone(void **st
 static void test_anti_entropy__difference_vanishes__costs_no_keys(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     uint64_t keys = world_sent(world, MESSAGE_TREE_KEYS);
     uint64_t trees = world_sent(world, MESSAGE_TREE);
     copy_write(world, 0, "late", "1.1:5 | 1.1:5", BOTH);
@@ -174,7 +165,7 @@ static void test_anti_entropy__difference_vanishes__costs_no_keys(void **state)
 static void test_anti_entropy__row_lost_beside_its_object__is_restored(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     copy_write(world, 0, "file", "1.1:5 | 1.1:5", BOTH);
     copy_write(world, 1, "file", "1.1:5 | 1.1:5", REPLICA_OBJECT);
     copy_write(world, 2, "file", "1.1:5 | 1.1:5", BOTH);
@@ -189,7 +180,7 @@ static void test_anti_entropy__row_lost_beside_its_object__is_restored(void **st
 static void test_anti_entropy__peer_away__pairs_fail_and_are_told(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     copy_write(world, 0, "file", "1.1:5 | 1.1:5", BOTH);
     world_kill(world, 2);
 
@@ -204,7 +195,7 @@ static void test_anti_entropy__peer_away__pairs_fail_and_are_told(void **state)
 static void test_anti_entropy__peer_stopped_in_the_middle__the_pass_ends(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     for (int i = 0; i < 40; i++) {
         char key[16];
         (void)snprintf(key, sizeof key, "k%d", i);
@@ -228,7 +219,7 @@ static void test_anti_entropy__peer_stopped_in_the_middle__the_pass_ends(void **
 static void test_anti_entropy__pass_has_done_its_share__the_next_goes_on(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     char key[16];
     for (int i = 0; i < 40; i++) {
         (void)snprintf(key, sizeof key, "k%d", i);
@@ -263,7 +254,7 @@ static void test_anti_entropy__pass_has_done_its_share__the_next_goes_on(void **
 static void test_repair__asked_for_during_a_pass__another_one_follows(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     copy_write(world, 0, "slow", "1.1:5 | 1.1:5", BOTH);
     uint64_t passes = ask_repair(world, 0, false).passes;
     (void)ask_repair(world, 0, true);
@@ -306,7 +297,7 @@ static void test_repair__before_there_is_a_ring__is_not_ready(void **state)
 static void test_repair__lone_node__has_nothing_to_compare(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(1);
+    struct world *world = nodes_of(1);
     await_pass(world, 0);
     struct message_repair_reply told = ask_repair(world, 0, false);
     assert_true(told.is_complete && told.pairs_total == 0 && told.pairs_failed == 0);
@@ -316,7 +307,7 @@ static void test_repair__lone_node__has_nothing_to_compare(void **state)
 static void test_tree__asked_by_a_client__is_refused(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     struct message message = {.type = MESSAGE_TREE, .request_id = 1};
     struct message reply = {0};
     assert_true(world_wait(world, world_ask(world, 0, &message), ASK_LIMIT_US, &reply));
@@ -328,7 +319,7 @@ static void test_tree__asked_by_a_client__is_refused(void **state)
 static void test_anti_entropy__node_was_away__catches_up_soon(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     world_kill(world, 2);
     for (int i = 0; i < 30; i++) {
         char key[16];
@@ -346,7 +337,7 @@ static void test_anti_entropy__node_was_away__catches_up_soon(void **state)
 static void test_refill__disk_was_lost__all_copies_come_back(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     fill(world, 0, 0, 300);
     world_run(world, 5 * SECOND);
     world_kill(world, 2);
@@ -366,7 +357,7 @@ static void test_refill__disk_was_lost__all_copies_come_back(void **state)
 static void test_refill__two_of_three_lost_their_disks__both_come_back(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     fill(world, 0, 0, 60);
     world_run(world, 5 * SECOND);
     for (int node = 1; node < 3; node++) {
@@ -389,7 +380,7 @@ static void test_refill__two_of_three_lost_their_disks__both_come_back(void **st
 static void test_refill__restart_in_the_middle__goes_on(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     fill(world, 0, 0, 100);
     world_kill(world, 1);
     world_kill(world, 2);
@@ -415,7 +406,7 @@ static void test_refill__restart_in_the_middle__goes_on(void **state)
 static void test_refill__until_it_is_over__nothing_is_told_as_not_found(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     fill(world, 0, 0, 50);
     world_kill(world, 2);
     world_wipe(world, 2);
@@ -460,7 +451,7 @@ static unsigned corrupt_objects(struct world *world, int node, int count)
 static void test_corrupt__on_one_of_three__is_salvaged_and_fetched(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     fill(world, 0, 0, 200);
     world_run(world, 5 * SECOND);
     while (corrupt_objects(world, 1, 200) == 0) {
@@ -482,7 +473,7 @@ static void test_corrupt__on_one_of_three__is_salvaged_and_fetched(void **state)
 static void test_corrupt__lone_node__drops_nothing(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(1);
+    struct world *world = nodes_of(1);
     fill(world, 0, 0, 50);
     size_t hit = 0;
     while (hit == 0) {
@@ -524,7 +515,7 @@ static void spoil_hint(struct world *world, int node, int away, const char *name
 static void test_corrupt__in_the_hints__own_copies_go_on_to_count(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(4);
+    struct world *world = nodes_of(4);
     fill(world, 0, 0, 20);
     world_run(world, 5 * SECOND);
     for (int node = 0; node < 3; node++) {
@@ -561,7 +552,7 @@ static void test_corrupt__in_the_hints__own_copies_go_on_to_count(void **state)
 static void test_salvage__what_was_deleted_long_ago__does_not_come_back(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = nodes_of(3);
     fill(world, 0, 0, 20);
     world_run(world, 5 * SECOND);
     copy_write(world, 1, "d/ghost", "1.1:5 | 1.1:5", REPLICA_OBJECT | REPLICA_ROW);

@@ -26,24 +26,7 @@
 #include "node/core/request.h"
 #include "ring/preference_list.h"
 #include "tests/core/ask.h"
-
-static struct world *cluster_of(int nodes)
-{
-    struct world_options options = {.seed = 11,
-                                    .nodes = nodes,
-                                    .replica_count = 3,
-                                    .partition_count = 64,
-                                    .latency_min_us = 100,
-                                    .latency_max_us = 900,
-                                    .store_min_us = 10,
-                                    .store_max_us = 200};
-    struct world *world = world_new(&options);
-    for (int i = 0; i < nodes; i++) {
-        world_start(world, i);
-    }
-    world_run(world, 5000000);
-    return world;
-}
+#include "tests/core/cluster.h"
 
 /* The node that lives at a member's address. */
 static int node_of_member(const struct ring *ring, int member)
@@ -160,7 +143,7 @@ static void test_put__all_primaries_dead__fallbacks_take_it_and_hand_it_over(voi
 {
     (void)state;
     enum { NODES = 6 };
-    struct world *world = cluster_of(NODES);
+    struct world *world = cluster_of(11, NODES);
     int nodes[WORLD_NODES_MAX];
     char text[64];
     int primaries = nodes_of_key(world, "dir/key", nodes);
@@ -202,7 +185,7 @@ static void test_put__one_node_left__takes_it_with_w_1(void **state)
     (void)state;
     enum { NODES = 5 };
     for (int left = 0; left < NODES; left++) {
-        struct world *world = cluster_of(NODES);
+        struct world *world = cluster_of(11, NODES);
         char text[64];
         for (int i = 0; i < NODES; i++) {
             if (i != left) {
@@ -242,7 +225,7 @@ static void test_put__fallback_writes_twice__second_supersedes_nothing_unseen(vo
 {
     (void)state;
     enum { NODES = 4 };
-    struct world *world = cluster_of(NODES);
+    struct world *world = cluster_of(11, NODES);
     int nodes[WORLD_NODES_MAX];
     char text[64];
     int primaries = nodes_of_key(world, "k", nodes);
@@ -267,7 +250,7 @@ static void test_put__fallback_writes_twice__second_supersedes_nothing_unseen(vo
 static void test_put__one_of_three_dead__it_catches_up_without_a_read(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = cluster_of(11, 3);
     char text[64];
     world_kill(world, 2);
     world_run(world, 500000);
@@ -292,7 +275,7 @@ static void test_put__one_of_three_dead__it_catches_up_without_a_read(void **sta
 static void test_requests__one_of_three_stopped__cost_little_from_the_first_on(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = cluster_of(11, 3);
     char text[64];
     assert_int_equal(put_with(world, 0, "k", "v", 2), STATUS_OK);
     world_pause(world, 2, true);
@@ -317,7 +300,7 @@ static void test_requests__one_of_three_stopped__cost_little_from_the_first_on(v
 static void test_hints__holder_killed_before_delivery__are_found_at_its_start(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = cluster_of(11, 3);
     char text[64];
     world_kill(world, 2);
     world_run(world, 500000);
@@ -337,7 +320,7 @@ static void test_hints__holder_killed_before_delivery__are_found_at_its_start(vo
 static void test_membership__lost_disk__takes_its_place_under_a_new_identity(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(3);
+    struct world *world = cluster_of(11, 3);
     char text[64];
     assert_int_equal(put_with(world, 0, "k", "v", 3), STATUS_OK);
     uint64_t epoch = core_ring(world_core(world, 0))->epoch;
@@ -369,7 +352,7 @@ static void test_gets__nodes_die_that_many_wait_for__all_are_told_at_once(void *
 {
     (void)state;
     enum { GETS = 5 };
-    struct world *world = cluster_of(3);
+    struct world *world = cluster_of(11, 3);
     int calls[GETS];
     world_pause(world, 1, true);
     world_pause(world, 2, true);
@@ -399,7 +382,7 @@ static void test_forward__primary_fails__another_is_asked(void **state)
 {
     (void)state;
     enum { NODES = 5 };
-    struct world *world = cluster_of(NODES);
+    struct world *world = cluster_of(11, NODES);
     int nodes[WORLD_NODES_MAX];
     int primaries = nodes_of_key(world, "dir/key", nodes);
     for (int full = 0; full <= primaries; full++) {
@@ -422,7 +405,7 @@ static void test_forward__primaries_are_stopped__there_is_time_for_others(void *
 {
     (void)state;
     enum { NODES = 5 };
-    struct world *world = cluster_of(NODES);
+    struct world *world = cluster_of(11, NODES);
     int nodes[WORLD_NODES_MAX];
     int primaries = nodes_of_key(world, "k", nodes);
     for (int i = 0; i < primaries; i++) {
@@ -437,7 +420,7 @@ static void test_forward__primary_is_cut_off__reads_pass_it_by(void **state)
 {
     (void)state;
     enum { NODES = 5 };
-    struct world *world = cluster_of(NODES);
+    struct world *world = cluster_of(11, NODES);
     int nodes[WORLD_NODES_MAX];
     char names[64];
     int primaries = nodes_of_key(world, "dir/", nodes);
@@ -473,7 +456,7 @@ static void test_put__fallbacks_are_suspected__are_asked_before_it_fails(void **
 {
     (void)state;
     enum { NODES = 5 };
-    struct world *world = cluster_of(NODES);
+    struct world *world = cluster_of(11, NODES);
     int nodes[WORLD_NODES_MAX];
     (void)nodes_of_key(world, "k", nodes);
     world_kill(world, nodes[1]);
@@ -490,7 +473,7 @@ static void test_put__primary_was_replaced__is_asked_before_it_fails(void **stat
 {
     (void)state;
     enum { NODES = 5 };
-    struct world *world = cluster_of(NODES);
+    struct world *world = cluster_of(11, NODES);
     int nodes[WORLD_NODES_MAX];
     (void)nodes_of_key(world, "k", nodes);
     world_kill(world, nodes[2]);
@@ -513,7 +496,7 @@ static void test_put__fallback_coordinates__asks_the_last_primary_too(void **sta
 {
     (void)state;
     enum { NODES = 5 };
-    struct world *world = cluster_of(NODES);
+    struct world *world = cluster_of(11, NODES);
     int nodes[WORLD_NODES_MAX];
     (void)nodes_of_key(world, "k", nodes);
     for (int last = 0; last < 3; last++) {
@@ -531,7 +514,7 @@ static void test_put__row_has_only_suspects__is_left_to_its_intent(void **state)
 {
     (void)state;
     enum { NODES = 7 };
-    struct world *world = cluster_of(NODES);
+    struct world *world = cluster_of(11, NODES);
     int nodes[WORLD_NODES_MAX];
     int holders[WORLD_NODES_MAX];
     char key[16];

@@ -16,27 +16,10 @@
 #include <cmocka.h>
 
 #include "tests/core/ask.h"
+#include "tests/core/cluster.h"
 #include "tests/core/copies.h"
 
 static const uint64_t SECOND = 1000000;
-
-static struct world *cluster_of(int nodes)
-{
-    struct world_options options = {.seed = 31,
-                                    .nodes = nodes,
-                                    .replica_count = 3,
-                                    .partition_count = 64,
-                                    .latency_min_us = 100,
-                                    .latency_max_us = 900,
-                                    .store_min_us = 10,
-                                    .store_max_us = 200};
-    struct world *world = world_new(&options);
-    for (int i = 0; i < nodes; i++) {
-        world_start(world, i);
-    }
-    world_run(world, 5 * SECOND);
-    return world;
-}
 
 static int first_of(struct world *world, const char *key)
 {
@@ -69,7 +52,7 @@ static uint32_t pairs_after_put(struct world *world, int node, const char *key)
 static void test_vouch__clean_restarts__the_pair_of_before_is_extended(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(5);
+    struct world *world = cluster_of(31, 5);
     int node = first_of(world, "k");
     assert_int_equal(pairs_after_put(world, node, "k"), 1);
     for (int i = 0; i < 4; i++) {
@@ -84,7 +67,7 @@ static void test_vouch__clean_restarts__the_pair_of_before_is_extended(void **st
 static void test_vouch__member_is_away__a_new_pair_is_opened(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(5);
+    struct world *world = cluster_of(31, 5);
     int nodes[WORLD_NODES_MAX];
     int node = first_of(world, "k");
     char other[8] = "a";
@@ -113,7 +96,7 @@ static void test_vouch__put_back_from_a_backup__loses_nothing(void **state)
 {
     (void)state;
     for (unsigned seen = 0; seen <= 1; seen++) {
-        struct world *world = cluster_of(3);
+        struct world *world = cluster_of(31, 3);
         int node = first_of(world, "k");
         struct object *object = NULL;
         char text[64];

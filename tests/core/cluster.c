@@ -1,0 +1,32 @@
+/*
+ * cluster.c - the clusters that tests of the core run.
+ */
+#include "tests/core/cluster.h"
+
+struct world_options cluster_options(uint64_t seed, int nodes)
+{
+    return (struct world_options){.seed = seed,
+                                  .nodes = nodes,
+                                  .replica_count = 3,
+                                  .partition_count = 64,
+                                  .latency_min_us = 100,
+                                  .latency_max_us = 900,
+                                  .store_min_us = 10,
+                                  .store_max_us = 200};
+}
+
+struct world *cluster_start(const struct world_options *options)
+{
+    struct world *world = world_new(options);
+    for (int i = 0; i < options->nodes; i++) {
+        world_start(world, i);
+    }
+    world_run(world, 5000000);
+    return world;
+}
+
+struct world *cluster_of(uint64_t seed, int nodes)
+{
+    struct world_options options = cluster_options(seed, nodes);
+    return cluster_start(&options);
+}

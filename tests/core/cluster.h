@@ -1,0 +1,17 @@
+/*
+ * cluster.h - the clusters that tests of the core run: small delays, N = 3, and what a test needs
+ * to be otherwise.
+ */
+#ifndef TESTS_CORE_CLUSTER_H
+#define TESTS_CORE_CLUSTER_H
+
+#include "tests/sim/world.h"
+
+/* Below 1 ms for links, below 0.2 ms for disks. */
+struct world_options cluster_options(uint64_t seed, int nodes);
+/* A world in which all nodes were started and have had five seconds. */
+struct world *cluster_start(const struct world_options *options);
+/* The same with the usual options. */
+struct world *cluster_of(uint64_t seed, int nodes);
+
+#endif
