@@ -8,12 +8,15 @@
 
 #include "ring/mark.h"
 
+enum { BACK_US = 300000 };
+
 /* When each is over; 0: it is. */
 struct node_faults {
     uint64_t down_us; /* killed or paused */
     uint64_t full_us;
     uint64_t slow_us;
     bool is_refilling; /* or will be: its disk was lost or damaged */
+    bool has_hidden;   /* a source from this refill, or not: it was drawn */
 };
 
 struct faults {
@@ -27,6 +30,8 @@ struct faults {
     struct node_faults node[WORLD_NODES_MAX];
     uint64_t links_us;
     uint64_t weather_us;
+    uint64_t loses_us;           /* a disk, while a node is isolated */
+    int isolated, last_isolated; /* the node that is, or was last; or -1 */
     int first_victim;
     uint64_t count[FAULT_COUNT];
 };
@@ -34,6 +39,12 @@ struct faults {
 static uint64_t pick(struct faults *faults, uint64_t count)
 {
     return world_random(faults->world) % count;
+}
+
+/* Draws nothing where there is nothing to be drawn. */
+static bool pick_of_100(struct faults *faults, uint8_t share)
+{
+    return share > 0 && pick(faults, 100) < share;
 }
 
 static bool is_of_disks(enum fault fault)
@@ -75,6 +86,7 @@ struct faults *faults_new(struct world *world, struct load *load,
     if (options->kinds == 0) {
         draw_kinds(faults);
     }
+    faults->isolated = faults->last_isolated = -1;
     faults->first_victim = (int)pick(faults, (uint64_t)options->nodes);
     faults->mean_us =
         options->mean_us > 0 ? options->mean_us : UINT64_C(50000) << pick(faults, 7);
@@ -116,6 +128,11 @@ static void cut_links(struct faults *faults, enum fault fault)
         }
     }
     faults->links_us = some_outage(faults);
+    if (fault == FAULT_ISOLATE) {
+        faults->isolated = faults->last_isolated = from;
+        bool loses = pick_of_100(faults, faults->options.lost_behind);
+        faults->loses_us = loses ? faults->links_us : 0;
+    }
 }
 
 static void split(struct faults *faults)
@@ -218,6 +235,7 @@ static void harm_disk(struct faults *faults, enum fault fault, int victim)
         faults->node[victim].down_us = some_outage(faults);
     }
     faults->node[victim].is_refilling = true;
+    faults->node[victim].has_hidden = false;
 }
 
 /* By a second or by minutes: what is over a minute ahead is treated in another way. */
@@ -258,10 +276,15 @@ static bool begin_at_node(struct faults *faults, enum fault fault)
     return true;
 }
 
-static void begin(struct faults *faults, enum fault fault)
+static void begin_named(struct faults *faults, enum fault fault)
 {
     world_trace(faults->world, -1, "fault %s", fault_name(fault));
     faults->count[fault]++;
+}
+
+static void begin(struct faults *faults, enum fault fault)
+{
+    begin_named(faults, fault);
     if (begin_at_node(faults, fault)) {
         return;
     }
@@ -302,6 +325,7 @@ static void mend_links(struct faults *faults)
 {
     world_trace(faults->world, -1, "links mended");
     faults->links_us = 0;
+    faults->isolated = -1;
     for (int from = 0; from < faults->options.nodes; from++) {
         for (int to = 0; to < faults->options.nodes; to++) {
             world_cut(faults->world, from, to, false);
@@ -344,8 +368,7 @@ static void cut_after_sync(struct faults *faults)
         return;
     }
     mark(MARK_DARK_AFTER_SYNC);
-    world_trace(faults->world, -1, "fault %s", fault_name(FAULT_POWER));
-    faults->count[FAULT_POWER]++;
+    begin_named(faults, FAULT_POWER);
     for (int node = 0; node < faults->options.nodes; node++) {
         cut_power(faults, node);
     }
@@ -356,6 +379,59 @@ static void drop_intents(struct faults *faults)
     for (int node = 0; faults->options.drops_intents && node < faults->options.nodes; node++) {
         if (world_is_up(faults->world, node)) {
             world_drop_intents(faults->world, node);
+        }
+    }
+}
+
+/* The other is back a moment later, when the victim waits to be let in. */
+static void lose_behind(struct faults *faults)
+{
+    int victim = pick_victim(faults);
+    faults->loses_us = 0;
+    if (victim == faults->isolated || !is_well(faults, victim)) {
+        return;
+    }
+    begin_named(faults, FAULT_LOST);
+    harm_disk(faults, FAULT_LOST, victim);
+    faults->node[victim].down_us = world_now(faults->world) + 1;
+    faults->links_us = world_now(faults->world) + pick(faults, BACK_US);
+}
+
+/* Which node has what the one that refills lacks, and the one that was away? */
+static int pick_source(struct faults *faults, int refilling)
+{
+    int node = refilling;
+    while (node == refilling || node == faults->last_isolated) {
+        node = (int)pick(faults, (uint64_t)faults->options.nodes);
+    }
+    return node;
+}
+
+static void hide_source(struct faults *faults, int refilling)
+{
+    int source = pick_source(faults, refilling);
+    bool is_cut_off = pick(faults, 2) == 0;
+    world_trace(faults->world, refilling, "refills without node %d", source);
+    for (int node = 0; node < faults->options.nodes; node++) {
+        if (node == refilling || (is_cut_off && node != source)) {
+            cut_both(faults, source, node);
+        }
+    }
+    faults->links_us = some_outage(faults);
+}
+
+/* As soon as a node was let in, and before it has asked anybody. */
+static void hide_sources(struct faults *faults)
+{
+    for (int node = 0; faults->options.hidden_sources > 0 && node < faults->options.nodes;
+         node++) {
+        struct node_faults *at = &faults->node[node];
+        if (!at->is_refilling || at->has_hidden || !world_is_refilling(faults->world, node)) {
+            continue;
+        }
+        at->has_hidden = true;
+        if (pick_of_100(faults, faults->options.hidden_sources)) {
+            hide_source(faults, node);
         }
     }
 }
@@ -376,9 +452,13 @@ void faults_step(struct faults *faults)
             mend_speed(faults, node);
         }
     }
+    if (is_due(faults->loses_us, now_us)) {
+        lose_behind(faults);
+    }
     if (is_due(faults->links_us, now_us)) {
         mend_links(faults);
     }
+    hide_sources(faults);
     if (is_due(faults->weather_us, now_us)) {
         mend_weather(faults);
     }

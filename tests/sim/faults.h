@@ -45,6 +45,10 @@ struct faults_options {
                                 acknowledged */
     bool drops_intents;      /* row intents are forgotten all the time */
     bool one_at_a_time;      /* none begins before the last one is over */
+    uint8_t lost_behind;     /* of a hundred times that a node is isolated: a victim's disk is
+                                lost meanwhile; what both missed is in one place then */
+    uint8_t hidden_sources;  /* of a hundred refills: that place is out of reach as soon as the
+                                victim is let in */
 };
 
 /* Draws which faults this run has and how often, from the world's seed. */

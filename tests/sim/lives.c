@@ -117,23 +117,28 @@ static void live_forgetfully(uint64_t *state, struct plan *plan)
     plan->load.syncs = 0;
 }
 
-/* Disks are lost, and their nodes serve again long before they are complete. */
+/* Disks are lost while another node is away: what both missed is in one place, and a read of
+ * the two must not believe them. */
 static void live_by_refills(uint64_t *state, struct plan *plan)
 {
     plan->world.nodes = plan->world.replica_count = 3;
     plan->load.nodes = plan->load.replicas = plan->faults.nodes = 3;
-    plan->faults.kinds = 1U << FAULT_LOST |
-                         (plan_number(state, 2) == 0 ? 1U << FAULT_DAMAGED : 0) |
-                         (plan_number(state, 2) == 0 ? 1U << FAULT_ISOLATE : 0) |
-                         (plan_number(state, 2) == 0 ? 1U << FAULT_LOSS : 0);
+    plan->faults.kinds = 1U << FAULT_ISOLATE |
+                         (plan_number(state, 2) == 0 ? 1U << FAULT_LOST : 0) |
+                         (plan_number(state, 4) == 0 ? 1U << FAULT_DAMAGED : 0) |
+                         (plan_number(state, 4) == 0 ? 1U << FAULT_LOSS : 0);
     plan->faults.mean_us = UINT64_C(500000) << plan_number(state, 3);
-    plan->faults.outage_us = 500000;
+    plan->faults.outage_us = UINT64_C(500000) << plan_number(state, 3);
+    plan->faults.lost_behind = 80;
+    plan->faults.hidden_sources = 60;
     plan->faults.victims = 1;
     plan->faults.power_anywhere = false;
-    plan->load.gets = 30;
-    plan->load.lists = 30;
-    plan->load.think_us = 100000;
-    plan->load.requests = 200 + (uint32_t)plan_number(state, 300);
+    plan->load.clients = 2 + (int)plan_number(state, 3);
+    plan->load.keys = 4 + (int)plan_number(state, 9);
+    plan->load.gets = 25;
+    plan->load.lists = 25;
+    plan->load.think_us = 200000;
+    plan->load.requests = 150 + (uint32_t)plan_number(state, 250);
     plan->load.r = plan->load.w = 2;
     plan->dead = 0;
 }

@@ -392,6 +392,12 @@ bool world_is_complete(const struct world *world, int node)
     return world->nodes[node].up && core_ring(core) && core->is_complete;
 }
 
+bool world_is_refilling(const struct world *world, int node)
+{
+    const struct core *core = world->nodes[node].core;
+    return world->nodes[node].up && core_ring(core) && !core->is_complete;
+}
+
 const char *world_address(const struct world *world, int node)
 {
     return world->nodes[node].address;

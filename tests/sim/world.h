@@ -98,6 +98,8 @@ uint64_t world_wall_us(const struct world *world, int node);
 bool world_is_up(const struct world *world, int node);
 /* A member whose copies are complete. */
 bool world_is_complete(const struct world *world, int node);
+/* A member whose copies are not. */
+bool world_is_refilling(const struct world *world, int node);
 const char *world_address(const struct world *world, int node);
 /* The node that lives at the address, or -1. */
 int world_node_at(const struct world *world, const char *address);
