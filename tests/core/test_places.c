@@ -296,6 +296,65 @@ static void test_source__object_is_old_and_unknown__is_kept_back(void **state)
     world_free(world);
 }
 
+/* The name was deleted and reaped, for all that the source knows, and is another file now. */
+static void test_source__name_has_begun_anew__old_object_is_kept_back(void **state)
+{
+    (void)state;
+    struct world *world = replaced_node();
+    char text[TEXT_SIZE_MAX + 1] = "";
+
+    for (int node = 0; node < 3; node++) {
+        world_set_clock(world, node, (int64_t)(8 * 24 * 3600 * SECOND), 0);
+    }
+    assert_int_equal(ask_put(world, 1, "d/k", "new", NULL, NULL), STATUS_OK);
+    exchange_and_start(world, 0);
+    for (int i = 0; i < 600 && !strstr(text, "all that it held is handed over"); i++) {
+        world_run(world, SECOND / 10);
+        status_text_of(world, 0, text, sizeof text);
+    }
+
+    assert_non_null(strstr(text, "all that it held is handed over"));
+    assert_null(strstr(text, " 0 older than"));
+    assert_value(world, 1, "d/k", "new,");
+    assert_value(world, 2, "d/k", "new,");
+    world_free(world);
+}
+
+static void set_links(struct world *world, int node, bool cut)
+{
+    for (int other = 0; other < 3; other++) {
+        if (other != node) {
+            world_cut(world, node, other, cut);
+            world_cut(world, other, node, cut);
+        }
+    }
+}
+
+/* It takes a put before it learns that its place is another's. */
+static void test_source__old_object_was_touched_today__is_kept_back(void **state)
+{
+    (void)state;
+    struct world *world = replaced_node();
+    char text[TEXT_SIZE_MAX + 1] = "";
+
+    for (int node = 0; node < 3; node++) {
+        world_set_clock(world, node, (int64_t)(8 * 24 * 3600 * SECOND), 0);
+    }
+    set_links(world, 0, true);
+    exchange_and_start(world, 0);
+    assert_int_equal(ask_put(world, 0, "d/k", "new", NULL, NULL), STATUS_NO_QUORUM);
+    set_links(world, 0, false);
+    for (int i = 0; i < 600 && !strstr(text, "all that it held is handed over"); i++) {
+        world_run(world, SECOND / 10);
+        status_text_of(world, 0, text, sizeof text);
+    }
+
+    assert_non_null(strstr(text, "all that it held is handed over"));
+    struct object *object = NULL;
+    assert_int_equal(ask_get(world, 1, "d/k", &object), STATUS_NOT_FOUND);
+    world_free(world);
+}
+
 static void test_replace__member_is_there__is_refused(void **state)
 {
     (void)state;
@@ -501,6 +560,8 @@ int main(void)
         cmocka_unit_test(test_place__old_disk_is_mounted_again__is_the_member_as_before),
         cmocka_unit_test(test_source__place_was_given_away__its_objects_are_merged_in),
         cmocka_unit_test(test_source__object_is_old_and_unknown__is_kept_back),
+        cmocka_unit_test(test_source__name_has_begun_anew__old_object_is_kept_back),
+        cmocka_unit_test(test_source__old_object_was_touched_today__is_kept_back),
         cmocka_unit_test(test_replace__member_is_there__is_refused),
         cmocka_unit_test(test_refill__two_that_refill__never_complete_each_other),
         cmocka_unit_test(test_ring_push__from_a_stranger__changes_nothing),

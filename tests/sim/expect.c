@@ -30,7 +30,8 @@ static uint32_t nodes_that(const struct world *world, bool (*is_so)(const struct
 
 static bool is_member(const struct world *world, int node)
 {
-    return world_is_up(world, node) && core_ring(world_core(world, node));
+    const struct core *core = world_core(world, node);
+    return world_is_up(world, node) && core_ring(core) && !source_is_on(core);
 }
 
 /* The epoch that all rings have, or 0. */

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 
 #include "ring/mark.h"
+#include "tests/sim/volumes.h"
 
-enum { BACK_US = 300000 };
+enum { BACK_US = 300000, FAULTS_DRAWN = FAULT_DAMAGED + 1 };
 
 /* When each is over; 0: it is. */
 struct node_faults {
@@ -28,6 +29,7 @@ struct faults {
     uint64_t mean_us; /* between faults */
     uint64_t next_us;
     struct node_faults node[WORLD_NODES_MAX];
+    struct volumes volumes;
     uint64_t links_us;
     uint64_t weather_us;
     uint64_t loses_us;           /* a disk, while a node is isolated */
@@ -49,7 +51,8 @@ static bool pick_of_100(struct faults *faults, uint8_t share)
 
 static bool is_of_disks(enum fault fault)
 {
-    return fault == FAULT_POWER || fault == FAULT_LOST || fault == FAULT_DAMAGED;
+    return fault == FAULT_POWER || fault == FAULT_LOST || fault == FAULT_DAMAGED ||
+           fault == FAULT_UNMOUNTED;
 }
 
 /* Few kinds in some runs, most in others; a quarter of those in which disks forget have
@@ -58,7 +61,7 @@ static void draw_kinds(struct faults *faults)
 {
     bool only_disks = faults->options.victims > 0 && pick(faults, 4) == 0;
     uint64_t rarity = only_disks ? 2 : UINT64_C(2) << pick(faults, 3);
-    for (int i = 0; i < FAULT_COUNT; i++) {
+    for (int i = 0; i < FAULTS_DRAWN; i++) {
         enum fault fault = (enum fault)i;
         bool is_chosen = pick(faults, is_of_disks(fault) ? 2 : rarity) == 0;
         bool is_allowed = is_of_disks(fault)
@@ -86,6 +89,8 @@ struct faults *faults_new(struct world *world, struct load *load,
     if (options->kinds == 0) {
         draw_kinds(faults);
     }
+    faults->volumes = (struct volumes){
+        .world = world, .nodes = options->nodes, .away_max_us = options->away_max_us};
     faults->isolated = faults->last_isolated = -1;
     faults->first_victim = (int)pick(faults, (uint64_t)options->nodes);
     faults->mean_us =
@@ -211,6 +216,7 @@ static bool is_budget_spent(struct faults *faults, int victim)
         struct node_faults *at = &faults->node[node];
         bool is_whole =
             world_is_complete(faults->world, node) && world_damaged(faults->world, node) == 0;
+        is_whole = is_whole && volumes_is_mounted(&faults->volumes, node);
         at->is_refilling = at->is_refilling && !is_whole;
         if (node != victim && at->is_refilling) {
             return true;
@@ -236,6 +242,17 @@ static void harm_disk(struct faults *faults, enum fault fault, int victim)
     }
     faults->node[victim].is_refilling = true;
     faults->node[victim].has_hidden = false;
+}
+
+static void unmount(struct faults *faults, int victim)
+{
+    if (is_budget_spent(faults, victim) || !is_well(faults, victim) ||
+        !volumes_is_mounted(&faults->volumes, victim)) {
+        faults->count[FAULT_UNMOUNTED]--;
+        return;
+    }
+    volumes_unmount(&faults->volumes, victim);
+    faults->node[victim].is_refilling = true;
 }
 
 /* By a second or by minutes: what is over a minute ahead is treated in another way. */
@@ -270,6 +287,8 @@ static bool begin_at_node(struct faults *faults, enum fault fault)
         lose_power(faults, node);
     } else if (fault == FAULT_LOST || fault == FAULT_DAMAGED) {
         harm_disk(faults, fault, pick_victim(faults));
+    } else if (fault == FAULT_UNMOUNTED) {
+        unmount(faults, pick_victim(faults));
     } else {
         return fault == FAULT_KILL || fault == FAULT_PAUSE;
     }
@@ -459,6 +478,7 @@ void faults_step(struct faults *faults)
         mend_links(faults);
     }
     hide_sources(faults);
+    volumes_step(&faults->volumes);
     if (is_due(faults->weather_us, now_us)) {
         mend_weather(faults);
     }
@@ -481,6 +501,7 @@ void faults_heal(struct faults *faults)
     }
     mend_links(faults);
     mend_weather(faults);
+    volumes_heal(&faults->volumes);
 }
 
 static void stay_away(struct faults *faults, int node)
@@ -523,8 +544,8 @@ uint64_t faults_count(const struct faults *faults, enum fault fault)
 const char *fault_name(enum fault fault)
 {
     static const char *const names[FAULT_COUNT] = {
-        "kill",      "pause",   "cut",       "isolate",   "split", "loss",
-        "duplicate", "reorder", "slow-link", "slow-disk", "clock", "full",
-        "client",    "power",   "lost-disk", "damaged"};
+        "kill",      "pause",   "cut",       "isolate",   "split",    "loss",
+        "duplicate", "reorder", "slow-link", "slow-disk", "clock",    "full",
+        "client",    "power",   "lost-disk", "damaged",   "unmounted"};
     return names[fault];
 }

@@ -23,12 +23,14 @@ enum fault {
     FAULT_REORDER,   /* messages overtake one another */
     FAULT_SLOW_LINK, /* links take 10 to 1,000 times as long */
     FAULT_SLOW_DISK,
-    FAULT_CLOCK,   /* a wall clock jumps, by up to ten minutes either way, or drifts */
-    FAULT_FULL,    /* a disk is full for a while */
-    FAULT_CLIENT,  /* a client dies */
-    FAULT_POWER,   /* kill, and what was not synced is lost */
-    FAULT_LOST,    /* a node comes back with an empty disk */
-    FAULT_DAMAGED, /* some keys of a disk cannot be read any more */
+    FAULT_CLOCK,     /* a wall clock jumps, by up to ten minutes either way, or drifts */
+    FAULT_FULL,      /* a disk is full for a while */
+    FAULT_CLIENT,    /* a client dies */
+    FAULT_POWER,     /* kill, and what was not synced is lost */
+    FAULT_LOST,      /* a node comes back with an empty disk */
+    FAULT_DAMAGED,   /* some keys of a disk cannot be read any more */
+    FAULT_UNMOUNTED, /* a node starts with an empty disk in the place of its own, which comes
+                        back later; in lives that name it */
     FAULT_COUNT,
 };
 
@@ -44,6 +46,7 @@ struct faults_options {
     uint8_t cuts_after_sync; /* of a hundred synced puts: the power fails everywhere once it was
                                 acknowledged */
     bool drops_intents;      /* row intents are forgotten all the time */
+    uint64_t away_max_us;    /* until a disk that was not mounted is back */
     bool one_at_a_time;      /* none begins before the last one is over */
     uint8_t lost_behind;     /* of a hundred times that a node is isolated: a victim's disk is
                                 lost meanwhile; what both missed is in one place then */

@@ -143,6 +143,33 @@ static void live_by_refills(uint64_t *state, struct plan *plan)
     plan->dead = 0;
 }
 
+/* A directory is not mounted, its place is given away, and when it is back it is a source: of
+ * what was deleted and reaped meanwhile too. */
+static void live_with_volumes(uint64_t *state, struct plan *plan)
+{
+    plan->world.nodes = plan->world.replica_count = 3;
+    plan->load.nodes = plan->load.replicas = plan->faults.nodes = 3;
+    plan->world.grace_us = 5000000;
+    plan->world.scrub_interval_us = 1000000;
+    plan->faults.kinds = 1U << FAULT_UNMOUNTED |
+                         (plan_number(state, 4) == 0 ? 1U << FAULT_ISOLATE : 0) |
+                         (plan_number(state, 4) == 0 ? 1U << FAULT_KILL : 0);
+    plan->faults.mean_us = UINT64_C(1000000) << plan_number(state, 2);
+    plan->faults.outage_us = 1000000;
+    plan->faults.away_max_us = 15000000;
+    plan->faults.victims = 1;
+    plan->faults.power_anywhere = false;
+    plan->load.clients = 2 + (int)plan_number(state, 2);
+    plan->load.keys = 4 + (int)plan_number(state, 13);
+    plan->load.gets = 40;
+    plan->load.lists = 5;
+    plan->load.deletes = 75;
+    plan->load.think_us = 600000;
+    plan->load.requests = 100 + (uint32_t)plan_number(state, 200);
+    plan->load.r = plan->load.w = 2;
+    plan->dead = 0;
+}
+
 /* Short graves, long absences, and late hints. */
 static void live_by_graves(uint64_t *state, struct plan *plan)
 {
@@ -180,6 +207,7 @@ static const struct {
     {"forgets", 6, live_forgetfully},
     {"refills", 6, live_by_refills},
     {"graves", 6, live_by_graves},
+    {"volumes", 3, live_with_volumes},
 };
 
 int life_of_seed(uint64_t seed)

@@ -85,7 +85,8 @@ static bool check_load(struct check *check, const struct load *load)
 static void note_demand(struct check *check, const struct plan *plan,
                         const struct faults *faults)
 {
-    bool was_lost = faults_count(faults, FAULT_LOST) > 0;
+    bool was_lost =
+        faults_count(faults, FAULT_LOST) > 0 || faults_count(faults, FAULT_UNMOUNTED) > 0;
     check->was_damaged = faults_count(faults, FAULT_DAMAGED) > 0;
     check->was_jumped = faults_count(faults, FAULT_CLOCK) > 0;
     check->demand = (struct demand){

@@ -3,8 +3,12 @@
  *
  *   READING ──► ASKING the primaries what they have ──► REPLICATING ──► the walk hears
  *
- * What is older than the grace time and unknown to a complete replica may have been deleted,
- * and its tombstone reaped: it is kept back, and counted (decision 22).
+ * What is older than the grace time may have been deleted meanwhile, and its tombstone reaped:
+ * it is kept back, and counted (decision 22), unless a complete copy proves that it was not, by
+ * a live version under a name (an actor) in the source's clock: a node writes under it as long
+ * as it has the key, and all nodes reap it or none. A key that was reaped and written anew is
+ * another file. The copy's clock proves nothing, for a client's old context gets into it. To
+ * tell, copies of old objects that differ are asked for whole.
  */
 #include "node/core/repair/give.h"
 
@@ -94,15 +98,67 @@ static void give_ask(struct core *core, struct request *request)
     give_check(core, request);
 }
 
-/* True if its tombstone may have been reaped since it was written. */
+/* True if it holds what may have been deleted, and the tombstone reaped, since it was written.
+ * A write of today beside it makes a version no younger. */
 static bool is_old(const struct core *core, const struct object *object)
 {
     uint64_t newest_us = object->deleted_us;
+    for (uint32_t i = 0; i < object->version_count; i++) {
+        if (reap_is_old(core, object->versions[i].dot.counter)) {
+            return true;
+        }
+    }
     for (uint32_t i = 0; i < object->clock.count; i++) {
         uint64_t counter = object->clock.pair[i].counter;
         newest_us = counter > newest_us ? counter : newest_us;
     }
     return reap_is_old(core, newest_us);
+}
+
+/* True if the key was not reaped since the object was what it is. */
+static bool shares_history(const struct object *copy, const struct object *object)
+{
+    bool found = false;
+    for (uint32_t i = 0; copy && !found && i < copy->version_count; i++) {
+        found = clock_counter(&object->clock, copy->versions[i].dot.actor) > 0;
+    }
+    return found;
+}
+
+static bool knows_all(const struct leg *leg, const struct object *object)
+{
+    return leg->object && clock_descends(&leg->object->clock, &object->clock);
+}
+
+/* The leg's primary has answered, and holds what the source holds. */
+static bool is_same(const struct leg *leg, const struct object *object)
+{
+    uint8_t digest[DIGEST_SIZE];
+    object_digest(object, digest);
+    return leg->state == LEG_DONE && memcmp(leg->digest, digest, DIGEST_SIZE) == 0;
+}
+
+/* Asks for the whole copies that digests do not tell. True if some are awaited. */
+static bool give_compare(struct core *core, struct request *request)
+{
+    bool is_asking = false;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        struct leg *leg = &request->leg[i];
+        if (leg->state != LEG_DONE || leg->has_object || is_same(leg, NULL) ||
+            is_same(leg, give_of(request)->object)) {
+            continue;
+        }
+        leg->state = LEG_FAILED;
+        if (repair_may_ask(core, leg->peer)) {
+            struct message *message = request_send(core, request, i, MESSAGE_REPLICA_GET);
+            message->replica_get.key = blob_ref(request->key);
+            is_asking = true;
+        }
+    }
+    if (is_asking) {
+        request_set_deadline(core, request, core->now_us + REPAIR_DEADLINE_US);
+    }
+    return is_asking;
 }
 
 static void give_put(struct core *core, struct request *request, uint8_t leg)
@@ -126,19 +182,22 @@ static void give_put(struct core *core, struct request *request, uint8_t leg)
 static void give_decide(struct core *core, struct request *request)
 {
     const struct object *object = give_of(request)->object;
-    uint8_t own[DIGEST_SIZE];
-    uint8_t none[DIGEST_SIZE];
+    bool may_be_reaped = is_old(core, object) && !planted(PLANTED_SOURCE_REVIVES);
     bool is_known = false;
     bool is_vouched = false;
-    object_digest(object, own);
-    object_digest(NULL, none);
+    bool is_covered = false;
+    if (may_be_reaped && give_compare(core, request)) {
+        return;
+    }
     for (uint8_t i = 0; i < request->leg_count; i++) {
         const struct leg *leg = &request->leg[i];
         is_vouched |= leg->state == LEG_DONE;
-        is_known |= leg->state == LEG_DONE && memcmp(leg->digest, none, DIGEST_SIZE) != 0;
+        is_known |= leg->state == LEG_DONE &&
+                    (is_same(leg, object) || shares_history(leg->object, object));
+        is_covered |= leg->state == LEG_DONE && knows_all(leg, object);
     }
-    if (is_old(core, object) && !is_known && !planted(PLANTED_SOURCE_REVIVES)) {
-        core->source.kept_back += is_vouched ? 1 : 0;
+    if (may_be_reaped && !is_known) {
+        core->source.kept_back += is_vouched && !is_covered ? 1 : 0;
         give_end(core, request, is_vouched ? STATUS_OK : STATUS_UNREACHABLE);
         return;
     }
@@ -146,8 +205,7 @@ static void give_decide(struct core *core, struct request *request)
     request_set_deadline(core, request, core->now_us + REPAIR_DEADLINE_US);
     for (uint8_t i = 0; i < request->leg_count; i++) {
         const struct leg *leg = &request->leg[i];
-        bool has_it = leg->state == LEG_DONE && memcmp(leg->digest, own, DIGEST_SIZE) == 0;
-        if (leg->state != LEG_FAILED && !has_it) {
+        if (leg->state != LEG_FAILED && !knows_all(leg, object) && !is_same(leg, object)) {
             give_put(core, request, i);
         }
     }
@@ -179,8 +237,15 @@ static void give_on_reply(struct core *core, struct request *request, uint8_t i,
     bool is_good = message->status == STATUS_OK;
     leg->state = is_good ? LEG_DONE : LEG_FAILED;
     if (request->state == STATE_ASKING && message->type == MESSAGE_REPLICA_GET_REPLY) {
-        if (is_good && message->replica_get_reply.has_digest) {
-            memcpy(leg->digest, message->replica_get_reply.digest, DIGEST_SIZE);
+        struct message_replica_get_reply *reply = &message->replica_get_reply;
+        if (is_good && reply->has_digest) {
+            memcpy(leg->digest, reply->digest, DIGEST_SIZE);
+        } else if (is_good) {
+            leg->has_object = true;
+            leg->object = object_ref(reply->object);
+            object_digest(reply->object, leg->digest);
+            request_charge(core, request,
+                           reply->object ? object_content_size(reply->object) : 0);
         } else if (message->status == STATUS_NOT_READY) {
             leg->state =
                 LEG_EMPTY; /* it refills: it takes the object, but vouches for nothing */
