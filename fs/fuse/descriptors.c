@@ -14,7 +14,7 @@
 enum { DESCRIPTORS_MAX = 64, TEXT_MAX = 512 };
 
 /* The number behind `ino:` in an entry of /proc/PID/fdinfo; 0 if there is none. */
-static uint64_t inode_of(int directory, const char *name)
+static uint64_t inode_number_of(int directory, const char *name)
 {
     char text[TEXT_MAX];
     int file = openat(directory, name, O_RDONLY | O_CLOEXEC);
@@ -28,7 +28,7 @@ static uint64_t inode_of(int directory, const char *name)
     return found == NULL ? 0 : strtoull(found + 4, NULL, 10);
 }
 
-bool descriptors_has_other(pid_t process, uint64_t inode)
+bool descriptors_has_other(pid_t process, uint64_t inode_number)
 {
     char path[64];
     bool is_found = false;
@@ -46,8 +46,8 @@ bool descriptors_has_other(pid_t process, uint64_t inode)
         if (entry == NULL) {
             break;
         }
-        is_found =
-            entry->d_name[0] != '.' && inode_of(dirfd(directory), entry->d_name) == inode;
+        is_found = entry->d_name[0] != '.' &&
+                   inode_number_of(dirfd(directory), entry->d_name) == inode_number;
     }
     closedir(directory);
     return is_found;

@@ -14,6 +14,6 @@
 
 /* True if the process has another descriptor of a file with this inode number. False if that
  * cannot be found out. */
-bool descriptors_has_other(pid_t process, uint64_t inode);
+bool descriptors_has_other(pid_t process, uint64_t inode_number);
 
 #endif

@@ -52,7 +52,7 @@ struct fs_creation ops_creation(fuse_req_t request, mode_t mode)
 struct fuse_entry_param ops_entry(struct fs *fs, const struct fs_entry *entry)
 {
     return (struct fuse_entry_param){
-        .ino = entry->node,
+        .ino = entry->id,
         .attr = entry->attributes,
         .attr_timeout = entry->valid_s,
         .entry_timeout = fs->config.entry_timeout,
@@ -69,7 +69,7 @@ void ops_reply_entry(fuse_req_t request, int failed, const struct fs_entry *entr
     }
     struct fuse_entry_param param = ops_entry(fs, entry);
     if (fuse_reply_entry(request, &param) == -ENOENT) {
-        fs_forget(fs, entry->node, 1); /* the request was interrupted */
+        fs_forget(fs, entry->id, 1); /* the request was interrupted */
     }
 }
 
@@ -82,11 +82,11 @@ void ops_reply_attributes(fuse_req_t request, int failed, const struct stat *att
     fuse_reply_attr(request, attributes, ops_fs(request)->config.attribute_timeout);
 }
 
-void ops_attributes_changed(struct fs *fs, uint64_t node)
+void ops_attributes_changed(struct fs *fs, uint64_t inode)
 {
     if (fs->session != NULL) {
         /* A negative offset: just the attributes, which needs no lock of a page. */
-        fuse_lowlevel_notify_inval_inode(fs->session, node, -1, 0);
+        fuse_lowlevel_notify_inval_inode(fs->session, inode, -1, 0);
     }
 }
 

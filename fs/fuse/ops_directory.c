@@ -13,13 +13,13 @@ static struct directory *directory_of(const struct fuse_file_info *info)
     return (struct directory *)(uintptr_t)info->fh;
 }
 
-void ops_opendir(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+void ops_opendir(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info)
 {
     struct fs *fs = ops_fs(request);
     struct directory *directory;
 
     ops_begin(request);
-    int failed = fs_opendir(fs, node, &directory);
+    int failed = fs_opendir(fs, inode, &directory);
     ops_end();
     if (failed != 0) {
         fuse_reply_err(request, failed);
@@ -31,20 +31,20 @@ void ops_opendir(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *inf
     }
 }
 
-void ops_releasedir(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+void ops_releasedir(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info)
 {
-    (void)node;
+    (void)inode;
     fs_releasedir(ops_fs(request), directory_of(info));
     fuse_reply_err(request, 0);
 }
 
-void ops_fsyncdir(fuse_req_t request, fuse_ino_t node, int data_only,
+void ops_fsyncdir(fuse_req_t request, fuse_ino_t inode, int data_only,
                   struct fuse_file_info *info)
 {
     (void)data_only;
     (void)info;
     ops_begin(request);
-    int failed = fs_fsyncdir(ops_fs(request), node);
+    int failed = fs_fsyncdir(ops_fs(request), inode);
     ops_end();
     fuse_reply_err(request, failed);
 }
@@ -58,15 +58,15 @@ struct reply {
     size_t used;
 };
 
-/* Adds one entry with its node. *ret_fits is false if there is no room: then no node is handed
- * out. */
+/* Adds one entry with its inode. *ret_fits is false if there is no room: then no inode is
+ * handed out. */
 static int add_plus(struct reply *reply, const struct fs_directory_entry *entry, bool *ret_fits)
 {
     struct fs *fs = ops_fs(reply->request);
     char *place = reply->bytes + reply->used;
     size_t room = reply->size - reply->used;
-    struct fs_entry node = {.attributes = entry->attributes};
-    struct fuse_entry_param param = ops_entry(fs, &node);
+    struct fs_entry inode = {.attributes = entry->attributes};
+    struct fuse_entry_param param = ops_entry(fs, &inode);
     off_t next = (off_t)entry->position + 1;
 
     size_t need = fuse_add_direntry_plus(reply->request, NULL, 0, entry->name, &param, next);
@@ -75,12 +75,12 @@ static int add_plus(struct reply *reply, const struct fs_directory_entry *entry,
         return 0;
     }
     if (entry->position >= DOTS) {
-        int failed = directory_enter(reply->directory, entry->position, &node);
+        int failed = directory_enter(reply->directory, entry->position, &inode);
         if (failed != 0 && failed != ENOENT) {
             return failed;
         }
-        /* Removed since it was listed: without a node the kernel makes nothing of it. */
-        param = ops_entry(fs, &node);
+        /* Removed since it was listed: without an inode the kernel makes nothing of it. */
+        param = ops_entry(fs, &inode);
     }
     reply->used +=
         fuse_add_direntry_plus(reply->request, place, room, entry->name, &param, next);
@@ -149,16 +149,16 @@ static void list(fuse_req_t request, size_t size, off_t offset, struct fuse_file
     free(reply.bytes);
 }
 
-void ops_readdir(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+void ops_readdir(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
                  struct fuse_file_info *info)
 {
-    (void)node;
+    (void)inode;
     list(request, size, offset, info, false);
 }
 
-void ops_readdirplus(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+void ops_readdirplus(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
                      struct fuse_file_info *info)
 {
-    (void)node;
+    (void)inode;
     list(request, size, offset, info, true);
 }

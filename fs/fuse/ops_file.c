@@ -41,11 +41,11 @@ void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t 
     info->keep_cache = 1;
     if (fuse_reply_create(request, &param, info) == -ENOENT) {
         fs_release(fs, file, 0); /* the request was interrupted */
-        fs_forget(fs, entry.node, 1);
+        fs_forget(fs, entry.id, 1);
     }
 }
 
-void ops_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+void ops_open(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info)
 {
     struct fs *fs = ops_fs(request);
     struct fs_opened opened;
@@ -53,7 +53,7 @@ void ops_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
     unsigned again = retries_take(thread) ? FS_OPEN_AGAIN : 0;
 
     ops_begin(request);
-    int failed = fs_open(fs, node, open_flags(info) | again, &opened);
+    int failed = fs_open(fs, inode, open_flags(info) | again, &opened);
     ops_end();
     if (failed == ESTALE && again == 0) {
         retries_note(thread);
@@ -63,7 +63,7 @@ void ops_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
         return;
     }
     if (opened.has_changed) {
-        ops_attributes_changed(fs, node);
+        ops_attributes_changed(fs, inode);
     }
     info->fh = (uint64_t)(uintptr_t)opened.file;
     info->keep_cache = opened.keep_cache;
@@ -77,13 +77,13 @@ void ops_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
     }
 }
 
-void ops_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+void ops_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
               struct fuse_file_info *info)
 {
     struct slice bytes;
     struct blob *blob;
 
-    (void)node;
+    (void)inode;
     ops_begin(request);
     int failed = fs_read(file_of(info), (uint64_t)offset, size, &bytes, &blob);
     ops_end();
@@ -95,13 +95,13 @@ void ops_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
     blob_unref(blob);
 }
 
-void ops_write(fuse_req_t request, fuse_ino_t node, const char *bytes, size_t size,
+void ops_write(fuse_req_t request, fuse_ino_t inode, const char *bytes, size_t size,
                off_t offset, struct fuse_file_info *info)
 {
     bool append = (info->flags & O_APPEND) != 0 && !info->writepage;
     size_t written;
 
-    (void)node;
+    (void)inode;
     ops_begin(request);
     int failed =
         fs_write(file_of(info), slice_of(bytes, size), (uint64_t)offset, append, &written);
@@ -114,32 +114,33 @@ void ops_write(fuse_req_t request, fuse_ino_t node, const char *bytes, size_t si
 }
 
 /* True if whoever closes the file, which was not written yet, has it open once more. */
-static bool is_duplicated(fuse_req_t request, fuse_ino_t node)
+static bool is_duplicated(fuse_req_t request, fuse_ino_t inode)
 {
     struct stat attributes;
     double valid_s;
 
-    return fs_getattr(ops_fs(request), node, &attributes, &valid_s) == 0 &&
+    return fs_getattr(ops_fs(request), inode, &attributes, &valid_s) == 0 &&
            descriptors_has_other(fuse_req_ctx(request)->pid, attributes.st_ino);
 }
 
-void ops_flush(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+void ops_flush(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info)
 {
     struct file *file = file_of(info);
 
     ops_begin(request);
-    bool more_follow = fs_is_unwritten(file) && is_duplicated(request, node);
+    bool more_follow = fs_is_unwritten(file) && is_duplicated(request, inode);
     int failed = fs_flush(ops_fs(request), file, more_follow);
     ops_end();
     if (failed != 0) {
-        ops_attributes_changed(ops_fs(request), node); /* what was written may never be there */
+        /* What was written may never be there. */
+        ops_attributes_changed(ops_fs(request), inode);
     }
     fuse_reply_err(request, failed);
 }
 
-void ops_fsync(fuse_req_t request, fuse_ino_t node, int data_only, struct fuse_file_info *info)
+void ops_fsync(fuse_req_t request, fuse_ino_t inode, int data_only, struct fuse_file_info *info)
 {
-    (void)node;
+    (void)inode;
     (void)data_only; /* content and attributes are one put */
     ops_begin(request);
     int failed = fs_fsync(ops_fs(request), file_of(info));
@@ -147,11 +148,11 @@ void ops_fsync(fuse_req_t request, fuse_ino_t node, int data_only, struct fuse_f
     fuse_reply_err(request, failed);
 }
 
-void ops_release(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+void ops_release(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info)
 {
     /* Nobody waits for it, and it is the last chance of what is not put yet: no limits. */
     if (fs_release(ops_fs(request), file_of(info), open_flags(info))) {
-        ops_attributes_changed(ops_fs(request), node);
+        ops_attributes_changed(ops_fs(request), inode);
     }
     fuse_reply_err(request, 0);
 }

@@ -22,51 +22,52 @@ struct fuse_entry_param ops_entry(struct fs *fs, const struct fs_entry *entry);
 void ops_reply_entry(fuse_req_t request, int failed, const struct fs_entry *entry);
 void ops_reply_attributes(fuse_req_t request, int failed, const struct stat *attributes);
 /* Attributes that the kernel was told have changed on the cluster. */
-void ops_attributes_changed(struct fs *fs, uint64_t node);
+void ops_attributes_changed(struct fs *fs, uint64_t inode);
 
 void ops_lookup(fuse_req_t request, fuse_ino_t parent, const char *name);
-void ops_forget(fuse_req_t request, fuse_ino_t node, uint64_t count);
+void ops_forget(fuse_req_t request, fuse_ino_t inode, uint64_t count);
 void ops_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data *forgets);
-void ops_getattr(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info);
-void ops_setattr(fuse_req_t request, fuse_ino_t node, struct stat *attributes, int to_set,
+void ops_getattr(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info);
+void ops_setattr(fuse_req_t request, fuse_ino_t inode, struct stat *attributes, int to_set,
                  struct fuse_file_info *info);
-void ops_readlink(fuse_req_t request, fuse_ino_t node);
-void ops_statfs(fuse_req_t request, fuse_ino_t node);
+void ops_readlink(fuse_req_t request, fuse_ino_t inode);
+void ops_statfs(fuse_req_t request, fuse_ino_t inode);
 
 void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
                 struct fuse_file_info *info);
-void ops_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info);
-void ops_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+void ops_open(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info);
+void ops_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
               struct fuse_file_info *info);
-void ops_write(fuse_req_t request, fuse_ino_t node, const char *bytes, size_t size,
+void ops_write(fuse_req_t request, fuse_ino_t inode, const char *bytes, size_t size,
                off_t offset, struct fuse_file_info *info);
-void ops_flush(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info);
-void ops_fsync(fuse_req_t request, fuse_ino_t node, int data_only, struct fuse_file_info *info);
-void ops_release(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info);
+void ops_flush(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info);
+void ops_fsync(fuse_req_t request, fuse_ino_t inode, int data_only,
+               struct fuse_file_info *info);
+void ops_release(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info);
 
-void ops_opendir(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info);
-void ops_readdir(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+void ops_opendir(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info);
+void ops_readdir(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
                  struct fuse_file_info *info);
-void ops_readdirplus(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+void ops_readdirplus(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
                      struct fuse_file_info *info);
-void ops_releasedir(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info);
-void ops_fsyncdir(fuse_req_t request, fuse_ino_t node, int data_only,
+void ops_releasedir(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info);
+void ops_fsyncdir(fuse_req_t request, fuse_ino_t inode, int data_only,
                   struct fuse_file_info *info);
 
 void ops_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
                dev_t device);
 void ops_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode);
 void ops_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name);
-void ops_link(fuse_req_t request, fuse_ino_t node, fuse_ino_t parent, const char *name);
+void ops_link(fuse_req_t request, fuse_ino_t inode, fuse_ino_t parent, const char *name);
 void ops_unlink(fuse_req_t request, fuse_ino_t parent, const char *name);
 void ops_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name);
 void ops_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
                 const char *new_name, unsigned int flags);
 
-void ops_getxattr(fuse_req_t request, fuse_ino_t node, const char *name, size_t size);
-void ops_listxattr(fuse_req_t request, fuse_ino_t node, size_t size);
-void ops_setxattr(fuse_req_t request, fuse_ino_t node, const char *name, const char *value,
+void ops_getxattr(fuse_req_t request, fuse_ino_t inode, const char *name, size_t size);
+void ops_listxattr(fuse_req_t request, fuse_ino_t inode, size_t size);
+void ops_setxattr(fuse_req_t request, fuse_ino_t inode, const char *name, const char *value,
                   size_t size, int flags);
-void ops_removexattr(fuse_req_t request, fuse_ino_t node, const char *name);
+void ops_removexattr(fuse_req_t request, fuse_ino_t inode, const char *name);
 
 #endif

@@ -19,9 +19,9 @@ void ops_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
     ops_reply_entry(request, failed, &entry);
 }
 
-void ops_forget(fuse_req_t request, fuse_ino_t node, uint64_t count)
+void ops_forget(fuse_req_t request, fuse_ino_t inode, uint64_t count)
 {
-    fs_forget(ops_fs(request), node, count);
+    fs_forget(ops_fs(request), inode, count);
     fuse_reply_none(request);
 }
 
@@ -33,14 +33,14 @@ void ops_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data 
     fuse_reply_none(request);
 }
 
-void ops_getattr(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
+void ops_getattr(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info)
 {
     struct stat attributes;
     double valid_s = 0;
 
     (void)info;
     ops_begin(request);
-    int failed = fs_getattr(ops_fs(request), node, &attributes, &valid_s);
+    int failed = fs_getattr(ops_fs(request), inode, &attributes, &valid_s);
     ops_end();
     if (failed != 0) {
         fuse_reply_err(request, failed);
@@ -62,7 +62,7 @@ static int64_t nanoseconds(const struct timespec *time)
     return result;
 }
 
-void ops_setattr(fuse_req_t request, fuse_ino_t node, struct stat *attributes, int to_set,
+void ops_setattr(fuse_req_t request, fuse_ino_t inode, struct stat *attributes, int to_set,
                  struct fuse_file_info *info)
 {
     struct stat result;
@@ -90,17 +90,17 @@ void ops_setattr(fuse_req_t request, fuse_ino_t node, struct stat *attributes, i
         change.flags |= FS_CHANGE_MODIFIED;
     }
     ops_begin(request);
-    int failed = fs_setattr(ops_fs(request), node, &change, &result);
+    int failed = fs_setattr(ops_fs(request), inode, &change, &result);
     ops_end();
     ops_reply_attributes(request, failed, &result);
 }
 
-void ops_readlink(fuse_req_t request, fuse_ino_t node)
+void ops_readlink(fuse_req_t request, fuse_ino_t inode)
 {
     struct buffer target = {0};
 
     ops_begin(request);
-    int failed = fs_readlink(ops_fs(request), node, &target);
+    int failed = fs_readlink(ops_fs(request), inode, &target);
     ops_end();
     buffer_append_byte(&target, 0);
     if (failed == 0 && target.failed) {
@@ -114,11 +114,11 @@ void ops_readlink(fuse_req_t request, fuse_ino_t node)
     buffer_release(&target);
 }
 
-void ops_statfs(fuse_req_t request, fuse_ino_t node)
+void ops_statfs(fuse_req_t request, fuse_ino_t inode)
 {
     struct statvfs space;
 
-    (void)node;
+    (void)inode;
     ops_begin(request);
     int failed = fs_statfs(ops_fs(request), &space);
     ops_end();

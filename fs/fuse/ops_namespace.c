@@ -45,9 +45,9 @@ void ops_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, cons
     ops_reply_entry(request, failed, &entry);
 }
 
-void ops_link(fuse_req_t request, fuse_ino_t node, fuse_ino_t parent, const char *name)
+void ops_link(fuse_req_t request, fuse_ino_t inode, fuse_ino_t parent, const char *name)
 {
-    (void)node;
+    (void)inode;
     (void)parent;
     (void)name;
     fuse_reply_err(request, EPERM); /* a value has one key */

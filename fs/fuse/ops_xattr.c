@@ -21,29 +21,29 @@ static void reply_bytes(fuse_req_t request, int failed, const struct buffer *byt
     }
 }
 
-void ops_getxattr(fuse_req_t request, fuse_ino_t node, const char *name, size_t size)
+void ops_getxattr(fuse_req_t request, fuse_ino_t inode, const char *name, size_t size)
 {
     struct buffer value = {0};
 
     ops_begin(request);
-    int failed = fs_getxattr(ops_fs(request), node, name, &value);
+    int failed = fs_getxattr(ops_fs(request), inode, name, &value);
     ops_end();
     reply_bytes(request, failed, &value, size);
     buffer_release(&value);
 }
 
-void ops_listxattr(fuse_req_t request, fuse_ino_t node, size_t size)
+void ops_listxattr(fuse_req_t request, fuse_ino_t inode, size_t size)
 {
     struct buffer names = {0};
 
     ops_begin(request);
-    int failed = fs_listxattr(ops_fs(request), node, &names);
+    int failed = fs_listxattr(ops_fs(request), inode, &names);
     ops_end();
     reply_bytes(request, failed, &names, size);
     buffer_release(&names);
 }
 
-void ops_setxattr(fuse_req_t request, fuse_ino_t node, const char *name, const char *value,
+void ops_setxattr(fuse_req_t request, fuse_ino_t inode, const char *name, const char *value,
                   size_t size, int flags)
 {
     struct fs_xattr_change change = {
@@ -54,17 +54,17 @@ void ops_setxattr(fuse_req_t request, fuse_ino_t node, const char *name, const c
     };
 
     ops_begin(request);
-    int failed = fs_setxattr(ops_fs(request), node, &change);
+    int failed = fs_setxattr(ops_fs(request), inode, &change);
     ops_end();
     fuse_reply_err(request, failed);
 }
 
-void ops_removexattr(fuse_req_t request, fuse_ino_t node, const char *name)
+void ops_removexattr(fuse_req_t request, fuse_ino_t inode, const char *name)
 {
     struct fs_xattr_change change = {.name = name, .remove = true};
 
     ops_begin(request);
-    int failed = fs_setxattr(ops_fs(request), node, &change);
+    int failed = fs_setxattr(ops_fs(request), inode, &change);
     ops_end();
     fuse_reply_err(request, failed);
 }

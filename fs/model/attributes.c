@@ -29,7 +29,7 @@ uint64_t attributes_new_file_id(void)
 {
     uint64_t id = 0;
 
-    while (id <= INODE_ROOT) {
+    while (id <= INODE_NUMBER_ROOT) {
         ssize_t got = getrandom(&id, sizeof id, 0);
         if (got != (ssize_t)sizeof id) {
             id = 0; /* interrupted by a signal */
@@ -49,18 +49,18 @@ static uint64_t mix(uint64_t hash, const void *bytes, size_t size)
     return hash;
 }
 
-uint64_t attributes_inode(const struct attributes *attributes, struct slice key,
-                          uint32_t number)
+uint64_t attributes_inode_number(const struct attributes *attributes, struct slice key,
+                                 uint32_t number)
 {
-    uint64_t inode = attributes->file_id;
+    uint64_t inode_number = attributes->file_id;
 
-    if (inode == 0) {
-        inode = mix(UINT64_C(0xcbf29ce484222325), key.data, key.size);
+    if (inode_number == 0) {
+        inode_number = mix(UINT64_C(0xcbf29ce484222325), key.data, key.size);
     }
     if (number > 0) {
-        inode = mix(inode, &number, sizeof number);
+        inode_number = mix(inode_number, &number, sizeof number);
     }
-    return inode > INODE_ROOT ? inode : INODE_ROOT + 1;
+    return inode_number > INODE_NUMBER_ROOT ? inode_number : INODE_NUMBER_ROOT + 1;
 }
 
 static mode_t type_bits(enum version_type type)
@@ -89,13 +89,13 @@ static struct timespec time_of(int64_t nanoseconds)
     return result;
 }
 
-void attributes_to_stat(const struct attributes *attributes, uint64_t inode,
+void attributes_to_stat(const struct attributes *attributes, uint64_t inode_number,
                         uint32_t link_count, struct stat *ret_stat)
 {
     bool is_symlink = attributes->type == VERSION_SYMLINK;
 
     memset(ret_stat, 0, sizeof *ret_stat);
-    ret_stat->st_ino = inode;
+    ret_stat->st_ino = inode_number;
     ret_stat->st_mode =
         type_bits(attributes->type) | (is_symlink ? 0777 : attributes->mode & 07777);
     ret_stat->st_nlink = link_count;

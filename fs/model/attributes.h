@@ -8,7 +8,7 @@
 
 #include "ring/object.h"
 
-enum { INODE_ROOT = 1, BLOCK_SIZE = 4096 };
+enum { INODE_NUMBER_ROOT = 1, BLOCK_SIZE = 4096 };
 
 /* The wall clock, nanoseconds since 1970. */
 int64_t attributes_now_ns(void);
@@ -16,7 +16,7 @@ int64_t attributes_now_ns(void);
 /* The content was written now. */
 void attributes_touch(struct attributes *attributes);
 
-/* A random id for a new file; never 0 nor INODE_ROOT. */
+/* A random id for a new file; never 0 nor INODE_NUMBER_ROOT. */
 uint64_t attributes_new_file_id(void);
 
 /*
@@ -24,11 +24,11 @@ uint64_t attributes_new_file_id(void);
  * hash of `key` where the id is unknown. For sibling `number` > 0 a hash with the number, since
  * siblings often share the id of the version that both came from.
  */
-uint64_t attributes_inode(const struct attributes *attributes, struct slice key,
-                          uint32_t number);
+uint64_t attributes_inode_number(const struct attributes *attributes, struct slice key,
+                                 uint32_t number);
 
 /* Fills a stat. `link_count` is 0 for what was unlinked. */
-void attributes_to_stat(const struct attributes *attributes, uint64_t inode,
+void attributes_to_stat(const struct attributes *attributes, uint64_t inode_number,
                         uint32_t link_count, struct stat *ret_stat);
 
 #endif

@@ -9,29 +9,29 @@
 #include "fs/model/file.h"
 #include "fs/model/xattrs.h"
 
-/* The group of `view` that the sibling node shows; view->count if it is gone. */
-static uint32_t group_of_node(struct fs *fs, const struct node *node,
-                              const struct object *object, const struct view *view)
+/* The group of `view` that the sibling inode shows; view->count if it is gone. */
+static uint32_t group_of_inode(struct fs *fs, const struct inode *inode,
+                               const struct object *object, const struct view *view)
 {
     uint32_t group = 0;
 
     inodes_lock(&fs->inodes);
-    while (group < view->count &&
-           !shown_group_has_dot(object, view, group, node->shown.dots, node->shown.dot_count)) {
+    while (group < view->count && !shown_group_has_dot(object, view, group, inode->shown.dots,
+                                                       inode->shown.dot_count)) {
         group++;
     }
     inodes_unlock(&fs->inodes);
     return group;
 }
 
-/* Picks the node's version of the live object. */
-static int pick(struct fs *fs, struct node *node, struct object *object,
+/* Picks the inode's version of the live object. */
+static int pick(struct fs *fs, struct inode *inode, struct object *object,
                 const struct version **ret_version, struct shown *ret_shown)
 {
     struct view view = {0};
     struct object *row = object_project(object);
     const struct version *version = object_newest(object);
-    bool is_sibling = fs_node_number(fs, node) > 0;
+    bool is_sibling = fs_inode_number(fs, inode) > 0;
     enum status status = row == NULL ? STATUS_NO_MEMORY : STATUS_OK;
     int failed = 0;
 
@@ -39,7 +39,7 @@ static int pick(struct fs *fs, struct node *node, struct object *object,
         status = view_build(object, &view);
     }
     if (status == STATUS_OK && is_sibling) {
-        uint32_t group = group_of_node(fs, node, object, &view);
+        uint32_t group = group_of_inode(fs, inode, object, &view);
         failed = group == view.count ? ESTALE : 0;
         if (failed == 0) {
             version = view.groups[group].newest;
@@ -54,10 +54,10 @@ static int pick(struct fs *fs, struct node *node, struct object *object,
     return failed != 0 ? failed : errno_of_status(status);
 }
 
-/* The node's file with one more reference, if its content is loaded. */
-static struct file *loaded_file(struct fs *fs, struct node *node)
+/* The inode's file with one more reference, if its content is loaded. */
+static struct file *loaded_file(struct fs *fs, struct inode *inode)
 {
-    struct file *file = file_of_node(fs, node);
+    struct file *file = file_of_inode(fs, inode);
     if (file == NULL) {
         return NULL;
     }
@@ -73,27 +73,27 @@ static struct file *loaded_file(struct fs *fs, struct node *node)
 
 /* True if `version` is another file than the one whose content somebody holds open. Where
  * nobody does, a name stands for whatever it shows now. */
-static bool is_another_file(struct fs *fs, struct node *node, const struct version *version)
+static bool is_another_file(struct fs *fs, struct inode *inode, const struct version *version)
 {
-    struct file *file = loaded_file(fs, node);
+    struct file *file = loaded_file(fs, inode);
     if (file == NULL) {
         return false;
     }
     inodes_lock(&fs->inodes);
-    uint64_t known = node->number == 0 ? node->attributes.file_id : 0;
+    uint64_t known = inode->number == 0 ? inode->attributes.file_id : 0;
     inodes_unlock(&fs->inodes);
     file_unref(file);
     uint64_t id = version->attributes.file_id;
     return known != 0 && id != 0 && known != id;
 }
 
-int fs_read_version(struct fs *fs, struct node *node, struct slice key,
+int fs_read_version(struct fs *fs, struct inode *inode, struct slice key,
                     struct object **ret_object, const struct version **ret_version,
                     struct shown *ret_shown)
 {
     struct object *object = NULL;
-    enum status status = node->type == VERSION_DIRECTORY
-                             ? fs_get_directory(fs, node, key, &object)
+    enum status status = inode->type == VERSION_DIRECTORY
+                             ? fs_get_directory(fs, inode, key, &object)
                              : kv_get(fs->config.kv, key, &fs->options, &object);
     const struct version *version = NULL;
 
@@ -104,10 +104,10 @@ int fs_read_version(struct fs *fs, struct node *node, struct slice key,
     if (status != STATUS_OK) {
         return errno_of_status(status);
     }
-    int failed = pick(fs, node, object, &version, ret_shown);
-    if (failed == 0 && node->type != VERSION_DIRECTORY) {
+    int failed = pick(fs, inode, object, &version, ret_shown);
+    if (failed == 0 && inode->type != VERSION_DIRECTORY) {
         bool is_other =
-            version->attributes.type != node->type || is_another_file(fs, node, version);
+            version->attributes.type != inode->type || is_another_file(fs, inode, version);
         failed = is_other ? ESTALE : 0;
     }
     if (failed != 0) {
@@ -238,7 +238,7 @@ static int narrow_to_version(struct shown *shown, const struct version *version)
     return failed;
 }
 
-static int put_edited(struct fs *fs, struct node *node, struct slice key,
+static int put_edited(struct fs *fs, struct inode *inode, struct slice key,
                       const struct version *version, const struct shown *shown)
 {
     struct kv_put put = {.key = key, .value = version};
@@ -249,26 +249,26 @@ static int put_edited(struct fs *fs, struct node *node, struct slice key,
     int failed = errno_of_status(fs_put(fs, &put, &row));
     if (failed == 0) {
         content_hash(blob_slice(version->content), hash);
-        failed = fs_node_was_put(fs, node, row, hash, shown);
+        failed = fs_inode_was_put(fs, inode, row, hash, shown);
     }
     object_unref(row);
     return failed;
 }
 
 /* The root may never have been written: then it starts from what it is shown as. */
-static int read_for_edit(struct fs *fs, struct node *node, struct slice key,
+static int read_for_edit(struct fs *fs, struct inode *inode, struct slice key,
                          struct object **ret_object, struct version *ret_version,
                          struct shown *ret_shown)
 {
     const struct version *version;
-    int failed = fs_read_version(fs, node, key, ret_object, &version, ret_shown);
+    int failed = fs_read_version(fs, inode, key, ret_object, &version, ret_shown);
 
     if (failed == 0) {
         *ret_version = *version;
         return 0;
     }
-    if (failed == ESTALE && node->id == NODE_ID_ROOT) {
-        *ret_version = (struct version){.attributes = node->attributes};
+    if (failed == ESTALE && inode->id == INODE_ID_ROOT) {
+        *ret_version = (struct version){.attributes = inode->attributes};
         return 0;
     }
     return failed;
@@ -306,7 +306,7 @@ static int edit_open(struct file *file, const struct edit *edit, bool *ret_must_
     return failed;
 }
 
-/* What an edit put, for the open file of the node. */
+/* What an edit put, for the open file of the inode. */
 struct outcome {
     const struct version *version; /* as it was put */
     const struct clock *read;      /* what was read before it */
@@ -327,8 +327,8 @@ static int take_edit(struct file *file, const struct edit *edit, const struct ou
                        clock_descends(&held->clock, outcome->read);
     if (was_current) {
         inodes_lock(&fs->inodes);
-        failed = errno_of_status(shown_copy(&file->shown, &file->node->shown));
-        file->attributes = file->is_dirty ? file->attributes : file->node->attributes;
+        failed = errno_of_status(shown_copy(&file->shown, &file->inode->shown));
+        file->attributes = file->is_dirty ? file->attributes : file->inode->attributes;
         inodes_unlock(&fs->inodes);
     }
     if (was_current && failed == 0) {
@@ -347,7 +347,7 @@ static int take_edit(struct file *file, const struct edit *edit, const struct ou
 
 /* Reads the version, changes it, puts it, and tells the open file (NULL: none). The token is
  * taken. */
-static int edit_on_cluster(struct fs *fs, struct node *node, const struct edit *edit,
+static int edit_on_cluster(struct fs *fs, struct inode *inode, const struct edit *edit,
                            struct file *file)
 {
     struct buffer key = {0};
@@ -355,10 +355,10 @@ static int edit_on_cluster(struct fs *fs, struct node *node, const struct edit *
     struct shown shown = {0};
     struct version edited = {0};
     bool is_resize = edit->change != NULL && (edit->change->flags & FS_CHANGE_SIZE) != 0;
-    int failed = fs_node_key(fs, node, &key);
+    int failed = fs_inode_key(fs, inode, &key);
 
     if (failed == 0) {
-        failed = read_for_edit(fs, node, buffer_slice(&key), &object, &edited, &shown);
+        failed = read_for_edit(fs, inode, buffer_slice(&key), &object, &edited, &shown);
     }
     if (failed == 0 && !is_resize && shown.row != NULL) {
         failed = narrow_to_version(&shown, &edited);
@@ -366,12 +366,12 @@ static int edit_on_cluster(struct fs *fs, struct node *node, const struct edit *
     if (failed == 0) {
         failed = apply_edit(&edited, edit);
     }
-    if (failed == 0 && node->type == VERSION_DIRECTORY && edit->change != NULL &&
+    if (failed == 0 && inode->type == VERSION_DIRECTORY && edit->change != NULL &&
         (edit->change->flags & FS_CHANGE_MODIFIED) != 0) {
-        fs_set_directory_times(fs, node, &edited.attributes);
+        fs_set_directory_times(fs, inode, &edited.attributes);
     }
     if (failed == 0) {
-        failed = put_edited(fs, node, buffer_slice(&key), &edited, &shown);
+        failed = put_edited(fs, inode, buffer_slice(&key), &edited, &shown);
         if (failed == 0 && file != NULL) {
             struct outcome outcome = {.version = &edited,
                                       .read = shown.row != NULL ? &shown.row->clock : NULL};
@@ -382,7 +382,7 @@ static int edit_on_cluster(struct fs *fs, struct node *node, const struct edit *
     }
     if (failed == 0 && is_resize) {
         inodes_lock(&fs->inodes);
-        node->is_cached = false; /* the pages may be of another version */
+        inode->is_cached = false; /* the pages may be of another version */
         inodes_unlock(&fs->inodes);
     }
     shown_release(&shown);
@@ -401,33 +401,33 @@ static bool is_changed_in_memory(struct fs *fs, struct file *file,
 
     file_lock(file);
     inodes_lock(&fs->inodes);
-    bool is_in_memory = file->is_dirty || is_written || file->node->is_unlinked;
+    bool is_in_memory = file->is_dirty || is_written || file->inode->is_unlinked;
     inodes_unlock(&fs->inodes);
     file_unlock(file);
     return is_in_memory;
 }
 
-int fs_change_node(struct fs *fs, struct node *node, const struct fs_change *change,
-                   const struct fs_xattr_change *xattr)
+int fs_change_inode(struct fs *fs, struct inode *inode, const struct fs_change *change,
+                    const struct fs_xattr_change *xattr)
 {
     struct edit edit = {.change = change, .xattr = xattr};
-    struct file *file = loaded_file(fs, node);
+    struct file *file = loaded_file(fs, inode);
     bool is_in_memory = file != NULL && is_changed_in_memory(fs, file, change);
     bool must_put = false;
     int failed = 0;
 
     if (!is_in_memory) {
-        failed = fs_take_token(fs, node);
+        failed = fs_take_token(fs, inode);
         if (failed == 0 && file == NULL) {
-            file = loaded_file(fs, node); /* by one who had the token before */
+            file = loaded_file(fs, inode); /* by one who had the token before */
         }
         is_in_memory = failed == 0 && file != NULL && is_changed_in_memory(fs, file, change);
         bool has_token = failed == 0;
         if (has_token && !is_in_memory) {
-            failed = edit_on_cluster(fs, node, &edit, file);
+            failed = edit_on_cluster(fs, inode, &edit, file);
         }
         if (has_token) {
-            fs_return_token(fs, node);
+            fs_return_token(fs, inode);
         }
     }
     if (failed == 0 && is_in_memory) {
@@ -448,23 +448,23 @@ int fs_setattr(struct fs *fs, uint64_t id, const struct fs_change *change,
     struct fs_entry entry;
 
     inodes_lock(&fs->inodes);
-    struct node *node = node_or_heir(&fs->inodes, id);
-    if (node == NULL) {
+    struct inode *inode = inode_or_heir(&fs->inodes, id);
+    if (inode == NULL) {
         inodes_unlock(&fs->inodes);
         return ESTALE;
     }
-    node_ref(node);
-    bool is_removed = node->is_unlinked && node->file == NULL;
+    inode_ref(inode);
+    bool is_removed = inode->is_unlinked && inode->file == NULL;
     if (is_removed) {
         /* For those who have the directory open, or found the file before it was replaced. */
-        change_attributes(&node->attributes, change);
+        change_attributes(&inode->attributes, change);
     }
     inodes_unlock(&fs->inodes);
-    int failed = is_removed ? 0 : fs_change_node(fs, node, change, NULL);
+    int failed = is_removed ? 0 : fs_change_inode(fs, inode, change, NULL);
     if (failed == 0) {
-        fs_entry_of_node(fs, node, &entry);
+        fs_entry_of_inode(fs, inode, &entry);
         *ret_attributes = entry.attributes;
     }
-    fs_put_node(fs, node);
+    fs_put_inode(fs, inode);
     return failed;
 }

@@ -20,7 +20,7 @@ enum { BATCH_ROWS = 512, DOTS = 2 };
 
 struct directory {
     struct fs *fs;
-    struct node *node; /* referenced */
+    struct inode *inode; /* referenced */
     pthread_mutex_t lock;
     struct listing listed; /* by position; rows only within the window */
     bool is_loaded;        /* the first batch is there */
@@ -32,32 +32,32 @@ struct directory {
     /* As counted when the batches of the window were asked for. */
     uint64_t removals_first;
     uint64_t removals_latest;
-    struct node **pending; /* files that only this mount shows, behind the dots; referenced */
+    struct inode **pending; /* files that only this mount shows, behind the dots; referenced */
     size_t pending_count;
 };
 
 int fs_opendir(struct fs *fs, uint64_t id, struct directory **ret_directory)
 {
     inodes_lock(&fs->inodes);
-    struct node *node = node_by_id(&fs->inodes, id);
-    if (node != NULL) {
-        node_ref(node);
+    struct inode *inode = inode_by_id(&fs->inodes, id);
+    if (inode != NULL) {
+        inode_ref(inode);
     }
     inodes_unlock(&fs->inodes);
-    if (node == NULL) {
+    if (inode == NULL) {
         return ESTALE;
     }
-    if (node->type != VERSION_DIRECTORY) {
-        fs_put_node(fs, node);
+    if (inode->type != VERSION_DIRECTORY) {
+        fs_put_inode(fs, inode);
         return ENOTDIR;
     }
     struct directory *directory = calloc(1, sizeof *directory);
     if (directory == NULL) {
-        fs_put_node(fs, node);
+        fs_put_inode(fs, inode);
         return ENOMEM;
     }
     directory->fs = fs;
-    directory->node = node;
+    directory->inode = inode;
     pthread_mutex_init(&directory->lock, NULL);
     *ret_directory = directory;
     return 0;
@@ -75,7 +75,7 @@ static void rewind_all(struct directory *directory)
 {
     listing_reset(&directory->listed);
     for (size_t i = 0; i < directory->pending_count; i++) {
-        fs_put_node(directory->fs, directory->pending[i]);
+        fs_put_inode(directory->fs, directory->pending[i]);
     }
     free(directory->pending);
     directory->pending = NULL;
@@ -92,7 +92,7 @@ void fs_releasedir(struct fs *fs, struct directory *directory)
     rewind_all(directory);
     listing_release(&directory->listed);
     pthread_mutex_destroy(&directory->lock);
-    fs_put_node(fs, directory->node);
+    fs_put_inode(fs, directory->inode);
     free(directory);
 }
 
@@ -120,19 +120,19 @@ static int add_local(struct directory *directory)
         return ENOMEM;
     }
     inodes_lock(&fs->inodes);
-    for (struct node *node = fs->inodes.pending; node != NULL; node = node->next_pending) {
-        count += node->parent == directory->node;
+    for (struct inode *inode = fs->inodes.pending; inode != NULL; inode = inode->next_pending) {
+        count += inode->parent == directory->inode;
     }
-    directory->pending = count > 0 ? calloc(count, sizeof(struct node *)) : NULL;
+    directory->pending = count > 0 ? calloc(count, sizeof(struct inode *)) : NULL;
     failed = count > 0 && directory->pending == NULL ? ENOMEM : 0;
-    for (struct node *node = fs->inodes.pending; failed == 0 && node != NULL;
-         node = node->next_pending) {
-        if (node->parent != directory->node) {
+    for (struct inode *inode = fs->inodes.pending; failed == 0 && inode != NULL;
+         inode = inode->next_pending) {
+        if (inode->parent != directory->inode) {
             continue;
         }
-        failed = listing_add(listed, node_name(node)) == NULL ? ENOMEM : 0;
+        failed = listing_add(listed, inode_name(inode)) == NULL ? ENOMEM : 0;
         if (failed == 0) {
-            directory->pending[directory->pending_count++] = node_ref(node);
+            directory->pending[directory->pending_count++] = inode_ref(inode);
         }
     }
     inodes_unlock(&fs->inodes);
@@ -149,7 +149,7 @@ static int ask(struct directory *directory, struct slice start, bool after_start
     struct buffer key = {0};
     struct kv_rows rows = {0};
     struct kv_list list = {.start = start, .after_start = after_start, .limit = BATCH_ROWS};
-    int failed = fs_node_key(fs, directory->node, &key);
+    int failed = fs_inode_key(fs, directory->inode, &key);
 
     if (failed == 0) {
         list.directory = buffer_slice(&key);
@@ -197,7 +197,7 @@ static void move_window(struct directory *directory, uint64_t removals)
 static bool is_removed(struct directory *directory)
 {
     inodes_lock(&directory->fs->inodes);
-    bool is_unlinked = directory->node->is_unlinked;
+    bool is_unlinked = directory->inode->is_unlinked;
     inodes_unlock(&directory->fs->inodes);
     return is_unlinked;
 }
@@ -316,18 +316,18 @@ static void fill_entry(struct directory *directory, const struct entry *entry,
     ret_entry->name = listing_name(&directory->listed, entry);
     ret_entry->position = position;
     if (position >= DOTS && position < directory->listed.local_count) {
-        fs_entry_of_node(fs, directory->pending[position - DOTS], &shown);
+        fs_entry_of_inode(fs, directory->pending[position - DOTS], &shown);
         ret_entry->attributes = shown.attributes;
         return;
     }
     if (position < DOTS) {
         inodes_lock(&fs->inodes);
-        struct node *above = directory->node->parent;
-        struct node *node = position == 0 || above == NULL ? directory->node : above;
-        node_ref(node);
+        struct inode *above = directory->inode->parent;
+        struct inode *inode = position == 0 || above == NULL ? directory->inode : above;
+        inode_ref(inode);
         inodes_unlock(&fs->inodes);
-        fs_entry_of_node(fs, node, &shown);
-        fs_put_node(fs, node);
+        fs_entry_of_inode(fs, inode, &shown);
+        fs_put_inode(fs, inode);
         ret_entry->attributes = shown.attributes;
         return;
     }
@@ -337,15 +337,16 @@ static void fill_entry(struct directory *directory, const struct entry *entry,
     if (entry->kind == ROW_DIRECTORY) {
         attributes.type = VERSION_DIRECTORY;
     }
-    if (attributes.file_id == 0 && fs_node_key(fs, directory->node, &key) == 0) {
+    if (attributes.file_id == 0 && fs_inode_key(fs, directory->inode, &key) == 0) {
         struct slice base = slice_of(ret_entry->name, entry->base_size);
         struct buffer child = {0};
         key_append_child(&child, buffer_slice(&key), base, entry->kind);
         buffer_release(&key);
         key = child;
     }
-    uint64_t inode = attributes_inode(&attributes, buffer_slice(&key), entry->number);
-    attributes_to_stat(&attributes, inode, 1, &ret_entry->attributes);
+    uint64_t inode_number =
+        attributes_inode_number(&attributes, buffer_slice(&key), entry->number);
+    attributes_to_stat(&attributes, inode_number, 1, &ret_entry->attributes);
     buffer_release(&key);
 }
 
@@ -394,9 +395,9 @@ int directory_enter(struct directory *directory, uint64_t position, struct fs_en
     assert(position >= DOTS && position < listed->count && is_at_hand(directory, position));
     struct entry *entry = &listed->entries[position];
     bool is_pending = position < listed->local_count;
-    struct place place = {.directory = directory->node,
+    struct place place = {.directory = directory->inode,
                           .name = slice_of(listing_name(listed, entry), entry->name_size)};
-    struct node *node = is_pending ? directory->pending[position - DOTS] : NULL;
+    struct inode *inode = is_pending ? directory->pending[position - DOTS] : NULL;
     uint64_t removals =
         position < directory->latest ? directory->removals_first : directory->removals_latest;
     int failed = is_pending ? 0 : found_of_entry(entry, &found);
@@ -404,19 +405,19 @@ int directory_enter(struct directory *directory, uint64_t position, struct fs_en
     inodes_lock(&fs->inodes);
     if (inodes_was_removed(&fs->inodes, place.directory, place.name, removals)) {
         failed = ENOENT;
-    } else if (failed == 0 && node == NULL) {
-        node = place_node_of_found(fs, &place, &found);
-        failed = node == NULL ? ENOMEM : 0;
+    } else if (failed == 0 && inode == NULL) {
+        inode = place_inode_of_found(fs, &place, &found);
+        failed = inode == NULL ? ENOMEM : 0;
     } else if (failed == 0) {
-        node_ref(node);
+        inode_ref(inode);
     }
     if (failed == 0) {
-        node->lookups++;
+        inode->lookups++;
     }
     inodes_unlock(&fs->inodes);
     if (failed == 0) {
-        fs_entry_of_node(fs, node, ret_entry);
-        fs_put_node(fs, node);
+        fs_entry_of_inode(fs, inode, ret_entry);
+        fs_put_inode(fs, inode);
     }
     found_release(&found);
     return failed;
@@ -424,26 +425,26 @@ int directory_enter(struct directory *directory, uint64_t position, struct fs_en
 
 int fs_fsyncdir(struct fs *fs, uint64_t id)
 {
-    struct node *node;
+    struct inode *inode;
     struct buffer key = {0};
 
     inodes_lock(&fs->inodes);
-    node = node_by_id(&fs->inodes, id);
-    bool is_removed = node != NULL && node->is_unlinked;
+    inode = inode_by_id(&fs->inodes, id);
+    bool is_removed = inode != NULL && inode->is_unlinked;
     inodes_unlock(&fs->inodes);
     if (is_removed) {
         return 0; /* it holds nothing that could be lost */
     }
-    int failed = fs_get_node(fs, id, &node);
+    int failed = fs_get_inode(fs, id, &inode);
     if (failed != 0) {
         return failed;
     }
-    failed = fs_node_key(fs, node, &key);
+    failed = fs_inode_key(fs, inode, &key);
     if (failed == 0) {
         struct kv_put put = {.key = buffer_slice(&key), .mode = UPDATE_NONE, .sync = true};
         failed = errno_of_status(kv_put(fs->config.kv, &put, &fs->options, NULL));
     }
     buffer_release(&key);
-    fs_put_node(fs, node);
+    fs_put_inode(fs, inode);
     return failed;
 }

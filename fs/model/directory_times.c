@@ -19,14 +19,14 @@ static int64_t nanoseconds(uint64_t microseconds)
 }
 
 /* Never back: an answer may be older than what this mount did meanwhile. */
-static void note(struct node *directory, int64_t names_ns)
+static void note(struct inode *directory, int64_t names_ns)
 {
     if (names_ns > directory->names_ns) {
         directory->names_ns = names_ns;
     }
 }
 
-void fs_names_changed_now(struct fs *fs, struct node *directory)
+void fs_names_changed_now(struct fs *fs, struct inode *directory)
 {
     inodes_lock(&fs->inodes);
     note(directory, attributes_now_ns());
@@ -34,24 +34,24 @@ void fs_names_changed_now(struct fs *fs, struct node *directory)
 }
 
 /* The directory of `key`, if the kernel knows of it. The table's lock is held. */
-static struct node *find_directory(struct inodes *inodes, struct slice key)
+static struct inode *find_directory(struct inodes *inodes, struct slice key)
 {
     struct slice directory = key_directory(key);
-    struct node *node = inodes->root;
+    struct inode *inode = inodes->root;
     size_t start = 0;
 
     if (key_is_root(directory)) {
-        return node;
+        return inode;
     }
-    for (size_t i = 0; node != NULL && i < directory.size; i++) {
+    for (size_t i = 0; inode != NULL && i < directory.size; i++) {
         if (directory.data[i] != '/') {
             continue;
         }
-        node = node_by_name(inodes, node, slice_of(directory.data + start, i - start));
-        node = node != NULL && node->type == VERSION_DIRECTORY ? node : NULL;
+        inode = inode_by_name(inodes, inode, slice_of(directory.data + start, i - start));
+        inode = inode != NULL && inode->type == VERSION_DIRECTORY ? inode : NULL;
         start = i + 1;
     }
-    return node;
+    return inode;
 }
 
 enum status fs_put(struct fs *fs, const struct kv_put *put, struct object **ret_row)
@@ -61,7 +61,7 @@ enum status fs_put(struct fs *fs, const struct kv_put *put, struct object **ret_
 
     if (status == STATUS_OK && !key_is_root(put->key)) {
         inodes_lock(&fs->inodes);
-        struct node *directory = find_directory(&fs->inodes, put->key);
+        struct inode *directory = find_directory(&fs->inodes, put->key);
         if (directory != NULL) {
             note(directory, nanoseconds(row_names_us(row)));
         }
@@ -75,7 +75,7 @@ enum status fs_put(struct fs *fs, const struct kv_put *put, struct object **ret_
     return status;
 }
 
-enum status fs_get_directory(struct fs *fs, struct node *node, struct slice key,
+enum status fs_get_directory(struct fs *fs, struct inode *inode, struct slice key,
                              struct object **ret_object)
 {
     uint64_t names_us = 0;
@@ -84,22 +84,22 @@ enum status fs_get_directory(struct fs *fs, struct node *node, struct slice key,
 
     if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
         inodes_lock(&fs->inodes);
-        note(node, nanoseconds(names_us));
-        node->names_fresh_until_ns =
+        note(inode, nanoseconds(names_us));
+        inode->names_fresh_until_ns =
             fs_monotonic_ns() + (int64_t)(fs->config.attribute_timeout * 1e9);
         inodes_unlock(&fs->inodes);
     }
     return status;
 }
 
-int fs_refresh_names(struct fs *fs, struct node *node)
+int fs_refresh_names(struct fs *fs, struct inode *inode)
 {
     struct buffer key = {0};
     struct object *object = NULL;
-    int failed = fs_node_key(fs, node, &key);
+    int failed = fs_inode_key(fs, inode, &key);
 
     if (failed == 0) {
-        enum status status = fs_get_directory(fs, node, buffer_slice(&key), &object);
+        enum status status = fs_get_directory(fs, inode, buffer_slice(&key), &object);
         failed = status == STATUS_NOT_FOUND ? 0 : errno_of_status(status);
     }
     object_unref(object);
@@ -107,23 +107,23 @@ int fs_refresh_names(struct fs *fs, struct node *node)
     return failed;
 }
 
-void fs_directory_times(const struct node *node, struct attributes *attributes)
+void fs_directory_times(const struct inode *inode, struct attributes *attributes)
 {
-    if (node->names_ns > attributes->modified_set_ns) {
-        attributes->modified_ns = node->names_ns;
+    if (inode->names_ns > attributes->modified_set_ns) {
+        attributes->modified_ns = inode->names_ns;
     }
-    if (node->names_ns > attributes->changed_ns) {
-        attributes->changed_ns = node->names_ns;
+    if (inode->names_ns > attributes->changed_ns) {
+        attributes->changed_ns = inode->names_ns;
     }
 }
 
-void fs_set_directory_times(struct fs *fs, const struct node *node,
+void fs_set_directory_times(struct fs *fs, const struct inode *inode,
                             struct attributes *attributes)
 {
     int64_t now_ns = attributes_now_ns();
 
     inodes_lock(&fs->inodes);
     /* Whatever the clocks say: it comes after the changes that it could know of. */
-    attributes->modified_set_ns = now_ns > node->names_ns ? now_ns : node->names_ns;
+    attributes->modified_set_ns = now_ns > inode->names_ns ? now_ns : inode->names_ns;
     inodes_unlock(&fs->inodes);
 }

@@ -53,11 +53,11 @@ static int append_siblings(struct buffer *buffer, const struct object *object)
     return failed;
 }
 
-/* The row that this mount has shown of the node, as fresh as its attributes; the caller drops
+/* The row that this mount has shown of the inode, as fresh as its attributes; the caller drops
  * the reference. NULL for what is not on the cluster. */
-static struct object *shown_row(struct fs *fs, struct node *node)
+static struct object *shown_row(struct fs *fs, struct inode *inode)
 {
-    struct file *file = file_of_node(fs, node);
+    struct file *file = file_of_inode(fs, inode);
     struct object *row = NULL;
 
     if (file != NULL) {
@@ -65,7 +65,7 @@ static struct object *shown_row(struct fs *fs, struct node *node)
     }
     inodes_lock(&fs->inodes);
     bool is_of_file = file != NULL && !file_is_stale(file);
-    row = object_ref(is_of_file ? file->shown.row : node->shown.row);
+    row = object_ref(is_of_file ? file->shown.row : inode->shown.row);
     inodes_unlock(&fs->inodes);
     if (file != NULL) {
         file_unlock(file);
@@ -75,7 +75,7 @@ static struct object *shown_row(struct fs *fs, struct node *node)
 }
 
 /* `user.dynamofs.*`: from memory, since `cp -a` and its like ask for all of them. */
-static int get_own(struct fs *fs, struct node *node, struct slice key, const char *what,
+static int get_own(struct fs *fs, struct inode *inode, struct slice key, const char *what,
                    struct buffer *ret_value)
 {
     static const struct clock nothing;
@@ -84,7 +84,7 @@ static int get_own(struct fs *fs, struct node *node, struct slice key, const cha
     if (strcmp(what, "replicas") == 0) {
         return errno_of_status(kv_replicas(fs->config.kv, key, ret_value));
     }
-    struct object *row = shown_row(fs, node);
+    struct object *row = shown_row(fs, inode);
     const struct clock *clock = row != NULL ? &row->clock : &nothing;
     if (strcmp(what, "siblings") == 0) {
         failed = append_siblings(ret_value, row);
@@ -100,11 +100,11 @@ static int get_own(struct fs *fs, struct node *node, struct slice key, const cha
     return failed;
 }
 
-/* The encoded user attributes of the node, one reference for the caller; NULL for none. */
-static int get_encoded(struct fs *fs, struct node *node, struct slice key,
+/* The encoded user attributes of the inode, one reference for the caller; NULL for none. */
+static int get_encoded(struct fs *fs, struct inode *inode, struct slice key,
                        struct blob **ret_encoded)
 {
-    struct file *file = file_of_node(fs, node);
+    struct file *file = file_of_inode(fs, inode);
     struct object *object = NULL;
     const struct version *version;
     struct shown shown = {0};
@@ -113,7 +113,7 @@ static int get_encoded(struct fs *fs, struct node *node, struct slice key,
     if (file != NULL) {
         file_lock(file);
         inodes_lock(&fs->inodes);
-        is_in_memory = file->is_loaded && (file->is_dirty || node->is_unlinked);
+        is_in_memory = file->is_loaded && (file->is_dirty || inode->is_unlinked);
         inodes_unlock(&fs->inodes);
         *ret_encoded = is_in_memory ? blob_ref(file->xattrs) : NULL;
         file_unlock(file);
@@ -122,10 +122,10 @@ static int get_encoded(struct fs *fs, struct node *node, struct slice key,
     if (is_in_memory) {
         return 0;
     }
-    int failed = fs_read_version(fs, node, key, &object, &version, &shown);
+    int failed = fs_read_version(fs, inode, key, &object, &version, &shown);
     if (failed == 0) {
         *ret_encoded = blob_ref(version->xattrs);
-    } else if (failed == ESTALE && node->id == NODE_ID_ROOT) {
+    } else if (failed == ESTALE && inode->id == INODE_ID_ROOT) {
         *ret_encoded = NULL; /* a root that nobody wrote has none */
         failed = 0;
     }
@@ -136,7 +136,7 @@ static int get_encoded(struct fs *fs, struct node *node, struct slice key,
 
 int fs_getxattr(struct fs *fs, uint64_t id, const char *name, struct buffer *ret_value)
 {
-    struct node *node;
+    struct inode *inode;
     struct buffer key = {0};
     struct blob *encoded = NULL;
     struct slice value;
@@ -144,15 +144,15 @@ int fs_getxattr(struct fs *fs, uint64_t id, const char *name, struct buffer *ret
     if (!has_prefix(name, user_prefix)) {
         return has_prefix(name, "system.") ? ENOTSUP : ENODATA;
     }
-    int failed = fs_get_open_node(fs, id, &node);
+    int failed = fs_get_open_inode(fs, id, &inode);
     if (failed != 0) {
         return failed;
     }
-    failed = fs_node_key(fs, node, &key);
+    failed = fs_inode_key(fs, inode, &key);
     if (failed == 0 && has_prefix(name, own_prefix)) {
-        failed = get_own(fs, node, buffer_slice(&key), name + strlen(own_prefix), ret_value);
+        failed = get_own(fs, inode, buffer_slice(&key), name + strlen(own_prefix), ret_value);
     } else if (failed == 0) {
-        failed = get_encoded(fs, node, buffer_slice(&key), &encoded);
+        failed = get_encoded(fs, inode, buffer_slice(&key), &encoded);
         if (failed == 0) {
             failed = xattrs_get(blob_slice(encoded), slice_of_string(name), &value);
         }
@@ -162,26 +162,26 @@ int fs_getxattr(struct fs *fs, uint64_t id, const char *name, struct buffer *ret
     }
     blob_unref(encoded);
     buffer_release(&key);
-    fs_put_node(fs, node);
+    fs_put_inode(fs, inode);
     return failed == 0 && ret_value->failed ? ENOMEM : failed;
 }
 
 int fs_listxattr(struct fs *fs, uint64_t id, struct buffer *ret_names)
 {
-    struct node *node;
+    struct inode *inode;
     struct buffer key = {0};
     struct blob *encoded = NULL;
     struct slice name;
     struct slice value;
     size_t offset = 0;
-    int failed = fs_get_open_node(fs, id, &node);
+    int failed = fs_get_open_inode(fs, id, &inode);
     if (failed != 0) {
         return failed;
     }
 
-    failed = fs_node_key(fs, node, &key);
+    failed = fs_inode_key(fs, inode, &key);
     if (failed == 0) {
-        failed = get_encoded(fs, node, buffer_slice(&key), &encoded);
+        failed = get_encoded(fs, inode, buffer_slice(&key), &encoded);
     }
     while (failed == 0) {
         failed = xattrs_next(blob_slice(encoded), &offset, &name, &value);
@@ -197,13 +197,13 @@ int fs_listxattr(struct fs *fs, uint64_t id, struct buffer *ret_names)
     }
     blob_unref(encoded);
     buffer_release(&key);
-    fs_put_node(fs, node);
+    fs_put_inode(fs, inode);
     return failed;
 }
 
 int fs_setxattr(struct fs *fs, uint64_t id, const struct fs_xattr_change *change)
 {
-    struct node *node;
+    struct inode *inode;
 
     /* ENOTSUP and not EPERM for our own, so that `cp -a` skips them in silence. */
     if (!has_prefix(change->name, user_prefix) || has_prefix(change->name, own_prefix)) {
@@ -212,11 +212,11 @@ int fs_setxattr(struct fs *fs, uint64_t id, const struct fs_xattr_change *change
     if (strlen(change->name) > XATTR_NAME_MAX_SIZE) {
         return ERANGE;
     }
-    int failed = fs_get_open_node(fs, id, &node);
+    int failed = fs_get_open_inode(fs, id, &inode);
     if (failed != 0) {
         return failed;
     }
-    failed = fs_change_node(fs, node, NULL, change);
-    fs_put_node(fs, node);
+    failed = fs_change_inode(fs, inode, NULL, change);
+    fs_put_inode(fs, inode);
     return failed;
 }

@@ -9,7 +9,7 @@
 
 #include "fs/model/attributes.h"
 
-static struct file *file_new(struct fs *fs, struct node *node)
+static struct file *file_new(struct fs *fs, struct inode *inode)
 {
     struct file *file = calloc(1, sizeof *file);
     if (file == NULL) {
@@ -17,44 +17,44 @@ static struct file *file_new(struct fs *fs, struct node *node)
     }
     pthread_mutex_init(&file->lock, NULL);
     file->fs = fs;
-    file->node = node_ref(node);
+    file->inode = inode_ref(inode);
     content_init(&file->content, &fs->keeper);
     return file;
 }
 
-struct file *file_obtain(struct fs *fs, struct node *node, bool writes)
+struct file *file_obtain(struct fs *fs, struct inode *inode, bool writes)
 {
-    if (node->file == NULL) {
-        node->file = file_new(fs, node);
+    if (inode->file == NULL) {
+        inode->file = file_new(fs, inode);
     }
-    if (node->file != NULL) {
-        node->file->handles++;
-        node->file->writers += writes ? 1 : 0;
-        node->file->references++;
+    if (inode->file != NULL) {
+        inode->file->handles++;
+        inode->file->writers += writes ? 1 : 0;
+        inode->file->references++;
     }
-    return node->file;
+    return inode->file;
 }
 
-bool file_is_cache(const struct node *node)
+bool file_is_cache(const struct inode *inode)
 {
-    return node->file != NULL && node->file->writers == 0 && !node->is_unlinked;
+    return inode->file != NULL && inode->file->writers == 0 && !inode->is_unlinked;
 }
 
 bool file_is_stale(const struct file *file)
 {
-    const struct object *told = file->node->shown.row;
+    const struct object *told = file->inode->shown.row;
     const struct object *held = file->shown.row;
 
-    if (!file->is_loaded || !file_is_cache(file->node) || told == NULL) {
+    if (!file->is_loaded || !file_is_cache(file->inode) || told == NULL) {
         return false;
     }
     return held == NULL || !clock_descends(&held->clock, &told->clock);
 }
 
-struct file *file_of_node(struct fs *fs, struct node *node)
+struct file *file_of_inode(struct fs *fs, struct inode *inode)
 {
     inodes_lock(&fs->inodes);
-    struct file *file = node->file;
+    struct file *file = inode->file;
     if (file != NULL) {
         file->references++;
     }
@@ -80,7 +80,7 @@ void file_unref(struct file *file)
     bool is_last = --file->references == 0;
     if (is_last) {
         assert(file->handles == 0);
-        node_unref(&fs->inodes, file->node);
+        inode_unref(&fs->inodes, file->inode);
     }
     inodes_unlock(&fs->inodes);
     if (is_last) {

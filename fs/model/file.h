@@ -1,12 +1,12 @@
 /*
  * file.h - the content of an open file, held whole in memory.
  *
- * Shape:    one for each open node, shared by all its handles: what was loaded, or the edited
+ * Shape:    one for each open inode, shared by all its handles: what was loaded, or the edited
  *           copy of it, the attributes and user attributes that the next put will carry, and
- *           what that put supersedes. The node's token serialises what puts or moves the file;
+ *           what that put supersedes. The inode's token serialises what puts or moves the file;
  *           reads, writes and stat need only the lock, so that they never wait for the cluster.
  *           A file that is only held open for reading is a cache of what the cluster has: it is
- *           read anew once its node has been told of something newer. One that may be written
+ *           read anew once its inode has been told of something newer. One that may be written
  *           stays what it was when it was opened, for that is what its put supersedes.
  * Locks:    `lock` for the content; `handles`, `writers` and `references` under the inode
  *           table's. What is dirty has a writer, or no name any more.
@@ -30,7 +30,7 @@ enum { ATTEMPTS_MAX = 4 };
 
 struct file {
     struct fs *fs;
-    struct node *node;   /* referenced */
+    struct inode *inode; /* referenced */
     uint32_t handles;    /* of the kernel */
     uint32_t writers;    /* handles that may write; without any the file is a cache */
     uint32_t references; /* handles and passers-by */
@@ -44,24 +44,24 @@ struct file {
     struct content content;
     struct blob *xattrs;
     struct shown shown;                    /* when it was opened, or put last */
-    struct attempt attempts[ATTEMPTS_MAX]; /* for the holder of the node's token */
+    struct attempt attempts[ATTEMPTS_MAX]; /* for the holder of the inode's token */
     uint32_t attempt_count;
 };
 
-/* The node's file with one more reference and handle, new if need be. The table's lock is held.
- * NULL when memory is short. */
-struct file *file_obtain(struct fs *fs, struct node *node, bool writes);
-/* True if the node's file is open, and a cache. The table's lock is held. */
-bool file_is_cache(const struct node *node);
-/* True if the file is a cache, and its node was told of something newer than it holds. The
+/* The inode's file with one more reference and handle, new if need be. The table's lock is
+ * held. NULL when memory is short. */
+struct file *file_obtain(struct fs *fs, struct inode *inode, bool writes);
+/* True if the inode's file is open, and a cache. The table's lock is held. */
+bool file_is_cache(const struct inode *inode);
+/* True if the file is a cache, and its inode was told of something newer than it holds. The
  * file's lock and the table's are held. */
 bool file_is_stale(const struct file *file);
 /* Reads a stale file anew. No lock is held. 0 also if its name shows another file by now: what
  * is open goes on as it is. */
 int file_refresh(struct file *file);
-/* The node's file with one more reference, or NULL if it is not open. Takes the table's lock.
+/* The inode's file with one more reference, or NULL if it is not open. Takes the table's lock.
  */
-struct file *file_of_node(struct fs *fs, struct node *node);
+struct file *file_of_inode(struct fs *fs, struct inode *inode);
 void file_unref(struct file *file);
 
 void file_lock(struct file *file);
@@ -74,10 +74,10 @@ int file_resize(struct file *file, uint64_t size);
 /* Marks a change made now. */
 void file_touch(struct file *file);
 
-/* Puts what is dirty. The node's token is taken, the lock is not. */
+/* Puts what is dirty. The inode's token is taken, the lock is not. */
 int file_put(struct file *file, bool sync);
 /* Puts the content under another key (the target of a rename) as if it had been written there;
- * `shown` is what that supersedes, and is replaced. The node's token is taken. */
+ * `shown` is what that supersedes, and is replaced. The inode's token is taken. */
 int file_put_at(struct file *file, struct slice key, struct shown *shown, bool only_own);
 
 #endif

@@ -171,21 +171,21 @@ static int take_company(struct file *file, struct slice key, const uint8_t *hash
 static int note_success(struct file *file, const struct snapshot *snapshot, struct object *row)
 {
     struct fs *fs = file->fs;
-    struct node *node = file->node;
+    struct inode *inode = file->inode;
     struct dot dot;
 
     file_lock(file);
-    enum status status =
-        shown_after_put(&file->shown, row, snapshot->hash, fs_node_number(fs, node) > 0, &dot);
+    enum status status = shown_after_put(&file->shown, row, snapshot->hash,
+                                         fs_inode_number(fs, inode) > 0, &dot);
     mark_clean(file, snapshot);
     file_unlock(file);
 
     inodes_lock(&fs->inodes);
-    node_set_pending(&fs->inodes, node, false);
-    memcpy(node->cached_hash, snapshot->hash, CONTENT_HASH_SIZE);
-    node->is_cached = true;
+    inode_set_pending(&fs->inodes, inode, false);
+    memcpy(inode->cached_hash, snapshot->hash, CONTENT_HASH_SIZE);
+    inode->is_cached = true;
     inodes_unlock(&fs->inodes);
-    int failed = fs_node_was_put(fs, node, row, snapshot->hash, &snapshot->shown);
+    int failed = fs_inode_was_put(fs, inode, row, snapshot->hash, &snapshot->shown);
     return status != STATUS_OK ? errno_of_status(status) : failed;
 }
 
@@ -215,7 +215,7 @@ static int follow(struct file *file, struct snapshot *snapshot, struct buffer *k
     struct fs *fs = file->fs;
     struct buffer now = {0};
     struct object *new_row = NULL;
-    int failed = fs_node_key(fs, file->node, &now);
+    int failed = fs_inode_key(fs, file->inode, &now);
 
     if (failed == 0 && slice_equal(buffer_slice(&now), buffer_slice(key))) {
         if (has_company(row, snapshot->hash)) {
@@ -251,7 +251,7 @@ int file_put(struct file *file, bool sync)
     if (status != STATUS_OK) {
         return errno_of_status(status);
     }
-    int failed = fs_node_key(fs, file->node, &key);
+    int failed = fs_inode_key(fs, file->inode, &key);
     if (failed == 0) {
         status = snapshot_put(fs, &snapshot, buffer_slice(&key), sync, &row);
         failed = errno_of_status(status);
@@ -306,7 +306,7 @@ static int sync_clean(struct file *file)
 {
     struct fs *fs = file->fs;
     struct buffer key = {0};
-    int failed = fs_node_key(fs, file->node, &key);
+    int failed = fs_inode_key(fs, file->inode, &key);
 
     if (failed == 0) {
         struct kv_put put = {.key = buffer_slice(&key), .mode = UPDATE_NONE, .sync = true};
@@ -319,7 +319,7 @@ static int sync_clean(struct file *file)
 static int flush(struct file *file, bool sync)
 {
     struct fs *fs = file->fs;
-    int failed = fs_take_token(fs, file->node);
+    int failed = fs_take_token(fs, file->inode);
     if (failed != 0) {
         return failed;
     }
@@ -328,7 +328,7 @@ static int flush(struct file *file, bool sync)
     bool is_dirty = file->is_dirty;
     file_unlock(file);
     inodes_lock(&fs->inodes);
-    bool is_unlinked = file->node->is_unlinked;
+    bool is_unlinked = file->inode->is_unlinked;
     inodes_unlock(&fs->inodes);
     if (is_unlinked) {
         failed = 0;
@@ -337,7 +337,7 @@ static int flush(struct file *file, bool sync)
     } else if (sync) {
         failed = sync_clean(file);
     }
-    fs_return_token(fs, file->node);
+    fs_return_token(fs, file->inode);
     return failed;
 }
 
@@ -356,8 +356,8 @@ int fs_fsync(struct fs *fs, struct file *file)
     int failed = flush(file, true);
 
     inodes_lock(&fs->inodes);
-    int lost = file->node->lost;
-    file->node->lost = 0;
+    int lost = file->inode->lost;
+    file->inode->lost = 0;
     inodes_unlock(&fs->inodes);
     return failed != 0 ? failed : lost;
 }
@@ -369,13 +369,13 @@ static void note_loss(struct file *file, int failed)
     struct buffer key = {0};
     char text[512];
 
-    int no_key = fs_node_key(fs, file->node, &key);
+    int no_key = fs_inode_key(fs, file->inode, &key);
     inodes_lock(&fs->inodes);
-    file->node->lost = failed;
-    file->node->is_cached = false;
-    file->node->fresh_until_ns = 0; /* what was told of it is not so any more */
-    if (file->node->is_pending) {
-        node_unlink(&fs->inodes, file->node); /* the cluster never had it */
+    file->inode->lost = failed;
+    file->inode->is_cached = false;
+    file->inode->fresh_until_ns = 0; /* what was told of it is not so any more */
+    if (file->inode->is_pending) {
+        inode_unlink(&fs->inodes, file->inode); /* the cluster never had it */
     }
     inodes_unlock(&fs->inodes);
     snprintf(text, sizeof text, "changes to %.*s are lost: %s", no_key == 0 ? (int)key.size : 0,
@@ -409,9 +409,9 @@ bool fs_release(struct fs *fs, struct file *file, unsigned flags)
         inodes_lock(&fs->inodes);
     }
     bool is_last = --file->handles == 0;
-    bool is_unlinked = file->node->is_unlinked;
+    bool is_unlinked = file->inode->is_unlinked;
     if (is_last) {
-        file->node->file = NULL;
+        file->inode->file = NULL;
     }
     inodes_unlock(&fs->inodes);
     if (!is_last && (flags & FS_OPEN_READ_ONLY) == 0) {

@@ -52,8 +52,8 @@ static void close_files(struct fs *fs)
 {
     for (;;) {
         inodes_lock(&fs->inodes);
-        struct node *node = node_open(&fs->inodes);
-        struct file *file = node != NULL ? node->file : NULL;
+        struct inode *inode = inode_open(&fs->inodes);
+        struct file *file = inode != NULL ? inode->file : NULL;
         inodes_unlock(&fs->inodes);
         if (file == NULL) {
             return;
@@ -86,79 +86,79 @@ void fs_note(struct fs *fs, const char *text)
  */
 enum { LOOKUP_TRIES = 3 };
 
-/* The node to hand out at the place, one lookup counted and one reference for the caller. NULL
+/* The inode to hand out at the place, one lookup counted and one reference for the caller. NULL
  * with *ret_failed: EAGAIN if the answer is older than a removal. */
-static struct node *hand_out(struct fs *fs, const struct place *place, struct found *found,
-                             uint64_t since, int *ret_failed)
+static struct inode *hand_out(struct fs *fs, const struct place *place, struct found *found,
+                              uint64_t since, int *ret_failed)
 {
-    struct node *node = NULL;
+    struct inode *inode = NULL;
 
     inodes_lock(&fs->inodes);
     if (inodes_was_removed(&fs->inodes, place->directory, place->name, since)) {
         *ret_failed = EAGAIN;
     } else {
-        node = place_node_of_found(fs, place, found);
+        inode = place_inode_of_found(fs, place, found);
         *ret_failed = found->kind == FOUND_NOTHING ? ENOENT : ENOMEM;
     }
-    if (node != NULL) {
-        node->lookups++;
+    if (inode != NULL) {
+        inode->lookups++;
         *ret_failed = 0;
     }
     inodes_unlock(&fs->inodes);
-    return node;
+    return inode;
 }
 
-/* The node that this mount has put at the place meanwhile, handed out; NULL if there is none.
+/* The inode that this mount has put at the place meanwhile, handed out; NULL if there is none.
  */
-static struct node *hand_out_known(struct fs *fs, const struct place *place)
+static struct inode *hand_out_known(struct fs *fs, const struct place *place)
 {
     inodes_lock(&fs->inodes);
-    struct node *node = node_by_name(&fs->inodes, place->directory, place->name);
-    if (node != NULL) {
-        node->lookups++;
-        node_ref(node);
+    struct inode *inode = inode_by_name(&fs->inodes, place->directory, place->name);
+    if (inode != NULL) {
+        inode->lookups++;
+        inode_ref(inode);
     }
     inodes_unlock(&fs->inodes);
-    return node;
+    return inode;
 }
 
 /* A file that only this mount shows wins without asking. Otherwise NULL; *ret_removals says how
  * many removals there were before the question. */
-static struct node *hand_out_pending(struct fs *fs, const struct place *place,
-                                     uint64_t *ret_removals)
+static struct inode *hand_out_pending(struct fs *fs, const struct place *place,
+                                      uint64_t *ret_removals)
 {
     inodes_lock(&fs->inodes);
-    struct node *node = node_by_name(&fs->inodes, place->directory, place->name);
-    if (node != NULL && node->is_pending) {
-        node->lookups++;
-        node_ref(node);
+    struct inode *inode = inode_by_name(&fs->inodes, place->directory, place->name);
+    if (inode != NULL && inode->is_pending) {
+        inode->lookups++;
+        inode_ref(inode);
     } else {
-        node = NULL;
+        inode = NULL;
     }
     *ret_removals = fs->inodes.removals;
     inodes_unlock(&fs->inodes);
-    return node;
+    return inode;
 }
 
 int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *ret_entry)
 {
     struct place place;
-    struct node *node = NULL;
+    struct inode *inode = NULL;
     int failed = place_open(fs, parent, name, &place);
     if (failed != 0) {
         return failed;
     }
 
-    for (int tries = 0; tries < LOOKUP_TRIES && node == NULL; tries++) {
+    for (int tries = 0; tries < LOOKUP_TRIES && inode == NULL; tries++) {
         struct found found = {0};
         uint64_t removals;
-        node = hand_out_pending(fs, &place, &removals);
-        if (node != NULL) {
+        inode = hand_out_pending(fs, &place, &removals);
+        if (inode != NULL) {
             break;
         }
         failed = resolve_name(fs, buffer_slice(&place.key), place.name, &found);
         if (failed == 0) {
-            node = hand_out(fs, &place, &found, removals, &failed);
+            inode = hand_out(fs, &place, &found, removals, &failed);
         }
         found_release(&found);
         if (failed != EAGAIN) {
@@ -167,12 +167,12 @@ int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry 
     }
     if (failed == EAGAIN) {
         /* Replaced again and again: whoever does that knows what is there now. */
-        node = hand_out_known(fs, &place);
-        failed = node != NULL ? 0 : ENOENT;
+        inode = hand_out_known(fs, &place);
+        failed = inode != NULL ? 0 : ENOENT;
     }
     if (failed == 0) {
-        fs_entry_of_node(fs, node, ret_entry);
-        fs_put_node(fs, node);
+        fs_entry_of_inode(fs, inode, ret_entry);
+        fs_put_inode(fs, inode);
     }
     place_release(fs, &place);
     return failed;
@@ -181,9 +181,9 @@ int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry 
 void fs_forget(struct fs *fs, uint64_t id, uint64_t count)
 {
     inodes_lock(&fs->inodes);
-    struct node *node = node_by_id(&fs->inodes, id);
-    if (node != NULL) {
-        node_forget(&fs->inodes, node, count);
+    struct inode *inode = inode_by_id(&fs->inodes, id);
+    if (inode != NULL) {
+        inode_forget(&fs->inodes, inode, count);
     }
     inodes_unlock(&fs->inodes);
 }
@@ -203,13 +203,13 @@ double fs_seconds_until(int64_t monotonic_ns)
     return left_ns > 0 ? (double)left_ns / 1e9 : 0;
 }
 
-void fs_node_is_fresh(const struct fs *fs, struct node *node)
+void fs_inode_is_fresh(const struct fs *fs, struct inode *inode)
 {
-    node->fresh_until_ns = fs_monotonic_ns() + (int64_t)(fs->config.attribute_timeout * 1e9);
+    inode->fresh_until_ns = fs_monotonic_ns() + (int64_t)(fs->config.attribute_timeout * 1e9);
 }
 
 /* The root has no row, so that its object is read. That nobody wrote it is no error. */
-static int refresh_root(struct fs *fs, struct node *root)
+static int refresh_root(struct fs *fs, struct inode *root)
 {
     struct object *object = NULL;
     enum status status = fs_get_directory(fs, root, slice_of_string("/"), &object);
@@ -225,7 +225,7 @@ static int refresh_root(struct fs *fs, struct node *root)
     object_unref(row);
     if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
         inodes_lock(&fs->inodes);
-        fs_node_is_fresh(fs, root);
+        fs_inode_is_fresh(fs, root);
         inodes_unlock(&fs->inodes);
         object_unref(object);
         return 0;
@@ -233,38 +233,38 @@ static int refresh_root(struct fs *fs, struct node *root)
     return errno_of_status(status);
 }
 
-/* Asks the cluster what the node's name shows, and tells the node. ESTALE if that is not the
- * node any more. */
-static int refresh(struct fs *fs, struct node *node)
+/* Asks the cluster what the inode's name shows, and tells the inode. ESTALE if that is not the
+ * inode any more. */
+static int refresh(struct fs *fs, struct inode *inode)
 {
     struct found found = {0};
     struct place place = {0};
 
     inodes_lock(&fs->inodes);
     struct buffer name = {0};
-    buffer_append_slice(&name, node_name(node));
+    buffer_append_slice(&name, inode_name(inode));
     place.name = buffer_slice(&name);
-    place.directory = node_ref(node->parent);
-    bool is_named = node->is_named;
-    enum status status = node_append_key(place.directory, &place.key);
+    place.directory = inode_ref(inode->parent);
+    bool is_named = inode->is_named;
+    enum status status = inode_append_key(place.directory, &place.key);
     inodes_unlock(&fs->inodes);
 
     int failed = name.failed ? ENOMEM : errno_of_status(status);
     if (failed == 0 && !is_named) {
-        failed = node->type == VERSION_DIRECTORY ? ENOENT : ESTALE;
+        failed = inode->type == VERSION_DIRECTORY ? ENOENT : ESTALE;
     }
     if (failed == 0) {
         failed = resolve_name(fs, buffer_slice(&place.key), place.name, &found);
     }
     if (failed == 0) {
         inodes_lock(&fs->inodes);
-        struct node *shown = place_node_of_found(fs, &place, &found);
-        if (shown != node) {
+        struct inode *shown = place_inode_of_found(fs, &place, &found);
+        if (shown != inode) {
             /* A file may have become another one, which the kernel finds by its name. */
-            bool is_gone = found.kind == FOUND_NOTHING && node->type == VERSION_DIRECTORY;
+            bool is_gone = found.kind == FOUND_NOTHING && inode->type == VERSION_DIRECTORY;
             failed = is_gone ? ENOENT : ESTALE;
         }
-        node_unref(&fs->inodes, shown);
+        inode_unref(&fs->inodes, shown);
         inodes_unlock(&fs->inodes);
     }
     found_release(&found);
@@ -278,32 +278,33 @@ static int refresh(struct fs *fs, struct node *node)
  * in it. What the cluster said so shortly ago that the kernel might still rely on it is told
  * again, for what is left of that time.
  */
-static double seconds_fresh(const struct node *node)
+static double seconds_fresh(const struct inode *inode)
 {
-    double left_s = fs_seconds_until(node->fresh_until_ns);
-    double names_left_s = fs_seconds_until(node->names_fresh_until_ns);
-    bool has_names = node->type == VERSION_DIRECTORY;
+    double left_s = fs_seconds_until(inode->fresh_until_ns);
+    double names_left_s = fs_seconds_until(inode->names_fresh_until_ns);
+    bool has_names = inode->type == VERSION_DIRECTORY;
     return has_names && names_left_s < left_s ? names_left_s : left_s;
 }
 
 /* Asks for what the cluster must be asked for. */
-static int refresh_stale(struct fs *fs, struct node *node)
+static int refresh_stale(struct fs *fs, struct inode *inode)
 {
     inodes_lock(&fs->inodes);
-    bool is_stale = fs_seconds_until(node->fresh_until_ns) <= 0;
+    bool is_stale = fs_seconds_until(inode->fresh_until_ns) <= 0;
     inodes_unlock(&fs->inodes);
-    if (node->id == NODE_ID_ROOT) {
-        return refresh_root(fs, node); /* tells of its names, too */
+    if (inode->id == INODE_ID_ROOT) {
+        return refresh_root(fs, inode); /* tells of its names, too */
     }
-    int failed = is_stale ? refresh(fs, node) : 0;
-    return failed == 0 && node->type == VERSION_DIRECTORY ? fs_refresh_names(fs, node) : failed;
+    int failed = is_stale ? refresh(fs, inode) : 0;
+    return failed == 0 && inode->type == VERSION_DIRECTORY ? fs_refresh_names(fs, inode)
+                                                           : failed;
 }
 
-/* True if somebody has the node's content: a descriptor works on when its name shows another
+/* True if somebody has the inode's content: a descriptor works on when its name shows another
  * file. */
-static bool is_held_open(struct fs *fs, struct node *node)
+static bool is_held_open(struct fs *fs, struct inode *inode)
 {
-    struct file *file = file_of_node(fs, node);
+    struct file *file = file_of_inode(fs, inode);
     if (file == NULL) {
         return false;
     }
@@ -320,49 +321,50 @@ int fs_getattr(struct fs *fs, uint64_t id, struct stat *ret_attributes, double *
     int failed = 0;
 
     inodes_lock(&fs->inodes);
-    struct node *node = node_or_heir(&fs->inodes, id);
-    bool is_lost = node != NULL && node->is_unlinked && node->lost != 0 && node->file == NULL;
-    if (node == NULL || is_lost) {
+    struct inode *inode = inode_or_heir(&fs->inodes, id);
+    bool is_lost =
+        inode != NULL && inode->is_unlinked && inode->lost != 0 && inode->file == NULL;
+    if (inode == NULL || is_lost) {
         inodes_unlock(&fs->inodes);
         return ESTALE;
     }
-    node_ref(node);
-    bool is_in_memory = node->is_unlinked || (node->file != NULL && !file_is_cache(node));
-    bool may_be_lost = node->is_pending;
-    double valid_s = is_in_memory ? fs->config.attribute_timeout : seconds_fresh(node);
+    inode_ref(inode);
+    bool is_in_memory = inode->is_unlinked || (inode->file != NULL && !file_is_cache(inode));
+    bool may_be_lost = inode->is_pending;
+    double valid_s = is_in_memory ? fs->config.attribute_timeout : seconds_fresh(inode);
     inodes_unlock(&fs->inodes);
 
     if (valid_s <= 0 && !is_in_memory) {
         valid_s = fs->config.attribute_timeout;
-        failed = refresh_stale(fs, node);
-        if (failed == ESTALE && is_held_open(fs, node)) {
+        failed = refresh_stale(fs, inode);
+        if (failed == ESTALE && is_held_open(fs, inode)) {
             failed = 0;
         }
     }
     if (failed == 0) {
-        fs_entry_of_node(fs, node, &entry);
+        fs_entry_of_inode(fs, inode, &entry);
         *ret_attributes = entry.attributes;
         *ret_valid_s = may_be_lost ? 0 : valid_s;
     }
-    fs_put_node(fs, node);
+    fs_put_inode(fs, inode);
     return failed;
 }
 
 int fs_readlink(struct fs *fs, uint64_t id, struct buffer *ret_target)
 {
-    struct node *node;
+    struct inode *inode;
     struct buffer key = {0};
     struct object *object = NULL;
     struct shown shown = {0};
     const struct version *version;
-    int failed = fs_get_node(fs, id, &node);
+    int failed = fs_get_inode(fs, id, &inode);
     if (failed != 0) {
         return failed;
     }
 
-    failed = fs_node_key(fs, node, &key);
+    failed = fs_inode_key(fs, inode, &key);
     if (failed == 0) {
-        failed = fs_read_version(fs, node, buffer_slice(&key), &object, &version, &shown);
+        failed = fs_read_version(fs, inode, buffer_slice(&key), &object, &version, &shown);
     }
     if (failed == 0 && version->attributes.type != VERSION_SYMLINK) {
         failed = EINVAL;
@@ -374,7 +376,7 @@ int fs_readlink(struct fs *fs, uint64_t id, struct buffer *ret_target)
     shown_release(&shown);
     object_unref(object);
     buffer_release(&key);
-    fs_put_node(fs, node);
+    fs_put_inode(fs, inode);
     return failed;
 }
 

@@ -1,7 +1,7 @@
 /*
  * fs.h - the mount's model: what every operation does, without FUSE.
  *
- * Shape:    functions that block on kv.h and return 0 or an errno. Nodes are named by the ids
+ * Shape:    functions that block on kv.h and return 0 or an errno. Inodes are named by the ids
  *           that fs_lookup and its like hand out; each hand-out is one reference, given back
  *           by fs_forget. Names are C strings of the kernel: no slash, not `.` or `..`.
  * Threads:  every function from any thread. No lock is held during a kv call.
@@ -19,7 +19,7 @@
 #include "node/client/kv.h"
 
 struct fs;
-struct file;      /* an open file; shared by all handles of a node */
+struct file;      /* an open file; shared by all handles of an inode */
 struct directory; /* a directory being listed; one for each handle */
 
 struct fs_config {
@@ -42,22 +42,22 @@ struct fs *fs_new(const struct fs_config *config);
 /* No call may be under way and the session must be gone. NULL is allowed. */
 void fs_free(struct fs *fs);
 
-/* What a name or node shows. */
+/* What a name or inode shows. */
 struct fs_entry {
-    uint64_t node;
+    uint64_t id;
     struct stat attributes;
     double valid_s; /* how long the kernel may keep the attributes */
 };
 
-/* Finds a name. ENOENT must not be cached. On success one reference to the node. */
+/* Finds a name. ENOENT must not be cached. On success one reference to the inode. */
 int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *ret_entry);
-void fs_forget(struct fs *fs, uint64_t node, uint64_t count);
-/* ESTALE if the name now shows something else, unless the node is open; ENOENT of a directory
+void fs_forget(struct fs *fs, uint64_t inode, uint64_t count);
+/* ESTALE if the name now shows something else, unless the inode is open; ENOENT of a directory
  * that is gone. A file open for writing
  * is answered from memory, and so is what was asked for within the attribute timeout.
  * ret_valid_s: how long the kernel may keep it. */
-int fs_getattr(struct fs *fs, uint64_t node, struct stat *ret_attributes, double *ret_valid_s);
-int fs_readlink(struct fs *fs, uint64_t node, struct buffer *ret_target);
+int fs_getattr(struct fs *fs, uint64_t inode, struct stat *ret_attributes, double *ret_valid_s);
+int fs_readlink(struct fs *fs, uint64_t inode, struct buffer *ret_target);
 int fs_statfs(struct fs *fs, struct statvfs *ret_space);
 
 enum fs_change_flag {
@@ -80,7 +80,7 @@ struct fs_change {
     bool has_handle; /* of the file, open for writing: its close will put the new size */
 };
 
-int fs_setattr(struct fs *fs, uint64_t node, const struct fs_change *change,
+int fs_setattr(struct fs *fs, uint64_t inode, const struct fs_change *change,
                struct stat *ret_attributes);
 
 /* Who asks, and the permission bits (umask applied) of what is made. */
@@ -118,7 +118,7 @@ struct fs_opened {
     struct file *file;
     bool keep_cache;  /* the kernel's pages hold this very content */
     bool has_changed; /* the kernel was told other attributes: invalidate them */
-    bool is_another;  /* the file that took the place of the node: none of its pages count */
+    bool is_another;  /* the file that took the place of the inode: none of its pages count */
 };
 
 enum fs_open_flag {
@@ -128,13 +128,13 @@ enum fs_open_flag {
 };
 
 /*
- * Asks the cluster. ESTALE if the node is gone, or its name shows another file: then the kernel
- * looks the name up and tries again, which is told by FS_OPEN_AGAIN. A second time nothing
- * fails because the name was replaced meanwhile. What is opened is then the node as others hold
- * it open, for it was what the lookup found; or else the file that has its name now, and the
- * node stands for that file.
+ * Asks the cluster. ESTALE if the inode is gone, or its name shows another file: then the
+ * kernel looks the name up and tries again, which is told by FS_OPEN_AGAIN. A second time
+ * nothing fails because the name was replaced meanwhile. What is opened is then the inode as
+ * others hold it open, for it was what the lookup found; or else the file that has its name
+ * now, and the inode stands for that file.
  */
-int fs_open(struct fs *fs, uint64_t node, unsigned flags, struct fs_opened *ret_opened);
+int fs_open(struct fs *fs, uint64_t inode, unsigned flags, struct fs_opened *ret_opened);
 /* Bytes from `offset`, fewer at the end; the caller drops *ret_blob, which holds them. */
 int fs_read(struct file *file, uint64_t offset, size_t size, struct slice *ret_bytes,
             struct blob **ret_blob);
@@ -155,10 +155,10 @@ int fs_fsync(struct fs *fs, struct file *file);
  */
 bool fs_release(struct fs *fs, struct file *file, unsigned flags);
 
-int fs_opendir(struct fs *fs, uint64_t node, struct directory **ret_directory);
+int fs_opendir(struct fs *fs, uint64_t inode, struct directory **ret_directory);
 void fs_releasedir(struct fs *fs, struct directory *directory);
 /* Rows of the directory that were acknowledged before survive a power cut. */
-int fs_fsyncdir(struct fs *fs, uint64_t node);
+int fs_fsyncdir(struct fs *fs, uint64_t inode);
 
 /* One name of a listing; valid until directory_unlock. */
 struct fs_directory_entry {
@@ -173,7 +173,7 @@ struct fs_directory_entry {
  * it that stays exactly once, whatever is made or removed meanwhile.
  *
  * directory_at gives the name at `position`, or the next one that is still there (*ret_is_end
- * past the last); directory_enter hands out the node of the one given last as fs_lookup would
+ * past the last); directory_enter hands out the inode of the one given last as fs_lookup would
  * (the dots have none), ENOENT if this mount has removed it since.
  */
 void directory_lock(struct directory *directory);
@@ -184,9 +184,9 @@ int directory_enter(struct directory *directory, uint64_t position, struct fs_en
 
 /* `user.*` attributes and the read-only `user.dynamofs.*`. ENODATA, ENOTSUP, ERANGE is the
  * caller's. Values are appended. */
-int fs_getxattr(struct fs *fs, uint64_t node, const char *name, struct buffer *ret_value);
+int fs_getxattr(struct fs *fs, uint64_t inode, const char *name, struct buffer *ret_value);
 /* Names, each with its NUL. */
-int fs_listxattr(struct fs *fs, uint64_t node, struct buffer *ret_names);
+int fs_listxattr(struct fs *fs, uint64_t inode, struct buffer *ret_names);
 
 struct fs_xattr_change {
     const char *name;
@@ -196,6 +196,6 @@ struct fs_xattr_change {
     bool must_create; /* XATTR_CREATE */
 };
 
-int fs_setxattr(struct fs *fs, uint64_t node, const struct fs_xattr_change *change);
+int fs_setxattr(struct fs *fs, uint64_t inode, const struct fs_xattr_change *change);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * inode.c - the nodes that the kernel knows: names in directories, by id and by name.
+ * inode.c - the inodes that the kernel knows: names in directories, by id and by name.
  */
 #include "fs/model/inode.h"
 
@@ -18,7 +18,7 @@ static uint32_t bucket_of_id(const struct inodes *inodes, uint64_t id)
 }
 
 /* FNV-1a over the parent's id and the name. */
-static uint64_t hash_of_name(const struct node *parent, struct slice name)
+static uint64_t hash_of_name(const struct inode *parent, struct slice name)
 {
     uint64_t hash = (UINT64_C(0xcbf29ce484222325) ^ parent->id) * UINT64_C(0x100000001b3);
 
@@ -28,7 +28,7 @@ static uint64_t hash_of_name(const struct node *parent, struct slice name)
     return hash ^ hash >> 32;
 }
 
-static uint32_t bucket_of_name(const struct inodes *inodes, const struct node *parent,
+static uint32_t bucket_of_name(const struct inodes *inodes, const struct inode *parent,
                                struct slice name)
 {
     return (uint32_t)(hash_of_name(parent, name) & (inodes->bucket_count - 1));
@@ -36,20 +36,20 @@ static uint32_t bucket_of_name(const struct inodes *inodes, const struct node *p
 
 bool inodes_init(struct inodes *inodes)
 {
-    *inodes = (struct inodes){.next_id = NODE_ID_ROOT + 1, .bucket_count = BUCKETS_FIRST};
-    inodes->by_id = calloc(BUCKETS_FIRST, sizeof(struct node *));
-    inodes->by_name = calloc(BUCKETS_FIRST, sizeof(struct node *));
-    inodes->root = calloc(1, sizeof(struct node));
+    *inodes = (struct inodes){.next_id = INODE_ID_ROOT + 1, .bucket_count = BUCKETS_FIRST};
+    inodes->by_id = calloc(BUCKETS_FIRST, sizeof(struct inode *));
+    inodes->by_name = calloc(BUCKETS_FIRST, sizeof(struct inode *));
+    inodes->root = calloc(1, sizeof(struct inode));
     if (inodes->by_id == NULL || inodes->by_name == NULL || inodes->root == NULL) {
         free(inodes->by_id);
         free(inodes->by_name);
         free(inodes->root);
         return false;
     }
-    inodes->root->id = NODE_ID_ROOT;
+    inodes->root->id = INODE_ID_ROOT;
     inodes->root->type = VERSION_DIRECTORY;
     inodes->root->references = 1;
-    inodes->by_id[bucket_of_id(inodes, NODE_ID_ROOT)] = inodes->root;
+    inodes->by_id[bucket_of_id(inodes, INODE_ID_ROOT)] = inodes->root;
     inodes->count = 1;
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -60,21 +60,21 @@ bool inodes_init(struct inodes *inodes)
     return true;
 }
 
-static void node_free(struct node *node)
+static void inode_free(struct inode *inode)
 {
-    shown_release(&node->shown);
-    free(node->name);
-    free(node);
+    shown_release(&inode->shown);
+    free(inode->name);
+    free(inode);
 }
 
 void inodes_release(struct inodes *inodes)
 {
     for (uint32_t i = 0; i < inodes->bucket_count; i++) {
         while (inodes->by_id[i] != NULL) {
-            struct node *node = inodes->by_id[i];
-            assert(node->file == NULL);
-            inodes->by_id[i] = node->next_by_id;
-            node_free(node);
+            struct inode *inode = inodes->by_id[i];
+            assert(inode->file == NULL);
+            inodes->by_id[i] = inode->next_by_id;
+            inode_free(inode);
         }
     }
     free(inodes->by_id);
@@ -101,11 +101,11 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * NANOSECONDS + (uint64_t)now.tv_nsec;
 }
 
-bool node_take_token(struct inodes *inodes, struct node *node, uint64_t deadline_ns)
+bool inode_take_token(struct inodes *inodes, struct inode *inode, uint64_t deadline_ns)
 {
     uint64_t now;
 
-    while (node->is_token_taken && !kv_limits_is_interrupted() &&
+    while (inode->is_token_taken && !kv_limits_is_interrupted() &&
            (now = now_ns()) < deadline_ns) {
         uint64_t until_ns = now + kv_limits_wait_ms(LONG_WAIT_MS) * (NANOSECONDS / 1000);
         if (until_ns > deadline_ns) {
@@ -115,75 +115,77 @@ bool node_take_token(struct inodes *inodes, struct node *node, uint64_t deadline
                                  .tv_nsec = (long)(until_ns % NANOSECONDS)};
         (void)pthread_cond_timedwait(&inodes->token_returned, &inodes->lock, &until);
     }
-    if (node->is_token_taken) {
+    if (inode->is_token_taken) {
         return false;
     }
-    node->is_token_taken = true;
+    inode->is_token_taken = true;
     return true;
 }
 
-void node_return_token(struct inodes *inodes, struct node *node)
+void inode_return_token(struct inodes *inodes, struct inode *inode)
 {
-    assert(node->is_token_taken);
+    assert(inode->is_token_taken);
 
-    node->is_token_taken = false;
+    inode->is_token_taken = false;
     pthread_cond_broadcast(&inodes->token_returned);
 }
 
-struct slice node_name(const struct node *node)
+struct slice inode_name(const struct inode *inode)
 {
-    return slice_of(node->name, node->name_size);
+    return slice_of(inode->name, inode->name_size);
 }
 
-struct slice node_base(const struct node *node)
+struct slice inode_base(const struct inode *inode)
 {
-    return slice_of(node->name, node->base_size);
+    return slice_of(inode->name, inode->base_size);
 }
 
-struct node *node_by_id(struct inodes *inodes, uint64_t id)
+struct inode *inode_by_id(struct inodes *inodes, uint64_t id)
 {
-    struct node *node = inodes->by_id[bucket_of_id(inodes, id)];
+    struct inode *inode = inodes->by_id[bucket_of_id(inodes, id)];
 
-    while (node != NULL && node->id != id) {
-        node = node->next_by_id;
+    while (inode != NULL && inode->id != id) {
+        inode = inode->next_by_id;
     }
-    return node;
+    return inode;
 }
 
-struct node *node_or_heir(struct inodes *inodes, uint64_t id)
+struct inode *inode_or_heir(struct inodes *inodes, uint64_t id)
 {
-    struct node *node = node_by_id(inodes, id);
+    struct inode *inode = inode_by_id(inodes, id);
 
-    if (node == NULL || node->is_named || node->file != NULL || node->heir_id == 0) {
-        return node;
+    if (inode == NULL || inode->is_named || inode->file != NULL || inode->heir_id == 0) {
+        return inode;
     }
-    struct node *heir = node_by_id(inodes, node->heir_id);
-    return heir != NULL ? heir : node;
+    struct inode *heir = inode_by_id(inodes, inode->heir_id);
+    return heir != NULL ? heir : inode;
 }
 
-struct node *node_open(const struct inodes *inodes)
+struct inode *inode_open(const struct inodes *inodes)
 {
     for (uint32_t i = 0; i < inodes->bucket_count; i++) {
-        for (struct node *node = inodes->by_id[i]; node != NULL; node = node->next_by_id) {
-            if (node->file != NULL) {
-                return node;
+        for (struct inode *inode = inodes->by_id[i]; inode != NULL; inode = inode->next_by_id) {
+            if (inode->file != NULL) {
+                return inode;
             }
         }
     }
     return NULL;
 }
 
-struct node *node_by_name(struct inodes *inodes, const struct node *parent, struct slice name)
+struct inode *inode_by_name(struct inodes *inodes, const struct inode *parent,
+                            struct slice name)
 {
-    struct node *node = inodes->by_name[bucket_of_name(inodes, parent, name)];
+    struct inode *inode = inodes->by_name[bucket_of_name(inodes, parent, name)];
 
-    while (node != NULL && (node->parent != parent || !slice_equal(node_name(node), name))) {
-        node = node->next_by_name;
+    while (inode != NULL &&
+           (inode->parent != parent || !slice_equal(inode_name(inode), name))) {
+        inode = inode->next_by_name;
     }
-    return node;
+    return inode;
 }
 
-bool inodes_was_removed(const struct inodes *inodes, const struct node *parent,
+bool inodes_was_removed(const struct inodes *inodes, const struct inode *parent,
                         struct slice name, uint64_t since)
 {
     if (inodes->removals - since > REMOVALS_REMEMBERED) {
@@ -198,28 +200,28 @@ bool inodes_was_removed(const struct inodes *inodes, const struct node *parent,
     return false;
 }
 
-static void note_removal(struct inodes *inodes, const struct node *node)
+static void note_removal(struct inodes *inodes, const struct inode *inode)
 {
     inodes->removed[inodes->removals++ % REMOVALS_REMEMBERED] =
-        hash_of_name(node->parent, node_name(node));
+        hash_of_name(inode->parent, inode_name(inode));
 }
 
-static void name_link(struct inodes *inodes, struct node *node)
+static void name_link(struct inodes *inodes, struct inode *inode)
 {
-    uint32_t bucket = bucket_of_name(inodes, node->parent, node_name(node));
+    uint32_t bucket = bucket_of_name(inodes, inode->parent, inode_name(inode));
 
-    node->next_by_name = inodes->by_name[bucket];
-    inodes->by_name[bucket] = node;
-    node->is_named = true;
+    inode->next_by_name = inodes->by_name[bucket];
+    inodes->by_name[bucket] = inode;
+    inode->is_named = true;
 }
 
 /* Twice the buckets; that it fails makes the table slower, not wrong. */
 static void grow(struct inodes *inodes)
 {
     uint32_t old_count = inodes->bucket_count;
-    struct node **old = inodes->by_id;
-    struct node **by_id = calloc((size_t)old_count * 2, sizeof(struct node *));
-    struct node **by_name = calloc((size_t)old_count * 2, sizeof(struct node *));
+    struct inode **old = inodes->by_id;
+    struct inode **by_id = calloc((size_t)old_count * 2, sizeof(struct inode *));
+    struct inode **by_name = calloc((size_t)old_count * 2, sizeof(struct inode *));
 
     if (by_id == NULL || by_name == NULL) {
         free(by_id);
@@ -232,34 +234,34 @@ static void grow(struct inodes *inodes)
     inodes->bucket_count = old_count * 2;
     for (uint32_t i = 0; i < old_count; i++) {
         while (old[i] != NULL) {
-            struct node *node = old[i];
-            old[i] = node->next_by_id;
-            uint32_t bucket = bucket_of_id(inodes, node->id);
-            node->next_by_id = by_id[bucket];
-            by_id[bucket] = node;
-            if (node->is_named) {
-                name_link(inodes, node);
+            struct inode *inode = old[i];
+            old[i] = inode->next_by_id;
+            uint32_t bucket = bucket_of_id(inodes, inode->id);
+            inode->next_by_id = by_id[bucket];
+            by_id[bucket] = inode;
+            if (inode->is_named) {
+                name_link(inodes, inode);
             }
         }
     }
     free(old);
 }
 
-static void set_parent(struct node *node, struct node *parent)
+static void set_parent(struct inode *inode, struct inode *parent)
 {
-    node->parent = node_ref(parent);
+    inode->parent = inode_ref(parent);
     parent->children++;
 }
 
-struct node *node_add(struct inodes *inodes, struct node *parent,
-                      const struct node_description *description)
+struct inode *inode_add(struct inodes *inodes, struct inode *parent,
+                        const struct inode_description *description)
 {
-    assert(node_by_name(inodes, parent, description->name) == NULL);
+    assert(inode_by_name(inodes, parent, description->name) == NULL);
 
-    struct node *node = calloc(1, sizeof *node);
+    struct inode *inode = calloc(1, sizeof *inode);
     char *name = malloc(description->name.size);
-    if (node == NULL || name == NULL) {
-        free(node);
+    if (inode == NULL || name == NULL) {
+        free(inode);
         free(name);
         return NULL;
     }
@@ -267,113 +269,113 @@ struct node *node_add(struct inodes *inodes, struct node *parent,
     if (inodes->count >= inodes->bucket_count && inodes->bucket_count < UINT32_C(1) << 30) {
         grow(inodes);
     }
-    node->id = inodes->next_id++;
-    node->references = 1;
-    set_parent(node, parent);
-    node->name = name;
-    node->name_size = description->name.size;
-    node->base_size = description->base_size;
-    node->number = description->number;
-    node->type = description->type;
-    uint32_t bucket = bucket_of_id(inodes, node->id);
-    node->next_by_id = inodes->by_id[bucket];
-    inodes->by_id[bucket] = node;
+    inode->id = inodes->next_id++;
+    inode->references = 1;
+    set_parent(inode, parent);
+    inode->name = name;
+    inode->name_size = description->name.size;
+    inode->base_size = description->base_size;
+    inode->number = description->number;
+    inode->type = description->type;
+    uint32_t bucket = bucket_of_id(inodes, inode->id);
+    inode->next_by_id = inodes->by_id[bucket];
+    inodes->by_id[bucket] = inode;
     inodes->count++;
-    name_link(inodes, node);
-    return node;
+    name_link(inodes, inode);
+    return inode;
 }
 
-struct node *node_ref(struct node *node)
+struct inode *inode_ref(struct inode *inode)
 {
-    node->references++;
-    return node;
+    inode->references++;
+    return inode;
 }
 
-void node_unname(struct inodes *inodes, struct node *node)
+void inode_unname(struct inodes *inodes, struct inode *inode)
 {
-    if (!node->is_named) {
+    if (!inode->is_named) {
         return;
     }
-    struct node **place =
-        &inodes->by_name[bucket_of_name(inodes, node->parent, node_name(node))];
-    while (*place != node) {
+    struct inode **place =
+        &inodes->by_name[bucket_of_name(inodes, inode->parent, inode_name(inode))];
+    while (*place != inode) {
         place = &(*place)->next_by_name;
     }
-    *place = node->next_by_name;
-    node->next_by_name = NULL;
-    node->is_named = false;
+    *place = inode->next_by_name;
+    inode->next_by_name = NULL;
+    inode->is_named = false;
 }
 
-void node_set_pending(struct inodes *inodes, struct node *node, bool is_pending)
+void inode_set_pending(struct inodes *inodes, struct inode *inode, bool is_pending)
 {
-    if (node->is_pending == is_pending) {
+    if (inode->is_pending == is_pending) {
         return;
     }
-    node->is_pending = is_pending;
+    inode->is_pending = is_pending;
     if (is_pending) {
-        node->next_pending = inodes->pending;
-        inodes->pending = node;
+        inode->next_pending = inodes->pending;
+        inodes->pending = inode;
         return;
     }
-    struct node **place = &inodes->pending;
-    while (*place != node) {
+    struct inode **place = &inodes->pending;
+    while (*place != inode) {
         place = &(*place)->next_pending;
     }
-    *place = node->next_pending;
-    node->next_pending = NULL;
+    *place = inode->next_pending;
+    inode->next_pending = NULL;
 }
 
-void node_unlink(struct inodes *inodes, struct node *node)
+void inode_unlink(struct inodes *inodes, struct inode *inode)
 {
-    assert(node->parent != NULL);
+    assert(inode->parent != NULL);
 
-    node_unname(inodes, node);
-    node_set_pending(inodes, node, false);
-    note_removal(inodes, node);
-    node->is_unlinked = true;
+    inode_unname(inodes, inode);
+    inode_set_pending(inodes, inode, false);
+    note_removal(inodes, inode);
+    inode->is_unlinked = true;
 }
 
-static void remove_if_unused(struct inodes *inodes, struct node *node)
+static void remove_if_unused(struct inodes *inodes, struct inode *inode)
 {
-    while (node != NULL && node->references == 0 && node->lookups == 0) {
-        struct node *parent = node->parent;
-        struct node **place = &inodes->by_id[bucket_of_id(inodes, node->id)];
+    while (inode != NULL && inode->references == 0 && inode->lookups == 0) {
+        struct inode *parent = inode->parent;
+        struct inode **place = &inodes->by_id[bucket_of_id(inodes, inode->id)];
 
-        assert(node->file == NULL);
-        node_set_pending(inodes, node, false);
-        node_unname(inodes, node);
-        while (*place != node) {
+        assert(inode->file == NULL);
+        inode_set_pending(inodes, inode, false);
+        inode_unname(inodes, inode);
+        while (*place != inode) {
             place = &(*place)->next_by_id;
         }
-        *place = node->next_by_id;
+        *place = inode->next_by_id;
         inodes->count--;
-        node_free(node);
-        node = parent;
-        if (node != NULL) {
-            node->children--;
-            node->references--;
+        inode_free(inode);
+        inode = parent;
+        if (inode != NULL) {
+            inode->children--;
+            inode->references--;
         }
     }
 }
 
-void node_unref(struct inodes *inodes, struct node *node)
+void inode_unref(struct inodes *inodes, struct inode *inode)
 {
-    if (node == NULL) {
+    if (inode == NULL) {
         return;
     }
-    assert(node->references > 0);
-    node->references--;
-    remove_if_unused(inodes, node);
+    assert(inode->references > 0);
+    inode->references--;
+    remove_if_unused(inodes, inode);
 }
 
-void node_forget(struct inodes *inodes, struct node *node, uint64_t count)
+void inode_forget(struct inodes *inodes, struct inode *inode, uint64_t count)
 {
-    node->lookups -= count < node->lookups ? count : node->lookups;
-    remove_if_unused(inodes, node);
+    inode->lookups -= count < inode->lookups ? count : inode->lookups;
+    remove_if_unused(inodes, inode);
 }
 
-enum status node_move(struct inodes *inodes, struct node *node, struct node *parent,
-                      struct slice name, const struct node *as)
+enum status inode_move(struct inodes *inodes, struct inode *inode, struct inode *parent,
+                       struct slice name, const struct inode *as)
 {
     char *copy = malloc(name.size);
     if (copy == NULL) {
@@ -382,41 +384,41 @@ enum status node_move(struct inodes *inodes, struct node *node, struct node *par
     memcpy(copy, name.data, name.size);
     size_t base_size = as != NULL ? as->base_size : name.size;
     uint32_t number = as != NULL ? as->number : 0;
-    struct node *replaced = node_by_name(inodes, parent, name);
-    if (replaced != NULL && replaced != node) {
-        node_unlink(inodes, replaced);
+    struct inode *replaced = inode_by_name(inodes, parent, name);
+    if (replaced != NULL && replaced != inode) {
+        inode_unlink(inodes, replaced);
     }
-    node_unname(inodes, node);
-    note_removal(inodes, node);
-    struct node *old_parent = node->parent;
-    set_parent(node, parent);
-    free(node->name);
-    node->name = copy;
-    node->name_size = name.size;
-    node->base_size = base_size;
-    node->number = number;
-    name_link(inodes, node);
+    inode_unname(inodes, inode);
+    note_removal(inodes, inode);
+    struct inode *old_parent = inode->parent;
+    set_parent(inode, parent);
+    free(inode->name);
+    inode->name = copy;
+    inode->name_size = name.size;
+    inode->base_size = base_size;
+    inode->number = number;
+    name_link(inodes, inode);
     old_parent->children--;
-    node_unref(inodes, old_parent);
+    inode_unref(inodes, old_parent);
     return STATUS_OK;
 }
 
-void node_adopt(struct inodes *inodes, struct node *from, struct node *to)
+void inode_adopt(struct inodes *inodes, struct inode *from, struct inode *to)
 {
     assert(from != to);
 
     for (uint32_t i = 0; i < inodes->bucket_count && from->children > 0; i++) {
-        for (struct node *node = inodes->by_id[i]; node != NULL; node = node->next_by_id) {
-            if (node->parent != from) {
+        for (struct inode *inode = inodes->by_id[i]; inode != NULL; inode = inode->next_by_id) {
+            if (inode->parent != from) {
                 continue;
             }
-            bool was_named = node->is_named;
-            node_unname(inodes, node);
-            set_parent(node, to);
+            bool was_named = inode->is_named;
+            inode_unname(inodes, inode);
+            set_parent(inode, to);
             from->children--;
             from->references--;
-            if (was_named && node_by_name(inodes, to, node_name(node)) == NULL) {
-                name_link(inodes, node);
+            if (was_named && inode_by_name(inodes, to, inode_name(inode)) == NULL) {
+                name_link(inodes, inode);
             }
         }
     }
@@ -424,45 +426,45 @@ void node_adopt(struct inodes *inodes, struct node *from, struct node *to)
     assert(from->references > 0);
 }
 
-void node_unname_siblings(struct inodes *inodes, const struct node *parent)
+void inode_unname_siblings(struct inodes *inodes, const struct inode *parent)
 {
     for (uint32_t i = 0; i < inodes->bucket_count && parent->children > 0; i++) {
-        for (struct node *node = inodes->by_id[i]; node != NULL; node = node->next_by_id) {
-            if (node->parent == parent && node->number > 0) {
-                node_unname(inodes, node);
+        for (struct inode *inode = inodes->by_id[i]; inode != NULL; inode = inode->next_by_id) {
+            if (inode->parent == parent && inode->number > 0) {
+                inode_unname(inodes, inode);
             }
         }
     }
 }
 
-bool node_has_pending_child(const struct inodes *inodes, const struct node *parent)
+bool inode_has_pending_child(const struct inodes *inodes, const struct inode *parent)
 {
-    const struct node *node = inodes->pending;
+    const struct inode *inode = inodes->pending;
 
-    while (node != NULL && node->parent != parent) {
-        node = node->next_pending;
+    while (inode != NULL && inode->parent != parent) {
+        inode = inode->next_pending;
     }
-    return node != NULL;
+    return inode != NULL;
 }
 
-enum status node_append_key(const struct node *node, struct buffer *buffer)
+enum status inode_append_key(const struct inode *inode, struct buffer *buffer)
 {
-    const struct node *path[KEY_SIZE_MAX / 2 + 1];
+    const struct inode *path[KEY_SIZE_MAX / 2 + 1];
     size_t depth = 0;
     size_t start = buffer->size;
 
-    if (node->parent == NULL) {
+    if (inode->parent == NULL) {
         buffer_append_byte(buffer, '/');
         return buffer->failed ? STATUS_NO_MEMORY : STATUS_OK;
     }
-    for (; node->parent != NULL; node = node->parent) {
+    for (; inode->parent != NULL; inode = inode->parent) {
         if (depth == sizeof path / sizeof *path) {
             return STATUS_BAD_KEY;
         }
-        path[depth++] = node;
+        path[depth++] = inode;
     }
     while (depth-- > 0) {
-        buffer_append_slice(buffer, node_base(path[depth]));
+        buffer_append_slice(buffer, inode_base(path[depth]));
         if (path[depth]->type == VERSION_DIRECTORY) {
             buffer_append_byte(buffer, '/');
         }

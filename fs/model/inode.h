@@ -1,11 +1,11 @@
 /*
- * inode.h - the nodes that the kernel knows: names in directories, by id and by name.
+ * inode.h - the inodes that the kernel knows: names in directories, by id and by name.
  *
- * Shape:    a node lives while the kernel counts lookups of it or somebody here refers to it
+ * Shape:    an inode lives while the kernel counts lookups of it or somebody here refers to it
  *           (children, an open file, a request under way), so the table is as large as what the
- *           kernel remembers. A node's key is found by walking up its parents, so that renaming
- *           a directory moves everything below it. At most one node is found under a name:
- *           the one that was shown last.
+ *           kernel remembers. An inode's key is found by walking up its parents, so that
+ *           renaming a directory moves everything below it. At most one inode is found under a
+ *           name: the one that was shown last.
  * Threads:  everything here with the table's lock held, except for inodes_init and _release.
  * Never:    a kv call or a file's lock taken with the table's lock held.
  */
@@ -19,17 +19,17 @@
 
 struct file;
 
-enum { NODE_ID_ROOT = 1, REMOVALS_REMEMBERED = 1024 };
+enum { INODE_ID_ROOT = 1, REMOVALS_REMEMBERED = 1024 };
 
-struct node {
+struct inode {
     uint64_t id;
-    uint64_t lookups;    /* counted by the kernel */
-    uint32_t references; /* counted here */
-    uint32_t children;   /* nodes with this parent, which refer to it */
-    struct node *parent; /* referenced; NULL for the root */
-    struct node *next_by_id;
-    struct node *next_by_name;
-    struct node *next_pending;
+    uint64_t lookups;     /* counted by the kernel */
+    uint32_t references;  /* counted here */
+    uint32_t children;    /* inodes with this parent, which refer to it */
+    struct inode *parent; /* referenced; NULL for the root */
+    struct inode *next_by_id;
+    struct inode *next_by_name;
+    struct inode *next_pending;
     size_t name_size;
     char *name;       /* as shown, owned */
     size_t base_size; /* of the name without `~vN` */
@@ -60,20 +60,20 @@ struct node {
 
 struct inodes {
     pthread_mutex_t lock;
-    pthread_cond_t token_returned; /* of any node */
+    pthread_cond_t token_returned; /* of any inode */
     uint64_t next_id;
     uint32_t count;
     uint32_t bucket_count; /* a power of two */
-    struct node **by_id;
-    struct node **by_name;
-    struct node *pending; /* the few that only this mount shows */
-    struct node *root;
+    struct inode **by_id;
+    struct inode **by_name;
+    struct inode *pending; /* the few that only this mount shows */
+    struct inode *root;
     uint64_t removals;                     /* names that this mount took away, ever */
     uint64_t removed[REMOVALS_REMEMBERED]; /* hashes of the last ones; count modulo size */
 };
 
-/* What a new node is. */
-struct node_description {
+/* What a new inode is. */
+struct inode_description {
     struct slice name;
     size_t base_size; /* name.size unless it is a sibling */
     uint32_t number;
@@ -82,66 +82,68 @@ struct node_description {
 
 /* False when memory is short. */
 bool inodes_init(struct inodes *inodes);
-/* Drops every node; no file may be open. */
+/* Drops every inode; no file may be open. */
 void inodes_release(struct inodes *inodes);
 
 void inodes_lock(struct inodes *inodes);
 void inodes_unlock(struct inodes *inodes);
 
 /*
- * A node's token serialises whatever puts it, moves it, removes it, or loads it first; who has
- * it may make kv calls. False if it was not returned before `deadline_ns` (CLOCK_MONOTONIC), or
- * the thread was interrupted meanwhile (kv_limits_begin). Of several nodes take that with
- * the lower id first, but a directory before what is in it.
+ * An inode's token serialises whatever puts it, moves it, removes it, or loads it first; who
+ * has it may make kv calls. False if it was not returned before `deadline_ns`
+ * (CLOCK_MONOTONIC), or the thread was interrupted meanwhile (kv_limits_begin). Of several
+ * inodes take that with the lower id first, but a directory before what is in it.
  */
-bool node_take_token(struct inodes *inodes, struct node *node, uint64_t deadline_ns);
-void node_return_token(struct inodes *inodes, struct node *node);
+bool inode_take_token(struct inodes *inodes, struct inode *inode, uint64_t deadline_ns);
+void inode_return_token(struct inodes *inodes, struct inode *inode);
 
 /* NULL if there is none. */
-struct node *node_by_id(struct inodes *inodes, uint64_t id);
+struct inode *inode_by_id(struct inodes *inodes, uint64_t id);
 /* The same, or, of a file that has no name any more and is not open, the one that was opened in
  * its place. */
-struct node *node_or_heir(struct inodes *inodes, uint64_t id);
-/* Any node with an open file; NULL if there is none. */
-struct node *node_open(const struct inodes *inodes);
-struct node *node_by_name(struct inodes *inodes, const struct node *parent, struct slice name);
+struct inode *inode_or_heir(struct inodes *inodes, uint64_t id);
+/* Any inode with an open file; NULL if there is none. */
+struct inode *inode_open(const struct inodes *inodes);
+struct inode *inode_by_name(struct inodes *inodes, const struct inode *parent,
+                            struct slice name);
 
 /* True if this mount took the name away after it had counted `since` removals, or may have: an
  * answer of the cluster that was asked for before must not bring it back. */
-bool inodes_was_removed(const struct inodes *inodes, const struct node *parent,
+bool inodes_was_removed(const struct inodes *inodes, const struct inode *parent,
                         struct slice name, uint64_t since);
 
-/* A new node under a name that has none yet, with one reference. NULL when memory is short. */
-struct node *node_add(struct inodes *inodes, struct node *parent,
-                      const struct node_description *description);
-struct node *node_ref(struct node *node);
-/* NULL is allowed. May free the node, and parents that only it kept. */
-void node_unref(struct inodes *inodes, struct node *node);
+/* A new inode under a name that has none yet, with one reference. NULL when memory is short. */
+struct inode *inode_add(struct inodes *inodes, struct inode *parent,
+                        const struct inode_description *description);
+struct inode *inode_ref(struct inode *inode);
+/* NULL is allowed. May free the inode, and parents that only it kept. */
+void inode_unref(struct inodes *inodes, struct inode *inode);
 /* The kernel forgets `count` lookups. */
-void node_forget(struct inodes *inodes, struct node *node, uint64_t count);
+void inode_forget(struct inodes *inodes, struct inode *inode, uint64_t count);
 
 /* No longer found by its name; its key stays what it was. */
-void node_unname(struct inodes *inodes, struct node *node);
+void inode_unname(struct inodes *inodes, struct inode *inode);
 /* Unnamed, and nothing will be put for it any more. */
-void node_unlink(struct inodes *inodes, struct node *node);
-void node_set_pending(struct inodes *inodes, struct node *node, bool is_pending);
-/* Moves a node to another name; whatever had that name is unlinked. The node becomes an
+void inode_unlink(struct inodes *inodes, struct inode *inode);
+void inode_set_pending(struct inodes *inodes, struct inode *inode, bool is_pending);
+/* Moves an inode to another name; whatever had that name is unlinked. The inode becomes an
  * ordinary file or directory, or the sibling that `as` (NULL: none) is. STATUS_NO_MEMORY. */
-MUST_CHECK enum status node_move(struct inodes *inodes, struct node *node, struct node *parent,
-                                 struct slice name, const struct node *as);
+MUST_CHECK enum status inode_move(struct inodes *inodes, struct inode *inode,
+                                  struct inode *parent, struct slice name,
+                                  const struct inode *as);
 /* Gives all children of `from` to `to`. */
-void node_adopt(struct inodes *inodes, struct node *from, struct node *to);
+void inode_adopt(struct inodes *inodes, struct inode *from, struct inode *to);
 /* The children that show siblings must be looked up again: their versions have other dots now.
  */
-void node_unname_siblings(struct inodes *inodes, const struct node *parent);
-/* True if a pending node is a child of `parent`. */
-bool node_has_pending_child(const struct inodes *inodes, const struct node *parent);
+void inode_unname_siblings(struct inodes *inodes, const struct inode *parent);
+/* True if a pending inode is a child of `parent`. */
+bool inode_has_pending_child(const struct inodes *inodes, const struct inode *parent);
 
-/* Appends the key of the node (for a sibling, of the file it is a version of).
+/* Appends the key of the inode (for a sibling, of the file it is a version of).
  * STATUS_BAD_KEY if it would be longer than KEY_SIZE_MAX. */
-MUST_CHECK enum status node_append_key(const struct node *node, struct buffer *buffer);
-/* The name without a sibling's suffix. Inside the node. */
-struct slice node_base(const struct node *node);
-struct slice node_name(const struct node *node);
+MUST_CHECK enum status inode_append_key(const struct inode *inode, struct buffer *buffer);
+/* The name without a sibling's suffix. Inside the inode. */
+struct slice inode_base(const struct inode *inode);
+struct slice inode_name(const struct inode *inode);
 
 #endif

@@ -29,36 +29,36 @@ struct fs {
 int64_t fs_monotonic_ns(void);
 /* What is left until then, on that clock; 0 if it has passed. */
 double fs_seconds_until(int64_t monotonic_ns);
-/* The node's attributes came from the cluster just now. The table's lock is held. */
-void fs_node_is_fresh(const struct fs *fs, struct node *node);
+/* The inode's attributes came from the cluster just now. The table's lock is held. */
+void fs_inode_is_fresh(const struct fs *fs, struct inode *inode);
 
 /* Tells people one line. No lock is held. */
 void fs_note(struct fs *fs, const char *text);
 
 /*
- * The live node of `id` with one more reference; ESTALE if there is none or it was removed.
- * Give it back with fs_put_node.
+ * The live inode of `id` with one more reference; ESTALE if there is none or it was removed.
+ * Give it back with fs_put_inode.
  */
-int fs_get_node(struct fs *fs, uint64_t id, struct node **ret_node);
+int fs_get_inode(struct fs *fs, uint64_t id, struct inode **ret_inode);
 /* The same, but also one that was removed, as long as its file is open. */
-int fs_get_open_node(struct fs *fs, uint64_t id, struct node **ret_node);
-void fs_put_node(struct fs *fs, struct node *node); /* NULL is allowed */
+int fs_get_open_inode(struct fs *fs, uint64_t id, struct inode **ret_inode);
+void fs_put_inode(struct fs *fs, struct inode *inode); /* NULL is allowed */
 
-/* Takes the token of a node that the caller refers to; ETIMEDOUT. */
-int fs_take_token(struct fs *fs, struct node *node);
-void fs_return_token(struct fs *fs, struct node *node);
-/* N if the node is a sibling, otherwise 0. It changes only with the token taken. */
-uint32_t fs_node_number(struct fs *fs, const struct node *node);
+/* Takes the token of an inode that the caller refers to; ETIMEDOUT. */
+int fs_take_token(struct fs *fs, struct inode *inode);
+void fs_return_token(struct fs *fs, struct inode *inode);
+/* N if the inode is a sibling, otherwise 0. It changes only with the token taken. */
+uint32_t fs_inode_number(struct fs *fs, const struct inode *inode);
 
-/* The node's key, as of now, in place of what `key` held. */
-int fs_node_key(struct fs *fs, const struct node *node, struct buffer *key);
+/* The inode's key, as of now, in place of what `key` held. */
+int fs_inode_key(struct fs *fs, const struct inode *inode, struct buffer *key);
 
 /* 0, or why `name` cannot be a new name: ENAMETOOLONG, EINVAL. */
 int fs_check_new_name(struct slice name);
 
-/* A name in a directory: the directory's node (referenced) and key. */
+/* A name in a directory: the directory's inode (referenced) and key. */
 struct place {
-    struct node *directory;
+    struct inode *directory;
     struct buffer key;
     struct slice name; /* borrowed from the caller of the operation */
 };
@@ -72,68 +72,69 @@ int place_key(const struct place *place, struct slice name, enum row_kind kind,
               struct buffer *key);
 
 /* A reply that tells of the version `dot` is about to be sent. The table's lock is held. */
-void node_tell(struct node *node, struct dot dot);
-/* The node of what was found at the place, told anew, with one more reference. The table's lock
- * is held. NULL when memory is short. */
-struct node *place_node_of_found(struct fs *fs, const struct place *place, struct found *found);
-/* The node that was shown at the place, after a lookup if none was. ENOENT if there is nothing.
- * One more reference. */
-int place_shown_node(struct fs *fs, const struct place *place, struct node **ret_node);
+void inode_tell(struct inode *inode, struct dot dot);
+/* The inode of what was found at the place, told anew, with one more reference. The table's
+ * lock is held. NULL when memory is short. */
+struct inode *place_inode_of_found(struct fs *fs, const struct place *place,
+                                   struct found *found);
+/* The inode that was shown at the place, after a lookup if none was. ENOENT if there is
+ * nothing. One more reference. */
+int place_shown_inode(struct fs *fs, const struct place *place, struct inode **ret_inode);
 
-/* Takes the node's token, if it is still what the place shows then; ENOENT, ETIMEDOUT. */
-int place_take_token(struct fs *fs, const struct place *place, struct node *node);
+/* Takes the inode's token, if it is still what the place shows then; ENOENT, ETIMEDOUT. */
+int place_take_token(struct fs *fs, const struct place *place, struct inode *inode);
 
-/* What the kernel is told of a node: from its open file if there is one. */
-void fs_entry_of_node(struct fs *fs, struct node *node, struct fs_entry *ret_entry);
+/* What the kernel is told of an inode: from its open file if there is one. */
+void fs_entry_of_inode(struct fs *fs, struct inode *inode, struct fs_entry *ret_entry);
 
 /*
- * After a successful put of content with `hash` at the node's key, answered by `row`, that
+ * After a successful put of content with `hash` at the inode's key, answered by `row`, that
  * superseded `superseded`: what is shown from now on, and the sibling numbers. The attributes
  * become those of the own version.
  */
-int fs_node_was_put(struct fs *fs, struct node *node, struct object *row,
-                    const uint8_t hash[CONTENT_HASH_SIZE], const struct shown *superseded);
+int fs_inode_was_put(struct fs *fs, struct inode *inode, struct object *row,
+                     const uint8_t hash[CONTENT_HASH_SIZE], const struct shown *superseded);
 
 /*
- * Reads the object of `key`, which is the node's, and picks the version that the node shows.
+ * Reads the object of `key`, which is the inode's, and picks the version that the inode shows.
  * ESTALE if it is gone or something else. The caller unrefs *ret_object, which holds
- * *ret_version, and releases *ret_shown: what a write to the node would supersede.
+ * *ret_version, and releases *ret_shown: what a write to the inode would supersede.
  */
-int fs_read_version(struct fs *fs, struct node *node, struct slice key,
+int fs_read_version(struct fs *fs, struct inode *inode, struct slice key,
                     struct object **ret_object, const struct version **ret_version,
                     struct shown *ret_shown);
 
 /* Attributes of something new in `directory`, of a new file id; group and set-group-id bit as
  * the directory says. */
-void fs_new_attributes(struct fs *fs, const struct node *directory, enum version_type type,
+void fs_new_attributes(struct fs *fs, const struct inode *directory, enum version_type type,
                        const struct fs_creation *creation, struct attributes *ret_attributes);
 
 /* kv_put, and what it says of the times of the key's directory is known from now on. */
 MUST_CHECK enum status fs_put(struct fs *fs, const struct kv_put *put, struct object **ret_row);
-/* kv_get of the directory `node`, whose key is `key`; its times are known afterwards. */
-MUST_CHECK enum status fs_get_directory(struct fs *fs, struct node *node, struct slice key,
+/* kv_get of the directory `inode`, whose key is `key`; its times are known afterwards. */
+MUST_CHECK enum status fs_get_directory(struct fs *fs, struct inode *inode, struct slice key,
                                         struct object **ret_object);
 /* Asks the cluster when a name in the directory appeared or vanished last. */
-int fs_refresh_names(struct fs *fs, struct node *node);
+int fs_refresh_names(struct fs *fs, struct inode *inode);
 /* A name that only this mount shows appeared or vanished. */
-void fs_names_changed_now(struct fs *fs, struct node *directory);
+void fs_names_changed_now(struct fs *fs, struct inode *directory);
 /* What is shown of a directory whose object has these attributes. The table's lock is held. */
-void fs_directory_times(const struct node *node, struct attributes *attributes);
+void fs_directory_times(const struct inode *inode, struct attributes *attributes);
 /* The attributes of the directory are about to be put with an mtime that stays until its names
  * change. */
-void fs_set_directory_times(struct fs *fs, const struct node *node,
+void fs_set_directory_times(struct fs *fs, const struct inode *inode,
                             struct attributes *attributes);
 
-/* Deletes what the node shows, and no more. The node stays. */
-int fs_delete_shown(struct fs *fs, struct node *node);
+/* Deletes what the inode shows, and no more. The inode stays. */
+int fs_delete_shown(struct fs *fs, struct inode *inode);
 /* ENOTEMPTY if the directory has a live row or a pending file. */
-int fs_check_empty(struct fs *fs, struct node *directory);
+int fs_check_empty(struct fs *fs, struct inode *directory);
 
 /* Changes attributes (NULL: none) or one user attribute (NULL: none): of an open file in
  * memory, which its next flush puts, or at once if nothing else is to be put; otherwise on the
  * cluster.
  */
-int fs_change_node(struct fs *fs, struct node *node, const struct fs_change *change,
-                   const struct fs_xattr_change *xattr);
+int fs_change_inode(struct fs *fs, struct inode *inode, const struct fs_change *change,
+                    const struct fs_xattr_change *xattr);
 
 #endif

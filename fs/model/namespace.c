@@ -12,38 +12,38 @@ struct made {
     struct slice content;
 };
 
-/* The node of what was just put, handed out to the kernel. */
+/* The inode of what was just put, handed out to the kernel. */
 static int enter_made(struct fs *fs, const struct place *place, const struct made *made,
                       struct object *row, struct fs_entry *ret_entry)
 {
     static const struct shown nothing;
-    struct node_description description = {
+    struct inode_description description = {
         .name = place->name, .base_size = place->name.size, .type = made->type};
     uint8_t hash[CONTENT_HASH_SIZE];
 
     inodes_lock(&fs->inodes);
-    struct node *node = node_by_name(&fs->inodes, place->directory, place->name);
-    if (node != NULL) {
-        node_unname(&fs->inodes, node);
+    struct inode *inode = inode_by_name(&fs->inodes, place->directory, place->name);
+    if (inode != NULL) {
+        inode_unname(&fs->inodes, inode);
     }
-    node = node_add(&fs->inodes, place->directory, &description);
-    if (node != NULL) {
-        node->lookups++;
+    inode = inode_add(&fs->inodes, place->directory, &description);
+    if (inode != NULL) {
+        inode->lookups++;
     }
     inodes_unlock(&fs->inodes);
-    if (node == NULL) {
+    if (inode == NULL) {
         return ENOMEM;
     }
     content_hash(made->content, hash);
-    int failed = fs_node_was_put(fs, node, row, hash, &nothing);
+    int failed = fs_inode_was_put(fs, inode, row, hash, &nothing);
     if (failed == 0) {
-        fs_entry_of_node(fs, node, ret_entry);
+        fs_entry_of_inode(fs, inode, ret_entry);
     } else {
         inodes_lock(&fs->inodes);
-        node->lookups--;
+        inode->lookups--;
         inodes_unlock(&fs->inodes);
     }
-    fs_put_node(fs, node);
+    fs_put_inode(fs, inode);
     return failed;
 }
 
@@ -51,10 +51,10 @@ static int enter_made(struct fs *fs, const struct place *place, const struct mad
  * wants the window to be small. */
 static int check_free(struct fs *fs, const struct place *place)
 {
-    struct node *node = NULL;
-    int failed = place_shown_node(fs, place, &node);
+    struct inode *inode = NULL;
+    int failed = place_shown_inode(fs, place, &inode);
 
-    fs_put_node(fs, node);
+    fs_put_inode(fs, inode);
     if (failed == 0) {
         return EEXIST;
     }
@@ -131,16 +131,16 @@ int fs_symlink(struct fs *fs, uint64_t parent, const char *name, const char *tar
     return make(fs, parent, name, &made, creation, ret_entry);
 }
 
-int fs_delete_shown(struct fs *fs, struct node *node)
+int fs_delete_shown(struct fs *fs, struct inode *inode)
 {
     struct buffer key = {0};
     struct shown shown = {0};
 
     buffer_reset(&key);
     inodes_lock(&fs->inodes);
-    enum status status = node_append_key(node, &key);
+    enum status status = inode_append_key(inode, &key);
     if (status == STATUS_OK) {
-        status = shown_copy(&shown, &node->shown);
+        status = shown_copy(&shown, &inode->shown);
     }
     inodes_unlock(&fs->inodes);
     if (status == STATUS_OK) {
@@ -156,71 +156,72 @@ int fs_delete_shown(struct fs *fs, struct node *node)
     return errno_of_status(status);
 }
 
-/* Removes what the node shows. The token is taken. */
-static int remove_node(struct fs *fs, struct node *node)
+/* Removes what the inode shows. The token is taken. */
+static int remove_inode(struct fs *fs, struct inode *inode)
 {
     inodes_lock(&fs->inodes);
-    bool is_on_cluster = !node->is_pending && !node->is_unlinked;
+    bool is_on_cluster = !inode->is_pending && !inode->is_unlinked;
     inodes_unlock(&fs->inodes);
-    int failed = is_on_cluster ? fs_delete_shown(fs, node) : 0;
+    int failed = is_on_cluster ? fs_delete_shown(fs, inode) : 0;
 
     if (!is_on_cluster) {
-        fs_names_changed_now(fs, node->parent);
+        fs_names_changed_now(fs, inode->parent);
     }
     if (failed == 0) {
         inodes_lock(&fs->inodes);
-        node_unlink(&fs->inodes, node);
+        inode_unlink(&fs->inodes, inode);
         inodes_unlock(&fs->inodes);
     }
     return failed;
 }
 
 /* Finds what is to be removed, and takes its token. */
-static int take_shown(struct fs *fs, uint64_t parent, const char *name, struct node **ret_node)
+static int take_shown(struct fs *fs, uint64_t parent, const char *name,
+                      struct inode **ret_inode)
 {
     struct place place;
-    struct node *node = NULL;
+    struct inode *inode = NULL;
     int failed = place_open(fs, parent, name, &place);
 
     if (failed != 0) {
         return failed;
     }
-    failed = place_shown_node(fs, &place, &node);
+    failed = place_shown_inode(fs, &place, &inode);
     if (failed == 0) {
-        failed = place_take_token(fs, &place, node);
+        failed = place_take_token(fs, &place, inode);
     }
     place_release(fs, &place);
     if (failed != 0) {
-        fs_put_node(fs, node);
+        fs_put_inode(fs, inode);
         return failed;
     }
-    *ret_node = node;
+    *ret_inode = inode;
     return 0;
 }
 
 int fs_unlink(struct fs *fs, uint64_t parent, const char *name)
 {
-    struct node *node;
-    int failed = take_shown(fs, parent, name, &node);
+    struct inode *inode;
+    int failed = take_shown(fs, parent, name, &inode);
     if (failed != 0) {
         return failed;
     }
-    failed = node->type == VERSION_DIRECTORY ? EISDIR : remove_node(fs, node);
-    fs_return_token(fs, node);
-    fs_put_node(fs, node);
+    failed = inode->type == VERSION_DIRECTORY ? EISDIR : remove_inode(fs, inode);
+    fs_return_token(fs, inode);
+    fs_put_inode(fs, inode);
     return failed;
 }
 
-int fs_check_empty(struct fs *fs, struct node *directory)
+int fs_check_empty(struct fs *fs, struct inode *directory)
 {
     struct buffer key = {0};
     struct blob *resume = NULL;
     struct kv_rows rows = {0};
     bool more = true;
-    int failed = fs_node_key(fs, directory, &key);
+    int failed = fs_inode_key(fs, directory, &key);
 
     inodes_lock(&fs->inodes);
-    bool has_pending = node_has_pending_child(&fs->inodes, directory);
+    bool has_pending = inode_has_pending_child(&fs->inodes, directory);
     inodes_unlock(&fs->inodes);
     if (failed == 0 && has_pending) {
         failed = ENOTEMPTY;
@@ -248,16 +249,16 @@ int fs_check_empty(struct fs *fs, struct node *directory)
 
 int fs_rmdir(struct fs *fs, uint64_t parent, const char *name)
 {
-    struct node *node;
-    int failed = take_shown(fs, parent, name, &node);
+    struct inode *inode;
+    int failed = take_shown(fs, parent, name, &inode);
     if (failed != 0) {
         return failed;
     }
-    failed = node->type == VERSION_DIRECTORY ? fs_check_empty(fs, node) : ENOTDIR;
+    failed = inode->type == VERSION_DIRECTORY ? fs_check_empty(fs, inode) : ENOTDIR;
     if (failed == 0) {
-        failed = remove_node(fs, node);
+        failed = remove_inode(fs, inode);
     }
-    fs_return_token(fs, node);
-    fs_put_node(fs, node);
+    fs_return_token(fs, inode);
+    fs_put_inode(fs, inode);
     return failed;
 }

@@ -15,34 +15,34 @@ struct load {
     struct shown shown;
 };
 
-/* True if the kernel knows the node as another file than `version` is of. What it keeps of one,
- * the size above all, must never be used for the other: for that it has another node. */
-static bool is_of_another_file(struct fs *fs, const struct node *node,
+/* True if the kernel knows the inode as another file than `version` is of. What it keeps of
+ * one, the size above all, must never be used for the other: for that it has another inode. */
+static bool is_of_another_file(struct fs *fs, const struct inode *inode,
                                const struct version *version)
 {
     inodes_lock(&fs->inodes);
-    uint64_t known = node->number == 0 ? node->attributes.file_id : 0;
+    uint64_t known = inode->number == 0 ? inode->attributes.file_id : 0;
     inodes_unlock(&fs->inodes);
     uint64_t id = version->attributes.file_id;
     return known != 0 && id != 0 && known != id;
 }
 
 /* EAGAIN if the file was moved meanwhile. */
-static int load_fetch(struct fs *fs, struct node *node, struct load *load)
+static int load_fetch(struct fs *fs, struct inode *inode, struct load *load)
 {
     struct buffer key = {0};
     struct buffer key_after = {0};
-    int failed = fs_node_key(fs, node, &key);
+    int failed = fs_inode_key(fs, inode, &key);
 
     if (failed == 0) {
-        failed = fs_read_version(fs, node, buffer_slice(&key), &load->object, &load->version,
+        failed = fs_read_version(fs, inode, buffer_slice(&key), &load->object, &load->version,
                                  &load->shown);
     }
-    if (failed == 0 && is_of_another_file(fs, node, load->version)) {
+    if (failed == 0 && is_of_another_file(fs, inode, load->version)) {
         failed = ESTALE;
     }
     if (failed == 0 || failed == ESTALE) {
-        int no_key = fs_node_key(fs, node, &key_after);
+        int no_key = fs_inode_key(fs, inode, &key_after);
         if (no_key == 0 && !slice_equal(buffer_slice(&key), buffer_slice(&key_after))) {
             failed = EAGAIN;
         }
@@ -69,11 +69,11 @@ static bool is_current(const struct file *file, const struct load *load)
                               clock_descends(&file->shown.row->clock, &load->shown.row->clock));
 }
 
-/* Takes over what was fetched, and tells the node. The file's lock is held. */
+/* Takes over what was fetched, and tells the inode. The file's lock is held. */
 static int load_install(struct file *file, struct load *load)
 {
     struct fs *fs = file->fs;
-    struct node *node = file->node;
+    struct inode *inode = file->inode;
     const struct version *version = load->version;
     struct shown shown = {0};
     enum status status = shown_copy(&shown, &load->shown);
@@ -89,24 +89,24 @@ static int load_install(struct file *file, struct load *load)
     file->is_loaded = true;
 
     inodes_lock(&fs->inodes);
-    node->attributes = version->attributes;
-    shown_move(&node->shown, &load->shown);
+    inode->attributes = version->attributes;
+    shown_move(&inode->shown, &load->shown);
     inodes_unlock(&fs->inodes);
     return 0;
 }
 
 /*
- * True for a while after the node was told another version. Until the kernel has taken in the
+ * True for a while after the inode was told another version. Until the kernel has taken in the
  * reply that told it, whoever opens the file a second time would read new content up to the old
  * size, or old pages up to the new one: so that for so long each open invalidates both. The
  * table's lock is held.
  */
-static bool is_in_flux(const struct fs *fs, const struct node *node)
+static bool is_in_flux(const struct fs *fs, const struct inode *inode)
 {
     int64_t slack_ns = INT64_C(1000000000);
     int64_t while_ns = (int64_t)(fs->config.attribute_timeout * 1e9) + slack_ns;
-    bool is_recent = node->told_ns != 0 && fs_monotonic_ns() - node->told_ns < while_ns;
-    return node->is_told_unsure || is_recent;
+    bool is_recent = inode->told_ns != 0 && fs_monotonic_ns() - inode->told_ns < while_ns;
+    return inode->is_told_unsure || is_recent;
 }
 
 /* What the kernel may keep: pages if they hold this content, attributes if they are of this
@@ -115,19 +115,19 @@ static void compare_with_told(struct file *file, const struct load *load,
                               struct fs_opened *opened)
 {
     struct fs *fs = file->fs;
-    struct node *node = file->node;
+    struct inode *inode = file->inode;
     const struct version *version = load->version;
 
     inodes_lock(&fs->inodes);
-    bool is_settled = !is_in_flux(fs, node);
+    bool is_settled = !is_in_flux(fs, inode);
     opened->keep_cache =
-        is_settled && node->is_cached &&
-        memcmp(node->cached_hash, version->content_hash, CONTENT_HASH_SIZE) == 0;
-    opened->has_changed = !is_settled || !dot_equal(node->told, version->dot);
-    node_tell(node, version->dot);
-    node->is_told_unsure = false;
-    memcpy(node->cached_hash, version->content_hash, CONTENT_HASH_SIZE);
-    node->is_cached = true;
+        is_settled && inode->is_cached &&
+        memcmp(inode->cached_hash, version->content_hash, CONTENT_HASH_SIZE) == 0;
+    opened->has_changed = !is_settled || !dot_equal(inode->told, version->dot);
+    inode_tell(inode, version->dot);
+    inode->is_told_unsure = false;
+    memcpy(inode->cached_hash, version->content_hash, CONTENT_HASH_SIZE);
+    inode->is_cached = true;
     inodes_unlock(&fs->inodes);
 }
 
@@ -135,13 +135,13 @@ static void compare_with_told(struct file *file, const struct load *load,
 static int load_once(struct file *file, struct fs_opened *opened)
 {
     struct load fetched = {0};
-    int failed = load_fetch(file->fs, file->node, &fetched);
+    int failed = load_fetch(file->fs, file->inode, &fetched);
 
     if (failed == 0) {
         file_lock(file);
         if (is_current(file, &fetched)) {
             inodes_lock(&file->fs->inodes);
-            bool is_settled = !is_in_flux(file->fs, file->node);
+            bool is_settled = !is_in_flux(file->fs, file->inode);
             inodes_unlock(&file->fs->inodes);
             /* The kernel knows the size of what is being written here better than anyone. */
             opened->keep_cache = is_settled && !file->is_dirty;
@@ -163,7 +163,7 @@ static int load_once(struct file *file, struct fs_opened *opened)
 enum { LOAD_TRIES = 4 };
 
 /*
- * The first open of a node loads with the token taken, so that those who come meanwhile wait.
+ * The first open of an inode loads with the token taken, so that those who come meanwhile wait.
  * Later ones fetch beside each other; but who misses the file does so again with the token: it
  * may be on its way to another name.
  */
@@ -182,7 +182,7 @@ static int load(struct file *file, struct fs_opened *opened)
     if (failed != EAGAIN && failed != ESTALE) {
         return failed;
     }
-    failed = fs_take_token(fs, file->node);
+    failed = fs_take_token(fs, file->inode);
     if (failed != 0) {
         return failed;
     }
@@ -190,7 +190,7 @@ static int load(struct file *file, struct fs_opened *opened)
     for (int tries = 0; tries < LOAD_TRIES && failed == EAGAIN; tries++) {
         failed = load_once(file, opened);
     }
-    fs_return_token(fs, file->node);
+    fs_return_token(fs, file->inode);
     return failed == EAGAIN ? ESTALE : failed;
 }
 
@@ -201,15 +201,15 @@ static int load(struct file *file, struct fs_opened *opened)
 static bool load_nothing(struct file *file)
 {
     struct fs *fs = file->fs;
-    struct node *node = file->node;
+    struct inode *inode = file->inode;
     struct shown shown = {0};
 
     file_lock(file);
     inodes_lock(&fs->inodes);
-    bool is_known = !file->is_loaded && node->shown.row != NULL &&
-                    shown_copy(&shown, &node->shown) == STATUS_OK;
+    bool is_known = !file->is_loaded && inode->shown.row != NULL &&
+                    shown_copy(&shown, &inode->shown) == STATUS_OK;
     if (is_known) {
-        file->attributes = node->attributes;
+        file->attributes = inode->attributes;
         shown_move(&file->shown, &shown);
         file->is_loaded = true;
     }
@@ -235,7 +235,7 @@ int file_refresh(struct file *file)
     return failed == ESTALE ? 0 : failed;
 }
 
-/* True if somebody holds the node's content open, and it is as new as the node was told. */
+/* True if somebody holds the inode's content open, and it is as new as the inode was told. */
 static bool holds_what_was_told(struct file *file)
 {
     file_lock(file);
@@ -250,7 +250,7 @@ static bool holds_what_was_told(struct file *file)
 static int load_or_share(struct file *file, unsigned flags, struct fs_opened *opened)
 {
     inodes_lock(&file->fs->inodes);
-    bool is_unlinked = file->node->is_unlinked;
+    bool is_unlinked = file->inode->is_unlinked;
     inodes_unlock(&file->fs->inodes);
     int failed = is_unlinked ? ESTALE : load(file, opened);
     bool may_share = is_unlinked || (flags & FS_OPEN_AGAIN) != 0;
@@ -258,7 +258,7 @@ static int load_or_share(struct file *file, unsigned flags, struct fs_opened *op
         return failed;
     }
     inodes_lock(&file->fs->inodes);
-    opened->has_changed = is_in_flux(file->fs, file->node);
+    opened->has_changed = is_in_flux(file->fs, file->inode);
     inodes_unlock(&file->fs->inodes);
     return 0;
 }
@@ -277,23 +277,23 @@ static int truncate_opened(struct fs_opened *opened)
     return failed;
 }
 
-/* Opens what the node `id` is. ESTALE if that is nothing any more, or if its name shows another
- * file. */
-static int open_node(struct fs *fs, uint64_t id, unsigned flags, struct fs_opened *opened)
+/* Opens what the inode `id` is. ESTALE if that is nothing any more, or if its name shows
+ * another file. */
+static int open_inode(struct fs *fs, uint64_t id, unsigned flags, struct fs_opened *opened)
 {
     bool truncate = (flags & FS_OPEN_TRUNCATE) != 0;
     bool writes = truncate || (flags & FS_OPEN_READ_ONLY) == 0;
     int failed = 0;
 
     inodes_lock(&fs->inodes);
-    struct node *node = node_by_id(&fs->inodes, id);
-    if (node == NULL || (node->is_unlinked && node->file == NULL)) {
+    struct inode *inode = inode_by_id(&fs->inodes, id);
+    if (inode == NULL || (inode->is_unlinked && inode->file == NULL)) {
         failed = ESTALE;
-    } else if (node->type != VERSION_FILE) {
-        failed = node->type == VERSION_DIRECTORY ? EISDIR : ELOOP;
+    } else if (inode->type != VERSION_FILE) {
+        failed = inode->type == VERSION_DIRECTORY ? EISDIR : ELOOP;
     }
     if (failed == 0) {
-        opened->file = file_obtain(fs, node, writes);
+        opened->file = file_obtain(fs, inode, writes);
         failed = opened->file == NULL ? ENOMEM : 0;
     }
     inodes_unlock(&fs->inodes);
@@ -314,18 +314,18 @@ static int open_node(struct fs *fs, uint64_t id, unsigned flags, struct fs_opene
     return failed;
 }
 
-/* Where a node is, or was: the directory's id, and the name as a C string. */
-static int place_of_node(struct fs *fs, uint64_t id, uint64_t *ret_parent, struct buffer *name)
+/* Where an inode is, or was: the directory's id, and the name as a C string. */
+static int place_of_inode(struct fs *fs, uint64_t id, uint64_t *ret_parent, struct buffer *name)
 {
     int failed = ESTALE;
 
     buffer_reset(name);
     inodes_lock(&fs->inodes);
-    const struct node *node = node_by_id(&fs->inodes, id);
-    if (node != NULL && node->parent != NULL) {
-        buffer_append_slice(name, node_name(node));
+    const struct inode *inode = inode_by_id(&fs->inodes, id);
+    if (inode != NULL && inode->parent != NULL) {
+        buffer_append_slice(name, inode_name(inode));
         buffer_append_byte(name, 0);
-        *ret_parent = node->parent->id;
+        *ret_parent = inode->parent->id;
         failed = name->failed ? ENOMEM : 0;
     }
     inodes_unlock(&fs->inodes);
@@ -336,9 +336,9 @@ static int place_of_node(struct fs *fs, uint64_t id, uint64_t *ret_parent, struc
 static void set_heir(struct fs *fs, uint64_t id, uint64_t heir)
 {
     inodes_lock(&fs->inodes);
-    struct node *node = node_by_id(&fs->inodes, id);
-    if (node != NULL && id != heir) {
-        node->heir_id = heir;
+    struct inode *inode = inode_by_id(&fs->inodes, id);
+    if (inode != NULL && id != heir) {
+        inode->heir_id = heir;
     }
     inodes_unlock(&fs->inodes);
 }
@@ -358,21 +358,21 @@ static int open_in_place_of(struct fs *fs, uint64_t id, unsigned flags,
 
     for (int tries = 0; failed == ESTALE && tries < OPEN_TRIES; tries++) {
         struct fs_opened now = {0};
-        failed = place_of_node(fs, id, &parent, &name);
+        failed = place_of_inode(fs, id, &parent, &name);
         if (failed == 0) {
             failed = fs_lookup(fs, parent, (const char *)name.data, &entry);
         }
         if (failed != 0) {
             break;
         }
-        failed = open_node(fs, entry.node, flags, &now);
+        failed = open_inode(fs, entry.id, flags, &now);
         if (failed == 0) {
-            set_heir(fs, id, entry.node);
-            now.is_another = entry.node != id;
+            set_heir(fs, id, entry.id);
+            now.is_another = entry.id != id;
             now.has_changed |= now.is_another;
             *opened = now;
         }
-        fs_forget(fs, entry.node, 1);
+        fs_forget(fs, entry.id, 1);
     }
     buffer_release(&name);
     return failed;
@@ -381,7 +381,7 @@ static int open_in_place_of(struct fs *fs, uint64_t id, unsigned flags,
 int fs_open(struct fs *fs, uint64_t id, unsigned flags, struct fs_opened *ret_opened)
 {
     struct fs_opened opened = {0};
-    int failed = open_node(fs, id, flags, &opened);
+    int failed = open_inode(fs, id, flags, &opened);
 
     if (failed == ESTALE && (flags & FS_OPEN_AGAIN) != 0) {
         failed = open_in_place_of(fs, id, flags, &opened);
@@ -394,7 +394,7 @@ int fs_open(struct fs *fs, uint64_t id, unsigned flags, struct fs_opened *ret_op
 
 /* The group of what is made in a directory, and its set-group-id bit: as that of the directory
  * says. */
-static void inherit_group(const struct node *directory, struct attributes *attributes)
+static void inherit_group(const struct inode *directory, struct attributes *attributes)
 {
     if ((directory->attributes.mode & S_ISGID) == 0) {
         return;
@@ -405,7 +405,7 @@ static void inherit_group(const struct node *directory, struct attributes *attri
     }
 }
 
-void fs_new_attributes(struct fs *fs, const struct node *directory, enum version_type type,
+void fs_new_attributes(struct fs *fs, const struct inode *directory, enum version_type type,
                        const struct fs_creation *creation, struct attributes *ret_attributes)
 {
     int64_t now = attributes_now_ns();
@@ -451,28 +451,28 @@ int fs_create(struct fs *fs, uint64_t parent, const char *name,
     }
     fs_new_attributes(fs, place.directory, VERSION_FILE, creation, &attributes);
 
-    struct node_description description = {
+    struct inode_description description = {
         .name = place.name, .base_size = place.name.size, .type = VERSION_FILE};
     inodes_lock(&fs->inodes);
-    struct node *node = node_by_name(&fs->inodes, place.directory, place.name);
-    if (node != NULL && node->is_pending) {
+    struct inode *inode = inode_by_name(&fs->inodes, place.directory, place.name);
+    if (inode != NULL && inode->is_pending) {
         failed = EEXIST;
-    } else if (node != NULL) {
-        node_unname(&fs->inodes, node); /* the kernel has just seen that nothing is there */
+    } else if (inode != NULL) {
+        inode_unname(&fs->inodes, inode); /* the kernel has just seen that nothing is there */
     }
-    node = failed != 0 ? NULL : node_add(&fs->inodes, place.directory, &description);
-    if (node != NULL) {
-        node->attributes = attributes;
-        file = file_obtain(fs, node, true);
+    inode = failed != 0 ? NULL : inode_add(&fs->inodes, place.directory, &description);
+    if (inode != NULL) {
+        inode->attributes = attributes;
+        file = file_obtain(fs, inode, true);
         if (file != NULL) {
-            node->lookups++;
-            node_set_pending(&fs->inodes, node, true);
+            inode->lookups++;
+            inode_set_pending(&fs->inodes, inode, true);
             file->attributes = attributes;
             file->is_loaded = true;
             file->is_dirty = true;
             file->is_unwritten = true;
         }
-        node_unref(&fs->inodes, node);
+        inode_unref(&fs->inodes, inode);
     }
     inodes_unlock(&fs->inodes);
     if (failed == 0 && file == NULL) {
@@ -480,7 +480,7 @@ int fs_create(struct fs *fs, uint64_t parent, const char *name,
     }
     if (failed == 0) {
         fs_names_changed_now(fs, place.directory);
-        fs_entry_of_node(fs, file->node, ret_entry);
+        fs_entry_of_inode(fs, file->inode, ret_entry);
         *ret_file = file;
     }
 out:

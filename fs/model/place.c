@@ -1,5 +1,5 @@
 /*
- * place.c - names in directories and the nodes that are shown under them.
+ * place.c - names in directories and the inodes that are shown under them.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -10,38 +10,38 @@
 #include "fs/model/model.h"
 #include "fs/model/names.h"
 
-int fs_get_node(struct fs *fs, uint64_t id, struct node **ret_node)
+int fs_get_inode(struct fs *fs, uint64_t id, struct inode **ret_inode)
 {
     int failed = ESTALE;
 
     inodes_lock(&fs->inodes);
-    struct node *node = node_by_id(&fs->inodes, id);
-    if (node != NULL && !node->is_unlinked) {
-        *ret_node = node_ref(node);
+    struct inode *inode = inode_by_id(&fs->inodes, id);
+    if (inode != NULL && !inode->is_unlinked) {
+        *ret_inode = inode_ref(inode);
         failed = 0;
     }
     inodes_unlock(&fs->inodes);
     return failed;
 }
 
-int fs_get_open_node(struct fs *fs, uint64_t id, struct node **ret_node)
+int fs_get_open_inode(struct fs *fs, uint64_t id, struct inode **ret_inode)
 {
     int failed = ESTALE;
 
     inodes_lock(&fs->inodes);
-    struct node *node = node_or_heir(&fs->inodes, id);
-    if (node != NULL && (!node->is_unlinked || node->file != NULL)) {
-        *ret_node = node_ref(node);
+    struct inode *inode = inode_or_heir(&fs->inodes, id);
+    if (inode != NULL && (!inode->is_unlinked || inode->file != NULL)) {
+        *ret_inode = inode_ref(inode);
         failed = 0;
     }
     inodes_unlock(&fs->inodes);
     return failed;
 }
 
-void fs_put_node(struct fs *fs, struct node *node)
+void fs_put_inode(struct fs *fs, struct inode *inode)
 {
     inodes_lock(&fs->inodes);
-    node_unref(&fs->inodes, node);
+    inode_unref(&fs->inodes, inode);
     inodes_unlock(&fs->inodes);
 }
 
@@ -50,7 +50,7 @@ void fs_put_node(struct fs *fs, struct node *node)
  */
 enum { TOKEN_DEADLINES = 4 };
 
-int fs_take_token(struct fs *fs, struct node *node)
+int fs_take_token(struct fs *fs, struct inode *inode)
 {
     uint32_t deadline_ms = fs->options.deadline_ms;
 
@@ -60,22 +60,22 @@ int fs_take_token(struct fs *fs, struct node *node)
     uint64_t deadline_ns = (uint64_t)fs_monotonic_ns() +
                            TOKEN_DEADLINES * (uint64_t)deadline_ms * UINT64_C(1000000);
     inodes_lock(&fs->inodes);
-    bool is_taken = node_take_token(&fs->inodes, node, kv_limits_deadline(deadline_ns));
+    bool is_taken = inode_take_token(&fs->inodes, inode, kv_limits_deadline(deadline_ns));
     inodes_unlock(&fs->inodes);
     return is_taken ? 0 : kv_limits_is_interrupted() ? EINTR : ETIMEDOUT;
 }
 
-void fs_return_token(struct fs *fs, struct node *node)
+void fs_return_token(struct fs *fs, struct inode *inode)
 {
     inodes_lock(&fs->inodes);
-    node_return_token(&fs->inodes, node);
+    inode_return_token(&fs->inodes, inode);
     inodes_unlock(&fs->inodes);
 }
 
-uint32_t fs_node_number(struct fs *fs, const struct node *node)
+uint32_t fs_inode_number(struct fs *fs, const struct inode *inode)
 {
     inodes_lock(&fs->inodes);
-    uint32_t number = node->number;
+    uint32_t number = inode->number;
     inodes_unlock(&fs->inodes);
     return number;
 }
@@ -86,11 +86,11 @@ static int errno_of_key(enum status status)
     return status == STATUS_BAD_KEY ? ENAMETOOLONG : errno_of_status(status);
 }
 
-int fs_node_key(struct fs *fs, const struct node *node, struct buffer *key)
+int fs_inode_key(struct fs *fs, const struct inode *inode, struct buffer *key)
 {
     buffer_reset(key);
     inodes_lock(&fs->inodes);
-    enum status status = node_append_key(node, key);
+    enum status status = inode_append_key(inode, key);
     inodes_unlock(&fs->inodes);
     return errno_of_key(status);
 }
@@ -112,7 +112,7 @@ int place_open(struct fs *fs, uint64_t id, const char *name, struct place *ret_p
         return ENAMETOOLONG;
     }
     inodes_lock(&fs->inodes);
-    place.directory = node_by_id(&fs->inodes, id);
+    place.directory = inode_by_id(&fs->inodes, id);
     if (place.directory == NULL) {
         failed = ESTALE;
     } else if (place.directory->type != VERSION_DIRECTORY) {
@@ -120,10 +120,10 @@ int place_open(struct fs *fs, uint64_t id, const char *name, struct place *ret_p
     } else if (place.directory->is_unlinked) {
         failed = ENOENT;
     } else {
-        failed = errno_of_key(node_append_key(place.directory, &place.key));
+        failed = errno_of_key(inode_append_key(place.directory, &place.key));
     }
     if (failed == 0) {
-        node_ref(place.directory);
+        inode_ref(place.directory);
     }
     inodes_unlock(&fs->inodes);
     if (failed != 0) {
@@ -136,7 +136,7 @@ int place_open(struct fs *fs, uint64_t id, const char *name, struct place *ret_p
 
 void place_release(struct fs *fs, struct place *place)
 {
-    fs_put_node(fs, place->directory);
+    fs_put_inode(fs, place->directory);
     buffer_release(&place->key);
     *place = (struct place){0};
 }
@@ -152,15 +152,16 @@ int place_key(const struct place *place, struct slice name, enum row_kind kind,
     return key->size > KEY_SIZE_MAX ? ENAMETOOLONG : 0;
 }
 
-/* True if the kernel may go on with `node` for what was found. A file that was replaced by
- * another one is another node, so that those who have it open keep what they opened; a
+/* True if the kernel may go on with `inode` for what was found. A file that was replaced by
+ * another one is another inode, so that those who have it open keep what they opened; a
  * directory is its path. */
-static bool is_same(const struct node *node, const struct found *found, enum version_type type)
+static bool is_same(const struct inode *inode, const struct found *found,
+                    enum version_type type)
 {
-    if (node->type != type || node->number != found->number) {
+    if (inode->type != type || inode->number != found->number) {
         return false;
     }
-    uint64_t known = node->attributes.file_id;
+    uint64_t known = inode->attributes.file_id;
     uint64_t id = found->version->attributes.file_id;
     return found->kind != FOUND_FILE || known == 0 || id == 0 || known == id;
 }
@@ -173,77 +174,78 @@ static enum version_type type_of_found(const struct found *found)
     return found->version->attributes.type == VERSION_SYMLINK ? VERSION_SYMLINK : VERSION_FILE;
 }
 
-/* True if what the node shows is newer than what was found: a listing that was read before an
+/* True if what the inode shows is newer than what was found: a listing that was read before an
  * own put was answered. */
-static bool is_older(const struct found *found, const struct node *node)
+static bool is_older(const struct found *found, const struct inode *inode)
 {
-    const struct object *row = node->shown.row;
+    const struct object *row = inode->shown.row;
 
     return row != NULL && clock_descends(&row->clock, &found->shown.row->clock) &&
            !clock_equal(&row->clock, &found->shown.row->clock);
 }
 
-void node_tell(struct node *node, struct dot dot)
+void inode_tell(struct inode *inode, struct dot dot)
 {
-    if (!dot_equal(node->told, dot)) {
-        node->is_told_unsure |= node->told.counter != 0;
-        node->told_ns = node->told.counter != 0 ? fs_monotonic_ns() : 0;
-        node->told = dot;
+    if (!dot_equal(inode->told, dot)) {
+        inode->is_told_unsure |= inode->told.counter != 0;
+        inode->told_ns = inode->told.counter != 0 ? fs_monotonic_ns() : 0;
+        inode->told = dot;
     }
 }
 
-struct node *place_node_of_found(struct fs *fs, const struct place *place, struct found *found)
+struct inode *place_inode_of_found(struct fs *fs, const struct place *place,
+                                   struct found *found)
 {
-    struct node *node = node_by_name(&fs->inodes, place->directory, place->name);
+    struct inode *inode = inode_by_name(&fs->inodes, place->directory, place->name);
 
-    if (node != NULL && node->is_pending) {
-        return node_ref(node);
+    if (inode != NULL && inode->is_pending) {
+        return inode_ref(inode);
     }
     if (found->kind == FOUND_NOTHING) {
-        if (node != NULL) {
-            node_unname(&fs->inodes, node);
+        if (inode != NULL) {
+            inode_unname(&fs->inodes, inode);
         }
         return NULL;
     }
     enum version_type type = type_of_found(found);
-    if (node != NULL && is_same(node, found, type)) {
-        node_ref(node);
+    if (inode != NULL && is_same(inode, found, type)) {
+        inode_ref(inode);
     } else {
-        if (node != NULL) {
-            node_unname(&fs->inodes, node);
+        if (inode != NULL) {
+            inode_unname(&fs->inodes, inode);
         }
-        struct node_description description = {.name = place->name,
-                                               .base_size = found->base_size,
-                                               .number = found->number,
-                                               .type = type};
-        node = node_add(&fs->inodes, place->directory, &description);
+        struct inode_description description = {.name = place->name,
+                                                .base_size = found->base_size,
+                                                .number = found->number,
+                                                .type = type};
+        inode = inode_add(&fs->inodes, place->directory, &description);
     }
-    if (node == NULL || is_older(found, node)) {
-        return node;
+    if (inode == NULL || is_older(found, inode)) {
+        return inode;
     }
-    if (node->file == NULL || file_is_cache(node)) {
-        node->attributes = found->version->attributes;
-        node->attributes.type = type;
-        node_tell(node, found->version->dot);
-        fs_node_is_fresh(fs, node);
+    if (inode->file == NULL || file_is_cache(inode)) {
+        inode->attributes = found->version->attributes;
+        inode->attributes.type = type;
+        inode_tell(inode, found->version->dot);
+        fs_inode_is_fresh(fs, inode);
     }
-    shown_move(&node->shown, &found->shown);
+    shown_move(&inode->shown, &found->shown);
     found->version = NULL;
-    return node;
+    return inode;
 }
 
-int place_shown_node(struct fs *fs, const struct place *place, struct node **ret_node)
+int place_shown_inode(struct fs *fs, const struct place *place, struct inode **ret_inode)
 {
     struct found found = {0};
 
     inodes_lock(&fs->inodes);
-    struct node *node = node_by_name(&fs->inodes, place->directory, place->name);
-    if (node != NULL) {
-        node_ref(node);
+    struct inode *inode = inode_by_name(&fs->inodes, place->directory, place->name);
+    if (inode != NULL) {
+        inode_ref(inode);
     }
     inodes_unlock(&fs->inodes);
-    if (node != NULL) {
-        *ret_node = node;
+    if (inode != NULL) {
+        *ret_inode = inode;
         return 0;
     }
 
@@ -252,63 +254,63 @@ int place_shown_node(struct fs *fs, const struct place *place, struct node **ret
         return failed;
     }
     inodes_lock(&fs->inodes);
-    node = place_node_of_found(fs, place, &found);
+    inode = place_inode_of_found(fs, place, &found);
     inodes_unlock(&fs->inodes);
-    if (node == NULL) {
+    if (inode == NULL) {
         failed = found.kind == FOUND_NOTHING ? ENOENT : ENOMEM;
     } else {
-        *ret_node = node;
+        *ret_inode = inode;
     }
     found_release(&found);
     return failed;
 }
 
-int place_take_token(struct fs *fs, const struct place *place, struct node *node)
+int place_take_token(struct fs *fs, const struct place *place, struct inode *inode)
 {
-    int failed = fs_take_token(fs, node);
+    int failed = fs_take_token(fs, inode);
     if (failed != 0) {
         return failed;
     }
     inodes_lock(&fs->inodes);
-    if (node_by_name(&fs->inodes, place->directory, place->name) != node) {
-        node_return_token(&fs->inodes, node);
+    if (inode_by_name(&fs->inodes, place->directory, place->name) != inode) {
+        inode_return_token(&fs->inodes, inode);
         failed = ENOENT;
     }
     inodes_unlock(&fs->inodes);
     return failed;
 }
 
-void fs_entry_of_node(struct fs *fs, struct node *node, struct fs_entry *ret_entry)
+void fs_entry_of_inode(struct fs *fs, struct inode *inode, struct fs_entry *ret_entry)
 {
     struct buffer key = {0};
-    struct file *file = file_of_node(fs, node);
+    struct file *file = file_of_inode(fs, inode);
     struct attributes attributes;
-    uint64_t inode = INODE_ROOT;
+    uint64_t inode_number = INODE_NUMBER_ROOT;
 
     if (file != NULL) {
         file_lock(file);
     }
     inodes_lock(&fs->inodes);
-    attributes = node->attributes;
+    attributes = inode->attributes;
     if (file != NULL && file->is_loaded && !file_is_stale(file)) {
         attributes = file->attributes;
         attributes.size = file_size(file);
     }
-    uint32_t link_count = node->is_unlinked ? 0 : 1;
+    uint32_t link_count = inode->is_unlinked ? 0 : 1;
     ret_entry->valid_s = fs->config.attribute_timeout;
-    if (node->type == VERSION_DIRECTORY) {
-        fs_directory_times(node, &attributes);
-        ret_entry->valid_s = fs_seconds_until(node->names_fresh_until_ns);
+    if (inode->type == VERSION_DIRECTORY) {
+        fs_directory_times(inode, &attributes);
+        ret_entry->valid_s = fs_seconds_until(inode->names_fresh_until_ns);
     }
-    uint32_t number = node->number;
-    if (node->parent != NULL) {
+    uint32_t number = inode->number;
+    if (inode->parent != NULL) {
         /* Only an unknown file id needs the key; if memory for it is short the number differs.
          */
         enum status status = STATUS_OK;
         if (attributes.file_id == 0) {
-            status = node_append_key(node, &key);
+            status = inode_append_key(inode, &key);
         }
-        inode = attributes_inode(
+        inode_number = attributes_inode_number(
             &attributes, status == STATUS_OK ? buffer_slice(&key) : slice_of(NULL, 0), number);
     }
     inodes_unlock(&fs->inodes);
@@ -316,50 +318,50 @@ void fs_entry_of_node(struct fs *fs, struct node *node, struct fs_entry *ret_ent
         file_unlock(file);
         file_unref(file);
     }
-    ret_entry->node = node->id;
-    attributes_to_stat(&attributes, inode, link_count, &ret_entry->attributes);
+    ret_entry->id = inode->id;
+    attributes_to_stat(&attributes, inode_number, link_count, &ret_entry->attributes);
     buffer_release(&key);
 }
 
-/* The plain node of a sibling's file, if the kernel knows it: it has seen what this mount wrote
- * to the sibling, too. */
-static struct node *base_node(struct fs *fs, const struct node *node)
+/* The plain inode of a sibling's file, if the kernel knows it: it has seen what this mount
+ * wrote to the sibling, too. */
+static struct inode *base_inode(struct fs *fs, const struct inode *inode)
 {
-    if (node->number == 0 || node->parent == NULL) {
+    if (inode->number == 0 || inode->parent == NULL) {
         return NULL;
     }
-    struct node *base = node_by_name(&fs->inodes, node->parent, node_base(node));
+    struct inode *base = inode_by_name(&fs->inodes, inode->parent, inode_base(inode));
     return base != NULL && base->type != VERSION_DIRECTORY ? base : NULL;
 }
 
-/* The attributes of the version `dot` of the row are now those of the node. */
-static void tell_version(struct node *node, const struct object *row, struct dot dot)
+/* The attributes of the version `dot` of the row are now those of the inode. */
+static void tell_version(struct inode *inode, const struct object *row, struct dot dot)
 {
     for (uint32_t i = 0; i < row->version_count; i++) {
         if (dot_equal(row->versions[i].dot, dot)) {
-            enum version_type type = node->type;
-            node->attributes = row->versions[i].attributes;
-            node->attributes.type = type;
-            node->told = dot;
+            enum version_type type = inode->type;
+            inode->attributes = row->versions[i].attributes;
+            inode->attributes.type = type;
+            inode->told = dot;
         }
     }
 }
 
-int fs_node_was_put(struct fs *fs, struct node *node, struct object *row,
-                    const uint8_t hash[CONTENT_HASH_SIZE], const struct shown *superseded)
+int fs_inode_was_put(struct fs *fs, struct inode *inode, struct object *row,
+                     const uint8_t hash[CONTENT_HASH_SIZE], const struct shown *superseded)
 {
     struct buffer key = {0};
     struct dot dot = {0};
     struct dot ignored;
 
     inodes_lock(&fs->inodes);
-    enum status status = shown_after_put(&node->shown, row, hash, node->number > 0, &dot);
+    enum status status = shown_after_put(&inode->shown, row, hash, inode->number > 0, &dot);
     if (status == STATUS_OK) {
-        tell_version(node, row, dot);
-        fs_node_is_fresh(fs, node);
-        status = node_append_key(node, &key);
+        tell_version(inode, row, dot);
+        fs_inode_is_fresh(fs, inode);
+        status = inode_append_key(inode, &key);
     }
-    struct node *base = base_node(fs, node);
+    struct inode *base = base_inode(fs, inode);
     if (status == STATUS_OK && base != NULL && base->shown.dots == NULL) {
         struct shown shown = {0};
         shown_set_all(&shown, base->shown.row);

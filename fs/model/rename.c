@@ -90,12 +90,12 @@ int rename_move_versions(struct fs *fs, struct slice from, struct slice to,
 struct ends {
     struct place from;
     struct place to;
-    struct node *source;
-    struct node *target; /* NULL if the new name shows nothing */
+    struct inode *source;
+    struct inode *target; /* NULL if the new name shows nothing */
     struct buffer from_key;
     struct buffer to_key;
     struct shown to_shown; /* what the target supersedes; later what it shows */
-    bool has_tokens;       /* of both nodes: what is replaced must not be put any more */
+    bool has_tokens;       /* of both inodes: what is replaced must not be put any more */
     struct file *file;     /* of the source, if it is open */
 };
 
@@ -111,8 +111,8 @@ static void return_tokens(struct fs *fs, struct ends *ends)
  * other. */
 static int take_tokens(struct fs *fs, struct ends *ends)
 {
-    struct node *first = ends->source;
-    struct node *second = ends->target;
+    struct inode *first = ends->source;
+    struct inode *second = ends->target;
     const struct place *first_place = &ends->from;
     const struct place *second_place = &ends->to;
 
@@ -144,8 +144,8 @@ static void ends_release(struct fs *fs, struct ends *ends)
     shown_release(&ends->to_shown);
     buffer_release(&ends->from_key);
     buffer_release(&ends->to_key);
-    fs_put_node(fs, ends->source);
-    fs_put_node(fs, ends->target);
+    fs_put_inode(fs, ends->source);
+    fs_put_inode(fs, ends->target);
     if (ends->to.directory != NULL) {
         place_release(fs, &ends->to);
     }
@@ -178,10 +178,10 @@ static int ends_open(struct fs *fs, const struct fs_rename *names, struct ends *
         failed = place_open(fs, names->new_parent, names->new_name, &ends->to);
     }
     if (failed == 0) {
-        failed = place_shown_node(fs, &ends->from, &ends->source);
+        failed = place_shown_inode(fs, &ends->from, &ends->source);
     }
     if (failed == 0) {
-        failed = place_shown_node(fs, &ends->to, &ends->target);
+        failed = place_shown_inode(fs, &ends->to, &ends->target);
         failed = failed == ENOENT ? 0 : failed;
     }
     if (failed == 0) {
@@ -193,11 +193,11 @@ static int ends_open(struct fs *fs, const struct fs_rename *names, struct ends *
 /* Keys, and what is shown. The target's key is that of the file it is a sibling of. */
 static int ends_prepare(struct fs *fs, struct ends *ends)
 {
-    ends->file = file_of_node(fs, ends->source);
-    int failed = fs_node_key(fs, ends->source, &ends->from_key);
+    ends->file = file_of_inode(fs, ends->source);
+    int failed = fs_inode_key(fs, ends->source, &ends->from_key);
 
     if (failed == 0 && ends->target != NULL) {
-        failed = fs_node_key(fs, ends->target, &ends->to_key);
+        failed = fs_inode_key(fs, ends->target, &ends->to_key);
     } else if (failed == 0) {
         failed = place_key(&ends->to, ends->to.name, ROW_FILE, &ends->to_key);
     }
@@ -280,7 +280,7 @@ static int move_unsaved(struct fs *fs, struct ends *ends, bool only_own)
     return failed;
 }
 
-/* The cluster is done: the node is the new name's, and so is what an open file supersedes. */
+/* The cluster is done: the inode is the new name's, and so is what an open file supersedes. */
 static int enter_target(struct fs *fs, struct ends *ends)
 {
     enum status status = STATUS_OK;
@@ -291,11 +291,11 @@ static int enter_target(struct fs *fs, struct ends *ends)
         file_unlock(ends->file);
     }
     inodes_lock(&fs->inodes);
-    struct node *source = ends->source;
-    node_set_pending(&fs->inodes, source, false);
+    struct inode *source = ends->source;
+    inode_set_pending(&fs->inodes, source, false);
     if (status == STATUS_OK) {
         status =
-            node_move(&fs->inodes, source, ends->to.directory, ends->to.name, ends->target);
+            inode_move(&fs->inodes, source, ends->to.directory, ends->to.name, ends->target);
     }
     if (status == STATUS_OK) {
         shown_move(&source->shown, &ends->to_shown);

@@ -22,7 +22,7 @@ int rename_move_versions(struct fs *fs, struct slice from, struct slice to,
  * may be seen half done; after a failure the same rename goes on where it stopped. ENOTEMPTY,
  * EINVAL (into itself).
  */
-int rename_directory(struct fs *fs, struct node *source, struct node *target,
+int rename_directory(struct fs *fs, struct inode *source, struct inode *target,
                      const struct place *to);
 
 #endif

@@ -28,9 +28,9 @@ static const char mark_name[] = "dynamofs.moving-from";
 
 /* One directory on its way. */
 struct tree {
-    struct node *source;
-    struct node *staging; /* the target's node, which the children move to */
-    struct buffer from;   /* keys */
+    struct inode *source;
+    struct inode *staging; /* the target's inode, which the children move to */
+    struct buffer from;    /* keys */
     struct buffer to;
     struct object *object;         /* of the source */
     const struct version *version; /* its newest, inside */
@@ -43,8 +43,8 @@ struct tree {
 
 static void tree_release(struct fs *fs, struct tree *tree)
 {
-    fs_put_node(fs, tree->staging);
-    fs_put_node(fs, tree->source);
+    fs_put_inode(fs, tree->staging);
+    fs_put_inode(fs, tree->source);
     buffer_release(&tree->from);
     buffer_release(&tree->to);
     object_unref(tree->object);
@@ -120,11 +120,11 @@ static int check_mark(struct fs *fs, const struct tree *tree, struct slice key)
     return status == STATUS_NOT_FOUND ? ENOTEMPTY : failed;
 }
 
-/* The child's node, with one reference and the token: also if the kernel does not know it, so
+/* The child's inode, with one reference and the token: also if the kernel does not know it, so
  * that who opens it meanwhile waits. NULL for a file that only this mount shows beside the row,
  * which moves with its directory. */
-static int take_child(struct fs *fs, struct node *directory, const struct row *row,
-                      struct node **ret_node)
+static int take_child(struct fs *fs, struct inode *directory, const struct row *row,
+                      struct inode **ret_inode)
 {
     struct place place = {.directory = directory, .name = blob_slice(row->name)};
     struct found found = {.kind = FOUND_FILE,
@@ -133,31 +133,31 @@ static int take_child(struct fs *fs, struct node *directory, const struct row *r
     shown_set_all(&found.shown, row->object);
 
     inodes_lock(&fs->inodes);
-    struct node *node = place_node_of_found(fs, &place, &found);
-    bool is_pending = node != NULL && node->is_pending;
+    struct inode *inode = place_inode_of_found(fs, &place, &found);
+    bool is_pending = inode != NULL && inode->is_pending;
     if (is_pending) {
-        node_unref(&fs->inodes, node);
+        inode_unref(&fs->inodes, inode);
     }
     inodes_unlock(&fs->inodes);
     found_release(&found);
-    if (node == NULL) {
+    if (inode == NULL) {
         return ENOMEM;
     }
-    int failed = is_pending ? 0 : fs_take_token(fs, node);
+    int failed = is_pending ? 0 : fs_take_token(fs, inode);
     if (failed != 0) {
-        fs_put_node(fs, node);
+        fs_put_inode(fs, inode);
         return failed;
     }
-    *ret_node = is_pending ? NULL : node;
+    *ret_inode = is_pending ? NULL : inode;
     return 0;
 }
 
-/* The child's node and its open file are at the target now. */
-static int child_moved(struct fs *fs, struct tree *tree, struct node *node, struct slice name,
+/* The child's inode and its open file are at the target now. */
+static int child_moved(struct fs *fs, struct tree *tree, struct inode *inode, struct slice name,
                        struct shown *shown)
 {
     enum status status = STATUS_OK;
-    struct file *file = file_of_node(fs, node);
+    struct file *file = file_of_inode(fs, inode);
 
     if (file != NULL) {
         file_lock(file);
@@ -166,10 +166,10 @@ static int child_moved(struct fs *fs, struct tree *tree, struct node *node, stru
         file_unref(file);
     }
     inodes_lock(&fs->inodes);
-    if (status == STATUS_OK && !node->is_unlinked) {
-        shown_move(&node->shown, shown);
+    if (status == STATUS_OK && !inode->is_unlinked) {
+        shown_move(&inode->shown, shown);
         if (tree->staging != NULL) {
-            status = node_move(&fs->inodes, node, tree->staging, name, NULL);
+            status = inode_move(&fs->inodes, inode, tree->staging, name, NULL);
         }
     }
     inodes_unlock(&fs->inodes);
@@ -206,15 +206,15 @@ static int drop_left_behind(struct fs *fs, struct slice key, const struct row *r
     return errno_of_status(fs_put(fs, &put, NULL));
 }
 
-/* Moves one file with all its versions, and its node after it. */
+/* Moves one file with all its versions, and its inode after it. */
 static int move_file(struct fs *fs, struct tree *tree, const struct row *row)
 {
     struct slice name = blob_slice(row->name);
-    struct node *node = NULL;
+    struct inode *inode = NULL;
     struct buffer from = {0};
     struct buffer to = {0};
     struct shown shown = {0};
-    int failed = take_child(fs, tree->source, row, &node);
+    int failed = take_child(fs, tree->source, row, &inode);
     if (failed != 0) {
         return failed;
     }
@@ -234,13 +234,13 @@ static int move_file(struct fs *fs, struct tree *tree, const struct row *row)
         failed =
             rename_move_versions(fs, buffer_slice(&from), buffer_slice(&to), &shown, false, 0);
     }
-    if (failed == 0 && node != NULL) {
-        failed = child_moved(fs, tree, node, name, &shown);
+    if (failed == 0 && inode != NULL) {
+        failed = child_moved(fs, tree, inode, name, &shown);
     }
 out:
-    if (node != NULL) {
-        fs_return_token(fs, node);
-        fs_put_node(fs, node);
+    if (inode != NULL) {
+        fs_return_token(fs, inode);
+        fs_put_inode(fs, inode);
     }
     shown_release(&shown);
     buffer_release(&from);
@@ -250,24 +250,24 @@ out:
 
 static int move_tree(struct fs *fs, struct tree *tree);
 
-/* A node for the directory `name` of `parent`, with one reference. */
-static struct node *obtain_directory(struct fs *fs, struct node *parent, struct slice name)
+/* An inode for the directory `name` of `parent`, with one reference. */
+static struct inode *obtain_directory(struct fs *fs, struct inode *parent, struct slice name)
 {
-    struct node_description description = {
+    struct inode_description description = {
         .name = name, .base_size = name.size, .type = VERSION_DIRECTORY};
 
     inodes_lock(&fs->inodes);
-    struct node *node = node_by_name(&fs->inodes, parent, name);
-    if (node != NULL && node->type == VERSION_DIRECTORY) {
-        node_ref(node);
+    struct inode *inode = inode_by_name(&fs->inodes, parent, name);
+    if (inode != NULL && inode->type == VERSION_DIRECTORY) {
+        inode_ref(inode);
     } else {
-        if (node != NULL) {
-            node_unname(&fs->inodes, node);
+        if (inode != NULL) {
+            inode_unname(&fs->inodes, inode);
         }
-        node = node_add(&fs->inodes, parent, &description);
+        inode = inode_add(&fs->inodes, parent, &description);
     }
     inodes_unlock(&fs->inodes);
-    return node;
+    return inode;
 }
 
 static int move_directory(struct fs *fs, struct tree *above, struct slice name)
@@ -327,22 +327,22 @@ static int move_children(struct fs *fs, struct tree *tree, bool files_only, size
     return failed;
 }
 
-/* The source's node takes the target's place, with all that moved there. */
+/* The source's inode takes the target's place, with all that moved there. */
 static int enter_target(struct fs *fs, struct tree *tree)
 {
-    struct node *staging = tree->staging;
+    struct inode *staging = tree->staging;
 
     inodes_lock(&fs->inodes);
-    struct node *parent = staging->parent;
+    struct inode *parent = staging->parent;
     struct buffer name = {0};
-    buffer_append_slice(&name, node_name(staging));
+    buffer_append_slice(&name, inode_name(staging));
     enum status status = name.failed ? STATUS_NO_MEMORY : STATUS_OK;
     if (status == STATUS_OK) {
-        status = node_move(&fs->inodes, tree->source, parent, buffer_slice(&name), NULL);
+        status = inode_move(&fs->inodes, tree->source, parent, buffer_slice(&name), NULL);
     }
     if (status == STATUS_OK) {
-        node_unname_siblings(&fs->inodes, tree->source);
-        node_adopt(&fs->inodes, staging, tree->source);
+        inode_unname_siblings(&fs->inodes, tree->source);
+        inode_adopt(&fs->inodes, staging, tree->source);
         /* What it knew was of the old path, where names vanished one by one. */
         tree->source->names_ns = staging->names_ns;
         tree->source->names_fresh_until_ns = 0;
@@ -353,13 +353,13 @@ static int enter_target(struct fs *fs, struct tree *tree)
     return errno_of_status(status);
 }
 
-/* The source's node goes; what only this mount shows below it stays, at the target. */
+/* The source's inode goes; what only this mount shows below it stays, at the target. */
 static int leave_source(struct fs *fs, struct tree *tree)
 {
     inodes_lock(&fs->inodes);
-    node_unname_siblings(&fs->inodes, tree->source);
-    node_adopt(&fs->inodes, tree->source, tree->staging);
-    node_unlink(&fs->inodes, tree->source);
+    inode_unname_siblings(&fs->inodes, tree->source);
+    inode_adopt(&fs->inodes, tree->source, tree->staging);
+    inode_unlink(&fs->inodes, tree->source);
     enum status status = shown_copy(&tree->staging->shown, &tree->shown);
     inodes_unlock(&fs->inodes);
     return errno_of_status(status);
@@ -381,7 +381,7 @@ static void read_attributes(struct fs *fs, struct tree *tree)
 
 static int read_source(struct fs *fs, struct tree *tree)
 {
-    int failed = fs_node_key(fs, tree->source, &tree->from);
+    int failed = fs_inode_key(fs, tree->source, &tree->from);
 
     tree->interim_id = attributes_new_file_id();
     if (failed == 0) {
@@ -403,14 +403,14 @@ static int delete_source(struct fs *fs, const struct tree *tree)
     return errno_of_status(fs_put(fs, &put, NULL));
 }
 
-/* Both nodes are set; at the top the source has been read and the target checked. */
+/* Both inodes are set; at the top the source has been read and the target checked. */
 static int move_tree(struct fs *fs, struct tree *tree)
 {
     size_t count = 1;
     int failed = tree->is_top ? 0 : read_source(fs, tree);
 
     if (failed == 0 && !tree->is_top) {
-        failed = fs_node_key(fs, tree->staging, &tree->to);
+        failed = fs_inode_key(fs, tree->staging, &tree->to);
     }
     if (failed == 0) {
         failed = put_target(fs, tree, false);
@@ -422,9 +422,9 @@ static int move_tree(struct fs *fs, struct tree *tree)
         failed = tree->finishes ? leave_source(fs, tree) : enter_target(fs, tree);
     }
     if (failed == 0) {
-        /* What an own flush put between the last pass and the move of the node. From now on
+        /* What an own flush put between the last pass and the move of the inode. From now on
          * flushes go to the new place. A directory that appeared there revives the source. */
-        fs_put_node(fs, tree->staging);
+        fs_put_inode(fs, tree->staging);
         tree->staging = NULL;
         failed = move_children(fs, tree, true, &count);
     }
@@ -439,22 +439,22 @@ static int move_tree(struct fs *fs, struct tree *tree)
     return failed;
 }
 
-/* True if `node` is `directory` or below it. */
-static bool is_within(struct fs *fs, const struct node *node, const struct node *directory)
+/* True if `inode` is `directory` or below it. */
+static bool is_within(struct fs *fs, const struct inode *inode, const struct inode *directory)
 {
     inodes_lock(&fs->inodes);
-    while (node != NULL && node != directory) {
-        node = node->parent;
+    while (inode != NULL && inode != directory) {
+        inode = inode->parent;
     }
     inodes_unlock(&fs->inodes);
-    return node != NULL;
+    return inode != NULL;
 }
 
 /*
- * The node to move to: a new one at the place, or, if the place's directory is itself the
- * unfinished target of this rename, that. *ret_node has one more reference.
+ * The inode to move to: a new one at the place, or, if the place's directory is itself the
+ * unfinished target of this rename, that. *ret_inode has one more reference.
  */
-static int find_staging(struct fs *fs, struct tree *tree, const struct node *target,
+static int find_staging(struct fs *fs, struct tree *tree, const struct inode *target,
                         const struct place *to)
 {
     int failed = target != NULL ? ENOTEMPTY : check_mark(fs, tree, buffer_slice(&to->key));
@@ -465,7 +465,7 @@ static int find_staging(struct fs *fs, struct tree *tree, const struct node *tar
     tree->finishes = failed == 0;
     if (tree->finishes) {
         inodes_lock(&fs->inodes);
-        tree->staging = node_ref(to->directory);
+        tree->staging = inode_ref(to->directory);
         enum status status = shown_copy(&tree->shown, &to->directory->shown);
         inodes_unlock(&fs->inodes);
         failed = errno_of_status(status);
@@ -473,11 +473,11 @@ static int find_staging(struct fs *fs, struct tree *tree, const struct node *tar
         tree->staging = obtain_directory(fs, to->directory, to->name);
         failed = tree->staging == NULL ? ENOMEM : 0;
     }
-    return failed != 0 ? failed : fs_node_key(fs, tree->staging, &tree->to);
+    return failed != 0 ? failed : fs_inode_key(fs, tree->staging, &tree->to);
 }
 
 /* A directory that is replaced is empty, or what an earlier try left. */
-static int check_target(struct fs *fs, struct tree *tree, struct node *target)
+static int check_target(struct fs *fs, struct tree *tree, struct inode *target)
 {
     int failed = fs_check_empty(fs, target);
 
@@ -490,16 +490,16 @@ static int check_target(struct fs *fs, struct tree *tree, struct node *target)
     return failed != 0 ? failed : errno_of_status(status);
 }
 
-int rename_directory(struct fs *fs, struct node *source, struct node *target,
+int rename_directory(struct fs *fs, struct inode *source, struct inode *target,
                      const struct place *to)
 {
     struct tree tree = {.is_top = true};
 
-    if (source->id == NODE_ID_ROOT || is_within(fs, to->directory, source)) {
+    if (source->id == INODE_ID_ROOT || is_within(fs, to->directory, source)) {
         return EINVAL;
     }
     inodes_lock(&fs->inodes);
-    tree.source = node_ref(source);
+    tree.source = inode_ref(source);
     inodes_unlock(&fs->inodes);
     int failed = read_source(fs, &tree);
     if (failed == 0) {
@@ -512,7 +512,7 @@ int rename_directory(struct fs *fs, struct node *source, struct node *target,
         failed = move_tree(fs, &tree);
     }
     if (failed == 0) {
-        struct node *moved = tree.finishes ? to->directory : source;
+        struct inode *moved = tree.finishes ? to->directory : source;
         inodes_lock(&fs->inodes);
         shown_move(&moved->shown, &tree.shown);
         inodes_unlock(&fs->inodes);

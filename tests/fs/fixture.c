@@ -64,12 +64,12 @@ static void sort_names(char *names)
     free(copy);
 }
 
-void assert_names(struct fuse_kernel *kernel, uint64_t node, const char *expected)
+void assert_names(struct fuse_kernel *kernel, uint64_t inode, const char *expected)
 {
     char *names = test_malloc(TEXT_SIZE);
 
     for (int plus = 0; plus < 2; plus++) {
-        assert_done(shell_list(kernel, node, plus == 1, names, TEXT_SIZE));
+        assert_done(shell_list(kernel, inode, plus == 1, names, TEXT_SIZE));
         sort_names(names);
         assert_string_equal(names, expected);
     }

@@ -31,7 +31,7 @@ void check_errno(int got, int expected, const char *what, const char *file, int 
 void assert_content(struct fuse_kernel *kernel, uint64_t parent, const char *name,
                     const char *expected);
 /* What ls shows, by READDIR and by READDIRPLUS: names parted by spaces, sorted. */
-void assert_names(struct fuse_kernel *kernel, uint64_t node, const char *expected);
+void assert_names(struct fuse_kernel *kernel, uint64_t inode, const char *expected);
 
 /* Writes as another mount that has seen nothing would: a sibling of whatever is there. */
 void write_elsewhere(struct fuse_kernel *kernel, const char *key, const char *content);

@@ -34,13 +34,13 @@ static int request(struct fuse_kernel *kernel, const struct fuse_kernel_call *ca
 }
 
 static int request_entry(struct fuse_kernel *kernel, const struct fuse_kernel_call *call,
-                         uint64_t *ret_node)
+                         uint64_t *ret_inode)
 {
     struct fuse_entry_out entry;
     int error = request(kernel, call, &entry, sizeof(entry));
 
-    if (error == 0 && ret_node != NULL) {
-        *ret_node = entry.nodeid;
+    if (error == 0 && ret_inode != NULL) {
+        *ret_inode = entry.nodeid;
     }
     return error;
 }
@@ -49,7 +49,7 @@ int call_lookup(struct fuse_kernel *kernel, uint64_t parent, const char *name,
                 struct fuse_entry_out *ret_entry)
 {
     struct fuse_kernel_call call = {
-        .opcode = FUSE_LOOKUP, .node = parent, .parts = {name_slice(name)}};
+        .opcode = FUSE_LOOKUP, .inode = parent, .parts = {name_slice(name)}};
     struct fuse_entry_out entry;
     int error = request(kernel, &call, &entry, sizeof(entry));
 
@@ -70,20 +70,20 @@ uint64_t call_find(struct fuse_kernel *kernel, uint64_t parent, const char *name
     return call_lookup(kernel, parent, name, &entry) == 0 ? entry.nodeid : 0;
 }
 
-int call_forget(struct fuse_kernel *kernel, uint64_t node, uint64_t count)
+int call_forget(struct fuse_kernel *kernel, uint64_t inode, uint64_t count)
 {
     struct fuse_forget_in in = {.nlookup = count};
     struct fuse_kernel_call call = {
-        .opcode = FUSE_FORGET, .node = node, .parts = {slice_of(&in, sizeof(in))}};
+        .opcode = FUSE_FORGET, .inode = inode, .parts = {slice_of(&in, sizeof(in))}};
 
     return fuse_kernel_tell(kernel, &call);
 }
 
-int call_getattr(struct fuse_kernel *kernel, uint64_t node, struct fuse_attr *ret_attributes)
+int call_getattr(struct fuse_kernel *kernel, uint64_t inode, struct fuse_attr *ret_attributes)
 {
     struct fuse_getattr_in in = {0};
     struct fuse_kernel_call call = {
-        .opcode = FUSE_GETATTR, .node = node, .parts = {slice_of(&in, sizeof(in))}};
+        .opcode = FUSE_GETATTR, .inode = inode, .parts = {slice_of(&in, sizeof(in))}};
     struct fuse_attr_out out;
     int error = request(kernel, &call, &out, sizeof(out));
 
@@ -93,11 +93,11 @@ int call_getattr(struct fuse_kernel *kernel, uint64_t node, struct fuse_attr *re
     return error;
 }
 
-int call_setattr(struct fuse_kernel *kernel, uint64_t node, const struct fuse_setattr_in *in,
+int call_setattr(struct fuse_kernel *kernel, uint64_t inode, const struct fuse_setattr_in *in,
                  struct fuse_attr *ret_attributes)
 {
     struct fuse_kernel_call call = {
-        .opcode = FUSE_SETATTR, .node = node, .parts = {slice_of(in, sizeof(*in))}};
+        .opcode = FUSE_SETATTR, .inode = inode, .parts = {slice_of(in, sizeof(*in))}};
     struct fuse_attr_out out;
     int error = request(kernel, &call, &out, sizeof(out));
 
@@ -107,19 +107,19 @@ int call_setattr(struct fuse_kernel *kernel, uint64_t node, const struct fuse_se
     return error;
 }
 
-int call_truncate(struct fuse_kernel *kernel, uint64_t node, uint64_t size)
+int call_truncate(struct fuse_kernel *kernel, uint64_t inode, uint64_t size)
 {
     struct fuse_setattr_in in = {.valid = FATTR_SIZE, .size = size};
 
-    return call_setattr(kernel, node, &in, NULL);
+    return call_setattr(kernel, inode, &in, NULL);
 }
 
 int call_create(struct fuse_kernel *kernel, uint64_t parent, const char *name, uint32_t mode,
-                uint64_t *ret_node, uint64_t *ret_handle)
+                uint64_t *ret_inode, uint64_t *ret_handle)
 {
     struct fuse_create_in in = {.flags = O_CREAT | O_RDWR, .mode = S_IFREG | mode};
     struct fuse_kernel_call call = {.opcode = FUSE_CREATE,
-                                    .node = parent,
+                                    .inode = parent,
                                     .parts = {slice_of(&in, sizeof(in)), name_slice(name)}};
     struct {
         struct fuse_entry_out entry;
@@ -128,17 +128,17 @@ int call_create(struct fuse_kernel *kernel, uint64_t parent, const char *name, u
     int error = request(kernel, &call, &out, sizeof(out));
 
     if (error == 0) {
-        *ret_node = out.entry.nodeid;
+        *ret_inode = out.entry.nodeid;
         *ret_handle = out.open.fh;
     }
     return error;
 }
 
-int call_open(struct fuse_kernel *kernel, uint64_t node, int flags, uint64_t *ret_handle)
+int call_open(struct fuse_kernel *kernel, uint64_t inode, int flags, uint64_t *ret_handle)
 {
     struct fuse_open_in in = {.flags = (uint32_t)flags};
     struct fuse_kernel_call call = {
-        .opcode = FUSE_OPEN, .node = node, .parts = {slice_of(&in, sizeof(in))}};
+        .opcode = FUSE_OPEN, .inode = inode, .parts = {slice_of(&in, sizeof(in))}};
     struct fuse_open_out out;
     int error = request(kernel, &call, &out, sizeof(out));
 
@@ -148,13 +148,13 @@ int call_open(struct fuse_kernel *kernel, uint64_t node, int flags, uint64_t *re
     return error;
 }
 
-int call_write(struct fuse_kernel *kernel, uint64_t node, uint64_t handle, uint64_t offset,
+int call_write(struct fuse_kernel *kernel, uint64_t inode, uint64_t handle, uint64_t offset,
                struct slice bytes)
 {
     struct fuse_write_in in = {
         .fh = handle, .offset = offset, .size = (uint32_t)bytes.size, .flags = O_RDWR};
     struct fuse_kernel_call call = {
-        .opcode = FUSE_WRITE, .node = node, .parts = {slice_of(&in, sizeof(in)), bytes}};
+        .opcode = FUSE_WRITE, .inode = inode, .parts = {slice_of(&in, sizeof(in)), bytes}};
     struct fuse_write_out out;
     int error = request(kernel, &call, &out, sizeof(out));
 
@@ -164,93 +164,93 @@ int call_write(struct fuse_kernel *kernel, uint64_t node, uint64_t handle, uint6
     return error;
 }
 
-int call_read(struct fuse_kernel *kernel, uint64_t node, uint64_t handle, uint64_t offset,
+int call_read(struct fuse_kernel *kernel, uint64_t inode, uint64_t handle, uint64_t offset,
               uint32_t size, struct fuse_kernel_reply *ret_bytes)
 {
     struct fuse_read_in in = {.fh = handle, .offset = offset, .size = size};
     struct fuse_kernel_call call = {
-        .opcode = FUSE_READ, .node = node, .parts = {slice_of(&in, sizeof(in))}};
+        .opcode = FUSE_READ, .inode = inode, .parts = {slice_of(&in, sizeof(in))}};
 
     return fuse_kernel_request(kernel, &call, ret_bytes);
 }
 
-int call_flush(struct fuse_kernel *kernel, uint64_t node, uint64_t handle)
+int call_flush(struct fuse_kernel *kernel, uint64_t inode, uint64_t handle)
 {
     struct fuse_flush_in in = {.fh = handle};
     struct fuse_kernel_call call = {
-        .opcode = FUSE_FLUSH, .node = node, .parts = {slice_of(&in, sizeof(in))}};
+        .opcode = FUSE_FLUSH, .inode = inode, .parts = {slice_of(&in, sizeof(in))}};
 
     return request(kernel, &call, NULL, 0);
 }
 
-int call_fsync(struct fuse_kernel *kernel, uint64_t node, uint64_t handle)
+int call_fsync(struct fuse_kernel *kernel, uint64_t inode, uint64_t handle)
 {
     struct fuse_fsync_in in = {.fh = handle};
     struct fuse_kernel_call call = {
-        .opcode = FUSE_FSYNC, .node = node, .parts = {slice_of(&in, sizeof(in))}};
+        .opcode = FUSE_FSYNC, .inode = inode, .parts = {slice_of(&in, sizeof(in))}};
 
     return request(kernel, &call, NULL, 0);
 }
 
-static int release(struct fuse_kernel *kernel, uint32_t opcode, uint64_t node, uint64_t handle)
+static int release(struct fuse_kernel *kernel, uint32_t opcode, uint64_t inode, uint64_t handle)
 {
     struct fuse_release_in in = {.fh = handle};
     struct fuse_kernel_call call = {
-        .opcode = opcode, .node = node, .parts = {slice_of(&in, sizeof(in))}};
+        .opcode = opcode, .inode = inode, .parts = {slice_of(&in, sizeof(in))}};
 
     return request(kernel, &call, NULL, 0);
 }
 
-int call_release(struct fuse_kernel *kernel, uint64_t node, uint64_t handle)
+int call_release(struct fuse_kernel *kernel, uint64_t inode, uint64_t handle)
 {
-    return release(kernel, FUSE_RELEASE, node, handle);
+    return release(kernel, FUSE_RELEASE, inode, handle);
 }
 
 int call_mkdir(struct fuse_kernel *kernel, uint64_t parent, const char *name,
-               uint64_t *ret_node)
+               uint64_t *ret_inode)
 {
     struct fuse_mkdir_in in = {.mode = S_IFDIR | 0755};
     struct fuse_kernel_call call = {.opcode = FUSE_MKDIR,
-                                    .node = parent,
+                                    .inode = parent,
                                     .parts = {slice_of(&in, sizeof(in)), name_slice(name)}};
 
-    return request_entry(kernel, &call, ret_node);
+    return request_entry(kernel, &call, ret_inode);
 }
 
 int call_mknod(struct fuse_kernel *kernel, uint64_t parent, const char *name, uint32_t mode,
-               uint64_t *ret_node)
+               uint64_t *ret_inode)
 {
     struct fuse_mknod_in in = {.mode = mode};
     struct fuse_kernel_call call = {.opcode = FUSE_MKNOD,
-                                    .node = parent,
+                                    .inode = parent,
                                     .parts = {slice_of(&in, sizeof(in)), name_slice(name)}};
 
-    return request_entry(kernel, &call, ret_node);
+    return request_entry(kernel, &call, ret_inode);
 }
 
 int call_symlink(struct fuse_kernel *kernel, uint64_t parent, const char *name,
-                 const char *target, uint64_t *ret_node)
+                 const char *target, uint64_t *ret_inode)
 {
     struct fuse_kernel_call call = {.opcode = FUSE_SYMLINK,
-                                    .node = parent,
+                                    .inode = parent,
                                     .parts = {name_slice(name), name_slice(target)}};
 
-    return request_entry(kernel, &call, ret_node);
+    return request_entry(kernel, &call, ret_inode);
 }
 
-int call_readlink(struct fuse_kernel *kernel, uint64_t node,
+int call_readlink(struct fuse_kernel *kernel, uint64_t inode,
                   struct fuse_kernel_reply *ret_target)
 {
-    struct fuse_kernel_call call = {.opcode = FUSE_READLINK, .node = node};
+    struct fuse_kernel_call call = {.opcode = FUSE_READLINK, .inode = inode};
 
     return fuse_kernel_request(kernel, &call, ret_target);
 }
 
-int call_link(struct fuse_kernel *kernel, uint64_t node, uint64_t parent, const char *name)
+int call_link(struct fuse_kernel *kernel, uint64_t inode, uint64_t parent, const char *name)
 {
-    struct fuse_link_in in = {.oldnodeid = node};
+    struct fuse_link_in in = {.oldnodeid = inode};
     struct fuse_kernel_call call = {.opcode = FUSE_LINK,
-                                    .node = parent,
+                                    .inode = parent,
                                     .parts = {slice_of(&in, sizeof(in)), name_slice(name)}};
 
     return request_entry(kernel, &call, NULL);
@@ -259,7 +259,7 @@ int call_link(struct fuse_kernel *kernel, uint64_t node, uint64_t parent, const 
 int call_unlink(struct fuse_kernel *kernel, uint64_t parent, const char *name)
 {
     struct fuse_kernel_call call = {
-        .opcode = FUSE_UNLINK, .node = parent, .parts = {name_slice(name)}};
+        .opcode = FUSE_UNLINK, .inode = parent, .parts = {name_slice(name)}};
 
     return request(kernel, &call, NULL, 0);
 }
@@ -267,7 +267,7 @@ int call_unlink(struct fuse_kernel *kernel, uint64_t parent, const char *name)
 int call_rmdir(struct fuse_kernel *kernel, uint64_t parent, const char *name)
 {
     struct fuse_kernel_call call = {
-        .opcode = FUSE_RMDIR, .node = parent, .parts = {name_slice(name)}};
+        .opcode = FUSE_RMDIR, .inode = parent, .parts = {name_slice(name)}};
 
     return request(kernel, &call, NULL, 0);
 }
@@ -278,17 +278,17 @@ int call_rename(struct fuse_kernel *kernel, uint64_t parent, const char *name,
     struct fuse_rename2_in in = {.newdir = new_parent, .flags = flags};
     struct fuse_kernel_call call = {
         .opcode = FUSE_RENAME2,
-        .node = parent,
+        .inode = parent,
         .parts = {slice_of(&in, sizeof(in)), name_slice(name), name_slice(new_name)}};
 
     return request(kernel, &call, NULL, 0);
 }
 
-int call_opendir(struct fuse_kernel *kernel, uint64_t node, uint64_t *ret_handle)
+int call_opendir(struct fuse_kernel *kernel, uint64_t inode, uint64_t *ret_handle)
 {
     struct fuse_open_in in = {.flags = O_DIRECTORY};
     struct fuse_kernel_call call = {
-        .opcode = FUSE_OPENDIR, .node = node, .parts = {slice_of(&in, sizeof(in))}};
+        .opcode = FUSE_OPENDIR, .inode = inode, .parts = {slice_of(&in, sizeof(in))}};
     struct fuse_open_out out;
     int error = request(kernel, &call, &out, sizeof(out));
 
@@ -298,107 +298,107 @@ int call_opendir(struct fuse_kernel *kernel, uint64_t node, uint64_t *ret_handle
     return error;
 }
 
-int call_releasedir(struct fuse_kernel *kernel, uint64_t node, uint64_t handle)
+int call_releasedir(struct fuse_kernel *kernel, uint64_t inode, uint64_t handle)
 {
-    return release(kernel, FUSE_RELEASEDIR, node, handle);
+    return release(kernel, FUSE_RELEASEDIR, inode, handle);
 }
 
-int call_readdir(struct fuse_kernel *kernel, uint64_t node, uint64_t handle, uint64_t offset,
+int call_readdir(struct fuse_kernel *kernel, uint64_t inode, uint64_t handle, uint64_t offset,
                  bool plus, struct fuse_kernel_reply *ret_entries)
 {
     struct fuse_read_in in = {.fh = handle, .offset = offset, .size = 4096};
     struct fuse_kernel_call call = {.opcode = plus ? FUSE_READDIRPLUS : FUSE_READDIR,
-                                    .node = node,
+                                    .inode = inode,
                                     .parts = {slice_of(&in, sizeof(in))}};
 
     return fuse_kernel_request(kernel, &call, ret_entries);
 }
 
-int call_setxattr(struct fuse_kernel *kernel, uint64_t node, const char *name,
+int call_setxattr(struct fuse_kernel *kernel, uint64_t inode, const char *name,
                   struct slice value, uint32_t flags)
 {
     struct fuse_setxattr_in in = {.size = (uint32_t)value.size, .flags = flags};
     /* Without FUSE_SETXATTR_EXT the struct is sent without its last two fields. */
     struct fuse_kernel_call call = {
         .opcode = FUSE_SETXATTR,
-        .node = node,
+        .inode = inode,
         .parts = {slice_of(&in, FUSE_COMPAT_SETXATTR_IN_SIZE), name_slice(name), value}};
 
     return request(kernel, &call, NULL, 0);
 }
 
-int call_getxattr(struct fuse_kernel *kernel, uint64_t node, const char *name, uint32_t size,
+int call_getxattr(struct fuse_kernel *kernel, uint64_t inode, const char *name, uint32_t size,
                   struct fuse_kernel_reply *ret_value)
 {
     struct fuse_getxattr_in in = {.size = size};
     struct fuse_kernel_call call = {.opcode = FUSE_GETXATTR,
-                                    .node = node,
+                                    .inode = inode,
                                     .parts = {slice_of(&in, sizeof(in)), name_slice(name)}};
 
     return fuse_kernel_request(kernel, &call, ret_value);
 }
 
-int call_listxattr(struct fuse_kernel *kernel, uint64_t node, uint32_t size,
+int call_listxattr(struct fuse_kernel *kernel, uint64_t inode, uint32_t size,
                    struct fuse_kernel_reply *ret_names)
 {
     struct fuse_getxattr_in in = {.size = size};
     struct fuse_kernel_call call = {
-        .opcode = FUSE_LISTXATTR, .node = node, .parts = {slice_of(&in, sizeof(in))}};
+        .opcode = FUSE_LISTXATTR, .inode = inode, .parts = {slice_of(&in, sizeof(in))}};
 
     return fuse_kernel_request(kernel, &call, ret_names);
 }
 
-int call_removexattr(struct fuse_kernel *kernel, uint64_t node, const char *name)
+int call_removexattr(struct fuse_kernel *kernel, uint64_t inode, const char *name)
 {
     struct fuse_kernel_call call = {
-        .opcode = FUSE_REMOVEXATTR, .node = node, .parts = {name_slice(name)}};
+        .opcode = FUSE_REMOVEXATTR, .inode = inode, .parts = {name_slice(name)}};
 
     return request(kernel, &call, NULL, 0);
 }
 
 int call_statfs(struct fuse_kernel *kernel, struct fuse_kstatfs *ret_space)
 {
-    struct fuse_kernel_call call = {.opcode = FUSE_STATFS, .node = ROOT};
+    struct fuse_kernel_call call = {.opcode = FUSE_STATFS, .inode = ROOT};
 
     return request(kernel, &call, ret_space, sizeof(*ret_space));
 }
 
 /* Opens for writing, empty: what open(O_CREAT | O_TRUNC) asks of a file system. */
 static int open_truncated(struct fuse_kernel *kernel, uint64_t parent, const char *name,
-                          uint64_t *ret_node, uint64_t *ret_handle)
+                          uint64_t *ret_inode, uint64_t *ret_handle)
 {
     struct fuse_entry_out entry;
     int error = call_lookup(kernel, parent, name, &entry);
 
     if (error == ENOENT) {
-        return call_create(kernel, parent, name, 0644, ret_node, ret_handle);
+        return call_create(kernel, parent, name, 0644, ret_inode, ret_handle);
     }
     if (error != 0) {
         return error;
     }
-    *ret_node = entry.nodeid;
+    *ret_inode = entry.nodeid;
     return call_open(kernel, entry.nodeid, O_WRONLY | O_TRUNC, ret_handle);
 }
 
 int shell_write(struct fuse_kernel *kernel, uint64_t parent, const char *name,
                 const char *content)
 {
-    uint64_t node;
+    uint64_t inode;
     uint64_t handle;
-    int error = open_truncated(kernel, parent, name, &node, &handle);
+    int error = open_truncated(kernel, parent, name, &inode, &handle);
     int released;
 
     if (error != 0) {
         return error;
     }
     if (content[0] != '\0') {
-        error = call_write(kernel, node, handle, 0, slice_of_string(content));
+        error = call_write(kernel, inode, handle, 0, slice_of_string(content));
     }
     if (error == 0) {
-        error = call_flush(kernel, node, handle);
+        error = call_flush(kernel, inode, handle);
     }
-    released = call_release(kernel, node, handle);
-    (void)call_forget(kernel, node, 1);
+    released = call_release(kernel, inode, handle);
+    (void)call_forget(kernel, inode, 1);
     return error != 0 ? error : released;
 }
 
@@ -473,12 +473,12 @@ static int take_entries(struct fuse_kernel *kernel, const struct fuse_kernel_rep
     return 0;
 }
 
-int shell_list(struct fuse_kernel *kernel, uint64_t node, bool plus, char *ret_names,
+int shell_list(struct fuse_kernel *kernel, uint64_t inode, bool plus, char *ret_names,
                size_t size)
 {
     uint64_t handle;
     uint64_t offset = 0;
-    int error = call_opendir(kernel, node, &handle);
+    int error = call_opendir(kernel, inode, &handle);
     bool done = false;
 
     ret_names[0] = '\0';
@@ -488,13 +488,13 @@ int shell_list(struct fuse_kernel *kernel, uint64_t node, bool plus, char *ret_n
     while (error == 0 && !done) {
         struct fuse_kernel_reply reply = {0};
 
-        error = call_readdir(kernel, node, handle, offset, plus, &reply);
+        error = call_readdir(kernel, inode, handle, offset, plus, &reply);
         done = error != 0 || reply.size == 0;
         if (!done) {
             error = take_entries(kernel, &reply, plus, &offset, ret_names, size);
         }
         free(reply.data);
     }
-    (void)call_releasedir(kernel, node, handle);
+    (void)call_releasedir(kernel, inode, handle);
     return error;
 }

@@ -179,7 +179,7 @@ static int send_call(struct fuse_kernel *kernel, const struct fuse_kernel_call *
         .len = sizeof(header),
         .opcode = call->opcode,
         .unique = unique,
-        .nodeid = call->node,
+        .nodeid = call->inode,
         .uid = call->user,
         .gid = call->group,
         .pid = (uint32_t)getpid(),

@@ -28,7 +28,7 @@ struct fuse_kernel;
 
 struct fuse_kernel_call {
     uint32_t opcode;
-    uint64_t node;
+    uint64_t inode;
     struct slice parts[FUSE_KERNEL_PARTS_MAX]; /* sent one after the other */
     uint32_t user;
     uint32_t group;

@@ -39,41 +39,41 @@ static void test_create__written_and_closed__read_back(void **state)
 static void test_create__before_flush__is_shown_here_and_not_on_the_cluster(void **state)
 {
     struct fuse_kernel *kernel = *state;
-    uint64_t node;
+    uint64_t inode;
     uint64_t handle;
 
-    assert_done(call_create(kernel, ROOT, "new", 0600, &node, &handle));
-    assert_done(call_write(kernel, node, handle, 0, text("abc")));
+    assert_done(call_create(kernel, ROOT, "new", 0600, &inode, &handle));
+    assert_done(call_write(kernel, inode, handle, 0, text("abc")));
 
     assert_int_equal(versions_of(kernel, "new"), 0);
     assert_names(kernel, ROOT, "new");
-    assert_done(call_flush(kernel, node, handle));
+    assert_done(call_flush(kernel, inode, handle));
     assert_int_equal(versions_of(kernel, "new"), 1);
-    assert_done(call_release(kernel, node, handle));
+    assert_done(call_release(kernel, inode, handle));
 }
 
 static void test_create__truncate_write_attributes_close__is_one_put(void **state)
 {
     struct fuse_kernel *kernel = *state;
-    uint64_t node;
+    uint64_t inode;
     uint64_t handle;
 
-    assert_done(call_create(kernel, ROOT, "one", 0600, &node, &handle));
+    assert_done(call_create(kernel, ROOT, "one", 0600, &inode, &handle));
     struct fuse_setattr_in in = {.valid = FATTR_SIZE | FATTR_FH, .fh = handle, .size = 0};
-    assert_done(call_setattr(kernel, node, &in, NULL));
-    assert_done(call_write(kernel, node, handle, 0, text("first ")));
-    assert_done(call_write(kernel, node, handle, 6, text("second")));
+    assert_done(call_setattr(kernel, inode, &in, NULL));
+    assert_done(call_write(kernel, inode, handle, 0, text("first ")));
+    assert_done(call_write(kernel, inode, handle, 6, text("second")));
     in = (struct fuse_setattr_in){
         .valid = FATTR_MODE | FATTR_MTIME, .mode = S_IFREG | 0640, .mtime = 1000};
-    assert_done(call_setattr(kernel, node, &in, NULL));
+    assert_done(call_setattr(kernel, inode, &in, NULL));
     assert_int_equal(kv_memory_calls(fuse_kernel_kv(kernel)).put, 0);
-    assert_done(call_flush(kernel, node, handle));
-    assert_done(call_flush(kernel, node, handle));
-    assert_done(call_release(kernel, node, handle));
+    assert_done(call_flush(kernel, inode, handle));
+    assert_done(call_flush(kernel, inode, handle));
+    assert_done(call_release(kernel, inode, handle));
 
     assert_int_equal(kv_memory_calls(fuse_kernel_kv(kernel)).put, 1);
     struct fuse_attr attributes;
-    assert_done(call_getattr(kernel, node, &attributes));
+    assert_done(call_getattr(kernel, inode, &attributes));
     assert_int_equal(attributes.mode, S_IFREG | 0640);
     assert_int_equal(attributes.mtime, 1000);
     assert_content(kernel, ROOT, "one", "first second");
@@ -104,19 +104,19 @@ static void test_write__beyond_the_end__hole_reads_as_zeros(void **state)
 {
     struct fuse_kernel *kernel = *state;
     struct fuse_kernel_reply reply;
-    uint64_t node;
+    uint64_t inode;
     uint64_t handle;
 
-    assert_done(call_create(kernel, ROOT, "sparse", 0600, &node, &handle));
-    assert_done(call_write(kernel, node, handle, 0, text("ab")));
-    assert_done(call_write(kernel, node, handle, 6, text("cd")));
+    assert_done(call_create(kernel, ROOT, "sparse", 0600, &inode, &handle));
+    assert_done(call_write(kernel, inode, handle, 0, text("ab")));
+    assert_done(call_write(kernel, inode, handle, 6, text("cd")));
 
-    assert_done(call_read(kernel, node, handle, 0, 100, &reply));
+    assert_done(call_read(kernel, inode, handle, 0, 100, &reply));
     assert_int_equal(reply.size, 8);
     assert_memory_equal(reply.data, "ab\0\0\0\0cd", 8);
     free(reply.data);
-    assert_done(call_flush(kernel, node, handle));
-    assert_done(call_release(kernel, node, handle));
+    assert_done(call_flush(kernel, inode, handle));
+    assert_done(call_release(kernel, inode, handle));
 }
 
 static void test_read__at_and_past_the_end__short_then_empty(void **state)
@@ -126,22 +126,22 @@ static void test_read__at_and_past_the_end__short_then_empty(void **state)
     uint64_t handle;
 
     assert_done(shell_write(kernel, ROOT, "f", "0123456789"));
-    uint64_t node = call_find(kernel, ROOT, "f");
-    assert_done(call_open(kernel, node, O_RDONLY, &handle));
+    uint64_t inode = call_find(kernel, ROOT, "f");
+    assert_done(call_open(kernel, inode, O_RDONLY, &handle));
 
-    assert_done(call_read(kernel, node, handle, 8, 100, &reply));
+    assert_done(call_read(kernel, inode, handle, 8, 100, &reply));
     assert_int_equal(reply.size, 2);
     free(reply.data);
-    assert_done(call_read(kernel, node, handle, 10, 100, &reply));
+    assert_done(call_read(kernel, inode, handle, 10, 100, &reply));
     assert_int_equal(reply.size, 0);
     free(reply.data);
-    assert_done(call_read(kernel, node, handle, UINT64_C(1) << 62, 100, &reply));
+    assert_done(call_read(kernel, inode, handle, UINT64_C(1) << 62, 100, &reply));
     assert_int_equal(reply.size, 0);
     free(reply.data);
-    assert_done(call_read(kernel, node, handle, 0, 0, &reply));
+    assert_done(call_read(kernel, inode, handle, 0, 0, &reply));
     assert_int_equal(reply.size, 0);
     free(reply.data);
-    assert_done(call_release(kernel, node, handle));
+    assert_done(call_release(kernel, inode, handle));
 }
 
 static void test_rewrite__in_the_middle__keeps_the_rest(void **state)
@@ -150,11 +150,11 @@ static void test_rewrite__in_the_middle__keeps_the_rest(void **state)
     uint64_t handle;
 
     assert_done(shell_write(kernel, ROOT, "f", "0123456789"));
-    uint64_t node = call_find(kernel, ROOT, "f");
-    assert_done(call_open(kernel, node, O_RDWR, &handle));
-    assert_done(call_write(kernel, node, handle, 3, text("abc")));
-    assert_done(call_flush(kernel, node, handle));
-    assert_done(call_release(kernel, node, handle));
+    uint64_t inode = call_find(kernel, ROOT, "f");
+    assert_done(call_open(kernel, inode, O_RDWR, &handle));
+    assert_done(call_write(kernel, inode, handle, 3, text("abc")));
+    assert_done(call_flush(kernel, inode, handle));
+    assert_done(call_release(kernel, inode, handle));
 
     assert_content(kernel, ROOT, "f", "012abc6789");
     assert_int_equal(versions_of(kernel, "f"), 1);
@@ -165,15 +165,15 @@ static void test_truncate__without_a_handle__is_put_at_once(void **state)
     struct fuse_kernel *kernel = *state;
 
     assert_done(shell_write(kernel, ROOT, "f", "0123456789"));
-    uint64_t node = call_find(kernel, ROOT, "f");
+    uint64_t inode = call_find(kernel, ROOT, "f");
 
-    assert_done(call_truncate(kernel, node, 4));
+    assert_done(call_truncate(kernel, inode, 4));
     assert_content(kernel, ROOT, "f", "0123");
-    assert_done(call_truncate(kernel, node, 0));
+    assert_done(call_truncate(kernel, inode, 0));
     assert_content(kernel, ROOT, "f", "");
     struct fuse_attr attributes;
-    assert_done(call_truncate(kernel, node, 3));
-    assert_done(call_getattr(kernel, node, &attributes));
+    assert_done(call_truncate(kernel, inode, 3));
+    assert_done(call_getattr(kernel, inode, &attributes));
     assert_int_equal(attributes.size, 3);
 }
 
@@ -191,8 +191,8 @@ static void test_setattr__mode_owner_times__are_kept(void **state)
     struct fuse_entry_out entry;
 
     assert_done(shell_write(kernel, ROOT, "f", "x"));
-    uint64_t node = call_find(kernel, ROOT, "f");
-    assert_done(call_setattr(kernel, node, &in, NULL));
+    uint64_t inode = call_find(kernel, ROOT, "f");
+    assert_done(call_setattr(kernel, inode, &in, NULL));
 
     assert_done(call_lookup(kernel, ROOT, "f", &entry));
     assert_int_equal(entry.attr.mode, S_IFREG | 04711);
@@ -208,21 +208,21 @@ static void test_size__one_mebibyte__fits_and_one_byte_more_does_not(void **stat
     struct fuse_kernel *kernel = *state;
     struct fuse_entry_out entry;
     uint8_t *chunk = test_malloc(64 << 10);
-    uint64_t node;
+    uint64_t inode;
     uint64_t handle;
 
     memset(chunk, 'm', 64 << 10);
-    assert_done(call_create(kernel, ROOT, "big", 0600, &node, &handle));
+    assert_done(call_create(kernel, ROOT, "big", 0600, &inode, &handle));
     for (uint64_t at = 0; at < MIB; at += 64 << 10) {
-        assert_done(call_write(kernel, node, handle, at, slice_of(chunk, 64 << 10)));
+        assert_done(call_write(kernel, inode, handle, at, slice_of(chunk, 64 << 10)));
     }
     test_free(chunk);
 
-    assert_errno(call_write(kernel, node, handle, MIB, text("x")), EFBIG);
-    assert_errno(call_write(kernel, node, handle, UINT64_C(1) << 60, text("x")), EFBIG);
-    assert_errno(call_truncate(kernel, node, MIB + 1), EFBIG);
-    assert_done(call_flush(kernel, node, handle));
-    assert_done(call_release(kernel, node, handle));
+    assert_errno(call_write(kernel, inode, handle, MIB, text("x")), EFBIG);
+    assert_errno(call_write(kernel, inode, handle, UINT64_C(1) << 60, text("x")), EFBIG);
+    assert_errno(call_truncate(kernel, inode, MIB + 1), EFBIG);
+    assert_done(call_flush(kernel, inode, handle));
+    assert_done(call_release(kernel, inode, handle));
     assert_done(call_lookup(kernel, ROOT, "big", &entry));
     assert_int_equal(entry.attr.size, MIB);
 }
@@ -234,16 +234,16 @@ static void test_unlink__while_open__content_stays_and_nothing_comes_back(void *
     uint64_t handle;
 
     assert_done(shell_write(kernel, ROOT, "f", "still"));
-    uint64_t node = call_find(kernel, ROOT, "f");
-    assert_done(call_open(kernel, node, O_RDWR, &handle));
+    uint64_t inode = call_find(kernel, ROOT, "f");
+    assert_done(call_open(kernel, inode, O_RDWR, &handle));
     assert_done(call_unlink(kernel, ROOT, "f"));
 
-    assert_done(call_read(kernel, node, handle, 0, 100, &reply));
+    assert_done(call_read(kernel, inode, handle, 0, 100, &reply));
     assert_memory_equal(reply.data, "still", 5);
     free(reply.data);
-    assert_done(call_write(kernel, node, handle, 0, text("ghost")));
-    assert_done(call_flush(kernel, node, handle));
-    assert_done(call_release(kernel, node, handle));
+    assert_done(call_write(kernel, inode, handle, 0, text("ghost")));
+    assert_done(call_flush(kernel, inode, handle));
+    assert_done(call_release(kernel, inode, handle));
     assert_int_equal(versions_of(kernel, "f"), 0);
     assert_errno(call_lookup(kernel, ROOT, "f", NULL), ENOENT);
 }
@@ -251,14 +251,14 @@ static void test_unlink__while_open__content_stays_and_nothing_comes_back(void *
 static void test_unlink__before_the_first_flush__never_reaches_the_cluster(void **state)
 {
     struct fuse_kernel *kernel = *state;
-    uint64_t node;
+    uint64_t inode;
     uint64_t handle;
 
-    assert_done(call_create(kernel, ROOT, "brief", 0600, &node, &handle));
-    assert_done(call_write(kernel, node, handle, 0, text("x")));
+    assert_done(call_create(kernel, ROOT, "brief", 0600, &inode, &handle));
+    assert_done(call_write(kernel, inode, handle, 0, text("x")));
     assert_done(call_unlink(kernel, ROOT, "brief"));
-    assert_done(call_flush(kernel, node, handle));
-    assert_done(call_release(kernel, node, handle));
+    assert_done(call_flush(kernel, inode, handle));
+    assert_done(call_release(kernel, inode, handle));
 
     assert_int_equal(versions_of(kernel, "brief"), 0);
     assert_names(kernel, ROOT, "");
@@ -267,16 +267,16 @@ static void test_unlink__before_the_first_flush__never_reaches_the_cluster(void 
 static void test_rename__while_open__later_writes_go_to_the_new_name(void **state)
 {
     struct fuse_kernel *kernel = *state;
-    uint64_t node;
+    uint64_t inode;
     uint64_t handle;
 
-    assert_done(call_create(kernel, ROOT, "old", 0600, &node, &handle));
-    assert_done(call_write(kernel, node, handle, 0, text("one")));
-    assert_done(call_flush(kernel, node, handle));
+    assert_done(call_create(kernel, ROOT, "old", 0600, &inode, &handle));
+    assert_done(call_write(kernel, inode, handle, 0, text("one")));
+    assert_done(call_flush(kernel, inode, handle));
     assert_done(call_rename(kernel, ROOT, "old", ROOT, "new", 0));
-    assert_done(call_write(kernel, node, handle, 3, text(" two")));
-    assert_done(call_flush(kernel, node, handle));
-    assert_done(call_release(kernel, node, handle));
+    assert_done(call_write(kernel, inode, handle, 3, text(" two")));
+    assert_done(call_flush(kernel, inode, handle));
+    assert_done(call_release(kernel, inode, handle));
 
     assert_content(kernel, ROOT, "new", "one two");
     assert_int_equal(versions_of(kernel, "old"), 0);
@@ -287,15 +287,15 @@ static void
 test_rename__before_the_first_flush__reaches_the_cluster_under_the_new_name(void **state)
 {
     struct fuse_kernel *kernel = *state;
-    uint64_t node;
+    uint64_t inode;
     uint64_t handle;
 
     assert_done(shell_write(kernel, ROOT, "target", "old"));
-    assert_done(call_create(kernel, ROOT, "temporary", 0600, &node, &handle));
-    assert_done(call_write(kernel, node, handle, 0, text("new")));
+    assert_done(call_create(kernel, ROOT, "temporary", 0600, &inode, &handle));
+    assert_done(call_write(kernel, inode, handle, 0, text("new")));
     assert_done(call_rename(kernel, ROOT, "temporary", ROOT, "target", 0));
-    assert_done(call_flush(kernel, node, handle));
-    assert_done(call_release(kernel, node, handle));
+    assert_done(call_flush(kernel, inode, handle));
+    assert_done(call_release(kernel, inode, handle));
 
     assert_content(kernel, ROOT, "target", "new");
     assert_names(kernel, ROOT, "target");
@@ -306,35 +306,35 @@ static void test_two_handles__see_each_others_writes(void **state)
 {
     struct fuse_kernel *kernel = *state;
     struct fuse_kernel_reply reply;
-    uint64_t node;
+    uint64_t inode;
     uint64_t writer;
     uint64_t reader;
 
-    assert_done(call_create(kernel, ROOT, "f", 0600, &node, &writer));
-    assert_done(call_open(kernel, node, O_RDONLY, &reader));
-    assert_done(call_write(kernel, node, writer, 0, text("seen")));
+    assert_done(call_create(kernel, ROOT, "f", 0600, &inode, &writer));
+    assert_done(call_open(kernel, inode, O_RDONLY, &reader));
+    assert_done(call_write(kernel, inode, writer, 0, text("seen")));
 
-    assert_done(call_read(kernel, node, reader, 0, 10, &reply));
+    assert_done(call_read(kernel, inode, reader, 0, 10, &reply));
     assert_int_equal(reply.size, 4);
     assert_memory_equal(reply.data, "seen", 4);
     free(reply.data);
-    assert_done(call_flush(kernel, node, writer));
-    assert_done(call_release(kernel, node, writer));
-    assert_done(call_release(kernel, node, reader));
+    assert_done(call_flush(kernel, inode, writer));
+    assert_done(call_release(kernel, inode, writer));
+    assert_done(call_release(kernel, inode, reader));
 }
 
 static void test_fsync__changed_file__is_put(void **state)
 {
     struct fuse_kernel *kernel = *state;
-    uint64_t node;
+    uint64_t inode;
     uint64_t handle;
 
-    assert_done(call_create(kernel, ROOT, "f", 0600, &node, &handle));
-    assert_done(call_write(kernel, node, handle, 0, text("safe")));
-    assert_done(call_fsync(kernel, node, handle));
+    assert_done(call_create(kernel, ROOT, "f", 0600, &inode, &handle));
+    assert_done(call_write(kernel, inode, handle, 0, text("safe")));
+    assert_done(call_fsync(kernel, inode, handle));
 
     assert_int_equal(versions_of(kernel, "f"), 1);
-    assert_done(call_release(kernel, node, handle));
+    assert_done(call_release(kernel, inode, handle));
 }
 
 static void test_flush__cluster_fails__errno_and_nothing_lost(void **state)
@@ -348,33 +348,33 @@ static void test_flush__cluster_fails__errno_and_nothing_lost(void **state)
         {STATUS_IO, EIO},
     };
     struct fuse_kernel *kernel = *state;
-    uint64_t node;
+    uint64_t inode;
     uint64_t handle;
 
-    assert_done(call_create(kernel, ROOT, "f", 0600, &node, &handle));
-    assert_done(call_write(kernel, node, handle, 0, text("kept")));
+    assert_done(call_create(kernel, ROOT, "f", 0600, &inode, &handle));
+    assert_done(call_write(kernel, inode, handle, 0, text("kept")));
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         kv_memory_fail(fuse_kernel_kv(kernel), 1, CASES[i].status);
-        assert_errno(call_flush(kernel, node, handle), CASES[i].expected);
+        assert_errno(call_flush(kernel, inode, handle), CASES[i].expected);
     }
 
-    assert_done(call_flush(kernel, node, handle));
-    assert_done(call_release(kernel, node, handle));
+    assert_done(call_flush(kernel, inode, handle));
+    assert_done(call_release(kernel, inode, handle));
     assert_content(kernel, ROOT, "f", "kept");
 }
 
 static void test_flush__put_took_effect_and_timed_out__retry_makes_no_sibling(void **state)
 {
     struct fuse_kernel *kernel = *state;
-    uint64_t node;
+    uint64_t inode;
     uint64_t handle;
 
-    assert_done(call_create(kernel, ROOT, "f", 0600, &node, &handle));
-    assert_done(call_write(kernel, node, handle, 0, text("once")));
+    assert_done(call_create(kernel, ROOT, "f", 0600, &inode, &handle));
+    assert_done(call_write(kernel, inode, handle, 0, text("once")));
     kv_memory_fail_after_put(fuse_kernel_kv(kernel), 1, STATUS_TIMEOUT);
-    assert_errno(call_flush(kernel, node, handle), ETIMEDOUT);
-    assert_done(call_flush(kernel, node, handle));
-    assert_done(call_release(kernel, node, handle));
+    assert_errno(call_flush(kernel, inode, handle), ETIMEDOUT);
+    assert_done(call_flush(kernel, inode, handle));
+    assert_done(call_release(kernel, inode, handle));
 
     assert_names(kernel, ROOT, "f");
     assert_content(kernel, ROOT, "f", "once");
@@ -386,12 +386,12 @@ static void test_open__cluster_fails__errno_of_open(void **state)
     uint64_t handle;
 
     assert_done(shell_write(kernel, ROOT, "f", "x"));
-    uint64_t node = call_find(kernel, ROOT, "f");
+    uint64_t inode = call_find(kernel, ROOT, "f");
     kv_memory_fail(fuse_kernel_kv(kernel), 1, STATUS_NO_QUORUM);
-    assert_errno(call_open(kernel, node, O_RDONLY, &handle), EIO);
+    assert_errno(call_open(kernel, inode, O_RDONLY, &handle), EIO);
 
-    assert_done(call_open(kernel, node, O_RDONLY, &handle));
-    assert_done(call_release(kernel, node, handle));
+    assert_done(call_open(kernel, inode, O_RDONLY, &handle));
+    assert_done(call_release(kernel, inode, handle));
 }
 
 static void test_open__changed_elsewhere__shows_the_new_content(void **state)
@@ -406,25 +406,25 @@ static void test_open__changed_elsewhere__shows_the_new_content(void **state)
     assert_names(kernel, ROOT, "f");
 }
 
-static void test_open__node_kept_by_the_kernel_and_changed_elsewhere__new_content(void **state)
+static void test_open__inode_kept_by_the_kernel_and_changed_elsewhere__new_content(void **state)
 {
     struct fuse_kernel *kernel = *state;
     struct fuse_kernel_reply reply;
     uint64_t handle;
 
     assert_done(shell_write(kernel, ROOT, "f", "mine"));
-    uint64_t node = call_find(kernel, ROOT, "f");
+    uint64_t inode = call_find(kernel, ROOT, "f");
     supersede_elsewhere(kernel, "f", "theirs");
 
-    assert_done(call_open(kernel, node, O_RDONLY, &handle));
-    assert_done(call_read(kernel, node, handle, 0, 100, &reply));
+    assert_done(call_open(kernel, inode, O_RDONLY, &handle));
+    assert_done(call_read(kernel, inode, handle, 0, 100, &reply));
     assert_int_equal(reply.size, 6);
     assert_memory_equal(reply.data, "theirs", 6);
     free(reply.data);
     struct fuse_attr attributes;
-    assert_done(call_getattr(kernel, node, &attributes));
+    assert_done(call_getattr(kernel, inode, &attributes));
     assert_int_equal(attributes.size, 6);
-    assert_done(call_release(kernel, node, handle));
+    assert_done(call_release(kernel, inode, handle));
 }
 
 static void test_open__deleted_elsewhere__is_enoent_or_stale(void **state)
@@ -434,13 +434,13 @@ static void test_open__deleted_elsewhere__is_enoent_or_stale(void **state)
     uint64_t handle;
 
     assert_done(shell_write(kernel, ROOT, "f", "mine"));
-    uint64_t node = call_find(kernel, ROOT, "f");
+    uint64_t inode = call_find(kernel, ROOT, "f");
     assert_int_equal(kv_get(fuse_kernel_kv(kernel), text("f"), NULL, &object), STATUS_OK);
     struct kv_put put = {.key = text("f"), .mode = UPDATE_ALL, .context = object->clock};
     assert_int_equal(kv_put(fuse_kernel_kv(kernel), &put, NULL, NULL), STATUS_OK);
     object_unref(object);
 
-    int error = call_open(kernel, node, O_RDONLY, &handle);
+    int error = call_open(kernel, inode, O_RDONLY, &handle);
     assert_true(error == ENOENT || error == ESTALE);
     assert_errno(call_lookup(kernel, ROOT, "f", NULL), ENOENT);
 }
@@ -450,16 +450,16 @@ static void test_end__files_are_open__what_was_written_is_put(void **state)
     struct fuse_kernel *kernel = fuse_kernel_start();
     struct object *object = NULL;
     struct kv *kv = NULL;
-    uint64_t node;
+    uint64_t inode;
     uint64_t handle;
     uint64_t other;
 
     (void)state;
     assert_non_null(kernel);
-    assert_done(call_create(kernel, ROOT, "f", 0600, &node, &handle));
-    assert_done(call_open(kernel, node, O_RDONLY, &other));
-    assert_done(call_write(kernel, node, handle, 0, text("unclosed")));
-    assert_done(call_create(kernel, ROOT, "removed", 0600, &node, &handle));
+    assert_done(call_create(kernel, ROOT, "f", 0600, &inode, &handle));
+    assert_done(call_open(kernel, inode, O_RDONLY, &other));
+    assert_done(call_write(kernel, inode, handle, 0, text("unclosed")));
+    assert_done(call_create(kernel, ROOT, "removed", 0600, &inode, &handle));
     assert_done(call_unlink(kernel, ROOT, "removed"));
     assert_true(fuse_kernel_detach(kernel, &kv));
 
@@ -494,7 +494,7 @@ int main(void)
         MOUNT_TEST(test_flush__put_took_effect_and_timed_out__retry_makes_no_sibling),
         MOUNT_TEST(test_open__cluster_fails__errno_of_open),
         MOUNT_TEST(test_open__changed_elsewhere__shows_the_new_content),
-        MOUNT_TEST(test_open__node_kept_by_the_kernel_and_changed_elsewhere__new_content),
+        MOUNT_TEST(test_open__inode_kept_by_the_kernel_and_changed_elsewhere__new_content),
         MOUNT_TEST(test_open__deleted_elsewhere__is_enoent_or_stale),
         cmocka_unit_test(test_end__files_are_open__what_was_written_is_put),
     };

@@ -31,12 +31,12 @@ static void test_name__of_248_bytes__fits_and_249_do_not(void **state)
 {
     struct fuse_kernel *kernel = *state;
     char name[260];
-    uint64_t node;
+    uint64_t inode;
     uint64_t handle;
 
     memset(name, 'n', sizeof(name));
     name[249] = '\0';
-    assert_errno(call_create(kernel, ROOT, name, 0600, &node, &handle), ENAMETOOLONG);
+    assert_errno(call_create(kernel, ROOT, name, 0600, &inode, &handle), ENAMETOOLONG);
     assert_errno(call_mkdir(kernel, ROOT, name, NULL), ENAMETOOLONG);
     assert_errno(call_symlink(kernel, ROOT, name, "x", NULL), ENAMETOOLONG);
     name[248] = '\0';
@@ -114,13 +114,13 @@ static void test_directory__removed__takes_no_more_names(void **state)
 {
     struct fuse_kernel *kernel = *state;
     uint64_t directory;
-    uint64_t node;
+    uint64_t inode;
     uint64_t handle;
 
     assert_done(call_mkdir(kernel, ROOT, "d", &directory));
     assert_done(call_rmdir(kernel, ROOT, "d"));
 
-    int error = call_create(kernel, directory, "f", 0600, &node, &handle);
+    int error = call_create(kernel, directory, "f", 0600, &inode, &handle);
     assert_true(error == ENOENT || error == ESTALE);
     assert_names(kernel, ROOT, "");
 }
@@ -131,11 +131,11 @@ static void test_file_as_a_directory__enotdir(void **state)
     uint64_t handle;
 
     assert_done(shell_write(kernel, ROOT, "f", "x"));
-    uint64_t node = call_find(kernel, ROOT, "f");
+    uint64_t inode = call_find(kernel, ROOT, "f");
 
-    assert_errno(call_lookup(kernel, node, "x", NULL), ENOTDIR);
-    assert_errno(call_mkdir(kernel, node, "x", NULL), ENOTDIR);
-    assert_errno(call_opendir(kernel, node, &handle), ENOTDIR);
+    assert_errno(call_lookup(kernel, inode, "x", NULL), ENOTDIR);
+    assert_errno(call_mkdir(kernel, inode, "x", NULL), ENOTDIR);
+    assert_errno(call_opendir(kernel, inode, &handle), ENOTDIR);
 }
 
 static void test_unlink__missing__enoent(void **state)
@@ -233,15 +233,15 @@ static void test_symlink__keeps_its_target(void **state)
     struct fuse_kernel *kernel = *state;
     struct fuse_kernel_reply reply;
     struct fuse_attr attributes;
-    uint64_t node;
+    uint64_t inode;
 
-    assert_done(call_symlink(kernel, ROOT, "link", "../some/where", &node));
+    assert_done(call_symlink(kernel, ROOT, "link", "../some/where", &inode));
 
-    assert_done(call_readlink(kernel, node, &reply));
+    assert_done(call_readlink(kernel, inode, &reply));
     assert_int_equal(reply.size, strlen("../some/where"));
     assert_memory_equal(reply.data, "../some/where", reply.size);
     free(reply.data);
-    assert_done(call_getattr(kernel, node, &attributes));
+    assert_done(call_getattr(kernel, inode, &attributes));
     assert_true(S_ISLNK(attributes.mode));
     assert_int_equal(attributes.size, strlen("../some/where"));
     assert_names(kernel, ROOT, "link");
@@ -261,9 +261,9 @@ static void test_readlink__of_a_file__einval(void **state)
 static void test_mknod__regular_file__exists_and_devices_are_refused(void **state)
 {
     struct fuse_kernel *kernel = *state;
-    uint64_t node;
+    uint64_t inode;
 
-    assert_done(call_mknod(kernel, ROOT, "plain", S_IFREG | 0600, &node));
+    assert_done(call_mknod(kernel, ROOT, "plain", S_IFREG | 0600, &inode));
     assert_content(kernel, ROOT, "plain", "");
 
     assert_errno(call_mknod(kernel, ROOT, "pipe", S_IFIFO | 0600, NULL), EPERM);

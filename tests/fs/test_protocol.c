@@ -26,11 +26,11 @@ static const uint32_t OPERATIONS[] = {
     FUSE_LISTXATTR, FUSE_REMOVEXATTR, FUSE_ACCESS,  FUSE_CREATE, FUSE_RENAME2, FUSE_GETATTR,
 };
 
-static size_t make_message(uint8_t message[static MESSAGE_SIZE], uint32_t opcode, uint64_t node,
-                           size_t body)
+static size_t make_message(uint8_t message[static MESSAGE_SIZE], uint32_t opcode,
+                           uint64_t inode, size_t body)
 {
     struct fuse_in_header header = {
-        .len = (uint32_t)(sizeof(header) + body), .opcode = opcode, .nodeid = node};
+        .len = (uint32_t)(sizeof(header) + body), .opcode = opcode, .nodeid = inode};
 
     memset(message, 0, MESSAGE_SIZE);
     memcpy(message, &header, sizeof(header));
@@ -79,7 +79,7 @@ static void test_request__without_its_arguments__errno(void **state)
     assert_serves(kernel);
 }
 
-static void test_request__of_a_node_that_never_was__errno(void **state)
+static void test_request__of_a_inode_that_never_was__errno(void **state)
 {
     static const uint64_t NODES[] = {0, 2, 12345, UINT64_C(1) << 40, UINT64_MAX};
     struct fuse_kernel *kernel = *state;
@@ -135,8 +135,8 @@ static void test_forget__more_than_were_counted__does_no_harm(void **state)
     struct fuse_kernel *kernel = *state;
 
     assert_done(shell_write(kernel, ROOT, "f", "x"));
-    uint64_t node = call_find(kernel, ROOT, "f");
-    assert_done(call_forget(kernel, node, UINT64_MAX));
+    uint64_t inode = call_find(kernel, ROOT, "f");
+    assert_done(call_forget(kernel, inode, UINT64_MAX));
     assert_done(call_forget(kernel, ROOT, UINT64_MAX));
     assert_done(call_forget(kernel, 987654321, 5));
 
@@ -236,7 +236,7 @@ int main(void)
         MOUNT_TEST(test_init__agrees_on_large_writes),
         MOUNT_TEST(test_request__unknown_operation__enosys),
         MOUNT_TEST(test_request__without_its_arguments__errno),
-        MOUNT_TEST(test_request__of_a_node_that_never_was__errno),
+        MOUNT_TEST(test_request__of_a_inode_that_never_was__errno),
         MOUNT_TEST(test_request__random_arguments__answered),
         MOUNT_TEST(test_interrupt__of_nothing__is_passed_over),
         MOUNT_TEST(test_forget__more_than_were_counted__does_no_harm),

@@ -53,12 +53,12 @@ static void test_conflict__arrived_after_open__stays_as_a_sibling(void **state)
     uint64_t handle;
 
     assert_done(shell_write(kernel, ROOT, "f", "base"));
-    uint64_t node = call_find(kernel, ROOT, "f");
-    assert_done(call_open(kernel, node, O_WRONLY | O_TRUNC, &handle));
+    uint64_t inode = call_find(kernel, ROOT, "f");
+    assert_done(call_open(kernel, inode, O_WRONLY | O_TRUNC, &handle));
     supersede_elsewhere(kernel, "f", "late");
-    assert_done(call_write(kernel, node, handle, 0, slice_of_string("mine")));
-    assert_done(call_flush(kernel, node, handle));
-    assert_done(call_release(kernel, node, handle));
+    assert_done(call_write(kernel, inode, handle, 0, slice_of_string("mine")));
+    assert_done(call_flush(kernel, inode, handle));
+    assert_done(call_release(kernel, inode, handle));
 
     assert_names(kernel, ROOT, "f f~v1 f~v2");
     assert_content(kernel, ROOT, "f~v1", "late");
@@ -200,12 +200,12 @@ static void test_equal_content__written_twice__is_no_conflict(void **state)
     assert_content(kernel, ROOT, "f", "same");
 }
 
-static void assert_xattr(struct fuse_kernel *kernel, uint64_t node, const char *name,
+static void assert_xattr(struct fuse_kernel *kernel, uint64_t inode, const char *name,
                          const char *expected)
 {
     struct fuse_kernel_reply reply;
 
-    assert_done(call_getxattr(kernel, node, name, 4096, &reply));
+    assert_done(call_getxattr(kernel, inode, name, 4096, &reply));
     assert_int_equal(reply.size, strlen(expected));
     assert_memory_equal(reply.data, expected, reply.size);
     free(reply.data);
@@ -218,13 +218,13 @@ static void test_xattr__set__is_kept_with_the_file(void **state)
     struct fuse_getxattr_out size;
 
     assert_done(shell_write(kernel, ROOT, "f", "x"));
-    uint64_t node = call_find(kernel, ROOT, "f");
-    assert_done(call_setxattr(kernel, node, "user.colour", slice_of_string("red"), 0));
-    assert_done(call_setxattr(kernel, node, "user.empty", slice_of_string(""), 0));
+    uint64_t inode = call_find(kernel, ROOT, "f");
+    assert_done(call_setxattr(kernel, inode, "user.colour", slice_of_string("red"), 0));
+    assert_done(call_setxattr(kernel, inode, "user.empty", slice_of_string(""), 0));
 
-    assert_xattr(kernel, node, "user.colour", "red");
-    assert_xattr(kernel, node, "user.empty", "");
-    assert_done(call_getxattr(kernel, node, "user.colour", 0, &reply));
+    assert_xattr(kernel, inode, "user.colour", "red");
+    assert_xattr(kernel, inode, "user.empty", "");
+    assert_done(call_getxattr(kernel, inode, "user.colour", 0, &reply));
     memcpy(&size, reply.data, sizeof(size));
     free(reply.data);
     assert_int_equal(size.size, 3);
@@ -241,16 +241,16 @@ static void test_xattr__errors(void **state)
     struct fuse_kernel_reply reply;
 
     assert_done(shell_write(kernel, ROOT, "f", "x"));
-    uint64_t node = call_find(kernel, ROOT, "f");
-    assert_errno(call_getxattr(kernel, node, "user.none", 100, &reply), ENODATA);
-    assert_errno(call_removexattr(kernel, node, "user.none"), ENODATA);
-    assert_errno(call_setxattr(kernel, node, "user.none", red, XATTR_REPLACE), ENODATA);
-    assert_done(call_setxattr(kernel, node, "user.some", red, XATTR_CREATE));
-    assert_errno(call_setxattr(kernel, node, "user.some", red, XATTR_CREATE), EEXIST);
-    assert_errno(call_getxattr(kernel, node, "user.some", 2, &reply), ERANGE);
-    assert_errno(call_listxattr(kernel, node, 2, &reply), ERANGE);
-    assert_done(call_removexattr(kernel, node, "user.some"));
-    assert_errno(call_getxattr(kernel, node, "user.some", 100, &reply), ENODATA);
+    uint64_t inode = call_find(kernel, ROOT, "f");
+    assert_errno(call_getxattr(kernel, inode, "user.none", 100, &reply), ENODATA);
+    assert_errno(call_removexattr(kernel, inode, "user.none"), ENODATA);
+    assert_errno(call_setxattr(kernel, inode, "user.none", red, XATTR_REPLACE), ENODATA);
+    assert_done(call_setxattr(kernel, inode, "user.some", red, XATTR_CREATE));
+    assert_errno(call_setxattr(kernel, inode, "user.some", red, XATTR_CREATE), EEXIST);
+    assert_errno(call_getxattr(kernel, inode, "user.some", 2, &reply), ERANGE);
+    assert_errno(call_listxattr(kernel, inode, 2, &reply), ERANGE);
+    assert_done(call_removexattr(kernel, inode, "user.some"));
+    assert_errno(call_getxattr(kernel, inode, "user.some", 100, &reply), ENODATA);
 }
 
 static void test_xattr__list__names_each_with_its_nul(void **state)
@@ -259,11 +259,11 @@ static void test_xattr__list__names_each_with_its_nul(void **state)
     struct fuse_kernel_reply reply;
 
     assert_done(shell_write(kernel, ROOT, "f", "x"));
-    uint64_t node = call_find(kernel, ROOT, "f");
-    assert_done(call_setxattr(kernel, node, "user.a", slice_of_string("1"), 0));
-    assert_done(call_setxattr(kernel, node, "user.b", slice_of_string("2"), 0));
+    uint64_t inode = call_find(kernel, ROOT, "f");
+    assert_done(call_setxattr(kernel, inode, "user.a", slice_of_string("1"), 0));
+    assert_done(call_setxattr(kernel, inode, "user.b", slice_of_string("2"), 0));
 
-    assert_done(call_listxattr(kernel, node, 4096, &reply));
+    assert_done(call_listxattr(kernel, inode, 4096, &reply));
     assert_true(reply.size >= 14 && reply.data[reply.size - 1] == '\0');
     assert_non_null(memmem(reply.data, reply.size, "user.a\0", 7));
     assert_non_null(memmem(reply.data, reply.size, "user.b\0", 7));
@@ -277,19 +277,19 @@ static void test_xattr__of_the_cluster__are_read_only(void **state)
     struct fuse_kernel *kernel = *state;
 
     make_conflict(kernel);
-    uint64_t node = call_find(kernel, ROOT, "f");
+    uint64_t inode = call_find(kernel, ROOT, "f");
     for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
         struct fuse_kernel_reply reply;
 
-        assert_done(call_getxattr(kernel, node, NAMES[i], 4096, &reply));
+        assert_done(call_getxattr(kernel, inode, NAMES[i], 4096, &reply));
         assert_true(reply.size > 0);
         free(reply.data);
-        int set = call_setxattr(kernel, node, NAMES[i], slice_of_string("x"), 0);
+        int set = call_setxattr(kernel, inode, NAMES[i], slice_of_string("x"), 0);
         /* Not EPERM: tools that copy attributes pass over ENOTSUP. */
         assert_int_equal(set, ENOTSUP);
-        assert_int_not_equal(call_removexattr(kernel, node, NAMES[i]), 0);
+        assert_int_not_equal(call_removexattr(kernel, inode, NAMES[i]), 0);
     }
-    assert_xattr(kernel, node, "user.dynamofs.siblings", "2");
+    assert_xattr(kernel, inode, "user.dynamofs.siblings", "2");
 }
 
 int main(void)

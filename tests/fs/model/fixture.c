@@ -148,7 +148,7 @@ uint64_t look(struct fs *fs, uint64_t parent, const char *name)
     if (failed != 0) {
         fail_msg("lookup of %s: %s", name, strerror(failed));
     }
-    return entry.node;
+    return entry.id;
 }
 
 int look_error(struct fs *fs, uint64_t parent, const char *name)
@@ -157,7 +157,7 @@ int look_error(struct fs *fs, uint64_t parent, const char *name)
     int failed = fs_lookup(fs, parent, name, &entry);
 
     if (failed == 0) {
-        fs_forget(fs, entry.node, 1);
+        fs_forget(fs, entry.id, 1);
     }
     return failed;
 }
@@ -212,7 +212,7 @@ int write_error(struct fs *fs, uint64_t parent, const char *name, const char *te
     if (failed == ENOENT) {
         failed = fs_create(fs, parent, name, &creation, &entry, &opened.file);
     } else if (failed == 0) {
-        failed = fs_open(fs, entry.node, true, &opened);
+        failed = fs_open(fs, entry.id, true, &opened);
     }
     if (failed != 0) {
         return failed;
@@ -260,7 +260,7 @@ uint64_t make_directory(struct fs *fs, uint64_t parent, const char *name)
     struct fs_entry entry;
 
     assert_int_equal(fs_mkdir(fs, parent, name, &directory_creation, &entry), 0);
-    return entry.node;
+    return entry.id;
 }
 
 int rename_error(struct fs *fs, uint64_t parent, const char *name, uint64_t new_parent,
@@ -289,12 +289,12 @@ static int compare_names(const void *a, const void *b)
 }
 
 /* All names of the directory, by directory_at; the errno of the first failure. */
-static int collect(struct fs *fs, uint64_t node, char **names, size_t capacity, size_t *count)
+static int collect(struct fs *fs, uint64_t inode, char **names, size_t capacity, size_t *count)
 {
     struct directory *directory;
     struct fs_directory_entry entry;
     bool is_end = false;
-    int failed = fs_opendir(fs, node, &directory);
+    int failed = fs_opendir(fs, inode, &directory);
 
     *count = 0;
     if (failed != 0) {

@@ -28,7 +28,7 @@ static void test_setattr__closed_file__is_put(void **state)
 {
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "text");
-    ino_t inode = stat_of(mounts->here, ROOT, "f").st_ino;
+    ino_t inode_number = stat_of(mounts->here, ROOT, "f").st_ino;
 
     change(mounts->here, "f", (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 04711});
     change(
@@ -47,7 +47,7 @@ static void test_setattr__closed_file__is_put(void **state)
     assert_int_equal(attributes.st_atim.tv_nsec, 500000000);
     assert_int_equal(attributes.st_mtim.tv_sec, 5);
     assert_int_equal(attributes.st_mtim.tv_nsec, 6);
-    assert_true(attributes.st_ino == inode);
+    assert_true(attributes.st_ino == inode_number);
     assert_reads(mounts->there, ROOT, "f", "text");
     assert_int_equal(versions_of(mounts->kv, "f"), 1);
 }
@@ -147,12 +147,12 @@ static void test_setattr__gone_or_failing__errors(void **state)
     struct fs_change mode = {.flags = FS_CHANGE_MODE, .mode = 0600};
     struct stat attributes;
     write_file(mounts->here, ROOT, "f", "text");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
 
     kv_memory_fail(mounts->kv, 1, STATUS_NO_QUORUM);
-    assert_int_equal(fs_setattr(mounts->here, node, &mode, &attributes), EIO);
+    assert_int_equal(fs_setattr(mounts->here, inode, &mode, &attributes), EIO);
     assert_int_equal(unlink_error(mounts->there, ROOT, "f"), 0);
-    assert_int_equal(fs_setattr(mounts->here, node, &mode, &attributes), ESTALE);
+    assert_int_equal(fs_setattr(mounts->here, inode, &mode, &attributes), ESTALE);
     assert_int_equal(fs_setattr(mounts->here, 999999, &mode, &attributes), ESTALE);
 }
 
@@ -300,8 +300,8 @@ static void test_xattr__of_the_cluster__tell_and_are_not_listed(void **state)
     assert_xattr(mounts->here, "f", "user.dynamofs.siblings", "2");
     assert_xattr(mounts->here, "f", "user.dynamofs.replicas", "memory");
     struct buffer context = {0};
-    uint64_t node = look(mounts->here, ROOT, "f");
-    assert_int_equal(fs_getxattr(mounts->here, node, "user.dynamofs.context", &context), 0);
+    uint64_t inode = look(mounts->here, ROOT, "f");
+    assert_int_equal(fs_getxattr(mounts->here, inode, "user.dynamofs.context", &context), 0);
     /* It is what supersedes all that is shown. */
     struct object *shown = NULL;
     assert_int_equal(kv_context_parse(buffer_slice(&context), &shown), STATUS_OK);
@@ -318,7 +318,7 @@ static void test_xattr__of_the_cluster__tell_and_are_not_listed(void **state)
     assert_int_equal(xattr_error(mounts->here, "f", "user.dynamofs.other"), ENODATA);
     /* Whoever copies all that is listed would carry along what is of this file and this moment.
      */
-    assert_int_equal(fs_listxattr(mounts->here, node, &names), 0);
+    assert_int_equal(fs_listxattr(mounts->here, inode, &names), 0);
     assert_int_equal(names.size, 0);
     buffer_release(&names);
 }
@@ -348,14 +348,14 @@ static void test_getattr__name_shows_something_else__estale(void **state)
     struct stat attributes;
     double valid_s;
     write_file(mounts->here, ROOT, "f", "text");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
 
     assert_int_equal(unlink_error(mounts->there, ROOT, "f"), 0);
-    assert_int_equal(fs_getattr(mounts->here, node, &attributes, &valid_s), ESTALE);
+    assert_int_equal(fs_getattr(mounts->here, inode, &attributes, &valid_s), ESTALE);
     make_directory(mounts->there, ROOT, "f");
 
-    assert_int_equal(fs_getattr(mounts->here, node, &attributes, &valid_s), ESTALE);
-    assert_true(look(mounts->here, ROOT, "f") != node);
+    assert_int_equal(fs_getattr(mounts->here, inode, &attributes, &valid_s), ESTALE);
+    assert_true(look(mounts->here, ROOT, "f") != inode);
 }
 
 static void test_getattr__within_the_timeout__asks_nobody(void **state)
@@ -399,12 +399,14 @@ static void test_inode__unknown_id__comes_from_the_key(void **state)
     struct slice b = slice_of_string("b");
     (void)state;
 
-    assert_true(attributes_inode(&known, a, 0) == 42);
-    assert_true(attributes_inode(&unknown, a, 0) == attributes_inode(&unknown, a, 0));
-    assert_true(attributes_inode(&unknown, a, 0) != attributes_inode(&unknown, b, 0));
-    assert_true(attributes_inode(&known, a, 1) != attributes_inode(&known, a, 2));
-    known.file_id = INODE_ROOT;
-    assert_true(attributes_inode(&known, a, 0) != INODE_ROOT);
+    assert_true(attributes_inode_number(&known, a, 0) == 42);
+    assert_true(attributes_inode_number(&unknown, a, 0) ==
+                attributes_inode_number(&unknown, a, 0));
+    assert_true(attributes_inode_number(&unknown, a, 0) !=
+                attributes_inode_number(&unknown, b, 0));
+    assert_true(attributes_inode_number(&known, a, 1) != attributes_inode_number(&known, a, 2));
+    known.file_id = INODE_NUMBER_ROOT;
+    assert_true(attributes_inode_number(&known, a, 0) != INODE_NUMBER_ROOT);
 }
 
 static void test_errno_map__every_status__has_an_errno(void **state)

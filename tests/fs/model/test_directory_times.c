@@ -23,12 +23,12 @@ struct times {
 };
 
 /* As GETATTR tells them. */
-static struct times times_of(struct fs *fs, uint64_t node)
+static struct times times_of(struct fs *fs, uint64_t inode)
 {
     struct stat attributes;
     double valid_s;
 
-    assert_int_equal(fs_getattr(fs, node, &attributes, &valid_s), 0);
+    assert_int_equal(fs_getattr(fs, inode, &attributes, &valid_s), 0);
     return (struct times){.modified_ns = nanoseconds(attributes.st_mtim),
                           .changed_ns = nanoseconds(attributes.st_ctim)};
 }
@@ -57,12 +57,12 @@ static void assert_same(struct mounts *mounts, const char *name, const struct ti
     assert_int_equal(there.changed_ns, times->changed_ns);
 }
 
-static void set_modified(struct fs *fs, uint64_t node, int64_t modified_ns)
+static void set_modified(struct fs *fs, uint64_t inode, int64_t modified_ns)
 {
     struct fs_change change = {.flags = FS_CHANGE_MODIFIED, .modified_ns = modified_ns};
     struct stat attributes;
 
-    assert_int_equal(fs_setattr(fs, node, &change, &attributes), 0);
+    assert_int_equal(fs_setattr(fs, inode, &change, &attributes), 0);
     assert_int_equal(nanoseconds(attributes.st_mtim), modified_ns);
 }
 
@@ -255,7 +255,7 @@ static void test_times__names_not_asked_for__kernel_keeps_nothing(void **state)
     assert_int_equal(fs_lookup(fs, ROOT, "d", &entry), 0);
     assert_true(entry.valid_s <= 0);
     write_file(mounts->there, look(mounts->there, ROOT, "d"), "g", "text");
-    assert_int_equal(fs_getattr(fs, entry.node, &attributes, &valid_s), 0);
+    assert_int_equal(fs_getattr(fs, entry.id, &attributes, &valid_s), 0);
     assert_true(valid_s > 0);
     struct times there = times_of(mounts->there, look(mounts->there, ROOT, "d"));
     assert_int_equal(nanoseconds(attributes.st_mtim), there.modified_ns);

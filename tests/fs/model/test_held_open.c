@@ -22,35 +22,36 @@ static struct file *hold(struct fs *fs, const char *name)
     return open_flagged(fs, name, FS_OPEN_READ_ONLY).file;
 }
 
-static struct stat stat_of_node(struct fs *fs, uint64_t node)
+static struct stat stat_of_inode(struct fs *fs, uint64_t inode)
 {
     struct stat attributes;
     double valid_s;
 
-    assert_int_equal(fs_getattr(fs, node, &attributes, &valid_s), 0);
+    assert_int_equal(fs_getattr(fs, inode, &attributes, &valid_s), 0);
     return attributes;
 }
 
-static void change(struct fs *fs, uint64_t node, struct fs_change change)
+static void change(struct fs *fs, uint64_t inode, struct fs_change change)
 {
     struct stat attributes;
 
-    assert_int_equal(fs_setattr(fs, node, &change, &attributes), 0);
+    assert_int_equal(fs_setattr(fs, inode, &change, &attributes), 0);
 }
 
-static int set_user_attribute(struct fs *fs, uint64_t node, const char *name, const char *value)
+static int set_user_attribute(struct fs *fs, uint64_t inode, const char *name,
+                              const char *value)
 {
     struct fs_xattr_change xattr = {.name = name, .value = slice_of_string(value)};
 
-    return fs_setxattr(fs, node, &xattr);
+    return fs_setxattr(fs, inode, &xattr);
 }
 
-static void assert_user_attribute(struct fs *fs, uint64_t node, const char *name,
+static void assert_user_attribute(struct fs *fs, uint64_t inode, const char *name,
                                   const char *value)
 {
     struct buffer got = {0};
 
-    assert_int_equal(fs_getxattr(fs, node, name, &got), 0);
+    assert_int_equal(fs_getxattr(fs, inode, name, &got), 0);
     assert_true(slice_equal(buffer_slice(&got), slice_of_string(value)));
     buffer_release(&got);
 }
@@ -59,7 +60,7 @@ static void test_getattr__held_for_reading__shows_what_was_saved_elsewhere(void 
 {
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "one");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     struct file *file = hold(mounts->here, "f");
 
     write_file(mounts->there, ROOT, "f", "one and two");
@@ -67,9 +68,9 @@ static void test_getattr__held_for_reading__shows_what_was_saved_elsewhere(void 
            (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0600});
     set_user_attribute(mounts->there, look(mounts->there, ROOT, "f"), "user.a", "1");
 
-    assert_int_equal(stat_of_node(mounts->here, node).st_size, 11);
-    assert_int_equal(stat_of_node(mounts->here, node).st_mode & 07777, 0600);
-    assert_user_attribute(mounts->here, node, "user.a", "1");
+    assert_int_equal(stat_of_inode(mounts->here, inode).st_size, 11);
+    assert_int_equal(stat_of_inode(mounts->here, inode).st_mode & 07777, 0600);
+    assert_user_attribute(mounts->here, inode, "user.a", "1");
     fs_release(mounts->here, file, FS_OPEN_READ_ONLY);
 }
 
@@ -77,12 +78,12 @@ static void test_read__held_for_reading__follows(void **state)
 {
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "one");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     struct file *file = hold(mounts->here, "f");
     assert_file_holds(file, "one");
 
     write_file(mounts->there, ROOT, "f", "one and two");
-    (void)stat_of_node(mounts->here, node);
+    (void)stat_of_inode(mounts->here, inode);
 
     assert_file_holds(file, "one and two");
     fs_release(mounts->here, file, FS_OPEN_READ_ONLY);
@@ -92,13 +93,13 @@ static void test_read__newer_content_cannot_be_had__is_an_error(void **state)
 {
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "one");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     struct file *file = hold(mounts->here, "f");
     struct slice bytes;
     struct blob *blob;
 
     write_file(mounts->there, ROOT, "f", "two");
-    (void)stat_of_node(mounts->here, node);
+    (void)stat_of_inode(mounts->here, inode);
     fail_after(mounts, 0, 1, STATUS_NO_QUORUM);
 
     assert_int_equal(fs_read(file, 0, 10, &bytes, &blob), EIO);
@@ -110,11 +111,11 @@ static void test_setattr__held_for_reading__keeps_what_was_saved_elsewhere(void 
 {
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "one");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     struct file *file = hold(mounts->here, "f");
     write_file(mounts->there, ROOT, "f", "one and two");
 
-    change(mounts->here, node, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0640});
+    change(mounts->here, inode, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0640});
 
     assert_lists(mounts->there, ROOT, "f");
     assert_reads(mounts->there, ROOT, "f", "one and two");
@@ -127,12 +128,12 @@ static void test_setxattr__held_for_reading__keeps_what_was_saved_elsewhere(void
 {
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "one");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     struct file *file = hold(mounts->here, "f");
     assert_int_equal(
         set_user_attribute(mounts->there, look(mounts->there, ROOT, "f"), "user.a", "1"), 0);
 
-    assert_int_equal(set_user_attribute(mounts->here, node, "user.b", "2"), 0);
+    assert_int_equal(set_user_attribute(mounts->here, inode, "user.b", "2"), 0);
 
     uint64_t there = look(mounts->there, ROOT, "f");
     assert_user_attribute(mounts->there, there, "user.a", "1");
@@ -144,11 +145,11 @@ static void test_truncate_by_path__held_for_reading__cuts_what_is_there_now(void
 {
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "one");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     struct file *file = hold(mounts->here, "f");
     write_file(mounts->there, ROOT, "f", "something else");
 
-    change(mounts->here, node, (struct fs_change){.flags = FS_CHANGE_SIZE, .size = 9});
+    change(mounts->here, inode, (struct fs_change){.flags = FS_CHANGE_SIZE, .size = 9});
 
     assert_lists(mounts->there, ROOT, "f");
     assert_reads(mounts->there, ROOT, "f", "something");
@@ -161,11 +162,11 @@ static void test_write__opened_before_a_save_elsewhere__both_stay(void **state)
 {
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "one");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     struct file *file = open_flagged(mounts->here, "f", 0).file;
     assert_file_holds(file, "one");
     write_file(mounts->there, ROOT, "f", "theirs");
-    (void)stat_of_node(mounts->here, node);
+    (void)stat_of_inode(mounts->here, inode);
     assert_file_holds(file, "one");
 
     write_open(file, 0, "our");
@@ -178,11 +179,11 @@ static void test_setattr__opened_for_writing__changes_what_is_there_and_both_sta
 {
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "one");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     struct file *file = open_flagged(mounts->here, "f", 0).file;
     write_file(mounts->there, ROOT, "f", "theirs");
 
-    change(mounts->here, node, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0640});
+    change(mounts->here, inode, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0640});
 
     assert_lists(mounts->there, ROOT, "f");
     assert_reads(mounts->there, ROOT, "f", "theirs");
@@ -196,10 +197,10 @@ test_setattr__opened_for_writing_and_current__next_write_is_no_conflict(void **s
 {
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "one");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     struct file *file = open_flagged(mounts->here, "f", 0).file;
 
-    change(mounts->here, node, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0640});
+    change(mounts->here, inode, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0640});
     write_open(file, 0, "two");
     assert_int_equal(close_file(mounts->here, file), 0);
 
@@ -213,7 +214,7 @@ static void test_release__last_writer__reader_follows(void **state)
 {
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "one");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     struct file *file = hold(mounts->here, "f");
     struct file *writer = open_flagged(mounts->here, "f", 0).file;
     write_open(writer, 0, "two");
@@ -222,7 +223,7 @@ static void test_release__last_writer__reader_follows(void **state)
 
     write_file(mounts->there, ROOT, "f", "three");
 
-    assert_int_equal(stat_of_node(mounts->here, node).st_size, 5);
+    assert_int_equal(stat_of_inode(mounts->here, inode).st_size, 5);
     assert_file_holds(file, "three");
     fs_release(mounts->here, file, FS_OPEN_READ_ONLY);
 }
@@ -245,11 +246,11 @@ static void test_release__last_writer_could_not_save__its_changes_stay(void **st
 }
 
 /* What the kernel does: ESTALE makes it look the name up and open once more. */
-static struct fs_opened open_again(struct fs *fs, uint64_t node, unsigned flags)
+static struct fs_opened open_again(struct fs *fs, uint64_t inode, unsigned flags)
 {
     struct fs_opened opened;
 
-    assert_int_equal(fs_open(fs, node, flags | FS_OPEN_AGAIN, &opened), 0);
+    assert_int_equal(fs_open(fs, inode, flags | FS_OPEN_AGAIN, &opened), 0);
     return opened;
 }
 
@@ -264,26 +265,26 @@ static void test_open__replaced_elsewhere_since_the_lookup__is_looked_up_again(v
     struct mounts *mounts = *state;
     struct fs_opened opened;
     write_file(mounts->here, ROOT, "f", "old");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
 
     replace(mounts->there, "f", "new");
 
-    assert_int_equal(fs_open(mounts->here, node, FS_OPEN_READ_ONLY, &opened), ESTALE);
+    assert_int_equal(fs_open(mounts->here, inode, FS_OPEN_READ_ONLY, &opened), ESTALE);
 }
 
 static void test_open_again__replaced_elsewhere_once_more__opens_what_is_there(void **state)
 {
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "old");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     replace(mounts->there, "f", "the newest");
 
-    struct fs_opened opened = open_again(mounts->here, node, FS_OPEN_READ_ONLY);
+    struct fs_opened opened = open_again(mounts->here, inode, FS_OPEN_READ_ONLY);
 
     /* The kernel's pages and size are of the old one, so that it must not use them. */
     assert_true(opened.is_another);
     assert_file_holds(opened.file, "the newest");
-    assert_int_equal(stat_of_node(mounts->here, node).st_size, 10);
+    assert_int_equal(stat_of_inode(mounts->here, inode).st_size, 10);
     fs_release(mounts->here, opened.file, FS_OPEN_READ_ONLY);
 }
 
@@ -292,25 +293,25 @@ static void test_open__replaced_here_since_the_lookup__is_looked_up_again(void *
     struct mounts *mounts = *state;
     struct fs_opened opened;
     write_file(mounts->here, ROOT, "f", "old");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
 
     replace(mounts->here, "f", "new");
 
-    assert_int_equal(fs_open(mounts->here, node, FS_OPEN_READ_ONLY, &opened), ESTALE);
+    assert_int_equal(fs_open(mounts->here, inode, FS_OPEN_READ_ONLY, &opened), ESTALE);
 }
 
 static void test_open_again__replaced_here_once_more__opens_what_is_there(void **state)
 {
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "old");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     replace(mounts->here, "f", "the newest");
 
-    struct fs_opened opened = open_again(mounts->here, node, FS_OPEN_READ_ONLY);
+    struct fs_opened opened = open_again(mounts->here, inode, FS_OPEN_READ_ONLY);
 
     assert_true(opened.is_another);
     assert_file_holds(opened.file, "the newest");
-    assert_int_equal(stat_of_node(mounts->here, node).st_size, 10);
+    assert_int_equal(stat_of_inode(mounts->here, inode).st_size, 10);
     fs_release(mounts->here, opened.file, FS_OPEN_READ_ONLY);
 }
 
@@ -318,13 +319,13 @@ static void test_open_again__writes_in_place_of_the_replaced__arrives(void **sta
 {
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "old");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     replace(mounts->here, "f", "new");
 
-    struct fs_opened opened = open_again(mounts->here, node, FS_OPEN_TRUNCATE);
+    struct fs_opened opened = open_again(mounts->here, inode, FS_OPEN_TRUNCATE);
     write_open(opened.file, 0, "written");
-    change(mounts->here, node, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0600});
-    assert_int_equal(set_user_attribute(mounts->here, node, "user.a", "1"), 0);
+    change(mounts->here, inode, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0600});
+    assert_int_equal(set_user_attribute(mounts->here, inode, "user.a", "1"), 0);
     assert_int_equal(close_file(mounts->here, opened.file), 0);
 
     assert_reads(mounts->there, ROOT, "f", "written");
@@ -332,18 +333,18 @@ static void test_open_again__writes_in_place_of_the_replaced__arrives(void **sta
     assert_user_attribute(mounts->there, look(mounts->there, ROOT, "f"), "user.a", "1");
 }
 
-/* A release is on its way when the next open comes: the node still has its old content. */
+/* A release is on its way when the next open comes: the inode still has its old content. */
 static void test_open_again__held_and_replaced_elsewhere__opens_what_was_looked_up(void **state)
 {
     struct mounts *mounts = *state;
     struct fs_opened opened;
     write_file(mounts->here, ROOT, "f", "old");
     struct file *held = hold(mounts->here, "f");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     replace(mounts->there, "f", "new");
 
-    assert_int_equal(fs_open(mounts->here, node, FS_OPEN_READ_ONLY, &opened), ESTALE);
-    opened = open_again(mounts->here, node, FS_OPEN_READ_ONLY);
+    assert_int_equal(fs_open(mounts->here, inode, FS_OPEN_READ_ONLY, &opened), ESTALE);
+    opened = open_again(mounts->here, inode, FS_OPEN_READ_ONLY);
 
     assert_file_holds(opened.file, "old");
     fs_release(mounts->here, opened.file, FS_OPEN_READ_ONLY);
@@ -358,10 +359,10 @@ static void test_open_again__held_is_older_than_the_lookup__opens_what_is_there(
     write_file(mounts->here, ROOT, "f", "old");
     struct file *held = hold(mounts->here, "f");
     write_file(mounts->there, ROOT, "f", "newer");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     replace(mounts->there, "f", "newest");
 
-    struct fs_opened opened = open_again(mounts->here, node, FS_OPEN_READ_ONLY);
+    struct fs_opened opened = open_again(mounts->here, inode, FS_OPEN_READ_ONLY);
 
     assert_true(opened.is_another);
     assert_file_holds(opened.file, "newest");
@@ -374,13 +375,13 @@ static void test_open_again__removed__no_such_file(void **state)
     struct mounts *mounts = *state;
     struct fs_opened opened;
     write_file(mounts->here, ROOT, "f", "old");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     assert_int_equal(unlink_error(mounts->here, ROOT, "f"), 0);
 
-    assert_int_equal(fs_open(mounts->here, node, FS_OPEN_AGAIN, &opened), ENOENT);
+    assert_int_equal(fs_open(mounts->here, inode, FS_OPEN_AGAIN, &opened), ENOENT);
 }
 
-/* fstat(2) names the node, not the descriptor. */
+/* fstat(2) names the inode, not the descriptor. */
 static void test_getattr__held_and_replaced_elsewhere__is_of_what_is_held(void **state)
 {
     struct mounts *mounts = *state;
@@ -388,27 +389,27 @@ static void test_getattr__held_and_replaced_elsewhere__is_of_what_is_held(void *
     double valid_s;
     write_file(mounts->here, ROOT, "f", "old");
     struct file *held = hold(mounts->here, "f");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     replace(mounts->there, "f", "the newest");
 
-    assert_int_equal(stat_of_node(mounts->here, node).st_size, 3);
+    assert_int_equal(stat_of_inode(mounts->here, inode).st_size, 3);
     fs_release(mounts->here, held, FS_OPEN_READ_ONLY);
-    assert_int_equal(fs_getattr(mounts->here, node, &attributes, &valid_s), ESTALE);
+    assert_int_equal(fs_getattr(mounts->here, inode, &attributes, &valid_s), ESTALE);
 }
 
 static void test_removed__open_file__xattrs_and_mode_change_in_memory(void **state)
 {
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "text");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     struct file *file = open_flagged(mounts->here, "f", 0).file;
     assert_int_equal(unlink_error(mounts->here, ROOT, "f"), 0);
 
-    assert_int_equal(set_user_attribute(mounts->here, node, "user.a", "1"), 0);
-    change(mounts->here, node, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0600});
+    assert_int_equal(set_user_attribute(mounts->here, inode, "user.a", "1"), 0);
+    change(mounts->here, inode, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0600});
 
-    assert_user_attribute(mounts->here, node, "user.a", "1");
-    assert_int_equal(stat_of_node(mounts->here, node).st_mode & 07777, 0600);
+    assert_user_attribute(mounts->here, inode, "user.a", "1");
+    assert_int_equal(stat_of_inode(mounts->here, inode).st_mode & 07777, 0600);
     assert_int_equal(fs_fsync(mounts->here, file), 0);
     assert_int_equal(close_file(mounts->here, file), 0);
     assert_int_equal(versions_of(mounts->kv, "f"), 0);
@@ -420,11 +421,11 @@ test_setattr__replaced_here_since_the_lookup__the_new_file_stays_as_it_is(void *
 {
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "old");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     replace(mounts->here, "f", "new");
     mode_t mode = stat_of(mounts->here, ROOT, "f").st_mode;
 
-    change(mounts->here, node, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0600});
+    change(mounts->here, inode, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0600});
 
     assert_int_equal(stat_of(mounts->there, ROOT, "f").st_mode, mode);
     assert_reads(mounts->there, ROOT, "f", "new");
@@ -433,13 +434,13 @@ test_setattr__replaced_here_since_the_lookup__the_new_file_stays_as_it_is(void *
 static void test_removed__directory__mode_and_fsync_go_on(void **state)
 {
     struct mounts *mounts = *state;
-    uint64_t node = make_directory(mounts->here, ROOT, "d");
+    uint64_t inode = make_directory(mounts->here, ROOT, "d");
     assert_int_equal(fs_rmdir(mounts->here, ROOT, "d"), 0);
 
-    change(mounts->here, node, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0700});
+    change(mounts->here, inode, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0700});
 
-    assert_int_equal(stat_of_node(mounts->here, node).st_mode & 07777, 0700);
-    assert_int_equal(fs_fsyncdir(mounts->here, node), 0);
+    assert_int_equal(stat_of_inode(mounts->here, inode).st_mode & 07777, 0700);
+    assert_int_equal(fs_fsyncdir(mounts->here, inode), 0);
     assert_int_equal(look_error(mounts->there, ROOT, "d"), ENOENT);
 }
 

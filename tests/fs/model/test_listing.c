@@ -29,11 +29,11 @@ static uint64_t make_many(struct mounts *mounts)
     return look(mounts->here, ROOT, "d");
 }
 
-static struct directory *open_directory(struct fs *fs, uint64_t node)
+static struct directory *open_directory(struct fs *fs, uint64_t inode)
 {
     struct directory *directory;
 
-    assert_int_equal(fs_opendir(fs, node, &directory), 0);
+    assert_int_equal(fs_opendir(fs, inode, &directory), 0);
     return directory;
 }
 
@@ -73,13 +73,13 @@ static void test_listing__few_rows_a_call__each_once_in_order(void **state)
 {
     struct mounts *mounts = *state;
     char name[32];
-    uint64_t node = make_many(mounts);
+    uint64_t inode = make_many(mounts);
     for (unsigned i = 0; i < 100; i++) { /* whole calls that see only tombstones */
         snprintf(name, sizeof name, "file%04u", i);
         assert_int_equal(unlink_error(mounts->there, look(mounts->there, ROOT, "d"), name), 0);
     }
     kv_memory_scan_max(mounts->kv, 7);
-    struct directory *directory = open_directory(mounts->here, node);
+    struct directory *directory = open_directory(mounts->here, inode);
 
     for (unsigned i = 100; i < MANY; i++) {
         snprintf(name, sizeof name, "file%04u", i);
@@ -194,10 +194,10 @@ static void test_listing__removed_behind_the_position__no_name_is_passed_over(vo
 static void test_listing__siblings_gone_and_come__positions_stay(void **state)
 {
     struct mounts *mounts = *state;
-    uint64_t node = make_many(mounts);
+    uint64_t inode = make_many(mounts);
     put_beside(mounts->kv, "d/file0001", "one");
     put_beside(mounts->kv, "d/file0003", "three");
-    struct directory *directory = open_directory(mounts->here, node);
+    struct directory *directory = open_directory(mounts->here, inode);
     assert_at(directory, 4, "file0001~v1");
     assert_at(directory, 8, "file0003~v1");
     assert_at(directory, MANY + 5, "file1299");
@@ -289,9 +289,9 @@ static void test_listing__numbering_fails__error(void **state)
 static void test_listing__pending_file__once_also_when_put_meanwhile(void **state)
 {
     struct mounts *mounts = *state;
-    uint64_t node = make_many(mounts);
-    struct file *file = create_file(mounts->here, node, "zzz");
-    struct directory *directory = open_directory(mounts->here, node);
+    uint64_t inode = make_many(mounts);
+    struct file *file = create_file(mounts->here, inode, "zzz");
+    struct directory *directory = open_directory(mounts->here, inode);
 
     assert_at(directory, 2, "zzz");
     assert_int_equal(close_file(mounts->here, file), 0);
@@ -300,7 +300,7 @@ static void test_listing__pending_file__once_also_when_put_meanwhile(void **stat
     assert_at(directory, MANY + 2, "file1299");
     assert_at(directory, MANY + 3, "");
     fs_releasedir(mounts->here, directory);
-    directory = open_directory(mounts->here, node);
+    directory = open_directory(mounts->here, inode);
     assert_at(directory, MANY + 2, "zzz");
     fs_releasedir(mounts->here, directory);
 }
@@ -320,7 +320,7 @@ static void test_listing__entry__is_what_lookup_gives(void **state)
     assert_int_equal(directory_enter(directory, 3, &entered), 0);
     fs_releasedir(mounts->here, directory);
 
-    assert_true(entered.node == look(mounts->here, ROOT, "f~v1"));
+    assert_true(entered.id == look(mounts->here, ROOT, "f~v1"));
     struct stat looked = stat_of(mounts->here, ROOT, "f~v1");
     assert_true(looked.st_ino == entered.attributes.st_ino);
     assert_true(looked.st_ino == listed.attributes.st_ino);
@@ -345,12 +345,12 @@ static void test_listing__removed_after_listing__is_not_handed_out(void **state)
     fs_releasedir(mounts->here, directory);
 }
 
-static void test_listing__nodes_of_entries__are_bounded_by_what_the_kernel_keeps(void **state)
+static void test_listing__inodes_of_entries__are_bounded_by_what_the_kernel_keeps(void **state)
 {
     struct mounts *mounts = *state;
     struct fs_entry entered;
-    uint64_t node = make_many(mounts);
-    struct directory *directory = open_directory(mounts->here, node);
+    uint64_t inode = make_many(mounts);
+    struct directory *directory = open_directory(mounts->here, inode);
 
     for (unsigned i = 0; i < MANY; i++) {
         struct fs_directory_entry entry;
@@ -358,11 +358,11 @@ static void test_listing__nodes_of_entries__are_bounded_by_what_the_kernel_keeps
         assert_int_equal(directory_at(directory, i + 2, &entry, &is_end), 0);
         assert_int_equal(directory_enter(directory, i + 2, &entered), 0);
         assert_int_equal(entered.attributes.st_mode, S_IFREG | 0644);
-        fs_forget(mounts->here, entered.node, 1);
+        fs_forget(mounts->here, entered.id, 1);
     }
     struct stat attributes;
     double valid_s;
-    assert_int_equal(fs_getattr(mounts->here, entered.node, &attributes, &valid_s), ESTALE);
+    assert_int_equal(fs_getattr(mounts->here, entered.id, &attributes, &valid_s), ESTALE);
     fs_releasedir(mounts->here, directory);
 }
 
@@ -492,7 +492,7 @@ int main(void)
         TEST(test_listing__pending_file__once_also_when_put_meanwhile),
         TEST(test_listing__entry__is_what_lookup_gives),
         TEST(test_listing__removed_after_listing__is_not_handed_out),
-        TEST(test_listing__nodes_of_entries__are_bounded_by_what_the_kernel_keeps),
+        TEST(test_listing__inodes_of_entries__are_bounded_by_what_the_kernel_keeps),
         TEST(test_rmdir__live_or_pending_child__enotempty),
         TEST(test_rmdir__create_inside_elsewhere__file_stays),
         TEST(test_rmdir__wrong_kinds__errors),

@@ -22,14 +22,14 @@ struct meanwhile {
 static void do_meanwhile(void *context)
 {
     struct meanwhile *meanwhile = context;
-    uint64_t node = look(meanwhile->fs, ROOT, "f");
+    uint64_t inode = look(meanwhile->fs, ROOT, "f");
     struct stat attributes;
 
     if (meanwhile->change.flags != 0) {
-        assert_int_equal(fs_setattr(meanwhile->fs, node, &meanwhile->change, &attributes), 0);
+        assert_int_equal(fs_setattr(meanwhile->fs, inode, &meanwhile->change, &attributes), 0);
     }
     if (meanwhile->xattr.name != NULL) {
-        assert_int_equal(fs_setxattr(meanwhile->fs, node, &meanwhile->xattr), 0);
+        assert_int_equal(fs_setxattr(meanwhile->fs, inode, &meanwhile->xattr), 0);
     }
 }
 

@@ -155,8 +155,8 @@ static void test_numbers__chmod_of_a_conflict__settles_nothing(void **state)
     make_conflict(mounts, "f", "one", "two");
     assert_lists(mounts->here, ROOT, "f f~v1 f~v2");
 
-    uint64_t node = look(mounts->here, ROOT, "f");
-    assert_int_equal(fs_setattr(mounts->here, node, &change, &attributes), 0);
+    uint64_t inode = look(mounts->here, ROOT, "f");
+    assert_int_equal(fs_setattr(mounts->here, inode, &change, &attributes), 0);
 
     assert_int_equal(attributes.st_mode & 07777, 0600);
     assert_lists(mounts->here, ROOT, "f f~v1 f~v2");

@@ -42,10 +42,10 @@ static void test_create__write_and_attributes__one_put(void **state)
     struct stat attributes;
 
     struct file *file = create_file(mounts->here, ROOT, "f");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     write_open(file, 0, "text");
-    assert_int_equal(fs_setattr(mounts->here, node, &mode, &attributes), 0);
-    assert_int_equal(fs_setattr(mounts->here, node, &times, &attributes), 0);
+    assert_int_equal(fs_setattr(mounts->here, inode, &mode, &attributes), 0);
+    assert_int_equal(fs_setattr(mounts->here, inode, &times, &attributes), 0);
     assert_int_equal(close_file(mounts->here, file), 0);
 
     assert_int_equal(puts_of(mounts), 1);
@@ -202,7 +202,7 @@ static void test_release__created_file_is_lost__stat_and_open_agree(void **state
 {
     struct mounts *mounts = *state;
     struct file *file = create_file(mounts->here, ROOT, "f");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     struct stat attributes;
     struct fs_opened opened;
     double valid_s = 1;
@@ -210,12 +210,12 @@ static void test_release__created_file_is_lost__stat_and_open_agree(void **state
 
     fail_after(mounts, 0, 2, STATUS_NO_SPACE);
     assert_int_equal(fs_flush(mounts->here, file, false), ENOSPC);
-    assert_int_equal(fs_getattr(mounts->here, node, &attributes, &valid_s), 0);
+    assert_int_equal(fs_getattr(mounts->here, inode, &attributes, &valid_s), 0);
     assert_true(valid_s <= 0); /* it is still open, and may be saved yet */
     assert_true(fs_release(mounts->here, file, 0));
 
-    assert_int_equal(fs_getattr(mounts->here, node, &attributes, &valid_s), ESTALE);
-    assert_int_equal(fs_open(mounts->here, node, 0, &opened), ESTALE);
+    assert_int_equal(fs_getattr(mounts->here, inode, &attributes, &valid_s), ESTALE);
+    assert_int_equal(fs_open(mounts->here, inode, 0, &opened), ESTALE);
     assert_int_equal(look_error(mounts->here, ROOT, "f"), ENOENT);
 }
 
@@ -225,7 +225,7 @@ static void test_release__overwriting_is_lost__stat_shows_the_old_size(void **st
     struct stat attributes;
     double valid_s;
     write_file(mounts->here, ROOT, "f", "old");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     struct file *file = open_file(mounts->here, ROOT, "f", true);
     write_open(file, 0, "something longer");
 
@@ -233,7 +233,7 @@ static void test_release__overwriting_is_lost__stat_shows_the_old_size(void **st
     assert_int_equal(fs_flush(mounts->here, file, false), ENOSPC);
     assert_true(fs_release(mounts->here, file, 0));
 
-    assert_int_equal(fs_getattr(mounts->here, node, &attributes, &valid_s), 0);
+    assert_int_equal(fs_getattr(mounts->here, inode, &attributes, &valid_s), 0);
     assert_int_equal(attributes.st_size, 3);
     assert_reads(mounts->here, ROOT, "f", "old");
 }
@@ -293,7 +293,7 @@ static void test_unlink__while_open__reads_go_on_and_nothing_is_put(void **state
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "text");
     struct file *file = open_file(mounts->here, ROOT, "f", false);
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     struct stat attributes;
     double valid_s;
 
@@ -301,7 +301,7 @@ static void test_unlink__while_open__reads_go_on_and_nothing_is_put(void **state
     write_open(file, 4, " still");
 
     assert_file_holds(file, "text still");
-    assert_int_equal(fs_getattr(mounts->here, node, &attributes, &valid_s), 0);
+    assert_int_equal(fs_getattr(mounts->here, inode, &attributes, &valid_s), 0);
     assert_int_equal(attributes.st_nlink, 0);
     assert_int_equal(attributes.st_size, 10);
     assert_int_equal(close_file(mounts->here, file), 0);
@@ -403,11 +403,11 @@ static void test_open__gone_elsewhere__estale(void **state)
     struct mounts *mounts = *state;
     struct fs_opened opened;
     write_file(mounts->here, ROOT, "f", "text");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
 
     assert_int_equal(unlink_error(mounts->there, ROOT, "f"), 0);
 
-    assert_int_equal(fs_open(mounts->here, node, false, &opened), ESTALE);
+    assert_int_equal(fs_open(mounts->here, inode, false, &opened), ESTALE);
     assert_int_equal(look_error(mounts->here, ROOT, "f"), ENOENT);
 }
 
@@ -416,13 +416,13 @@ static void test_open__same_version__keeps_the_cache(void **state)
     struct mounts *mounts = *state;
     struct fs_opened opened;
     write_file(mounts->there, ROOT, "f", "text");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
 
-    assert_int_equal(fs_open(mounts->here, node, false, &opened), 0);
+    assert_int_equal(fs_open(mounts->here, inode, false, &opened), 0);
     assert_false(opened.keep_cache);
     assert_false(opened.has_changed);
     fs_release(mounts->here, opened.file, 0);
-    assert_int_equal(fs_open(mounts->here, node, false, &opened), 0);
+    assert_int_equal(fs_open(mounts->here, inode, false, &opened), 0);
     assert_true(opened.keep_cache);
     assert_false(opened.has_changed);
     fs_release(mounts->here, opened.file, 0);
@@ -433,12 +433,12 @@ static void test_open__changed_elsewhere__drops_the_cache(void **state)
     struct mounts *mounts = *state;
     struct fs_opened opened;
     write_file(mounts->there, ROOT, "f", "text");
-    uint64_t node = look(mounts->here, ROOT, "f");
-    assert_int_equal(fs_open(mounts->here, node, false, &opened), 0);
+    uint64_t inode = look(mounts->here, ROOT, "f");
+    assert_int_equal(fs_open(mounts->here, inode, false, &opened), 0);
     fs_release(mounts->here, opened.file, 0);
 
     write_file(mounts->there, ROOT, "f", "longer text");
-    assert_int_equal(fs_open(mounts->here, node, false, &opened), 0);
+    assert_int_equal(fs_open(mounts->here, inode, false, &opened), 0);
 
     assert_false(opened.keep_cache);
     assert_true(opened.has_changed);
@@ -452,13 +452,13 @@ static void test_open__told_but_not_read__drops_the_cache(void **state)
     struct mounts *mounts = *state;
     struct fs_opened opened;
     write_file(mounts->there, ROOT, "f", "text");
-    uint64_t node = look(mounts->here, ROOT, "f");
-    assert_int_equal(fs_open(mounts->here, node, false, &opened), 0);
+    uint64_t inode = look(mounts->here, ROOT, "f");
+    assert_int_equal(fs_open(mounts->here, inode, false, &opened), 0);
     fs_release(mounts->here, opened.file, 0);
 
     write_file(mounts->there, ROOT, "f", "TEXT");
-    assert_int_equal(look(mounts->here, ROOT, "f"), node);
-    assert_int_equal(fs_open(mounts->here, node, false, &opened), 0);
+    assert_int_equal(look(mounts->here, ROOT, "f"), inode);
+    assert_int_equal(fs_open(mounts->here, inode, false, &opened), 0);
 
     assert_false(opened.keep_cache);
     /* The reply to the lookup may still be on its way to the kernel. */
@@ -474,13 +474,13 @@ static void test_open__twice_at_a_change__drops_the_cache_twice(void **state)
     struct fs_opened first;
     struct fs_opened second;
     write_file(mounts->there, ROOT, "f", "text");
-    uint64_t node = look(mounts->here, ROOT, "f");
-    assert_int_equal(fs_open(mounts->here, node, false, &first), 0);
+    uint64_t inode = look(mounts->here, ROOT, "f");
+    assert_int_equal(fs_open(mounts->here, inode, false, &first), 0);
     fs_release(mounts->here, first.file, 0);
 
     write_file(mounts->there, ROOT, "f", "longer text");
-    assert_int_equal(fs_open(mounts->here, node, false, &first), 0);
-    assert_int_equal(fs_open(mounts->here, node, false, &second), 0);
+    assert_int_equal(fs_open(mounts->here, inode, false, &first), 0);
+    assert_int_equal(fs_open(mounts->here, inode, false, &second), 0);
 
     assert_true(first.has_changed && !first.keep_cache);
     assert_true(second.has_changed && !second.keep_cache);
@@ -493,12 +493,12 @@ static void test_open__written_here__keeps_the_cache(void **state)
     struct mounts *mounts = *state;
     struct fs_opened opened;
     write_file(mounts->here, ROOT, "f", "text");
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
     struct file *file = open_file(mounts->here, ROOT, "f", true);
     write_open(file, 0, "other");
     assert_int_equal(close_file(mounts->here, file), 0);
 
-    assert_int_equal(fs_open(mounts->here, node, false, &opened), 0);
+    assert_int_equal(fs_open(mounts->here, inode, false, &opened), 0);
 
     assert_true(opened.keep_cache);
     fs_release(mounts->here, opened.file, 0);
@@ -545,11 +545,11 @@ static void test_open_file__cluster_hangs__stat_read_and_write_answer(void **sta
     double valid_s;
     write_file(mounts->here, ROOT, "f", "text");
     struct file *file = open_file(mounts->here, ROOT, "f", false);
-    uint64_t node = look(mounts->here, ROOT, "f");
+    uint64_t inode = look(mounts->here, ROOT, "f");
 
     kv_memory_fail(mounts->kv, 1000, STATUS_TIMEOUT);
 
-    assert_int_equal(fs_getattr(mounts->here, node, &attributes, &valid_s), 0);
+    assert_int_equal(fs_getattr(mounts->here, inode, &attributes, &valid_s), 0);
     write_open(file, 4, "!");
     assert_file_holds(file, "text!");
     assert_int_equal(fs_flush(mounts->here, file, false), ETIMEDOUT);

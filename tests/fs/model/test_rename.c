@@ -15,13 +15,13 @@ static void test_rename__file_to_new_name__moves(void **state)
 {
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "text");
-    ino_t inode = stat_of(mounts->here, ROOT, "f").st_ino;
+    ino_t inode_number = stat_of(mounts->here, ROOT, "f").st_ino;
 
     assert_int_equal(rename_error(mounts->here, ROOT, "f", ROOT, "g"), 0);
 
     assert_lists(mounts->there, ROOT, "g");
     assert_reads(mounts->there, ROOT, "g", "text");
-    assert_true(stat_of(mounts->there, ROOT, "g").st_ino == inode);
+    assert_true(stat_of(mounts->there, ROOT, "g").st_ino == inode_number);
 }
 
 static void test_rename__file_over_file__replaces(void **state)
@@ -201,7 +201,7 @@ static void test_rename__directory__takes_everything_along(void **state)
 {
     struct mounts *mounts = *state;
     uint64_t directory = make_tree(mounts);
-    ino_t inode = stat_of(mounts->here, ROOT, "d").st_ino;
+    ino_t inode_number = stat_of(mounts->here, ROOT, "d").st_ino;
 
     assert_int_equal(rename_error(mounts->here, ROOT, "d", ROOT, "e"), 0);
 
@@ -209,7 +209,7 @@ static void test_rename__directory__takes_everything_along(void **state)
     check_tree(mounts->there, ROOT, "e");
     check_tree(mounts->here, ROOT, "e");
     assert_true(look(mounts->here, ROOT, "e") == directory);
-    assert_true(stat_of(mounts->there, ROOT, "e").st_ino == inode);
+    assert_true(stat_of(mounts->there, ROOT, "e").st_ino == inode_number);
 }
 
 static void test_rename__directory_over_empty_one__replaces_it(void **state)

@@ -59,9 +59,9 @@ static void shared_write(struct worker *worker, const char *name)
         failed =
             fs_create(worker->fs, worker->directory, name, &creation, &entry, &opened.file);
     } else if (failed == 0) {
-        failed = fs_open(worker->fs, entry.node, choose(worker, 2) == 0, &opened);
+        failed = fs_open(worker->fs, entry.id, choose(worker, 2) == 0, &opened);
         if (failed != 0) {
-            fs_forget(worker->fs, entry.node, 1);
+            fs_forget(worker->fs, entry.id, 1);
         }
     }
     expect(worker, failed);
@@ -70,7 +70,7 @@ static void shared_write(struct worker *worker, const char *name)
                                 &written));
         expect(worker, fs_flush(worker->fs, opened.file, false));
         fs_release(worker->fs, opened.file, 0);
-        fs_forget(worker->fs, entry.node, 1);
+        fs_forget(worker->fs, entry.id, 1);
     }
 }
 
@@ -85,9 +85,9 @@ static void shared_change(struct worker *worker, const char *name)
 
     expect(worker, failed);
     if (failed == 0) {
-        expect(worker, fs_setattr(worker->fs, entry.node, &change, &attributes));
-        expect(worker, fs_getattr(worker->fs, entry.node, &attributes, &valid_s));
-        fs_forget(worker->fs, entry.node, 1);
+        expect(worker, fs_setattr(worker->fs, entry.id, &change, &attributes));
+        expect(worker, fs_getattr(worker->fs, entry.id, &attributes, &valid_s));
+        fs_forget(worker->fs, entry.id, 1);
     }
 }
 
@@ -103,7 +103,7 @@ static void shared_list(struct worker *worker)
     for (uint64_t offset = 0; !is_end; offset++) {
         expect(worker, directory_at(directory, offset, &listed, &is_end));
         if (!is_end && offset >= 2 && directory_enter(directory, offset, &entry) == 0) {
-            fs_forget(worker->fs, entry.node, 1);
+            fs_forget(worker->fs, entry.id, 1);
         }
     }
     directory_unlock(directory);
@@ -130,7 +130,7 @@ static void own_file(struct worker *worker, unsigned round)
         failed = fs_write(opened.file, slice_of_string(text), 0, false, &written);
         failed = failed != 0 ? failed : fs_flush(worker->fs, opened.file, false);
         fs_release(worker->fs, opened.file, 0);
-        failed = failed != 0 ? failed : fs_open(worker->fs, entry.node, false, &opened);
+        failed = failed != 0 ? failed : fs_open(worker->fs, entry.id, false, &opened);
     }
     if (failed == 0) {
         failed = fs_read(opened.file, 0, 100, &bytes, &blob);
@@ -143,7 +143,7 @@ static void own_file(struct worker *worker, unsigned round)
     if (fs_unlink(worker->fs, worker->directory, name) != 0) {
         worker->failures++;
     }
-    fs_forget(worker->fs, entry.node, 1);
+    fs_forget(worker->fs, entry.id, 1);
 }
 
 static void *work(void *argument)
@@ -242,7 +242,7 @@ static void *rewrite(void *argument)
         for (unsigned i = 0; i < OWN_FILES; i++) {
             int failed;
             do { /* while it is on its way it may be neither here nor there */
-                failed = fs_open(worker->fs, entries[i].node, true, &opened);
+                failed = fs_open(worker->fs, entries[i].id, true, &opened);
             } while (failed == ESTALE);
             if (failed == 0) {
                 failed = fs_write(opened.file, slice_of_string(text), 0, false, &written);
