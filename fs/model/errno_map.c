@@ -48,3 +48,8 @@ int errno_of_status(enum status status)
     }
     return EIO;
 }
+
+int errno_of_key(enum status status)
+{
+    return status == STATUS_BAD_KEY ? ENAMETOOLONG : errno_of_status(status);
+}

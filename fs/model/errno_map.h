@@ -8,5 +8,8 @@
 
 /* 0 for STATUS_OK, otherwise a positive errno that ordinary tools understand. */
 int errno_of_status(enum status status);
+/* The same of a key. A path that is too long is told so; what else breaks the rules of keys
+ * cannot be a path. */
+int errno_of_key(enum status status);
 
 #endif

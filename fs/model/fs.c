@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "fs/model/attributes.h"
 #include "fs/model/file.h"
@@ -73,13 +72,6 @@ void fs_free(struct fs *fs)
     kv_close(fs->config.kv);
     content_keeper_release(&fs->keeper);
     free(fs);
-}
-
-void fs_note(struct fs *fs, const char *text)
-{
-    if (fs->config.on_note != NULL) {
-        fs->config.on_note(fs->config.note_context, text);
-    }
 }
 
 /* A name that this mount took away or replaced while the cluster was asked is asked for again.
@@ -186,21 +178,6 @@ void fs_forget(struct fs *fs, uint64_t id, uint64_t count)
         inode_forget(&fs->inodes, inode, count);
     }
     inodes_unlock(&fs->inodes);
-}
-
-int64_t fs_monotonic_ns(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-double fs_seconds_until(int64_t monotonic_ns)
-{
-    int64_t left_ns = monotonic_ns - fs_monotonic_ns();
-
-    return left_ns > 0 ? (double)left_ns / 1e9 : 0;
 }
 
 void fs_inode_is_fresh(const struct fs *fs, struct inode *inode)
