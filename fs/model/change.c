@@ -9,117 +9,6 @@
 #include "fs/model/file.h"
 #include "fs/model/xattrs.h"
 
-/* The group of `view` that the sibling inode shows; view->count if it is gone. */
-static uint32_t group_of_inode(struct fs *fs, const struct inode *inode,
-                               const struct object *object, const struct view *view)
-{
-    uint32_t group = 0;
-
-    inodes_lock(&fs->inodes);
-    while (group < view->count && !shown_group_has_dot(object, view, group, inode->shown.dots,
-                                                       inode->shown.dot_count)) {
-        group++;
-    }
-    inodes_unlock(&fs->inodes);
-    return group;
-}
-
-/* Picks the inode's version of the live object. */
-static int pick(struct fs *fs, struct inode *inode, struct object *object,
-                const struct version **ret_version, struct shown *ret_shown)
-{
-    struct view view = {0};
-    struct object *row = object_project(object);
-    const struct version *version = object_newest(object);
-    bool is_sibling = fs_inode_number(fs, inode) > 0;
-    enum status status = row == NULL ? STATUS_NO_MEMORY : STATUS_OK;
-    int failed = 0;
-
-    if (status == STATUS_OK && is_sibling) {
-        status = view_build(object, &view);
-    }
-    if (status == STATUS_OK && is_sibling) {
-        uint32_t group = group_of_inode(fs, inode, object, &view);
-        failed = group == view.count ? ESTALE : 0;
-        if (failed == 0) {
-            version = view.groups[group].newest;
-            status = shown_set_group(ret_shown, row, &view, group);
-        }
-    } else if (status == STATUS_OK) {
-        shown_set_all(ret_shown, row);
-    }
-    view_release(&view);
-    object_unref(row);
-    *ret_version = version;
-    return failed != 0 ? failed : errno_of_status(status);
-}
-
-/* The inode's file with one more reference, if its content is loaded. */
-static struct file *loaded_file(struct fs *fs, struct inode *inode)
-{
-    struct file *file = file_of_inode(fs, inode);
-    if (file == NULL) {
-        return NULL;
-    }
-    file_lock(file);
-    bool is_loaded = file->is_loaded;
-    file_unlock(file);
-    if (!is_loaded) {
-        file_unref(file);
-        return NULL;
-    }
-    return file;
-}
-
-/* True if `version` is another file than the one whose content somebody holds open. Where
- * nobody does, a name stands for whatever it shows now. */
-static bool is_another_file(struct fs *fs, struct inode *inode, const struct version *version)
-{
-    struct file *file = loaded_file(fs, inode);
-    if (file == NULL) {
-        return false;
-    }
-    inodes_lock(&fs->inodes);
-    uint64_t known = inode->number == 0 ? inode->attributes.file_id : 0;
-    inodes_unlock(&fs->inodes);
-    file_unref(file);
-    uint64_t id = version->attributes.file_id;
-    return known != 0 && id != 0 && known != id;
-}
-
-int fs_read_version(struct fs *fs, struct inode *inode, struct slice key,
-                    struct object **ret_object, const struct version **ret_version,
-                    struct shown *ret_shown)
-{
-    struct object *object = NULL;
-    enum status status = inode->type == VERSION_DIRECTORY
-                             ? fs_get_directory(fs, inode, key, &object)
-                             : kv_get(fs->config.kv, key, &fs->options, &object);
-    const struct version *version = NULL;
-
-    if (status == STATUS_NOT_FOUND) {
-        object_unref(object);
-        return ESTALE;
-    }
-    if (status != STATUS_OK) {
-        return errno_of_status(status);
-    }
-    int failed = pick(fs, inode, object, &version, ret_shown);
-    if (failed == 0 && inode->type != VERSION_DIRECTORY) {
-        bool is_other =
-            version->attributes.type != inode->type || is_another_file(fs, inode, version);
-        failed = is_other ? ESTALE : 0;
-    }
-    if (failed != 0) {
-        shown_release(ret_shown);
-        object_unref(object);
-        return failed;
-    }
-    *ret_object = object;
-    *ret_version = version;
-    return 0;
-}
-
 /* What changes in a version besides its content. */
 struct edit {
     const struct fs_change *change; /* NULL: none */
@@ -411,7 +300,7 @@ int fs_change_inode(struct fs *fs, struct inode *inode, const struct fs_change *
                     const struct fs_xattr_change *xattr)
 {
     struct edit edit = {.change = change, .xattr = xattr};
-    struct file *file = loaded_file(fs, inode);
+    struct file *file = file_loaded(fs, inode);
     bool is_in_memory = file != NULL && is_changed_in_memory(fs, file, change);
     bool must_put = false;
     int failed = 0;
@@ -419,7 +308,7 @@ int fs_change_inode(struct fs *fs, struct inode *inode, const struct fs_change *
     if (!is_in_memory) {
         failed = fs_take_token(fs, inode);
         if (failed == 0 && file == NULL) {
-            file = loaded_file(fs, inode); /* by one who had the token before */
+            file = file_loaded(fs, inode); /* by one who had the token before */
         }
         is_in_memory = failed == 0 && file != NULL && is_changed_in_memory(fs, file, change);
         bool has_token = failed == 0;

@@ -98,6 +98,22 @@ void file_unlock(struct file *file)
     pthread_mutex_unlock(&file->lock);
 }
 
+struct file *file_loaded(struct fs *fs, struct inode *inode)
+{
+    struct file *file = file_of_inode(fs, inode);
+    if (file == NULL) {
+        return NULL;
+    }
+    file_lock(file);
+    bool is_loaded = file->is_loaded;
+    file_unlock(file);
+    if (!is_loaded) {
+        file_unref(file);
+        return NULL;
+    }
+    return file;
+}
+
 uint64_t file_size(const struct file *file)
 {
     return content_size(&file->content);

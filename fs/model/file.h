@@ -62,6 +62,8 @@ int file_refresh(struct file *file);
 /* The inode's file with one more reference, or NULL if it is not open. Takes the table's lock.
  */
 struct file *file_of_inode(struct fs *fs, struct inode *inode);
+/* The inode's file with one more reference, if its content is loaded. */
+struct file *file_loaded(struct fs *fs, struct inode *inode);
 void file_unref(struct file *file);
 
 void file_lock(struct file *file);

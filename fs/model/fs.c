@@ -281,15 +281,12 @@ static int refresh_stale(struct fs *fs, struct inode *inode)
  * file. */
 static bool is_held_open(struct fs *fs, struct inode *inode)
 {
-    struct file *file = file_of_inode(fs, inode);
+    struct file *file = file_loaded(fs, inode);
     if (file == NULL) {
         return false;
     }
-    file_lock(file);
-    bool is_held = file->is_loaded;
-    file_unlock(file);
     file_unref(file);
-    return is_held;
+    return true;
 }
 
 int fs_getattr(struct fs *fs, uint64_t id, struct stat *ret_attributes, double *ret_valid_s)
