@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "fs/model/attributes.h"
-#include "fs/model/file.h"
+#include "fs/model/put.h"
 
 /* Puts one version at `key`, which appeared at named_ns (0: when it did where it comes from).
  * *shown is what it supersedes, and becomes what is shown then. */
