@@ -4,87 +4,14 @@
  * Source:   docs/design.md, The mount: `mv name~v1 name` settles a conflict, `mv name~v1 other`
  * makes that version `other`, `mv name other` takes all versions along.
  */
-#include "fs/model/rename.h"
+#include "fs/model/rename_directory.h"
 
 #include <assert.h>
 #include <string.h>
 
 #include "fs/model/attributes.h"
+#include "fs/model/move.h"
 #include "fs/model/put.h"
-
-/* Puts one version at `key`, which appeared at named_ns (0: when it did where it comes from).
- * *shown is what it supersedes, and becomes what is shown then. */
-static int put_version(struct fs *fs, struct slice key, const struct version *version,
-                       struct shown *shown, bool only_own, int64_t named_ns)
-{
-    struct version named = *version;
-    struct kv_put put = {.key = key, .value = &named};
-    struct object *row = NULL;
-    struct dot dot;
-
-    named.attributes.named_ns = named_ns != 0 ? named_ns : named.attributes.named_ns;
-    shown_apply(shown, &put);
-    enum status status = fs_put(fs, &put, &row);
-    if (status == STATUS_OK) {
-        status = shown_after_put(shown, row, version->content_hash, only_own, &dot);
-    }
-    object_unref(row);
-    return errno_of_status(status);
-}
-
-/*
- * Puts all that a view shows at `key`, oldest first. The first supersedes `shown`, the others
- * stand beside it. What is shown then is all of them, if nothing else came between.
- */
-static int put_versions(struct fs *fs, struct slice key, const struct view *view,
-                        struct shown *shown, bool only_own, int64_t named_ns)
-{
-    int failed = put_version(fs, key, view->groups[0].newest, shown, only_own, named_ns);
-
-    for (uint32_t group = 1; failed == 0 && group < view->count; group++) {
-        struct shown nothing = {0};
-        struct kv_put put = {
-            .key = key, .mode = UPDATE_ALL, .value = view->groups[group].newest};
-        struct object *row = NULL;
-        struct dot dot;
-        failed = errno_of_status(fs_put(fs, &put, &row));
-        if (failed == 0) {
-            /* Only with the row before shown whole do the others count as seen. */
-            bool is_whole = shown->dots == NULL && !only_own;
-            failed = errno_of_status(shown_after_put(is_whole ? shown : &nothing, row,
-                                                     put.value->content_hash, !is_whole, &dot));
-        }
-        shown_release(&nothing);
-        object_unref(row);
-    }
-    return failed;
-}
-
-int rename_move_versions(struct fs *fs, struct slice from, struct slice to,
-                         struct shown *to_shown, bool only_own, int64_t named_ns)
-{
-    struct object *object = NULL;
-    struct view view = {0};
-    enum status status = kv_get(fs->config.kv, from, &fs->options, &object);
-    int failed = errno_of_status(status);
-
-    if (failed == 0) {
-        failed = errno_of_status(view_build(object, &view));
-    }
-    if (failed == 0) {
-        failed = put_versions(fs, to, &view, to_shown, only_own, named_ns);
-    }
-    if (failed == 0) {
-        struct kv_put put = {.key = from, .mode = UPDATE_ALL, .context = object->clock};
-        failed = errno_of_status(fs_put(fs, &put, NULL));
-    }
-    if (failed == 0) {
-        conflicts_forget(fs->conflicts, from); /* all that had a number is gone */
-    }
-    view_release(&view);
-    object_unref(object);
-    return failed;
-}
 
 /* What is needed of both ends, taken once. */
 struct ends {
@@ -234,8 +161,8 @@ static int move_sibling(struct fs *fs, struct ends *ends, bool only_own)
                                  &version, &shown);
 
     if (failed == 0) {
-        failed = put_version(fs, buffer_slice(&ends->to_key), version, &ends->to_shown,
-                             only_own, attributes_now_ns());
+        failed = move_version(fs, buffer_slice(&ends->to_key), version, &ends->to_shown,
+                              only_own, attributes_now_ns());
     }
     if (failed == 0 && (!is_same_key || is_left(&shown, &ends->to_shown))) {
         struct kv_put put = {.key = buffer_slice(&ends->from_key)};
@@ -320,9 +247,8 @@ static int move_file(struct fs *fs, struct ends *ends)
     } else if (failed == 0 && ends->source->number > 0) {
         failed = move_sibling(fs, ends, only_own);
     } else if (failed == 0) {
-        failed =
-            rename_move_versions(fs, buffer_slice(&ends->from_key), buffer_slice(&ends->to_key),
-                                 &ends->to_shown, only_own, attributes_now_ns());
+        failed = move_versions(fs, buffer_slice(&ends->from_key), buffer_slice(&ends->to_key),
+                               &ends->to_shown, only_own, attributes_now_ns());
     }
     if (failed == 0 && only_own && ends->to_shown.dot_count > 0) {
         conflicts_rewritten(fs->conflicts, buffer_slice(&ends->to_key), replaced.dots,

@@ -15,7 +15,8 @@
 
 #include "fs/model/attributes.h"
 #include "fs/model/file.h"
-#include "fs/model/rename.h"
+#include "fs/model/move.h"
+#include "fs/model/rename_directory.h"
 #include "fs/model/xattrs.h"
 
 enum {
@@ -231,8 +232,7 @@ static int move_file(struct fs *fs, struct tree *tree, const struct row *row)
         goto out;
     }
     if (failed == 0) {
-        failed =
-            rename_move_versions(fs, buffer_slice(&from), buffer_slice(&to), &shown, false, 0);
+        failed = move_versions(fs, buffer_slice(&from), buffer_slice(&to), &shown, false, 0);
     }
     if (failed == 0 && inode != NULL) {
         failed = child_moved(fs, tree, inode, name, &shown);
