@@ -180,11 +180,6 @@ void fs_forget(struct fs *fs, uint64_t id, uint64_t count)
     inodes_unlock(&fs->inodes);
 }
 
-void fs_inode_is_fresh(const struct fs *fs, struct inode *inode)
-{
-    inode->fresh_until_ns = fs_monotonic_ns() + (int64_t)(fs->config.attribute_timeout * 1e9);
-}
-
 /* The root has no row, so that its object is read. That nobody wrote it is no error. */
 static int refresh_root(struct fs *fs, struct inode *root)
 {

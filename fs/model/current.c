@@ -1,0 +1,121 @@
+/*
+ * current.c - what an inode and its open file show at the moment.
+ */
+#include "fs/model/attributes.h"
+#include "fs/model/file.h"
+
+void fs_inode_is_fresh(const struct fs *fs, struct inode *inode)
+{
+    inode->fresh_until_ns = fs_monotonic_ns() + (int64_t)(fs->config.attribute_timeout * 1e9);
+}
+
+void inode_tell(struct inode *inode, struct dot dot)
+{
+    if (!dot_equal(inode->told, dot)) {
+        inode->is_told_unsure |= inode->told.counter != 0;
+        inode->told_ns = inode->told.counter != 0 ? fs_monotonic_ns() : 0;
+        inode->told = dot;
+    }
+}
+
+void fs_entry_of_inode(struct fs *fs, struct inode *inode, struct fs_entry *ret_entry)
+{
+    struct buffer key = {0};
+    struct file *file = file_of_inode(fs, inode);
+    struct attributes attributes;
+    uint64_t inode_number = INODE_NUMBER_ROOT;
+
+    if (file != NULL) {
+        file_lock(file);
+    }
+    inodes_lock(&fs->inodes);
+    attributes = inode->attributes;
+    if (file != NULL && file->is_loaded && !file_is_stale(file)) {
+        attributes = file->attributes;
+        attributes.size = file_size(file);
+    }
+    uint32_t link_count = inode->is_unlinked ? 0 : 1;
+    ret_entry->valid_s = fs->config.attribute_timeout;
+    if (inode->type == VERSION_DIRECTORY) {
+        fs_directory_times(inode, &attributes);
+        ret_entry->valid_s = fs_seconds_until(inode->names_fresh_until_ns);
+    }
+    uint32_t number = inode->number;
+    if (inode->parent != NULL) {
+        /* Only an unknown file id needs the key; if memory for it is short the number differs.
+         */
+        enum status status = STATUS_OK;
+        if (attributes.file_id == 0) {
+            status = inode_append_key(inode, &key);
+        }
+        inode_number = attributes_inode_number(
+            &attributes, status == STATUS_OK ? buffer_slice(&key) : slice_of(NULL, 0), number);
+    }
+    inodes_unlock(&fs->inodes);
+    if (file != NULL) {
+        file_unlock(file);
+        file_unref(file);
+    }
+    ret_entry->id = inode->id;
+    attributes_to_stat(&attributes, inode_number, link_count, &ret_entry->attributes);
+    buffer_release(&key);
+}
+
+/* The plain inode of a sibling's file, if the kernel knows it: it has seen what this mount
+ * wrote to the sibling, too. */
+static struct inode *base_inode(struct fs *fs, const struct inode *inode)
+{
+    if (inode->number == 0 || inode->parent == NULL) {
+        return NULL;
+    }
+    struct inode *base = inode_by_name(&fs->inodes, inode->parent, inode_base(inode));
+    return base != NULL && base->type != VERSION_DIRECTORY ? base : NULL;
+}
+
+/* The attributes of the version `dot` of the row are now those of the inode. */
+static void tell_version(struct inode *inode, const struct object *row, struct dot dot)
+{
+    for (uint32_t i = 0; i < row->version_count; i++) {
+        if (dot_equal(row->versions[i].dot, dot)) {
+            enum version_type type = inode->type;
+            inode->attributes = row->versions[i].attributes;
+            inode->attributes.type = type;
+            inode->told = dot;
+        }
+    }
+}
+
+int fs_inode_was_put(struct fs *fs, struct inode *inode, struct object *row,
+                     const uint8_t hash[CONTENT_HASH_SIZE], const struct shown *superseded)
+{
+    struct buffer key = {0};
+    struct dot dot = {0};
+    struct dot ignored;
+
+    inodes_lock(&fs->inodes);
+    enum status status = shown_after_put(&inode->shown, row, hash, inode->number > 0, &dot);
+    if (status == STATUS_OK) {
+        tell_version(inode, row, dot);
+        fs_inode_is_fresh(fs, inode);
+        status = inode_append_key(inode, &key);
+    }
+    struct inode *base = base_inode(fs, inode);
+    if (status == STATUS_OK && base != NULL && base->shown.dots == NULL) {
+        struct shown shown = {0};
+        shown_set_all(&shown, base->shown.row);
+        status = shown_after_put(&shown, row, hash, false, &ignored);
+        /* Otherwise there is a version that was not shown: what was shown before stays. */
+        if (status == STATUS_OK && shown.dots == NULL) {
+            shown_move(&base->shown, &shown);
+        }
+        shown_release(&shown);
+    }
+    inodes_unlock(&fs->inodes);
+
+    if (status == STATUS_OK && superseded->dots != NULL && dot.counter != 0) {
+        conflicts_rewritten(fs->conflicts, buffer_slice(&key), superseded->dots,
+                            superseded->dot_count, dot);
+    }
+    buffer_release(&key);
+    return errno_of_status(status);
+}
