@@ -1,0 +1,110 @@
+/*
+ * lookup.c - names that the kernel asks for, and what it forgets again.
+ */
+#include "fs/model/model.h"
+
+/* A name that this mount took away or replaced while the cluster was asked is asked for again.
+ */
+enum { LOOKUP_TRIES = 3 };
+
+/* The inode to hand out at the place, one lookup counted and one reference for the caller. NULL
+ * with *ret_failed: EAGAIN if the answer is older than a removal. */
+static struct inode *hand_out(struct fs *fs, const struct place *place, struct found *found,
+                              uint64_t since, int *ret_failed)
+{
+    struct inode *inode = NULL;
+
+    inodes_lock(&fs->inodes);
+    if (inodes_was_removed(&fs->inodes, place->directory, place->name, since)) {
+        *ret_failed = EAGAIN;
+    } else {
+        inode = place_inode_of_found(fs, place, found);
+        *ret_failed = found->kind == FOUND_NOTHING ? ENOENT : ENOMEM;
+    }
+    if (inode != NULL) {
+        inode->lookups++;
+        *ret_failed = 0;
+    }
+    inodes_unlock(&fs->inodes);
+    return inode;
+}
+
+/* The inode that this mount has put at the place meanwhile, handed out; NULL if there is none.
+ */
+static struct inode *hand_out_known(struct fs *fs, const struct place *place)
+{
+    inodes_lock(&fs->inodes);
+    struct inode *inode = inode_by_name(&fs->inodes, place->directory, place->name);
+    if (inode != NULL) {
+        inode->lookups++;
+        inode_ref(inode);
+    }
+    inodes_unlock(&fs->inodes);
+    return inode;
+}
+
+/* A file that only this mount shows wins without asking. Otherwise NULL; *ret_removals says how
+ * many removals there were before the question. */
+static struct inode *hand_out_pending(struct fs *fs, const struct place *place,
+                                      uint64_t *ret_removals)
+{
+    inodes_lock(&fs->inodes);
+    struct inode *inode = inode_by_name(&fs->inodes, place->directory, place->name);
+    if (inode != NULL && inode->is_pending) {
+        inode->lookups++;
+        inode_ref(inode);
+    } else {
+        inode = NULL;
+    }
+    *ret_removals = fs->inodes.removals;
+    inodes_unlock(&fs->inodes);
+    return inode;
+}
+
+int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *ret_entry)
+{
+    struct place place;
+    struct inode *inode = NULL;
+    int failed = place_open(fs, parent, name, &place);
+    if (failed != 0) {
+        return failed;
+    }
+
+    for (int tries = 0; tries < LOOKUP_TRIES && inode == NULL; tries++) {
+        struct found found = {0};
+        uint64_t removals;
+        inode = hand_out_pending(fs, &place, &removals);
+        if (inode != NULL) {
+            break;
+        }
+        failed = resolve_name(fs, buffer_slice(&place.key), place.name, &found);
+        if (failed == 0) {
+            inode = hand_out(fs, &place, &found, removals, &failed);
+        }
+        found_release(&found);
+        if (failed != EAGAIN) {
+            break;
+        }
+    }
+    if (failed == EAGAIN) {
+        /* Replaced again and again: whoever does that knows what is there now. */
+        inode = hand_out_known(fs, &place);
+        failed = inode != NULL ? 0 : ENOENT;
+    }
+    if (failed == 0) {
+        fs_entry_of_inode(fs, inode, ret_entry);
+        fs_put_inode(fs, inode);
+    }
+    place_release(fs, &place);
+    return failed;
+}
+
+void fs_forget(struct fs *fs, uint64_t id, uint64_t count)
+{
+    inodes_lock(&fs->inodes);
+    struct inode *inode = inode_by_id(&fs->inodes, id);
+    if (inode != NULL) {
+        inode_forget(&fs->inodes, inode, count);
+    }
+    inodes_unlock(&fs->inodes);
+}
