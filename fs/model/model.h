@@ -104,11 +104,6 @@ int fs_read_version(struct fs *fs, struct inode *inode, struct slice key,
                     struct object **ret_object, const struct version **ret_version,
                     struct shown *ret_shown);
 
-/* Attributes of something new in `directory`, of a new file id; group and set-group-id bit as
- * the directory says. */
-void fs_new_attributes(struct fs *fs, const struct inode *directory, enum version_type type,
-                       const struct fs_creation *creation, struct attributes *ret_attributes);
-
 /* kv_put, and what it says of the times of the key's directory is known from now on. */
 MUST_CHECK enum status fs_put(struct fs *fs, const struct kv_put *put, struct object **ret_row);
 /* kv_get of the directory `inode`, whose key is `key`; its times are known afterwards. */

@@ -1,12 +1,11 @@
 /*
- * open.c - opening and creating files: what the content is, and what a write will supersede.
+ * open.c - opening files: what the content is, and what a write will supersede.
  */
 #include <assert.h>
 #include <string.h>
 
 #include "fs/model/attributes.h"
 #include "fs/model/file.h"
-#include "fs/model/names.h"
 
 /* Fetching the content for one open. */
 struct load {
@@ -389,102 +388,5 @@ int fs_open(struct fs *fs, uint64_t id, unsigned flags, struct fs_opened *ret_op
     if (failed == 0) {
         *ret_opened = opened;
     }
-    return failed;
-}
-
-/* The group of what is made in a directory, and its set-group-id bit: as that of the directory
- * says. */
-static void inherit_group(const struct inode *directory, struct attributes *attributes)
-{
-    if ((directory->attributes.mode & S_ISGID) == 0) {
-        return;
-    }
-    attributes->group = directory->attributes.group;
-    if (attributes->type == VERSION_DIRECTORY) {
-        attributes->mode |= S_ISGID;
-    }
-}
-
-void fs_new_attributes(struct fs *fs, const struct inode *directory, enum version_type type,
-                       const struct fs_creation *creation, struct attributes *ret_attributes)
-{
-    int64_t now = attributes_now_ns();
-    struct attributes attributes = {
-        .type = type,
-        .mode = creation->mode & 07777,
-        .user = creation->user,
-        .group = creation->group,
-        .accessed_ns = now,
-        .modified_ns = now,
-        .changed_ns = now,
-        /* Names that were in an earlier directory of this name are older. */
-        .modified_set_ns = now,
-        .mode_set_ns = now,
-        .owner_set_ns = now,
-        .file_id = attributes_new_file_id(),
-    };
-
-    inodes_lock(&fs->inodes);
-    inherit_group(directory, &attributes);
-    inodes_unlock(&fs->inodes);
-    *ret_attributes = attributes;
-}
-
-int fs_create(struct fs *fs, uint64_t parent, const char *name,
-              const struct fs_creation *creation, struct fs_entry *ret_entry,
-              struct file **ret_file)
-{
-    struct place place;
-    struct attributes attributes;
-    struct buffer key = {0};
-    struct file *file = NULL;
-    int failed = place_open(fs, parent, name, &place);
-    if (failed != 0) {
-        return failed;
-    }
-    failed = fs_check_new_name(place.name);
-    if (failed == 0) {
-        failed = place_key(&place, place.name, ROW_FILE, &key);
-    }
-    if (failed != 0) {
-        goto out;
-    }
-    fs_new_attributes(fs, place.directory, VERSION_FILE, creation, &attributes);
-
-    struct inode_description description = {
-        .name = place.name, .base_size = place.name.size, .type = VERSION_FILE};
-    inodes_lock(&fs->inodes);
-    struct inode *inode = inode_by_name(&fs->inodes, place.directory, place.name);
-    if (inode != NULL && inode->is_pending) {
-        failed = EEXIST;
-    } else if (inode != NULL) {
-        inode_unname(&fs->inodes, inode); /* the kernel has just seen that nothing is there */
-    }
-    inode = failed != 0 ? NULL : inode_add(&fs->inodes, place.directory, &description);
-    if (inode != NULL) {
-        inode->attributes = attributes;
-        file = file_obtain(fs, inode, true);
-        if (file != NULL) {
-            inode->lookups++;
-            inode_set_pending(&fs->inodes, inode, true);
-            file->attributes = attributes;
-            file->is_loaded = true;
-            file->is_dirty = true;
-            file->is_unwritten = true;
-        }
-        inode_unref(&fs->inodes, inode);
-    }
-    inodes_unlock(&fs->inodes);
-    if (failed == 0 && file == NULL) {
-        failed = ENOMEM;
-    }
-    if (failed == 0) {
-        fs_names_changed_now(fs, place.directory);
-        fs_entry_of_inode(fs, file->inode, ret_entry);
-        *ret_file = file;
-    }
-out:
-    buffer_release(&key);
-    place_release(fs, &place);
     return failed;
 }
