@@ -56,9 +56,6 @@ bool file_is_cache(const struct inode *inode);
 /* True if the file is a cache, and its inode was told of something newer than it holds. The
  * file's lock and the table's are held. */
 bool file_is_stale(const struct file *file);
-/* Reads a stale file anew. No lock is held. 0 also if its name shows another file by now: what
- * is open goes on as it is. */
-int file_refresh(struct file *file);
 /* The inode's file with one more reference, or NULL if it is not open. Takes the table's lock.
  */
 struct file *file_of_inode(struct fs *fs, struct inode *inode);
