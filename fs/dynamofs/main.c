@@ -244,7 +244,7 @@ static enum status open_session(struct mount *mount, struct error *error)
     if (status != STATUS_OK) {
         return status;
     }
-    fs_set_session(mount->fs, session_fuse(mount->session));
+    ops_set_session(mount->fs, session_fuse(mount->session));
     return session_mount(mount->session, mount->options->mountpoint, error);
 }
 

@@ -4,9 +4,9 @@
 #include "fs/fuse/ops_internal.h"
 
 #include "fs/fuse/signals.h"
-#include "fs/model/model.h"
+#include "fs/model/lookup.h"
 
-void fs_set_session(struct fs *fs, struct fuse_session *session)
+void ops_set_session(struct fs *fs, struct fuse_session *session)
 {
     fs->session = session;
 }
@@ -41,12 +41,11 @@ void ops_end(void)
     kv_limits_end();
 }
 
-struct fs_creation ops_creation(fuse_req_t request, mode_t mode)
+struct creation ops_creation(fuse_req_t request, mode_t mode)
 {
     const struct fuse_ctx *context = fuse_req_ctx(request);
 
-    return (struct fs_creation){
-        .user = context->uid, .group = context->gid, .mode = mode & 07777};
+    return (struct creation){.user = context->uid, .group = context->gid, .mode = mode & 07777};
 }
 
 struct fuse_entry_param ops_entry(struct fs *fs, const struct fs_entry *entry)
@@ -69,7 +68,7 @@ void ops_reply_entry(fuse_req_t request, int failed, const struct fs_entry *entr
     }
     struct fuse_entry_param param = ops_entry(fs, entry);
     if (fuse_reply_entry(request, &param) == -ENOENT) {
-        fs_forget(fs, entry->id, 1); /* the request was interrupted */
+        lookup_forget(fs, entry->id, 1); /* the request was interrupted */
     }
 }
 

@@ -14,7 +14,7 @@
 
 #include <fuse_lowlevel.h>
 
-#include "fs/model/fs.h"
+#include "fs/model/model.h"
 
 /* For fuse_session_new, with a struct fs as its user data. */
 const struct fuse_lowlevel_ops *ops_table(void);
@@ -23,6 +23,6 @@ const struct fuse_lowlevel_ops *ops_table(void);
  * Where the operations send notifications (attributes that changed behind the kernel). Set it
  * once, before the session's loop runs; the session outlives the loop. NULL: no notifications.
  */
-void fs_set_session(struct fs *fs, struct fuse_session *session);
+void ops_set_session(struct fs *fs, struct fuse_session *session);
 
 #endif

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "fs/model/directory.h"
+
 enum { DOTS = 2 };
 
 static struct directory *directory_of(const struct fuse_file_info *info)
@@ -19,7 +21,7 @@ void ops_opendir(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *in
     struct directory *directory;
 
     ops_begin(request);
-    int failed = fs_opendir(fs, inode, &directory);
+    int failed = directory_open(fs, inode, &directory);
     ops_end();
     if (failed != 0) {
         fuse_reply_err(request, failed);
@@ -27,14 +29,14 @@ void ops_opendir(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *in
     }
     info->fh = (uint64_t)(uintptr_t)directory;
     if (fuse_reply_open(request, info) == -ENOENT) {
-        fs_releasedir(fs, directory); /* the request was interrupted */
+        directory_close(fs, directory); /* the request was interrupted */
     }
 }
 
 void ops_releasedir(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info)
 {
     (void)inode;
-    fs_releasedir(ops_fs(request), directory_of(info));
+    directory_close(ops_fs(request), directory_of(info));
     fuse_reply_err(request, 0);
 }
 
@@ -44,7 +46,7 @@ void ops_fsyncdir(fuse_req_t request, fuse_ino_t inode, int data_only,
     (void)data_only;
     (void)info;
     ops_begin(request);
-    int failed = fs_fsyncdir(ops_fs(request), inode);
+    int failed = directory_sync(ops_fs(request), inode);
     ops_end();
     fuse_reply_err(request, failed);
 }
@@ -60,7 +62,7 @@ struct reply {
 
 /* Adds one entry with its inode. *ret_fits is false if there is no room: then no inode is
  * handed out. */
-static int add_plus(struct reply *reply, const struct fs_directory_entry *entry, bool *ret_fits)
+static int add_plus(struct reply *reply, const struct directory_entry *entry, bool *ret_fits)
 {
     struct fs *fs = ops_fs(reply->request);
     char *place = reply->bytes + reply->used;
@@ -87,7 +89,7 @@ static int add_plus(struct reply *reply, const struct fs_directory_entry *entry,
     return 0;
 }
 
-static bool add_plain(struct reply *reply, const struct fs_directory_entry *entry)
+static bool add_plain(struct reply *reply, const struct directory_entry *entry)
 {
     size_t room = reply->size - reply->used;
     size_t need =
@@ -110,7 +112,7 @@ static int fill(struct reply *reply, uint64_t position, bool plus)
     int failed = 0;
 
     while (failed == 0 && fits) {
-        struct fs_directory_entry entry;
+        struct directory_entry entry;
         failed = directory_at(reply->directory, position, &entry, &is_end);
         if (failed != 0 || is_end) {
             break;

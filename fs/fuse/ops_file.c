@@ -8,6 +8,11 @@
 
 #include "fs/fuse/descriptors.h"
 #include "fs/fuse/retries.h"
+#include "fs/model/flush.h"
+#include "fs/model/io.h"
+#include "fs/model/lookup.h"
+#include "fs/model/open.h"
+#include "fs/model/query.h"
 
 static struct file *file_of(const struct fuse_file_info *info)
 {
@@ -16,21 +21,21 @@ static struct file *file_of(const struct fuse_file_info *info)
 
 static unsigned open_flags(const struct fuse_file_info *info)
 {
-    unsigned flags = (info->flags & O_ACCMODE) == O_RDONLY ? FS_OPEN_READ_ONLY : 0;
+    unsigned flags = (info->flags & O_ACCMODE) == O_RDONLY ? OPEN_READ_ONLY : 0;
 
-    return flags | (info->flags & O_TRUNC ? FS_OPEN_TRUNCATE : 0);
+    return flags | (info->flags & O_TRUNC ? OPEN_TRUNCATE : 0);
 }
 
 void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
                 struct fuse_file_info *info)
 {
     struct fs *fs = ops_fs(request);
-    struct fs_creation creation = ops_creation(request, mode);
+    struct creation creation = ops_creation(request, mode);
     struct fs_entry entry;
     struct file *file;
 
     ops_begin(request);
-    int failed = fs_create(fs, parent, name, &creation, &entry, &file);
+    int failed = create_pending(fs, parent, name, &creation, &entry, &file);
     ops_end();
     if (failed != 0) {
         fuse_reply_err(request, failed);
@@ -40,20 +45,20 @@ void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t 
     info->fh = (uint64_t)(uintptr_t)file;
     info->keep_cache = 1;
     if (fuse_reply_create(request, &param, info) == -ENOENT) {
-        fs_release(fs, file, 0); /* the request was interrupted */
-        fs_forget(fs, entry.id, 1);
+        flush_release(fs, file, 0); /* the request was interrupted */
+        lookup_forget(fs, entry.id, 1);
     }
 }
 
 void ops_open(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info)
 {
     struct fs *fs = ops_fs(request);
-    struct fs_opened opened;
+    struct opened opened;
     pid_t thread = fuse_req_ctx(request)->pid;
-    unsigned again = retries_take(thread) ? FS_OPEN_AGAIN : 0;
+    unsigned again = retries_take(thread) ? OPEN_AGAIN : 0;
 
     ops_begin(request);
-    int failed = fs_open(fs, inode, open_flags(info) | again, &opened);
+    int failed = open_inode(fs, inode, open_flags(info) | again, &opened);
     ops_end();
     if (failed == ESTALE && again == 0) {
         retries_note(thread);
@@ -73,7 +78,7 @@ void ops_open(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info)
     info->direct_io =
         opened.is_another || (opened.has_changed && (info->flags & O_APPEND) != 0);
     if (fuse_reply_open(request, info) == -ENOENT) {
-        fs_release(fs, opened.file, open_flags(info)); /* the request was interrupted */
+        flush_release(fs, opened.file, open_flags(info)); /* the request was interrupted */
     }
 }
 
@@ -85,7 +90,7 @@ void ops_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
 
     (void)inode;
     ops_begin(request);
-    int failed = fs_read(file_of(info), (uint64_t)offset, size, &bytes, &blob);
+    int failed = io_read(file_of(info), (uint64_t)offset, size, &bytes, &blob);
     ops_end();
     if (failed != 0) {
         fuse_reply_err(request, failed);
@@ -104,7 +109,7 @@ void ops_write(fuse_req_t request, fuse_ino_t inode, const char *bytes, size_t s
     (void)inode;
     ops_begin(request);
     int failed =
-        fs_write(file_of(info), slice_of(bytes, size), (uint64_t)offset, append, &written);
+        io_write(file_of(info), slice_of(bytes, size), (uint64_t)offset, append, &written);
     ops_end();
     if (failed == 0) {
         fuse_reply_write(request, written);
@@ -119,7 +124,7 @@ static bool is_duplicated(fuse_req_t request, fuse_ino_t inode)
     struct stat attributes;
     double valid_s;
 
-    return fs_getattr(ops_fs(request), inode, &attributes, &valid_s) == 0 &&
+    return query_attributes(ops_fs(request), inode, &attributes, &valid_s) == 0 &&
            descriptors_has_other(fuse_req_ctx(request)->pid, attributes.st_ino);
 }
 
@@ -128,8 +133,8 @@ void ops_flush(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info
     struct file *file = file_of(info);
 
     ops_begin(request);
-    bool more_follow = fs_is_unwritten(file) && is_duplicated(request, inode);
-    int failed = fs_flush(ops_fs(request), file, more_follow);
+    bool more_follow = file_is_unwritten(file) && is_duplicated(request, inode);
+    int failed = flush_file(ops_fs(request), file, more_follow);
     ops_end();
     if (failed != 0) {
         /* What was written may never be there. */
@@ -143,7 +148,7 @@ void ops_fsync(fuse_req_t request, fuse_ino_t inode, int data_only, struct fuse_
     (void)inode;
     (void)data_only; /* content and attributes are one put */
     ops_begin(request);
-    int failed = fs_fsync(ops_fs(request), file_of(info));
+    int failed = flush_sync(ops_fs(request), file_of(info));
     ops_end();
     fuse_reply_err(request, failed);
 }
@@ -151,7 +156,7 @@ void ops_fsync(fuse_req_t request, fuse_ino_t inode, int data_only, struct fuse_
 void ops_release(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info)
 {
     /* Nobody waits for it, and it is the last chance of what is not put yet: no limits. */
-    if (fs_release(ops_fs(request), file_of(info), open_flags(info))) {
+    if (flush_release(ops_fs(request), file_of(info), open_flags(info))) {
         ops_attributes_changed(ops_fs(request), inode);
     }
     fuse_reply_err(request, 0);

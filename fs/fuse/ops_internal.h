@@ -5,11 +5,12 @@
 #define FS_FUSE_OPS_INTERNAL_H
 
 #include "fs/fuse/ops.h"
+#include "fs/model/create.h"
 
 /* The model of a request. */
 struct fs *ops_fs(fuse_req_t request);
 /* Whoever asks, and the permission bits of what is made. */
-struct fs_creation ops_creation(fuse_req_t request, mode_t mode);
+struct creation ops_creation(fuse_req_t request, mode_t mode);
 /*
  * Around what a request asks of the cluster, and before its reply: all its calls together have
  * one deadline, and end early once the kernel says that whoever waits was interrupted.

@@ -6,13 +6,16 @@
 #include <errno.h>
 
 #include "fs/model/attributes.h"
+#include "fs/model/change.h"
+#include "fs/model/lookup.h"
+#include "fs/model/query.h"
 
 void ops_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
     struct fs_entry entry;
 
     ops_begin(request);
-    int failed = fs_lookup(ops_fs(request), parent, name, &entry);
+    int failed = lookup_name(ops_fs(request), parent, name, &entry);
     ops_end();
     /* That nothing is there is said as an error, which the kernel does not remember: another
      * mount may make it the next moment. */
@@ -21,14 +24,14 @@ void ops_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 
 void ops_forget(fuse_req_t request, fuse_ino_t inode, uint64_t count)
 {
-    fs_forget(ops_fs(request), inode, count);
+    lookup_forget(ops_fs(request), inode, count);
     fuse_reply_none(request);
 }
 
 void ops_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data *forgets)
 {
     for (size_t i = 0; i < count; i++) {
-        fs_forget(ops_fs(request), forgets[i].ino, forgets[i].nlookup);
+        lookup_forget(ops_fs(request), forgets[i].ino, forgets[i].nlookup);
     }
     fuse_reply_none(request);
 }
@@ -40,7 +43,7 @@ void ops_getattr(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *in
 
     (void)info;
     ops_begin(request);
-    int failed = fs_getattr(ops_fs(request), inode, &attributes, &valid_s);
+    int failed = query_attributes(ops_fs(request), inode, &attributes, &valid_s);
     ops_end();
     if (failed != 0) {
         fuse_reply_err(request, failed);
@@ -67,7 +70,7 @@ void ops_setattr(fuse_req_t request, fuse_ino_t inode, struct stat *attributes, 
 {
     struct stat result;
     int64_t now = attributes_now_ns();
-    struct fs_change change = {
+    struct change change = {
         .mode = attributes->st_mode & 07777,
         .user = attributes->st_uid,
         .group = attributes->st_gid,
@@ -79,18 +82,18 @@ void ops_setattr(fuse_req_t request, fuse_ino_t inode, struct stat *attributes, 
         .has_handle = info != NULL,
     };
 
-    change.flags |= to_set & FUSE_SET_ATTR_MODE ? FS_CHANGE_MODE : 0;
-    change.flags |= to_set & FUSE_SET_ATTR_UID ? FS_CHANGE_USER : 0;
-    change.flags |= to_set & FUSE_SET_ATTR_GID ? FS_CHANGE_GROUP : 0;
-    change.flags |= to_set & FUSE_SET_ATTR_SIZE ? FS_CHANGE_SIZE : 0;
+    change.flags |= to_set & FUSE_SET_ATTR_MODE ? CHANGE_MODE : 0;
+    change.flags |= to_set & FUSE_SET_ATTR_UID ? CHANGE_USER : 0;
+    change.flags |= to_set & FUSE_SET_ATTR_GID ? CHANGE_GROUP : 0;
+    change.flags |= to_set & FUSE_SET_ATTR_SIZE ? CHANGE_SIZE : 0;
     if (to_set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW)) {
-        change.flags |= FS_CHANGE_ACCESSED;
+        change.flags |= CHANGE_ACCESSED;
     }
     if (to_set & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW)) {
-        change.flags |= FS_CHANGE_MODIFIED;
+        change.flags |= CHANGE_MODIFIED;
     }
     ops_begin(request);
-    int failed = fs_setattr(ops_fs(request), inode, &change, &result);
+    int failed = change_attributes(ops_fs(request), inode, &change, &result);
     ops_end();
     ops_reply_attributes(request, failed, &result);
 }
@@ -100,7 +103,7 @@ void ops_readlink(fuse_req_t request, fuse_ino_t inode)
     struct buffer target = {0};
 
     ops_begin(request);
-    int failed = fs_readlink(ops_fs(request), inode, &target);
+    int failed = query_link(ops_fs(request), inode, &target);
     ops_end();
     buffer_append_byte(&target, 0);
     if (failed == 0 && target.failed) {
@@ -120,7 +123,7 @@ void ops_statfs(fuse_req_t request, fuse_ino_t inode)
 
     (void)inode;
     ops_begin(request);
-    int failed = fs_statfs(ops_fs(request), &space);
+    int failed = query_space(ops_fs(request), &space);
     ops_end();
     if (failed == 0) {
         fuse_reply_statfs(request, &space);

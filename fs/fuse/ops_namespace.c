@@ -6,10 +6,13 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "fs/model/remove.h"
+#include "fs/model/rename.h"
+
 void ops_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
                dev_t device)
 {
-    struct fs_creation creation = ops_creation(request, mode);
+    struct creation creation = ops_creation(request, mode);
     struct fs_entry entry;
 
     (void)device;
@@ -18,29 +21,29 @@ void ops_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t m
         return;
     }
     ops_begin(request);
-    int failed = fs_mknod(ops_fs(request), parent, name, &creation, &entry);
+    int failed = create_empty(ops_fs(request), parent, name, &creation, &entry);
     ops_end();
     ops_reply_entry(request, failed, &entry);
 }
 
 void ops_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
 {
-    struct fs_creation creation = ops_creation(request, mode);
+    struct creation creation = ops_creation(request, mode);
     struct fs_entry entry;
 
     ops_begin(request);
-    int failed = fs_mkdir(ops_fs(request), parent, name, &creation, &entry);
+    int failed = create_directory(ops_fs(request), parent, name, &creation, &entry);
     ops_end();
     ops_reply_entry(request, failed, &entry);
 }
 
 void ops_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name)
 {
-    struct fs_creation creation = ops_creation(request, 0777);
+    struct creation creation = ops_creation(request, 0777);
     struct fs_entry entry;
 
     ops_begin(request);
-    int failed = fs_symlink(ops_fs(request), parent, name, target, &creation, &entry);
+    int failed = create_symlink(ops_fs(request), parent, name, target, &creation, &entry);
     ops_end();
     ops_reply_entry(request, failed, &entry);
 }
@@ -56,7 +59,7 @@ void ops_link(fuse_req_t request, fuse_ino_t inode, fuse_ino_t parent, const cha
 void ops_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
     ops_begin(request);
-    int failed = fs_unlink(ops_fs(request), parent, name);
+    int failed = remove_file(ops_fs(request), parent, name);
     ops_end();
     fuse_reply_err(request, failed);
 }
@@ -64,7 +67,7 @@ void ops_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 void ops_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
     ops_begin(request);
-    int failed = fs_rmdir(ops_fs(request), parent, name);
+    int failed = remove_directory(ops_fs(request), parent, name);
     ops_end();
     fuse_reply_err(request, failed);
 }
@@ -72,7 +75,7 @@ void ops_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 void ops_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
                 const char *new_name, unsigned int flags)
 {
-    struct fs_rename names = {
+    struct rename_names names = {
         .parent = parent,
         .name = name,
         .new_parent = new_parent,
@@ -85,7 +88,7 @@ void ops_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_in
         return;
     }
     ops_begin(request);
-    int failed = fs_rename(ops_fs(request), &names);
+    int failed = rename_name(ops_fs(request), &names);
     ops_end();
     fuse_reply_err(request, failed);
 }

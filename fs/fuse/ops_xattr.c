@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <sys/xattr.h>
 
+#include "fs/model/extended.h"
+
 /* A reply of getxattr and listxattr: size 0 asks for the size. */
 static void reply_bytes(fuse_req_t request, int failed, const struct buffer *bytes, size_t size)
 {
@@ -26,7 +28,7 @@ void ops_getxattr(fuse_req_t request, fuse_ino_t inode, const char *name, size_t
     struct buffer value = {0};
 
     ops_begin(request);
-    int failed = fs_getxattr(ops_fs(request), inode, name, &value);
+    int failed = extended_get(ops_fs(request), inode, name, &value);
     ops_end();
     reply_bytes(request, failed, &value, size);
     buffer_release(&value);
@@ -37,7 +39,7 @@ void ops_listxattr(fuse_req_t request, fuse_ino_t inode, size_t size)
     struct buffer names = {0};
 
     ops_begin(request);
-    int failed = fs_listxattr(ops_fs(request), inode, &names);
+    int failed = extended_list(ops_fs(request), inode, &names);
     ops_end();
     reply_bytes(request, failed, &names, size);
     buffer_release(&names);
@@ -46,7 +48,7 @@ void ops_listxattr(fuse_req_t request, fuse_ino_t inode, size_t size)
 void ops_setxattr(fuse_req_t request, fuse_ino_t inode, const char *name, const char *value,
                   size_t size, int flags)
 {
-    struct fs_xattr_change change = {
+    struct xattr_change change = {
         .name = name,
         .value = slice_of(value, size),
         .must_create = (flags & XATTR_CREATE) != 0,
@@ -54,17 +56,17 @@ void ops_setxattr(fuse_req_t request, fuse_ino_t inode, const char *name, const 
     };
 
     ops_begin(request);
-    int failed = fs_setxattr(ops_fs(request), inode, &change);
+    int failed = extended_set(ops_fs(request), inode, &change);
     ops_end();
     fuse_reply_err(request, failed);
 }
 
 void ops_removexattr(fuse_req_t request, fuse_ino_t inode, const char *name)
 {
-    struct fs_xattr_change change = {.name = name, .remove = true};
+    struct xattr_change change = {.name = name, .remove = true};
 
     ops_begin(request);
-    int failed = fs_setxattr(ops_fs(request), inode, &change);
+    int failed = extended_set(ops_fs(request), inode, &change);
     ops_end();
     fuse_reply_err(request, failed);
 }

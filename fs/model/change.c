@@ -1,49 +1,55 @@
 /*
  * change.c - changing attributes, size and user attributes.
  */
+#include "fs/model/change.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fs/model/attributes.h"
-#include "fs/model/file.h"
-#include "fs/model/xattrs.h"
+#include "fs/model/current.h"
+#include "fs/model/flush.h"
+#include "fs/model/hold.h"
+#include "fs/model/pick.h"
+#include "fs/model/resolve.h"
+#include "fs/model/times.h"
 
 /* What changes in a version besides its content. */
 struct edit {
-    const struct fs_change *change; /* NULL: none */
-    const struct fs_xattr_change *xattr;
+    const struct change *change; /* NULL: none */
+    const struct xattr_change *xattr;
 };
 
 /* Applies the change, except for the size; ctime is now. */
-static void change_attributes(struct attributes *attributes, const struct fs_change *change)
+static void apply_change(struct attributes *attributes, const struct change *change)
 {
     int64_t now = attributes_now_ns();
 
     attributes->changed_ns = now;
-    if (change->flags & FS_CHANGE_MODE) {
+    if (change->flags & CHANGE_MODE) {
         attributes->mode = change->mode & 07777;
         attributes->mode_set_ns = now;
     }
-    if (change->flags & FS_CHANGE_USER) {
+    if (change->flags & CHANGE_USER) {
         attributes->user = change->user;
     }
-    if (change->flags & FS_CHANGE_GROUP) {
+    if (change->flags & CHANGE_GROUP) {
         attributes->group = change->group;
     }
-    if (change->flags & (FS_CHANGE_USER | FS_CHANGE_GROUP)) {
+    if (change->flags & (CHANGE_USER | CHANGE_GROUP)) {
         attributes->owner_set_ns = now;
     }
-    if (change->flags & FS_CHANGE_SIZE) {
+    if (change->flags & CHANGE_SIZE) {
         attributes->modified_ns = now;
     }
-    if (change->flags & FS_CHANGE_ACCESSED) {
+    if (change->flags & CHANGE_ACCESSED) {
         attributes->accessed_ns = change->accessed_ns;
     }
-    if (change->flags & FS_CHANGE_MODIFIED) {
+    if (change->flags & CHANGE_MODIFIED) {
         attributes->modified_ns = change->modified_ns;
     }
-    if (change->flags & (FS_CHANGE_SIZE | FS_CHANGE_MODIFIED)) {
+    if (change->flags & (CHANGE_SIZE | CHANGE_MODIFIED)) {
         attributes->modified_set_ns = now;
     }
 }
@@ -72,11 +78,11 @@ static int apply_edit(struct version *version, const struct edit *edit)
     int failed = 0;
 
     if (edit->change != NULL) {
-        change_attributes(&version->attributes, edit->change);
+        apply_change(&version->attributes, edit->change);
     } else {
         version->attributes.changed_ns = attributes_now_ns();
     }
-    if (edit->change != NULL && (edit->change->flags & FS_CHANGE_SIZE) != 0) {
+    if (edit->change != NULL && (edit->change->flags & CHANGE_SIZE) != 0) {
         if (edit->change->size > VALUE_SIZE_MAX) {
             return EFBIG;
         }
@@ -135,10 +141,10 @@ static int put_edited(struct fs *fs, struct inode *inode, struct slice key,
     uint8_t hash[CONTENT_HASH_SIZE];
 
     shown_apply(shown, &put);
-    int failed = errno_of_status(fs_put(fs, &put, &row));
+    int failed = errno_of_status(times_put(fs, &put, &row));
     if (failed == 0) {
         content_hash(blob_slice(version->content), hash);
-        failed = fs_inode_was_put(fs, inode, row, hash, shown);
+        failed = current_was_put(fs, inode, row, hash, shown);
     }
     object_unref(row);
     return failed;
@@ -150,7 +156,7 @@ static int read_for_edit(struct fs *fs, struct inode *inode, struct slice key,
                          struct shown *ret_shown)
 {
     const struct version *version;
-    int failed = fs_read_version(fs, inode, key, ret_object, &version, ret_shown);
+    int failed = pick_version(fs, inode, key, ret_object, &version, ret_shown);
 
     if (failed == 0) {
         *ret_version = *version;
@@ -166,13 +172,13 @@ static int read_for_edit(struct fs *fs, struct inode *inode, struct slice key,
 /* Changes an open file in memory. *ret_must_put is false if its next flush will put it. */
 static int edit_open(struct file *file, const struct edit *edit, bool *ret_must_put)
 {
-    const struct fs_change *change = edit->change;
+    const struct change *change = edit->change;
     struct blob *xattrs = NULL;
     int failed = 0;
 
     file_lock(file);
     bool was_dirty = file->is_dirty;
-    bool is_resize = change != NULL && (change->flags & FS_CHANGE_SIZE) != 0;
+    bool is_resize = change != NULL && (change->flags & CHANGE_SIZE) != 0;
     if (edit->xattr != NULL) {
         failed = xattrs_change(file->xattrs, edit->xattr, attributes_now_ns(), &xattrs);
     }
@@ -184,7 +190,7 @@ static int edit_open(struct file *file, const struct edit *edit, bool *ret_must_
         file->xattrs = blob_ref(xattrs);
     }
     if (failed == 0 && change != NULL) {
-        change_attributes(&file->attributes, change);
+        apply_change(&file->attributes, change);
     }
     if (failed == 0) {
         file_touch(file);
@@ -225,7 +231,7 @@ static int take_edit(struct file *file, const struct edit *edit, const struct ou
         file->xattrs = blob_ref(outcome->version->xattrs);
     }
     if (was_current && failed == 0 && file->is_dirty && edit->change != NULL) {
-        change_attributes(&file->attributes, edit->change);
+        apply_change(&file->attributes, edit->change);
     }
     if (was_current && failed == 0 && !file->is_dirty) {
         content_set(&file->content, outcome->version->content);
@@ -243,8 +249,8 @@ static int edit_on_cluster(struct fs *fs, struct inode *inode, const struct edit
     struct object *object = NULL;
     struct shown shown = {0};
     struct version edited = {0};
-    bool is_resize = edit->change != NULL && (edit->change->flags & FS_CHANGE_SIZE) != 0;
-    int failed = fs_inode_key(fs, inode, &key);
+    bool is_resize = edit->change != NULL && (edit->change->flags & CHANGE_SIZE) != 0;
+    int failed = hold_key(fs, inode, &key);
 
     if (failed == 0) {
         failed = read_for_edit(fs, inode, buffer_slice(&key), &object, &edited, &shown);
@@ -256,8 +262,8 @@ static int edit_on_cluster(struct fs *fs, struct inode *inode, const struct edit
         failed = apply_edit(&edited, edit);
     }
     if (failed == 0 && inode->type == VERSION_DIRECTORY && edit->change != NULL &&
-        (edit->change->flags & FS_CHANGE_MODIFIED) != 0) {
-        fs_set_directory_times(fs, inode, &edited.attributes);
+        (edit->change->flags & CHANGE_MODIFIED) != 0) {
+        times_set(fs, inode, &edited.attributes);
     }
     if (failed == 0) {
         failed = put_edited(fs, inode, buffer_slice(&key), &edited, &shown);
@@ -282,11 +288,10 @@ static int edit_on_cluster(struct fs *fs, struct inode *inode, const struct edit
 
 /* Where is a change made? What is being written, and what has no name any more, is changed in
  * memory; everything else starts from what the cluster has now. */
-static bool is_changed_in_memory(struct fs *fs, struct file *file,
-                                 const struct fs_change *change)
+static bool is_changed_in_memory(struct fs *fs, struct file *file, const struct change *change)
 {
     bool is_written =
-        change != NULL && (change->flags & FS_CHANGE_SIZE) != 0 && change->has_handle;
+        change != NULL && (change->flags & CHANGE_SIZE) != 0 && change->has_handle;
 
     file_lock(file);
     inodes_lock(&fs->inodes);
@@ -296,8 +301,8 @@ static bool is_changed_in_memory(struct fs *fs, struct file *file,
     return is_in_memory;
 }
 
-int fs_change_inode(struct fs *fs, struct inode *inode, const struct fs_change *change,
-                    const struct fs_xattr_change *xattr)
+int change_inode(struct fs *fs, struct inode *inode, const struct change *change,
+                 const struct xattr_change *xattr)
 {
     struct edit edit = {.change = change, .xattr = xattr};
     struct file *file = file_loaded(fs, inode);
@@ -306,7 +311,7 @@ int fs_change_inode(struct fs *fs, struct inode *inode, const struct fs_change *
     int failed = 0;
 
     if (!is_in_memory) {
-        failed = fs_take_token(fs, inode);
+        failed = hold_take_token(fs, inode);
         if (failed == 0 && file == NULL) {
             file = file_loaded(fs, inode); /* by one who had the token before */
         }
@@ -316,13 +321,13 @@ int fs_change_inode(struct fs *fs, struct inode *inode, const struct fs_change *
             failed = edit_on_cluster(fs, inode, &edit, file);
         }
         if (has_token) {
-            fs_return_token(fs, inode);
+            hold_return_token(fs, inode);
         }
     }
     if (failed == 0 && is_in_memory) {
         failed = edit_open(file, &edit, &must_put);
         if (failed == 0 && must_put) {
-            failed = fs_flush(fs, file, false);
+            failed = flush_file(fs, file, false);
         }
     }
     if (file != NULL) {
@@ -331,8 +336,8 @@ int fs_change_inode(struct fs *fs, struct inode *inode, const struct fs_change *
     return failed;
 }
 
-int fs_setattr(struct fs *fs, uint64_t id, const struct fs_change *change,
-               struct stat *ret_attributes)
+int change_attributes(struct fs *fs, uint64_t id, const struct change *change,
+                      struct stat *ret_attributes)
 {
     struct fs_entry entry;
 
@@ -346,14 +351,14 @@ int fs_setattr(struct fs *fs, uint64_t id, const struct fs_change *change,
     bool is_removed = inode->is_unlinked && inode->file == NULL;
     if (is_removed) {
         /* For those who have the directory open, or found the file before it was replaced. */
-        change_attributes(&inode->attributes, change);
+        apply_change(&inode->attributes, change);
     }
     inodes_unlock(&fs->inodes);
-    int failed = is_removed ? 0 : fs_change_inode(fs, inode, change, NULL);
+    int failed = is_removed ? 0 : change_inode(fs, inode, change, NULL);
     if (failed == 0) {
-        fs_entry_of_inode(fs, inode, &entry);
+        current_entry(fs, inode, &entry);
         *ret_attributes = entry.attributes;
     }
-    fs_put_inode(fs, inode);
+    hold_release(fs, inode);
     return failed;
 }

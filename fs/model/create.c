@@ -1,8 +1,14 @@
 /*
  * create.c - making names.
  */
+#include "fs/model/create.h"
+
 #include "fs/model/attributes.h"
+#include "fs/model/current.h"
 #include "fs/model/file.h"
+#include "fs/model/hold.h"
+#include "fs/model/place.h"
+#include "fs/model/times.h"
 
 /* The group of what is made in a directory, and its set-group-id bit: as that of the directory
  * says. */
@@ -20,8 +26,7 @@ static void inherit_group(const struct inode *directory, struct attributes *attr
 /* Attributes of something new in `directory`, of a new file id; group and set-group-id bit as
  * the directory says. */
 static void new_attributes(struct fs *fs, const struct inode *directory, enum version_type type,
-                           const struct fs_creation *creation,
-                           struct attributes *ret_attributes)
+                           const struct creation *creation, struct attributes *ret_attributes)
 {
     int64_t now = attributes_now_ns();
     struct attributes attributes = {
@@ -45,9 +50,9 @@ static void new_attributes(struct fs *fs, const struct inode *directory, enum ve
     *ret_attributes = attributes;
 }
 
-int fs_create(struct fs *fs, uint64_t parent, const char *name,
-              const struct fs_creation *creation, struct fs_entry *ret_entry,
-              struct file **ret_file)
+int create_pending(struct fs *fs, uint64_t parent, const char *name,
+                   const struct creation *creation, struct fs_entry *ret_entry,
+                   struct file **ret_file)
 {
     struct place place;
     struct attributes attributes;
@@ -57,7 +62,7 @@ int fs_create(struct fs *fs, uint64_t parent, const char *name,
     if (failed != 0) {
         return failed;
     }
-    failed = fs_check_new_name(place.name);
+    failed = place_check_new_name(place.name);
     if (failed == 0) {
         failed = place_key(&place, place.name, ROW_FILE, &key);
     }
@@ -94,8 +99,8 @@ int fs_create(struct fs *fs, uint64_t parent, const char *name,
         failed = ENOMEM;
     }
     if (failed == 0) {
-        fs_names_changed_now(fs, place.directory);
-        fs_entry_of_inode(fs, file->inode, ret_entry);
+        times_names_changed(fs, place.directory);
+        current_entry(fs, file->inode, ret_entry);
         *ret_file = file;
     }
 out:
@@ -133,15 +138,15 @@ static int enter_made(struct fs *fs, const struct place *place, const struct mad
         return ENOMEM;
     }
     content_hash(made->content, hash);
-    int failed = fs_inode_was_put(fs, inode, row, hash, &nothing);
+    int failed = current_was_put(fs, inode, row, hash, &nothing);
     if (failed == 0) {
-        fs_entry_of_inode(fs, inode, ret_entry);
+        current_entry(fs, inode, ret_entry);
     } else {
         inodes_lock(&fs->inodes);
         inode->lookups--;
         inodes_unlock(&fs->inodes);
     }
-    fs_put_inode(fs, inode);
+    hold_release(fs, inode);
     return failed;
 }
 
@@ -152,7 +157,7 @@ static int check_free(struct fs *fs, const struct place *place)
     struct inode *inode = NULL;
     int failed = place_shown_inode(fs, place, &inode);
 
-    fs_put_inode(fs, inode);
+    hold_release(fs, inode);
     if (failed == 0) {
         return EEXIST;
     }
@@ -164,7 +169,7 @@ static int check_free(struct fs *fs, const struct place *place)
  * another mount makes there at the same time stands beside it.
  */
 static int make(struct fs *fs, uint64_t parent, const char *name, const struct made *made,
-                const struct fs_creation *creation, struct fs_entry *ret_entry)
+                const struct creation *creation, struct fs_entry *ret_entry)
 {
     struct place place;
     struct buffer key = {0};
@@ -175,7 +180,7 @@ static int make(struct fs *fs, uint64_t parent, const char *name, const struct m
         return failed;
     }
 
-    failed = fs_check_new_name(place.name);
+    failed = place_check_new_name(place.name);
     if (failed == 0) {
         failed = check_free(fs, &place);
     }
@@ -193,7 +198,7 @@ static int make(struct fs *fs, uint64_t parent, const char *name, const struct m
         goto out;
     }
     struct kv_put put = {.key = buffer_slice(&key), .mode = UPDATE_ALL, .value = &version};
-    failed = errno_of_status(fs_put(fs, &put, &row));
+    failed = errno_of_status(times_put(fs, &put, &row));
     if (failed == 0) {
         failed = enter_made(fs, &place, made, row, ret_entry);
     }
@@ -205,24 +210,24 @@ out:
     return failed;
 }
 
-int fs_mknod(struct fs *fs, uint64_t parent, const char *name,
-             const struct fs_creation *creation, struct fs_entry *ret_entry)
+int create_empty(struct fs *fs, uint64_t parent, const char *name,
+                 const struct creation *creation, struct fs_entry *ret_entry)
 {
     struct made made = {.type = VERSION_FILE};
 
     return make(fs, parent, name, &made, creation, ret_entry);
 }
 
-int fs_mkdir(struct fs *fs, uint64_t parent, const char *name,
-             const struct fs_creation *creation, struct fs_entry *ret_entry)
+int create_directory(struct fs *fs, uint64_t parent, const char *name,
+                     const struct creation *creation, struct fs_entry *ret_entry)
 {
     struct made made = {.type = VERSION_DIRECTORY};
 
     return make(fs, parent, name, &made, creation, ret_entry);
 }
 
-int fs_symlink(struct fs *fs, uint64_t parent, const char *name, const char *target,
-               const struct fs_creation *creation, struct fs_entry *ret_entry)
+int create_symlink(struct fs *fs, uint64_t parent, const char *name, const char *target,
+                   const struct creation *creation, struct fs_entry *ret_entry)
 {
     struct made made = {.type = VERSION_SYMLINK, .content = slice_of_string(target)};
 

@@ -1,24 +1,28 @@
 /*
  * current.c - what an inode and its open file show at the moment.
  */
+#include "fs/model/current.h"
+
 #include "fs/model/attributes.h"
 #include "fs/model/file.h"
+#include "fs/model/times.h"
 
-void fs_inode_is_fresh(const struct fs *fs, struct inode *inode)
+void current_is_fresh(const struct fs *fs, struct inode *inode)
 {
-    inode->fresh_until_ns = fs_monotonic_ns() + (int64_t)(fs->config.attribute_timeout * 1e9);
+    inode->fresh_until_ns =
+        model_monotonic_ns() + (int64_t)(fs->config.attribute_timeout * 1e9);
 }
 
-void inode_tell(struct inode *inode, struct dot dot)
+void current_told(struct inode *inode, struct dot dot)
 {
     if (!dot_equal(inode->told, dot)) {
         inode->is_told_unsure |= inode->told.counter != 0;
-        inode->told_ns = inode->told.counter != 0 ? fs_monotonic_ns() : 0;
+        inode->told_ns = inode->told.counter != 0 ? model_monotonic_ns() : 0;
         inode->told = dot;
     }
 }
 
-void fs_entry_of_inode(struct fs *fs, struct inode *inode, struct fs_entry *ret_entry)
+void current_entry(struct fs *fs, struct inode *inode, struct fs_entry *ret_entry)
 {
     struct buffer key = {0};
     struct file *file = file_of_inode(fs, inode);
@@ -37,8 +41,8 @@ void fs_entry_of_inode(struct fs *fs, struct inode *inode, struct fs_entry *ret_
     uint32_t link_count = inode->is_unlinked ? 0 : 1;
     ret_entry->valid_s = fs->config.attribute_timeout;
     if (inode->type == VERSION_DIRECTORY) {
-        fs_directory_times(inode, &attributes);
-        ret_entry->valid_s = fs_seconds_until(inode->names_fresh_until_ns);
+        times_of_directory(inode, &attributes);
+        ret_entry->valid_s = model_seconds_until(inode->names_fresh_until_ns);
     }
     uint32_t number = inode->number;
     if (inode->parent != NULL) {
@@ -85,8 +89,8 @@ static void tell_version(struct inode *inode, const struct object *row, struct d
     }
 }
 
-int fs_inode_was_put(struct fs *fs, struct inode *inode, struct object *row,
-                     const uint8_t hash[CONTENT_HASH_SIZE], const struct shown *superseded)
+int current_was_put(struct fs *fs, struct inode *inode, struct object *row,
+                    const uint8_t hash[CONTENT_HASH_SIZE], const struct shown *superseded)
 {
     struct buffer key = {0};
     struct dot dot = {0};
@@ -96,7 +100,7 @@ int fs_inode_was_put(struct fs *fs, struct inode *inode, struct object *row,
     enum status status = shown_after_put(&inode->shown, row, hash, inode->number > 0, &dot);
     if (status == STATUS_OK) {
         tell_version(inode, row, dot);
-        fs_inode_is_fresh(fs, inode);
+        current_is_fresh(fs, inode);
         status = inode_append_key(inode, &key);
     }
     struct inode *base = base_inode(fs, inode);

@@ -8,13 +8,17 @@
  *           in between is left to the next rewind.
  * Memory:   a name and 48 bytes for each name listed, and the rows of two batches.
  */
+#include "fs/model/directory.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fs/model/attributes.h"
-#include "fs/model/file.h"
+#include "fs/model/current.h"
+#include "fs/model/hold.h"
 #include "fs/model/listing.h"
+#include "fs/model/place.h"
 
 enum { BATCH_ROWS = 512, DOTS = 2 };
 
@@ -36,7 +40,7 @@ struct directory {
     size_t pending_count;
 };
 
-int fs_opendir(struct fs *fs, uint64_t id, struct directory **ret_directory)
+int directory_open(struct fs *fs, uint64_t id, struct directory **ret_directory)
 {
     inodes_lock(&fs->inodes);
     struct inode *inode = inode_by_id(&fs->inodes, id);
@@ -48,12 +52,12 @@ int fs_opendir(struct fs *fs, uint64_t id, struct directory **ret_directory)
         return ESTALE;
     }
     if (inode->type != VERSION_DIRECTORY) {
-        fs_put_inode(fs, inode);
+        hold_release(fs, inode);
         return ENOTDIR;
     }
     struct directory *directory = calloc(1, sizeof *directory);
     if (directory == NULL) {
-        fs_put_inode(fs, inode);
+        hold_release(fs, inode);
         return ENOMEM;
     }
     directory->fs = fs;
@@ -75,7 +79,7 @@ static void rewind_all(struct directory *directory)
 {
     listing_reset(&directory->listed);
     for (size_t i = 0; i < directory->pending_count; i++) {
-        fs_put_inode(directory->fs, directory->pending[i]);
+        hold_release(directory->fs, directory->pending[i]);
     }
     free(directory->pending);
     directory->pending = NULL;
@@ -87,12 +91,12 @@ static void rewind_all(struct directory *directory)
     directory->more = true;
 }
 
-void fs_releasedir(struct fs *fs, struct directory *directory)
+void directory_close(struct fs *fs, struct directory *directory)
 {
     rewind_all(directory);
     listing_release(&directory->listed);
     pthread_mutex_destroy(&directory->lock);
-    fs_put_inode(fs, directory->inode);
+    hold_release(fs, directory->inode);
     free(directory);
 }
 
@@ -149,7 +153,7 @@ static int ask(struct directory *directory, struct slice start, bool after_start
     struct buffer key = {0};
     struct kv_rows rows = {0};
     struct kv_list list = {.start = start, .after_start = after_start, .limit = BATCH_ROWS};
-    int failed = fs_inode_key(fs, directory->inode, &key);
+    int failed = hold_key(fs, directory->inode, &key);
 
     if (failed == 0) {
         list.directory = buffer_slice(&key);
@@ -308,7 +312,7 @@ static int seek(struct directory *directory, uint64_t *position, struct entry **
 }
 
 static void fill_entry(struct directory *directory, const struct entry *entry,
-                       uint64_t position, struct fs_directory_entry *ret_entry)
+                       uint64_t position, struct directory_entry *ret_entry)
 {
     struct fs *fs = directory->fs;
     struct fs_entry shown;
@@ -316,7 +320,7 @@ static void fill_entry(struct directory *directory, const struct entry *entry,
     ret_entry->name = listing_name(&directory->listed, entry);
     ret_entry->position = position;
     if (position >= DOTS && position < directory->listed.local_count) {
-        fs_entry_of_inode(fs, directory->pending[position - DOTS], &shown);
+        current_entry(fs, directory->pending[position - DOTS], &shown);
         ret_entry->attributes = shown.attributes;
         return;
     }
@@ -326,8 +330,8 @@ static void fill_entry(struct directory *directory, const struct entry *entry,
         struct inode *inode = position == 0 || above == NULL ? directory->inode : above;
         inode_ref(inode);
         inodes_unlock(&fs->inodes);
-        fs_entry_of_inode(fs, inode, &shown);
-        fs_put_inode(fs, inode);
+        current_entry(fs, inode, &shown);
+        hold_release(fs, inode);
         ret_entry->attributes = shown.attributes;
         return;
     }
@@ -337,7 +341,7 @@ static void fill_entry(struct directory *directory, const struct entry *entry,
     if (entry->kind == ROW_DIRECTORY) {
         attributes.type = VERSION_DIRECTORY;
     }
-    if (attributes.file_id == 0 && fs_inode_key(fs, directory->inode, &key) == 0) {
+    if (attributes.file_id == 0 && hold_key(fs, directory->inode, &key) == 0) {
         struct slice base = slice_of(ret_entry->name, entry->base_size);
         struct buffer child = {0};
         key_append_child(&child, buffer_slice(&key), base, entry->kind);
@@ -351,7 +355,7 @@ static void fill_entry(struct directory *directory, const struct entry *entry,
 }
 
 int directory_at(struct directory *directory, uint64_t position,
-                 struct fs_directory_entry *ret_entry, bool *ret_is_end)
+                 struct directory_entry *ret_entry, bool *ret_is_end)
 {
     struct entry *entry = NULL;
     int failed = seek(directory, &position, &entry);
@@ -416,14 +420,14 @@ int directory_enter(struct directory *directory, uint64_t position, struct fs_en
     }
     inodes_unlock(&fs->inodes);
     if (failed == 0) {
-        fs_entry_of_inode(fs, inode, ret_entry);
-        fs_put_inode(fs, inode);
+        current_entry(fs, inode, ret_entry);
+        hold_release(fs, inode);
     }
     found_release(&found);
     return failed;
 }
 
-int fs_fsyncdir(struct fs *fs, uint64_t id)
+int directory_sync(struct fs *fs, uint64_t id)
 {
     struct inode *inode;
     struct buffer key = {0};
@@ -435,16 +439,16 @@ int fs_fsyncdir(struct fs *fs, uint64_t id)
     if (is_removed) {
         return 0; /* it holds nothing that could be lost */
     }
-    int failed = fs_get_inode(fs, id, &inode);
+    int failed = hold_inode(fs, id, &inode);
     if (failed != 0) {
         return failed;
     }
-    failed = fs_inode_key(fs, inode, &key);
+    failed = hold_key(fs, inode, &key);
     if (failed == 0) {
         struct kv_put put = {.key = buffer_slice(&key), .mode = UPDATE_NONE, .sync = true};
         failed = errno_of_status(kv_put(fs->config.kv, &put, &fs->options, NULL));
     }
     buffer_release(&key);
-    fs_put_inode(fs, inode);
+    hold_release(fs, inode);
     return failed;
 }

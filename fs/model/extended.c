@@ -1,13 +1,17 @@
 /*
  * extended.c - extended attributes: those of users, and what `user.dynamofs.*` tells.
  */
+#include "fs/model/extended.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "fs/model/change.h"
 #include "fs/model/file.h"
-#include "fs/model/xattrs.h"
+#include "fs/model/hold.h"
+#include "fs/model/pick.h"
 
 static const char user_prefix[] = "user.";
 static const char own_prefix[] = "user.dynamofs.";
@@ -122,7 +126,7 @@ static int get_encoded(struct fs *fs, struct inode *inode, struct slice key,
     if (is_in_memory) {
         return 0;
     }
-    int failed = fs_read_version(fs, inode, key, &object, &version, &shown);
+    int failed = pick_version(fs, inode, key, &object, &version, &shown);
     if (failed == 0) {
         *ret_encoded = blob_ref(version->xattrs);
     } else if (failed == ESTALE && inode->id == INODE_ID_ROOT) {
@@ -134,7 +138,7 @@ static int get_encoded(struct fs *fs, struct inode *inode, struct slice key,
     return failed;
 }
 
-int fs_getxattr(struct fs *fs, uint64_t id, const char *name, struct buffer *ret_value)
+int extended_get(struct fs *fs, uint64_t id, const char *name, struct buffer *ret_value)
 {
     struct inode *inode;
     struct buffer key = {0};
@@ -144,11 +148,11 @@ int fs_getxattr(struct fs *fs, uint64_t id, const char *name, struct buffer *ret
     if (!has_prefix(name, user_prefix)) {
         return has_prefix(name, "system.") ? ENOTSUP : ENODATA;
     }
-    int failed = fs_get_open_inode(fs, id, &inode);
+    int failed = hold_open_inode(fs, id, &inode);
     if (failed != 0) {
         return failed;
     }
-    failed = fs_inode_key(fs, inode, &key);
+    failed = hold_key(fs, inode, &key);
     if (failed == 0 && has_prefix(name, own_prefix)) {
         failed = get_own(fs, inode, buffer_slice(&key), name + strlen(own_prefix), ret_value);
     } else if (failed == 0) {
@@ -162,11 +166,11 @@ int fs_getxattr(struct fs *fs, uint64_t id, const char *name, struct buffer *ret
     }
     blob_unref(encoded);
     buffer_release(&key);
-    fs_put_inode(fs, inode);
+    hold_release(fs, inode);
     return failed == 0 && ret_value->failed ? ENOMEM : failed;
 }
 
-int fs_listxattr(struct fs *fs, uint64_t id, struct buffer *ret_names)
+int extended_list(struct fs *fs, uint64_t id, struct buffer *ret_names)
 {
     struct inode *inode;
     struct buffer key = {0};
@@ -174,12 +178,12 @@ int fs_listxattr(struct fs *fs, uint64_t id, struct buffer *ret_names)
     struct slice name;
     struct slice value;
     size_t offset = 0;
-    int failed = fs_get_open_inode(fs, id, &inode);
+    int failed = hold_open_inode(fs, id, &inode);
     if (failed != 0) {
         return failed;
     }
 
-    failed = fs_inode_key(fs, inode, &key);
+    failed = hold_key(fs, inode, &key);
     if (failed == 0) {
         failed = get_encoded(fs, inode, buffer_slice(&key), &encoded);
     }
@@ -197,11 +201,11 @@ int fs_listxattr(struct fs *fs, uint64_t id, struct buffer *ret_names)
     }
     blob_unref(encoded);
     buffer_release(&key);
-    fs_put_inode(fs, inode);
+    hold_release(fs, inode);
     return failed;
 }
 
-int fs_setxattr(struct fs *fs, uint64_t id, const struct fs_xattr_change *change)
+int extended_set(struct fs *fs, uint64_t id, const struct xattr_change *change)
 {
     struct inode *inode;
 
@@ -212,11 +216,11 @@ int fs_setxattr(struct fs *fs, uint64_t id, const struct fs_xattr_change *change
     if (strlen(change->name) > XATTR_NAME_MAX_SIZE) {
         return ERANGE;
     }
-    int failed = fs_get_open_inode(fs, id, &inode);
+    int failed = hold_open_inode(fs, id, &inode);
     if (failed != 0) {
         return failed;
     }
-    failed = fs_change_inode(fs, inode, NULL, change);
-    fs_put_inode(fs, inode);
+    failed = change_inode(fs, inode, NULL, change);
+    hold_release(fs, inode);
     return failed;
 }

@@ -150,7 +150,7 @@ int file_resize(struct file *file, uint64_t size)
     return 0;
 }
 
-bool fs_is_unwritten(struct file *file)
+bool file_is_unwritten(struct file *file)
 {
     file_lock(file);
     bool is_unwritten = file->is_dirty && file->is_unwritten;

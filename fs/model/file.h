@@ -73,4 +73,7 @@ int file_resize(struct file *file, uint64_t size);
 /* Marks a change made now. */
 void file_touch(struct file *file);
 
+/* True if the file was created or truncated, and nothing written yet. */
+bool file_is_unwritten(struct file *file);
+
 #endif

@@ -1,22 +1,27 @@
 /*
  * flush.c - when an open file is put: flush, fsync, and the last close.
  */
+#include "fs/model/flush.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "fs/model/hold.h"
+#include "fs/model/load.h"
 #include "fs/model/put.h"
+#include "fs/model/times.h"
 
 /* A clean file is only made durable: its copies are stored and sent again. */
 static int sync_clean(struct file *file)
 {
     struct fs *fs = file->fs;
     struct buffer key = {0};
-    int failed = fs_inode_key(fs, file->inode, &key);
+    int failed = hold_key(fs, file->inode, &key);
 
     if (failed == 0) {
         struct kv_put put = {.key = buffer_slice(&key), .mode = UPDATE_NONE, .sync = true};
-        failed = errno_of_status(fs_put(fs, &put, NULL));
+        failed = errno_of_status(times_put(fs, &put, NULL));
     }
     buffer_release(&key);
     return failed;
@@ -25,7 +30,7 @@ static int sync_clean(struct file *file)
 static int flush(struct file *file, bool sync)
 {
     struct fs *fs = file->fs;
-    int failed = fs_take_token(fs, file->inode);
+    int failed = hold_take_token(fs, file->inode);
     if (failed != 0) {
         return failed;
     }
@@ -39,25 +44,25 @@ static int flush(struct file *file, bool sync)
     if (is_unlinked) {
         failed = 0;
     } else if (is_dirty) {
-        failed = file_put(file, sync);
+        failed = put_file(file, sync);
     } else if (sync) {
         failed = sync_clean(file);
     }
-    fs_return_token(fs, file->inode);
+    hold_return_token(fs, file->inode);
     return failed;
 }
 
-int fs_flush(struct fs *fs, struct file *file, bool more_follow)
+int flush_file(struct fs *fs, struct file *file, bool more_follow)
 {
     assert(file->fs == fs);
 
-    if (more_follow && fs_is_unwritten(file)) {
+    if (more_follow && file_is_unwritten(file)) {
         return 0;
     }
     return flush(file, false);
 }
 
-int fs_fsync(struct fs *fs, struct file *file)
+int flush_sync(struct fs *fs, struct file *file)
 {
     int failed = flush(file, true);
 
@@ -75,7 +80,7 @@ static void note_loss(struct file *file, int failed)
     struct buffer key = {0};
     char text[512];
 
-    int no_key = fs_inode_key(fs, file->inode, &key);
+    int no_key = hold_key(fs, file->inode, &key);
     inodes_lock(&fs->inodes);
     file->inode->lost = failed;
     file->inode->is_cached = false;
@@ -86,7 +91,7 @@ static void note_loss(struct file *file, int failed)
     inodes_unlock(&fs->inodes);
     snprintf(text, sizeof text, "changes to %.*s are lost: %s", no_key == 0 ? (int)key.size : 0,
              no_key == 0 ? (const char *)key.data : "", strerrordesc_np(failed));
-    fs_note(fs, text);
+    model_note(fs, text);
     buffer_release(&key);
 }
 
@@ -102,7 +107,7 @@ static void leave_writer(struct fs *fs, struct file *file)
     file_unlock(file);
 }
 
-bool fs_release(struct fs *fs, struct file *file, unsigned flags)
+bool flush_release(struct fs *fs, struct file *file, unsigned flags)
 {
     bool is_lost = false;
     int failed = 0;
@@ -120,7 +125,7 @@ bool fs_release(struct fs *fs, struct file *file, unsigned flags)
         file->inode->file = NULL;
     }
     inodes_unlock(&fs->inodes);
-    if (!is_last && (flags & FS_OPEN_READ_ONLY) == 0) {
+    if (!is_last && (flags & OPEN_READ_ONLY) == 0) {
         leave_writer(fs, file);
     }
     if (is_last && !is_unlinked) {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "fs/model/attributes.h"
-#include "fs/model/file.h"
+#include "fs/model/flush.h"
 #include "fs/model/merged_kv.h"
 
 enum { ROOT_MODE = 0755 };
@@ -55,7 +55,7 @@ static void close_files(struct fs *fs)
         if (file == NULL) {
             return;
         }
-        fs_release(fs, file, 0);
+        flush_release(fs, file, 0);
     }
 }
 

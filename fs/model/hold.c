@@ -1,9 +1,9 @@
 /*
  * hold.c - inodes for the length of an operation: referenced, with their token, with their key.
  */
-#include "fs/model/model.h"
+#include "fs/model/hold.h"
 
-int fs_get_inode(struct fs *fs, uint64_t id, struct inode **ret_inode)
+int hold_inode(struct fs *fs, uint64_t id, struct inode **ret_inode)
 {
     int failed = ESTALE;
 
@@ -17,7 +17,7 @@ int fs_get_inode(struct fs *fs, uint64_t id, struct inode **ret_inode)
     return failed;
 }
 
-int fs_get_open_inode(struct fs *fs, uint64_t id, struct inode **ret_inode)
+int hold_open_inode(struct fs *fs, uint64_t id, struct inode **ret_inode)
 {
     int failed = ESTALE;
 
@@ -31,7 +31,7 @@ int fs_get_open_inode(struct fs *fs, uint64_t id, struct inode **ret_inode)
     return failed;
 }
 
-void fs_put_inode(struct fs *fs, struct inode *inode)
+void hold_release(struct fs *fs, struct inode *inode)
 {
     inodes_lock(&fs->inodes);
     inode_unref(&fs->inodes, inode);
@@ -43,14 +43,14 @@ void fs_put_inode(struct fs *fs, struct inode *inode)
  */
 enum { TOKEN_DEADLINES = 4 };
 
-int fs_take_token(struct fs *fs, struct inode *inode)
+int hold_take_token(struct fs *fs, struct inode *inode)
 {
     uint32_t deadline_ms = fs->options.deadline_ms;
 
     if (deadline_ms == 0) {
         deadline_ms = KV_DEADLINE_DEFAULT_MS;
     }
-    uint64_t deadline_ns = (uint64_t)fs_monotonic_ns() +
+    uint64_t deadline_ns = (uint64_t)model_monotonic_ns() +
                            TOKEN_DEADLINES * (uint64_t)deadline_ms * UINT64_C(1000000);
     inodes_lock(&fs->inodes);
     bool is_taken = inode_take_token(&fs->inodes, inode, kv_limits_deadline(deadline_ns));
@@ -58,14 +58,14 @@ int fs_take_token(struct fs *fs, struct inode *inode)
     return is_taken ? 0 : kv_limits_is_interrupted() ? EINTR : ETIMEDOUT;
 }
 
-void fs_return_token(struct fs *fs, struct inode *inode)
+void hold_return_token(struct fs *fs, struct inode *inode)
 {
     inodes_lock(&fs->inodes);
     inode_return_token(&fs->inodes, inode);
     inodes_unlock(&fs->inodes);
 }
 
-uint32_t fs_inode_number(struct fs *fs, const struct inode *inode)
+uint32_t hold_sibling_number(struct fs *fs, const struct inode *inode)
 {
     inodes_lock(&fs->inodes);
     uint32_t number = inode->number;
@@ -73,7 +73,7 @@ uint32_t fs_inode_number(struct fs *fs, const struct inode *inode)
     return number;
 }
 
-int fs_inode_key(struct fs *fs, const struct inode *inode, struct buffer *key)
+int hold_key(struct fs *fs, const struct inode *inode, struct buffer *key)
 {
     buffer_reset(key);
     inodes_lock(&fs->inodes);

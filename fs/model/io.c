@@ -1,12 +1,14 @@
 /*
  * io.c - bytes from and to open files.
  */
+#include "fs/model/io.h"
+
 #include <string.h>
 
 #include "fs/model/attributes.h"
 #include "fs/model/load.h"
 
-int fs_read(struct file *file, uint64_t offset, size_t size, struct slice *ret_bytes,
+int io_read(struct file *file, uint64_t offset, size_t size, struct slice *ret_bytes,
             struct blob **ret_blob)
 {
     int failed = load_refresh(file);
@@ -23,7 +25,7 @@ int fs_read(struct file *file, uint64_t offset, size_t size, struct slice *ret_b
     return failed;
 }
 
-int fs_write(struct file *file, struct slice bytes, uint64_t offset, bool append,
+int io_write(struct file *file, struct slice bytes, uint64_t offset, bool append,
              size_t *ret_written)
 {
     int failed = 0;

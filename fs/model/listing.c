@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "fs/model/errno_map.h"
+#include "fs/model/model.h"
 #include "fs/model/names.h"
 #include "fs/model/resolve.h"
 

@@ -5,6 +5,10 @@
 
 #include <string.h>
 
+#include "fs/model/current.h"
+#include "fs/model/hold.h"
+#include "fs/model/pick.h"
+
 /* Fetching the content for one open. */
 struct load {
     struct object *object;
@@ -29,17 +33,17 @@ static int load_fetch(struct fs *fs, struct inode *inode, struct load *load)
 {
     struct buffer key = {0};
     struct buffer key_after = {0};
-    int failed = fs_inode_key(fs, inode, &key);
+    int failed = hold_key(fs, inode, &key);
 
     if (failed == 0) {
-        failed = fs_read_version(fs, inode, buffer_slice(&key), &load->object, &load->version,
-                                 &load->shown);
+        failed = pick_version(fs, inode, buffer_slice(&key), &load->object, &load->version,
+                              &load->shown);
     }
     if (failed == 0 && is_of_another_file(fs, inode, load->version)) {
         failed = ESTALE;
     }
     if (failed == 0 || failed == ESTALE) {
-        int no_key = fs_inode_key(fs, inode, &key_after);
+        int no_key = hold_key(fs, inode, &key_after);
         if (no_key == 0 && !slice_equal(buffer_slice(&key), buffer_slice(&key_after))) {
             failed = EAGAIN;
         }
@@ -102,14 +106,13 @@ static bool is_in_flux(const struct fs *fs, const struct inode *inode)
 {
     int64_t slack_ns = INT64_C(1000000000);
     int64_t while_ns = (int64_t)(fs->config.attribute_timeout * 1e9) + slack_ns;
-    bool is_recent = inode->told_ns != 0 && fs_monotonic_ns() - inode->told_ns < while_ns;
+    bool is_recent = inode->told_ns != 0 && model_monotonic_ns() - inode->told_ns < while_ns;
     return inode->is_told_unsure || is_recent;
 }
 
 /* What the kernel may keep: pages if they hold this content, attributes if they are of this
  * version. */
-static void compare_with_told(struct file *file, const struct load *load,
-                              struct fs_opened *opened)
+static void compare_with_told(struct file *file, const struct load *load, struct opened *opened)
 {
     struct fs *fs = file->fs;
     struct inode *inode = file->inode;
@@ -121,7 +124,7 @@ static void compare_with_told(struct file *file, const struct load *load,
         is_settled && inode->is_cached &&
         memcmp(inode->cached_hash, version->content_hash, CONTENT_HASH_SIZE) == 0;
     opened->has_changed = !is_settled || !dot_equal(inode->told, version->dot);
-    inode_tell(inode, version->dot);
+    current_told(inode, version->dot);
     inode->is_told_unsure = false;
     memcpy(inode->cached_hash, version->content_hash, CONTENT_HASH_SIZE);
     inode->is_cached = true;
@@ -129,7 +132,7 @@ static void compare_with_told(struct file *file, const struct load *load,
 }
 
 /* Fetches, and takes over what is newer than what the file holds. */
-static int load_once(struct file *file, struct fs_opened *opened)
+static int load_once(struct file *file, struct opened *opened)
 {
     struct load fetched = {0};
     int failed = load_fetch(file->fs, file->inode, &fetched);
@@ -164,7 +167,7 @@ enum { LOAD_TRIES = 4 };
  * Later ones fetch beside each other; but who misses the file does so again with the token: it
  * may be on its way to another name.
  */
-static int load(struct file *file, struct fs_opened *opened)
+static int load(struct file *file, struct opened *opened)
 {
     struct fs *fs = file->fs;
 
@@ -179,7 +182,7 @@ static int load(struct file *file, struct fs_opened *opened)
     if (failed != EAGAIN && failed != ESTALE) {
         return failed;
     }
-    failed = fs_take_token(fs, file->inode);
+    failed = hold_take_token(fs, file->inode);
     if (failed != 0) {
         return failed;
     }
@@ -187,7 +190,7 @@ static int load(struct file *file, struct fs_opened *opened)
     for (int tries = 0; tries < LOAD_TRIES && failed == EAGAIN; tries++) {
         failed = load_once(file, opened);
     }
-    fs_return_token(fs, file->inode);
+    hold_return_token(fs, file->inode);
     return failed == EAGAIN ? ESTALE : failed;
 }
 
@@ -214,7 +217,7 @@ bool load_nothing(struct file *file)
 int load_refresh(struct file *file)
 {
     struct fs *fs = file->fs;
-    struct fs_opened ignored = {0};
+    struct opened ignored = {0};
 
     file_lock(file);
     inodes_lock(&fs->inodes);
@@ -239,13 +242,13 @@ static bool holds_what_was_told(struct file *file)
     return is_held;
 }
 
-int load_or_share(struct file *file, unsigned flags, struct fs_opened *opened)
+int load_or_share(struct file *file, unsigned flags, struct opened *opened)
 {
     inodes_lock(&file->fs->inodes);
     bool is_unlinked = file->inode->is_unlinked;
     inodes_unlock(&file->fs->inodes);
     int failed = is_unlinked ? ESTALE : load(file, opened);
-    bool may_share = is_unlinked || (flags & FS_OPEN_AGAIN) != 0;
+    bool may_share = is_unlinked || (flags & OPEN_AGAIN) != 0;
     if (failed != ESTALE || !may_share || !holds_what_was_told(file)) {
         return failed;
     }

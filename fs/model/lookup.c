@@ -1,7 +1,11 @@
 /*
  * lookup.c - names that the kernel asks for, and what it forgets again.
  */
-#include "fs/model/model.h"
+#include "fs/model/lookup.h"
+
+#include "fs/model/current.h"
+#include "fs/model/hold.h"
+#include "fs/model/place.h"
 
 /* A name that this mount took away or replaced while the cluster was asked is asked for again.
  */
@@ -61,7 +65,7 @@ static struct inode *hand_out_pending(struct fs *fs, const struct place *place,
     return inode;
 }
 
-int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *ret_entry)
+int lookup_name(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *ret_entry)
 {
     struct place place;
     struct inode *inode = NULL;
@@ -92,14 +96,14 @@ int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry 
         failed = inode != NULL ? 0 : ENOENT;
     }
     if (failed == 0) {
-        fs_entry_of_inode(fs, inode, ret_entry);
-        fs_put_inode(fs, inode);
+        current_entry(fs, inode, ret_entry);
+        hold_release(fs, inode);
     }
     place_release(fs, &place);
     return failed;
 }
 
-void fs_forget(struct fs *fs, uint64_t id, uint64_t count)
+void lookup_forget(struct fs *fs, uint64_t id, uint64_t count)
 {
     inodes_lock(&fs->inodes);
     struct inode *inode = inode_by_id(&fs->inodes, id);

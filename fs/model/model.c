@@ -5,7 +5,7 @@
 
 #include <time.h>
 
-int64_t fs_monotonic_ns(void)
+int64_t model_monotonic_ns(void)
 {
     struct timespec now;
 
@@ -13,14 +13,14 @@ int64_t fs_monotonic_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-double fs_seconds_until(int64_t monotonic_ns)
+double model_seconds_until(int64_t monotonic_ns)
 {
-    int64_t left_ns = monotonic_ns - fs_monotonic_ns();
+    int64_t left_ns = monotonic_ns - model_monotonic_ns();
 
     return left_ns > 0 ? (double)left_ns / 1e9 : 0;
 }
 
-void fs_note(struct fs *fs, const char *text)
+void model_note(struct fs *fs, const char *text)
 {
     if (fs->config.on_note != NULL) {
         fs->config.on_note(fs->config.note_context, text);

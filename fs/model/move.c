@@ -3,6 +3,8 @@
  */
 #include "fs/model/move.h"
 
+#include "fs/model/times.h"
+
 int move_version(struct fs *fs, struct slice key, const struct version *version,
                  struct shown *shown, bool only_own, int64_t named_ns)
 {
@@ -13,7 +15,7 @@ int move_version(struct fs *fs, struct slice key, const struct version *version,
 
     named.attributes.named_ns = named_ns != 0 ? named_ns : named.attributes.named_ns;
     shown_apply(shown, &put);
-    enum status status = fs_put(fs, &put, &row);
+    enum status status = times_put(fs, &put, &row);
     if (status == STATUS_OK) {
         status = shown_after_put(shown, row, version->content_hash, only_own, &dot);
     }
@@ -36,7 +38,7 @@ static int put_versions(struct fs *fs, struct slice key, const struct view *view
             .key = key, .mode = UPDATE_ALL, .value = view->groups[group].newest};
         struct object *row = NULL;
         struct dot dot;
-        failed = errno_of_status(fs_put(fs, &put, &row));
+        failed = errno_of_status(times_put(fs, &put, &row));
         if (failed == 0) {
             /* Only with the row before shown whole do the others count as seen. */
             bool is_whole = shown->dots == NULL && !only_own;
@@ -65,7 +67,7 @@ int move_versions(struct fs *fs, struct slice from, struct slice to, struct show
     }
     if (failed == 0) {
         struct kv_put put = {.key = from, .mode = UPDATE_ALL, .context = object->clock};
-        failed = errno_of_status(fs_put(fs, &put, NULL));
+        failed = errno_of_status(times_put(fs, &put, NULL));
     }
     if (failed == 0) {
         conflicts_forget(fs->conflicts, from); /* all that had a number is gone */

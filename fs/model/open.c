@@ -1,10 +1,13 @@
 /*
  * open.c - opening files, by an inode that may be another file by now.
  */
-#include "fs/model/attributes.h"
-#include "fs/model/load.h"
+#include "fs/model/open.h"
 
-static int truncate_opened(struct fs_opened *opened)
+#include "fs/model/attributes.h"
+#include "fs/model/flush.h"
+#include "fs/model/lookup.h"
+
+static int truncate_opened(struct opened *opened)
 {
     struct file *file = opened->file;
 
@@ -20,10 +23,10 @@ static int truncate_opened(struct fs_opened *opened)
 
 /* Opens what the inode `id` is. ESTALE if that is nothing any more, or if its name shows
  * another file. */
-static int open_inode(struct fs *fs, uint64_t id, unsigned flags, struct fs_opened *opened)
+static int open_known(struct fs *fs, uint64_t id, unsigned flags, struct opened *opened)
 {
-    bool truncate = (flags & FS_OPEN_TRUNCATE) != 0;
-    bool writes = truncate || (flags & FS_OPEN_READ_ONLY) == 0;
+    bool truncate = (flags & OPEN_TRUNCATE) != 0;
+    bool writes = truncate || (flags & OPEN_READ_ONLY) == 0;
     int failed = 0;
 
     inodes_lock(&fs->inodes);
@@ -50,7 +53,7 @@ static int open_inode(struct fs *fs, uint64_t id, unsigned flags, struct fs_open
         failed = truncate_opened(opened);
     }
     if (failed != 0) {
-        fs_release(fs, opened->file, writes ? 0 : FS_OPEN_READ_ONLY);
+        flush_release(fs, opened->file, writes ? 0 : OPEN_READ_ONLY);
     }
     return failed;
 }
@@ -89,8 +92,7 @@ static void set_heir(struct fs *fs, uint64_t id, uint64_t heir)
 enum { OPEN_TRIES = 16 };
 
 /* Opens what the name of `id` shows now. The kernel goes on with `id`. */
-static int open_in_place_of(struct fs *fs, uint64_t id, unsigned flags,
-                            struct fs_opened *opened)
+static int open_in_place_of(struct fs *fs, uint64_t id, unsigned flags, struct opened *opened)
 {
     struct buffer name = {0};
     struct fs_entry entry;
@@ -98,33 +100,33 @@ static int open_in_place_of(struct fs *fs, uint64_t id, unsigned flags,
     int failed = ESTALE;
 
     for (int tries = 0; failed == ESTALE && tries < OPEN_TRIES; tries++) {
-        struct fs_opened now = {0};
+        struct opened now = {0};
         failed = place_of_inode(fs, id, &parent, &name);
         if (failed == 0) {
-            failed = fs_lookup(fs, parent, (const char *)name.data, &entry);
+            failed = lookup_name(fs, parent, (const char *)name.data, &entry);
         }
         if (failed != 0) {
             break;
         }
-        failed = open_inode(fs, entry.id, flags, &now);
+        failed = open_known(fs, entry.id, flags, &now);
         if (failed == 0) {
             set_heir(fs, id, entry.id);
             now.is_another = entry.id != id;
             now.has_changed |= now.is_another;
             *opened = now;
         }
-        fs_forget(fs, entry.id, 1);
+        lookup_forget(fs, entry.id, 1);
     }
     buffer_release(&name);
     return failed;
 }
 
-int fs_open(struct fs *fs, uint64_t id, unsigned flags, struct fs_opened *ret_opened)
+int open_inode(struct fs *fs, uint64_t id, unsigned flags, struct opened *ret_opened)
 {
-    struct fs_opened opened = {0};
-    int failed = open_inode(fs, id, flags, &opened);
+    struct opened opened = {0};
+    int failed = open_known(fs, id, flags, &opened);
 
-    if (failed == ESTALE && (flags & FS_OPEN_AGAIN) != 0) {
+    if (failed == ESTALE && (flags & OPEN_AGAIN) != 0) {
         failed = open_in_place_of(fs, id, flags, &opened);
     }
     if (failed == 0) {

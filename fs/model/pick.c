@@ -1,7 +1,11 @@
 /*
  * pick.c - which version of an object an inode shows.
  */
+#include "fs/model/pick.h"
+
 #include "fs/model/file.h"
+#include "fs/model/hold.h"
+#include "fs/model/times.h"
 
 /* The group of `view` that the sibling inode shows; view->count if it is gone. */
 static uint32_t group_of_inode(struct fs *fs, const struct inode *inode,
@@ -25,7 +29,7 @@ static int pick(struct fs *fs, struct inode *inode, struct object *object,
     struct view view = {0};
     struct object *row = object_project(object);
     const struct version *version = object_newest(object);
-    bool is_sibling = fs_inode_number(fs, inode) > 0;
+    bool is_sibling = hold_sibling_number(fs, inode) > 0;
     enum status status = row == NULL ? STATUS_NO_MEMORY : STATUS_OK;
     int failed = 0;
 
@@ -64,13 +68,13 @@ static bool is_another_file(struct fs *fs, struct inode *inode, const struct ver
     return known != 0 && id != 0 && known != id;
 }
 
-int fs_read_version(struct fs *fs, struct inode *inode, struct slice key,
-                    struct object **ret_object, const struct version **ret_version,
-                    struct shown *ret_shown)
+int pick_version(struct fs *fs, struct inode *inode, struct slice key,
+                 struct object **ret_object, const struct version **ret_version,
+                 struct shown *ret_shown)
 {
     struct object *object = NULL;
     enum status status = inode->type == VERSION_DIRECTORY
-                             ? fs_get_directory(fs, inode, key, &object)
+                             ? times_get_directory(fs, inode, key, &object)
                              : kv_get(fs->config.kv, key, &fs->options, &object);
     const struct version *version = NULL;
 

@@ -1,16 +1,18 @@
 /*
  * place.c - names in directories and the inodes that are shown under them.
  */
+#include "fs/model/place.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/model/attributes.h"
+#include "fs/model/current.h"
 #include "fs/model/file.h"
-#include "fs/model/model.h"
+#include "fs/model/hold.h"
 #include "fs/model/names.h"
 
-int fs_check_new_name(struct slice name)
+int place_check_new_name(struct slice name)
 {
     if (name.size > NAME_SIZE_MAX) {
         return ENAMETOOLONG;
@@ -51,7 +53,7 @@ int place_open(struct fs *fs, uint64_t id, const char *name, struct place *ret_p
 
 void place_release(struct fs *fs, struct place *place)
 {
-    fs_put_inode(fs, place->directory);
+    hold_release(fs, place->directory);
     buffer_release(&place->key);
     *place = (struct place){0};
 }
@@ -132,8 +134,8 @@ struct inode *place_inode_of_found(struct fs *fs, const struct place *place,
     if (inode->file == NULL || file_is_cache(inode)) {
         inode->attributes = found->version->attributes;
         inode->attributes.type = type;
-        inode_tell(inode, found->version->dot);
-        fs_inode_is_fresh(fs, inode);
+        current_told(inode, found->version->dot);
+        current_is_fresh(fs, inode);
     }
     shown_move(&inode->shown, &found->shown);
     found->version = NULL;
@@ -173,7 +175,7 @@ int place_shown_inode(struct fs *fs, const struct place *place, struct inode **r
 
 int place_take_token(struct fs *fs, const struct place *place, struct inode *inode)
 {
-    int failed = fs_take_token(fs, inode);
+    int failed = hold_take_token(fs, inode);
     if (failed != 0) {
         return failed;
     }

@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "fs/model/attributes.h"
+#include "fs/model/current.h"
+#include "fs/model/hold.h"
+#include "fs/model/times.h"
 #include "fs/model/xattrs.h"
 #include "ring/attributes.h"
 
@@ -53,7 +56,7 @@ static enum status snapshot_put(struct fs *fs, struct snapshot *snapshot, struct
 
     content_hash(blob_slice(snapshot->version.content), snapshot->hash);
     shown_apply(&snapshot->shown, &put);
-    return fs_put(fs, &put, ret_row);
+    return times_put(fs, &put, ret_row);
 }
 
 static void remember_attempt(struct file *file, const struct snapshot *snapshot)
@@ -108,7 +111,7 @@ static void drop_attempts(struct file *file, const struct snapshot *snapshot, st
         return;
     }
     struct kv_put put = {.key = key, .mode = UPDATE_SOME, .dots = dots, .dot_count = count};
-    if (fs_put(fs, &put, &after) == STATUS_OK) {
+    if (times_put(fs, &put, &after) == STATUS_OK) {
         object_unref(*row);
         *row = after;
     }
@@ -175,7 +178,7 @@ static int note_success(struct file *file, const struct snapshot *snapshot, stru
 
     file_lock(file);
     enum status status = shown_after_put(&file->shown, row, snapshot->hash,
-                                         fs_inode_number(fs, inode) > 0, &dot);
+                                         hold_sibling_number(fs, inode) > 0, &dot);
     mark_clean(file, snapshot);
     file_unlock(file);
 
@@ -184,7 +187,7 @@ static int note_success(struct file *file, const struct snapshot *snapshot, stru
     memcpy(inode->cached_hash, snapshot->hash, CONTENT_HASH_SIZE);
     inode->is_cached = true;
     inodes_unlock(&fs->inodes);
-    int failed = fs_inode_was_put(fs, inode, row, snapshot->hash, &snapshot->shown);
+    int failed = current_was_put(fs, inode, row, snapshot->hash, &snapshot->shown);
     return status != STATUS_OK ? errno_of_status(status) : failed;
 }
 
@@ -198,7 +201,7 @@ static int drop_own(struct fs *fs, struct slice key, struct object *row, const u
     if (status == STATUS_OK && own.dots != NULL) {
         struct kv_put put = {.key = key};
         shown_apply(&own, &put);
-        status = fs_put(fs, &put, NULL);
+        status = times_put(fs, &put, NULL);
     }
     shown_release(&own);
     return errno_of_status(status);
@@ -214,7 +217,7 @@ static int follow(struct file *file, struct snapshot *snapshot, struct buffer *k
     struct fs *fs = file->fs;
     struct buffer now = {0};
     struct object *new_row = NULL;
-    int failed = fs_inode_key(fs, file->inode, &now);
+    int failed = hold_key(fs, file->inode, &now);
 
     if (failed == 0 && slice_equal(buffer_slice(&now), buffer_slice(key))) {
         if (has_company(row, snapshot->hash)) {
@@ -237,7 +240,7 @@ static int follow(struct file *file, struct snapshot *snapshot, struct buffer *k
     return failed;
 }
 
-int file_put(struct file *file, bool sync)
+int put_file(struct file *file, bool sync)
 {
     struct fs *fs = file->fs;
     struct snapshot snapshot;
@@ -250,7 +253,7 @@ int file_put(struct file *file, bool sync)
     if (status != STATUS_OK) {
         return errno_of_status(status);
     }
-    int failed = fs_inode_key(fs, file->inode, &key);
+    int failed = hold_key(fs, file->inode, &key);
     if (failed == 0) {
         status = snapshot_put(fs, &snapshot, buffer_slice(&key), sync, &row);
         failed = errno_of_status(status);
@@ -267,7 +270,7 @@ int file_put(struct file *file, bool sync)
     return failed;
 }
 
-int file_put_at(struct file *file, struct slice key, struct shown *shown, bool only_own)
+int put_file_at(struct file *file, struct slice key, struct shown *shown, bool only_own)
 {
     struct snapshot snapshot;
     struct object *row = NULL;

@@ -10,9 +10,9 @@
 #include "fs/model/file.h"
 
 /* Puts what is dirty. The inode's token is taken, the lock is not. */
-int file_put(struct file *file, bool sync);
+int put_file(struct file *file, bool sync);
 /* Puts the content under another key (the target of a rename) as if it had been written there;
  * `shown` is what that supersedes, and is replaced. The inode's token is taken. */
-int file_put_at(struct file *file, struct slice key, struct shown *shown, bool only_own);
+int put_file_at(struct file *file, struct slice key, struct shown *shown, bool only_own);
 
 #endif

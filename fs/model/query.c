@@ -2,16 +2,23 @@
  * query.c - what is asked of an inode: attributes, the target of a symlink, the room that is
  *           left.
  */
+#include "fs/model/query.h"
+
 #include <string.h>
 
 #include "fs/model/attributes.h"
+#include "fs/model/current.h"
 #include "fs/model/file.h"
+#include "fs/model/hold.h"
+#include "fs/model/pick.h"
+#include "fs/model/place.h"
+#include "fs/model/times.h"
 
 /* The root has no row, so that its object is read. That nobody wrote it is no error. */
 static int refresh_root(struct fs *fs, struct inode *root)
 {
     struct object *object = NULL;
-    enum status status = fs_get_directory(fs, root, slice_of_string("/"), &object);
+    enum status status = times_get_directory(fs, root, slice_of_string("/"), &object);
     struct object *row = status == STATUS_OK ? object_project(object) : NULL;
 
     if (row != NULL) {
@@ -24,7 +31,7 @@ static int refresh_root(struct fs *fs, struct inode *root)
     object_unref(row);
     if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
         inodes_lock(&fs->inodes);
-        fs_inode_is_fresh(fs, root);
+        current_is_fresh(fs, root);
         inodes_unlock(&fs->inodes);
         object_unref(object);
         return 0;
@@ -79,8 +86,8 @@ static int refresh(struct fs *fs, struct inode *inode)
  */
 static double seconds_fresh(const struct inode *inode)
 {
-    double left_s = fs_seconds_until(inode->fresh_until_ns);
-    double names_left_s = fs_seconds_until(inode->names_fresh_until_ns);
+    double left_s = model_seconds_until(inode->fresh_until_ns);
+    double names_left_s = model_seconds_until(inode->names_fresh_until_ns);
     bool has_names = inode->type == VERSION_DIRECTORY;
     return has_names && names_left_s < left_s ? names_left_s : left_s;
 }
@@ -89,14 +96,13 @@ static double seconds_fresh(const struct inode *inode)
 static int refresh_stale(struct fs *fs, struct inode *inode)
 {
     inodes_lock(&fs->inodes);
-    bool is_stale = fs_seconds_until(inode->fresh_until_ns) <= 0;
+    bool is_stale = model_seconds_until(inode->fresh_until_ns) <= 0;
     inodes_unlock(&fs->inodes);
     if (inode->id == INODE_ID_ROOT) {
         return refresh_root(fs, inode); /* tells of its names, too */
     }
     int failed = is_stale ? refresh(fs, inode) : 0;
-    return failed == 0 && inode->type == VERSION_DIRECTORY ? fs_refresh_names(fs, inode)
-                                                           : failed;
+    return failed == 0 && inode->type == VERSION_DIRECTORY ? times_refresh(fs, inode) : failed;
 }
 
 /* True if somebody has the inode's content: a descriptor works on when its name shows another
@@ -111,7 +117,8 @@ static bool is_held_open(struct fs *fs, struct inode *inode)
     return true;
 }
 
-int fs_getattr(struct fs *fs, uint64_t id, struct stat *ret_attributes, double *ret_valid_s)
+int query_attributes(struct fs *fs, uint64_t id, struct stat *ret_attributes,
+                     double *ret_valid_s)
 {
     struct fs_entry entry;
     int failed = 0;
@@ -138,29 +145,29 @@ int fs_getattr(struct fs *fs, uint64_t id, struct stat *ret_attributes, double *
         }
     }
     if (failed == 0) {
-        fs_entry_of_inode(fs, inode, &entry);
+        current_entry(fs, inode, &entry);
         *ret_attributes = entry.attributes;
         *ret_valid_s = may_be_lost ? 0 : valid_s;
     }
-    fs_put_inode(fs, inode);
+    hold_release(fs, inode);
     return failed;
 }
 
-int fs_readlink(struct fs *fs, uint64_t id, struct buffer *ret_target)
+int query_link(struct fs *fs, uint64_t id, struct buffer *ret_target)
 {
     struct inode *inode;
     struct buffer key = {0};
     struct object *object = NULL;
     struct shown shown = {0};
     const struct version *version;
-    int failed = fs_get_inode(fs, id, &inode);
+    int failed = hold_inode(fs, id, &inode);
     if (failed != 0) {
         return failed;
     }
 
-    failed = fs_inode_key(fs, inode, &key);
+    failed = hold_key(fs, inode, &key);
     if (failed == 0) {
-        failed = fs_read_version(fs, inode, buffer_slice(&key), &object, &version, &shown);
+        failed = pick_version(fs, inode, buffer_slice(&key), &object, &version, &shown);
     }
     if (failed == 0 && version->attributes.type != VERSION_SYMLINK) {
         failed = EINVAL;
@@ -172,11 +179,11 @@ int fs_readlink(struct fs *fs, uint64_t id, struct buffer *ret_target)
     shown_release(&shown);
     object_unref(object);
     buffer_release(&key);
-    fs_put_inode(fs, inode);
+    hold_release(fs, inode);
     return failed;
 }
 
-int fs_statfs(struct fs *fs, struct statvfs *ret_space)
+int query_space(struct fs *fs, struct statvfs *ret_space)
 {
     struct kv_space space;
     int failed = errno_of_status(kv_space(fs->config.kv, &fs->options, &space));

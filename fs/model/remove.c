@@ -1,9 +1,13 @@
 /*
  * remove.c - removing names.
  */
-#include "fs/model/model.h"
+#include "fs/model/remove.h"
 
-int fs_delete_shown(struct fs *fs, struct inode *inode)
+#include "fs/model/hold.h"
+#include "fs/model/place.h"
+#include "fs/model/times.h"
+
+int remove_shown(struct fs *fs, struct inode *inode)
 {
     struct buffer key = {0};
     struct shown shown = {0};
@@ -18,7 +22,7 @@ int fs_delete_shown(struct fs *fs, struct inode *inode)
     if (status == STATUS_OK) {
         struct kv_put put = {.key = buffer_slice(&key)};
         shown_apply(&shown, &put);
-        status = fs_put(fs, &put, NULL);
+        status = times_put(fs, &put, NULL);
     }
     if (status == STATUS_OK && shown.dots == NULL) {
         conflicts_forget(fs->conflicts, buffer_slice(&key)); /* all that had a number is gone */
@@ -34,10 +38,10 @@ static int remove_inode(struct fs *fs, struct inode *inode)
     inodes_lock(&fs->inodes);
     bool is_on_cluster = !inode->is_pending && !inode->is_unlinked;
     inodes_unlock(&fs->inodes);
-    int failed = is_on_cluster ? fs_delete_shown(fs, inode) : 0;
+    int failed = is_on_cluster ? remove_shown(fs, inode) : 0;
 
     if (!is_on_cluster) {
-        fs_names_changed_now(fs, inode->parent);
+        times_names_changed(fs, inode->parent);
     }
     if (failed == 0) {
         inodes_lock(&fs->inodes);
@@ -64,14 +68,14 @@ static int take_shown(struct fs *fs, uint64_t parent, const char *name,
     }
     place_release(fs, &place);
     if (failed != 0) {
-        fs_put_inode(fs, inode);
+        hold_release(fs, inode);
         return failed;
     }
     *ret_inode = inode;
     return 0;
 }
 
-int fs_unlink(struct fs *fs, uint64_t parent, const char *name)
+int remove_file(struct fs *fs, uint64_t parent, const char *name)
 {
     struct inode *inode;
     int failed = take_shown(fs, parent, name, &inode);
@@ -79,18 +83,18 @@ int fs_unlink(struct fs *fs, uint64_t parent, const char *name)
         return failed;
     }
     failed = inode->type == VERSION_DIRECTORY ? EISDIR : remove_inode(fs, inode);
-    fs_return_token(fs, inode);
-    fs_put_inode(fs, inode);
+    hold_return_token(fs, inode);
+    hold_release(fs, inode);
     return failed;
 }
 
-int fs_check_empty(struct fs *fs, struct inode *directory)
+int remove_check_empty(struct fs *fs, struct inode *directory)
 {
     struct buffer key = {0};
     struct blob *resume = NULL;
     struct kv_rows rows = {0};
     bool more = true;
-    int failed = fs_inode_key(fs, directory, &key);
+    int failed = hold_key(fs, directory, &key);
 
     inodes_lock(&fs->inodes);
     bool has_pending = inode_has_pending_child(&fs->inodes, directory);
@@ -119,18 +123,18 @@ int fs_check_empty(struct fs *fs, struct inode *directory)
     return failed;
 }
 
-int fs_rmdir(struct fs *fs, uint64_t parent, const char *name)
+int remove_directory(struct fs *fs, uint64_t parent, const char *name)
 {
     struct inode *inode;
     int failed = take_shown(fs, parent, name, &inode);
     if (failed != 0) {
         return failed;
     }
-    failed = inode->type == VERSION_DIRECTORY ? fs_check_empty(fs, inode) : ENOTDIR;
+    failed = inode->type == VERSION_DIRECTORY ? remove_check_empty(fs, inode) : ENOTDIR;
     if (failed == 0) {
         failed = remove_inode(fs, inode);
     }
-    fs_return_token(fs, inode);
-    fs_put_inode(fs, inode);
+    hold_return_token(fs, inode);
+    hold_release(fs, inode);
     return failed;
 }

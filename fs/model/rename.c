@@ -4,14 +4,19 @@
  * Source:   docs/design.md, The mount: `mv name~v1 name` settles a conflict, `mv name~v1 other`
  * makes that version `other`, `mv name other` takes all versions along.
  */
-#include "fs/model/rename_directory.h"
+#include "fs/model/rename.h"
 
 #include <assert.h>
 #include <string.h>
 
 #include "fs/model/attributes.h"
+#include "fs/model/hold.h"
 #include "fs/model/move.h"
+#include "fs/model/pick.h"
 #include "fs/model/put.h"
+#include "fs/model/remove.h"
+#include "fs/model/rename_directory.h"
+#include "fs/model/times.h"
 
 /* What is needed of both ends, taken once. */
 struct ends {
@@ -28,9 +33,9 @@ struct ends {
 
 static void return_tokens(struct fs *fs, struct ends *ends)
 {
-    fs_return_token(fs, ends->source);
+    hold_return_token(fs, ends->source);
     if (ends->target != NULL) {
-        fs_return_token(fs, ends->target);
+        hold_return_token(fs, ends->target);
     }
 }
 
@@ -53,7 +58,7 @@ static int take_tokens(struct fs *fs, struct ends *ends)
     if (failed == 0 && second != NULL) {
         failed = place_take_token(fs, second_place, second);
         if (failed != 0) {
-            fs_return_token(fs, first);
+            hold_return_token(fs, first);
         }
     }
     ends->has_tokens = failed == 0;
@@ -71,8 +76,8 @@ static void ends_release(struct fs *fs, struct ends *ends)
     shown_release(&ends->to_shown);
     buffer_release(&ends->from_key);
     buffer_release(&ends->to_key);
-    fs_put_inode(fs, ends->source);
-    fs_put_inode(fs, ends->target);
+    hold_release(fs, ends->source);
+    hold_release(fs, ends->target);
     if (ends->to.directory != NULL) {
         place_release(fs, &ends->to);
     }
@@ -85,7 +90,7 @@ static void ends_release(struct fs *fs, struct ends *ends)
 static int check_kinds(const struct ends *ends, bool no_replace)
 {
     if (ends->target == NULL) {
-        return fs_check_new_name(ends->to.name);
+        return place_check_new_name(ends->to.name);
     }
     if (no_replace) {
         return EEXIST;
@@ -97,7 +102,7 @@ static int check_kinds(const struct ends *ends, bool no_replace)
     return is_directory ? ENOTDIR : 0;
 }
 
-static int ends_open(struct fs *fs, const struct fs_rename *names, struct ends *ends)
+static int ends_open(struct fs *fs, const struct rename_names *names, struct ends *ends)
 {
     int failed = place_open(fs, names->parent, names->name, &ends->from);
 
@@ -121,10 +126,10 @@ static int ends_open(struct fs *fs, const struct fs_rename *names, struct ends *
 static int ends_prepare(struct fs *fs, struct ends *ends)
 {
     ends->file = file_of_inode(fs, ends->source);
-    int failed = fs_inode_key(fs, ends->source, &ends->from_key);
+    int failed = hold_key(fs, ends->source, &ends->from_key);
 
     if (failed == 0 && ends->target != NULL) {
-        failed = fs_inode_key(fs, ends->target, &ends->to_key);
+        failed = hold_key(fs, ends->target, &ends->to_key);
     } else if (failed == 0) {
         failed = place_key(&ends->to, ends->to.name, ROW_FILE, &ends->to_key);
     }
@@ -157,8 +162,8 @@ static int move_sibling(struct fs *fs, struct ends *ends, bool only_own)
     const struct version *version;
     struct shown shown = {0};
     bool is_same_key = slice_equal(buffer_slice(&ends->from_key), buffer_slice(&ends->to_key));
-    int failed = fs_read_version(fs, ends->source, buffer_slice(&ends->from_key), &object,
-                                 &version, &shown);
+    int failed = pick_version(fs, ends->source, buffer_slice(&ends->from_key), &object,
+                              &version, &shown);
 
     if (failed == 0) {
         failed = move_version(fs, buffer_slice(&ends->to_key), version, &ends->to_shown,
@@ -167,7 +172,7 @@ static int move_sibling(struct fs *fs, struct ends *ends, bool only_own)
     if (failed == 0 && (!is_same_key || is_left(&shown, &ends->to_shown))) {
         struct kv_put put = {.key = buffer_slice(&ends->from_key)};
         shown_apply(&shown, &put);
-        failed = errno_of_status(fs_put(fs, &put, NULL));
+        failed = errno_of_status(times_put(fs, &put, NULL));
     }
     shown_release(&shown);
     object_unref(object);
@@ -191,13 +196,13 @@ static bool is_unsaved(struct file *file)
 static int move_unsaved(struct fs *fs, struct ends *ends, bool only_own)
 {
     int failed =
-        file_put_at(ends->file, buffer_slice(&ends->to_key), &ends->to_shown, only_own);
+        put_file_at(ends->file, buffer_slice(&ends->to_key), &ends->to_shown, only_own);
 
     inodes_lock(&fs->inodes);
     bool is_pending = ends->source->is_pending;
     inodes_unlock(&fs->inodes);
     if (failed == 0 && !is_pending) {
-        failed = fs_delete_shown(fs, ends->source);
+        failed = remove_shown(fs, ends->source);
         if (failed != 0) {
             file_lock(ends->file);
             file_touch(ends->file); /* it keeps its old name, where it is not saved */
@@ -262,7 +267,7 @@ static int move_file(struct fs *fs, struct ends *ends)
     return failed;
 }
 
-int fs_rename(struct fs *fs, const struct fs_rename *names)
+int rename_name(struct fs *fs, const struct rename_names *names)
 {
     struct ends ends = {0};
     int failed = ends_open(fs, names, &ends);

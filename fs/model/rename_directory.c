@@ -10,13 +10,17 @@
  * While both names exist they are two directories, with two inode numbers: the target takes
  * over the source's when the source is gone.
  */
+#include "fs/model/rename_directory.h"
+
 #include <assert.h>
 #include <string.h>
 
 #include "fs/model/attributes.h"
 #include "fs/model/file.h"
+#include "fs/model/hold.h"
 #include "fs/model/move.h"
-#include "fs/model/rename_directory.h"
+#include "fs/model/remove.h"
+#include "fs/model/times.h"
 #include "fs/model/xattrs.h"
 
 enum {
@@ -44,8 +48,8 @@ struct tree {
 
 static void tree_release(struct fs *fs, struct tree *tree)
 {
-    fs_put_inode(fs, tree->staging);
-    fs_put_inode(fs, tree->source);
+    hold_release(fs, tree->staging);
+    hold_release(fs, tree->source);
     buffer_release(&tree->from);
     buffer_release(&tree->to);
     object_unref(tree->object);
@@ -77,7 +81,7 @@ static int put_target(struct fs *fs, struct tree *tree, bool is_whole)
     }
     if (marked) {
         append_mark(tree, &mark);
-        struct fs_xattr_change change = {.name = mark_name, .value = buffer_slice(&mark)};
+        struct xattr_change change = {.name = mark_name, .value = buffer_slice(&mark)};
         blob_unref(xattrs);
         xattrs = NULL;
         failed = mark.failed
@@ -87,7 +91,7 @@ static int put_target(struct fs *fs, struct tree *tree, bool is_whole)
     if (failed == 0) {
         version.xattrs = xattrs;
         shown_apply(&tree->shown, &put);
-        failed = errno_of_status(fs_put(fs, &put, &row));
+        failed = errno_of_status(times_put(fs, &put, &row));
     }
     if (failed == 0) {
         failed = errno_of_status(
@@ -144,9 +148,9 @@ static int take_child(struct fs *fs, struct inode *directory, const struct row *
     if (inode == NULL) {
         return ENOMEM;
     }
-    int failed = is_pending ? 0 : fs_take_token(fs, inode);
+    int failed = is_pending ? 0 : hold_take_token(fs, inode);
     if (failed != 0) {
-        fs_put_inode(fs, inode);
+        hold_release(fs, inode);
         return failed;
     }
     *ret_inode = is_pending ? NULL : inode;
@@ -204,7 +208,7 @@ static int drop_left_behind(struct fs *fs, struct slice key, const struct row *r
 {
     struct kv_put put = {.key = key, .mode = UPDATE_ALL, .context = row->object->clock};
 
-    return errno_of_status(fs_put(fs, &put, NULL));
+    return errno_of_status(times_put(fs, &put, NULL));
 }
 
 /* Moves one file with all its versions, and its inode after it. */
@@ -239,8 +243,8 @@ static int move_file(struct fs *fs, struct tree *tree, const struct row *row)
     }
 out:
     if (inode != NULL) {
-        fs_return_token(fs, inode);
-        fs_put_inode(fs, inode);
+        hold_return_token(fs, inode);
+        hold_release(fs, inode);
     }
     shown_release(&shown);
     buffer_release(&from);
@@ -278,11 +282,11 @@ static int move_directory(struct fs *fs, struct tree *above, struct slice name)
     tree.source = obtain_directory(fs, above->source, name);
     tree.staging = obtain_directory(fs, above->staging, name);
     if (tree.source != NULL && tree.staging != NULL) {
-        failed = fs_take_token(fs, tree.source);
+        failed = hold_take_token(fs, tree.source);
     }
     if (failed == 0) {
         failed = move_tree(fs, &tree);
-        fs_return_token(fs, tree.source);
+        hold_return_token(fs, tree.source);
     }
     tree_release(fs, &tree);
     return failed == ENOENT ? 0 : failed;
@@ -371,9 +375,9 @@ static void read_attributes(struct fs *fs, struct tree *tree)
 {
     tree->attributes = tree->version->attributes;
     inodes_lock(&fs->inodes);
-    fs_directory_times(tree->source, &tree->attributes);
+    times_of_directory(tree->source, &tree->attributes);
     inodes_unlock(&fs->inodes);
-    fs_set_directory_times(fs, tree->source, &tree->attributes);
+    times_set(fs, tree->source, &tree->attributes);
     if (tree->is_top) {
         tree->attributes.named_ns = attributes_now_ns();
     }
@@ -381,12 +385,12 @@ static void read_attributes(struct fs *fs, struct tree *tree)
 
 static int read_source(struct fs *fs, struct tree *tree)
 {
-    int failed = fs_inode_key(fs, tree->source, &tree->from);
+    int failed = hold_key(fs, tree->source, &tree->from);
 
     tree->interim_id = attributes_new_file_id();
     if (failed == 0) {
         failed = errno_of_status(
-            fs_get_directory(fs, tree->source, buffer_slice(&tree->from), &tree->object));
+            times_get_directory(fs, tree->source, buffer_slice(&tree->from), &tree->object));
     }
     if (failed == 0) {
         tree->version = object_newest(tree->object);
@@ -400,7 +404,7 @@ static int delete_source(struct fs *fs, const struct tree *tree)
     struct kv_put put = {
         .key = buffer_slice(&tree->from), .mode = UPDATE_ALL, .context = tree->object->clock};
 
-    return errno_of_status(fs_put(fs, &put, NULL));
+    return errno_of_status(times_put(fs, &put, NULL));
 }
 
 /* Both inodes are set; at the top the source has been read and the target checked. */
@@ -410,7 +414,7 @@ static int move_tree(struct fs *fs, struct tree *tree)
     int failed = tree->is_top ? 0 : read_source(fs, tree);
 
     if (failed == 0 && !tree->is_top) {
-        failed = fs_inode_key(fs, tree->staging, &tree->to);
+        failed = hold_key(fs, tree->staging, &tree->to);
     }
     if (failed == 0) {
         failed = put_target(fs, tree, false);
@@ -424,7 +428,7 @@ static int move_tree(struct fs *fs, struct tree *tree)
     if (failed == 0) {
         /* What an own flush put between the last pass and the move of the inode. From now on
          * flushes go to the new place. A directory that appeared there revives the source. */
-        fs_put_inode(fs, tree->staging);
+        hold_release(fs, tree->staging);
         tree->staging = NULL;
         failed = move_children(fs, tree, true, &count);
     }
@@ -473,13 +477,13 @@ static int find_staging(struct fs *fs, struct tree *tree, const struct inode *ta
         tree->staging = obtain_directory(fs, to->directory, to->name);
         failed = tree->staging == NULL ? ENOMEM : 0;
     }
-    return failed != 0 ? failed : fs_inode_key(fs, tree->staging, &tree->to);
+    return failed != 0 ? failed : hold_key(fs, tree->staging, &tree->to);
 }
 
 /* A directory that is replaced is empty, or what an earlier try left. */
 static int check_target(struct fs *fs, struct tree *tree, struct inode *target)
 {
-    int failed = fs_check_empty(fs, target);
+    int failed = remove_check_empty(fs, target);
 
     if (failed == ENOTEMPTY) {
         failed = check_mark(fs, tree, buffer_slice(&tree->to));

@@ -6,7 +6,7 @@
 #ifndef FS_MODEL_RENAME_DIRECTORY_H
 #define FS_MODEL_RENAME_DIRECTORY_H
 
-#include "fs/model/model.h"
+#include "fs/model/place.h"
 
 /*
  * Moves a directory, path by path, to `to`, where `target` (an empty directory, or NULL) is. It

@@ -252,7 +252,7 @@ static int64_t last_set_ns(struct slice encoded, struct slice name)
     return INT64_MIN;
 }
 
-int xattrs_change(const struct blob *old, const struct fs_xattr_change *change, int64_t now_ns,
+int xattrs_change(const struct blob *old, const struct xattr_change *change, int64_t now_ns,
                   struct blob **ret_new)
 {
     struct slice encoded = blob_slice(old);

@@ -12,12 +12,20 @@
 #ifndef FS_MODEL_XATTRS_H
 #define FS_MODEL_XATTRS_H
 
-#include "fs/model/fs.h"
+#include "ring/object.h"
 
 enum {
     XATTR_NAME_MAX_SIZE = 255,
     XATTR_HEADER_SIZE = 15,
     XATTR_REMOVALS_MAX = 64, /* kept; of more the oldest are forgotten */
+};
+
+struct xattr_change {
+    const char *name;
+    struct slice value;
+    bool remove;
+    bool must_exist;  /* XATTR_REPLACE */
+    bool must_create; /* XATTR_CREATE */
 };
 
 /* Steps through the attributes that are there: `*offset` starts at 0. Returns 0, ENODATA at the
@@ -28,7 +36,7 @@ int xattrs_next(struct slice encoded, size_t *offset, struct slice *ret_name,
 int xattrs_get(struct slice encoded, struct slice name, struct slice *ret_value);
 /* The bytes after the change made at `now_ns`, a new blob; NULL for none at all. ENODATA (to
  * replace or remove what is not there), EEXIST, ENOSPC (over XATTRS_SIZE_MAX), ENOMEM, EIO. */
-int xattrs_change(const struct blob *old, const struct fs_xattr_change *change, int64_t now_ns,
+int xattrs_change(const struct blob *old, const struct xattr_change *change, int64_t now_ns,
                   struct blob **ret_new);
 /* Both, each attribute as it was set last: commutative, associative and idempotent. A new
  * reference, NULL for none at all. ENOSPC if they have no room beside one another, ENOMEM, EIO.

@@ -301,7 +301,7 @@ static bool open_session(struct fuse_kernel *kernel)
         !open_socket(kernel, &server_fd)) {
         return false;
     }
-    fs_set_session(kernel->fs, session_fuse(kernel->session));
+    ops_set_session(kernel->fs, session_fuse(kernel->session));
     return session_attach(kernel->session, server_fd, &kernel->error) == STATUS_OK;
 }
 

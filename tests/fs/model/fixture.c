@@ -7,9 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct fs_creation creation = {.user = 1000, .group = 1000, .mode = 0644};
-static const struct fs_creation directory_creation = {
-    .user = 1000, .group = 1000, .mode = 0755};
+#include "fs/model/create.h"
+#include "fs/model/directory.h"
+#include "fs/model/flush.h"
+#include "fs/model/io.h"
+#include "fs/model/lookup.h"
+#include "fs/model/open.h"
+#include "fs/model/remove.h"
+#include "fs/model/rename.h"
+
+static const struct creation creation = {.user = 1000, .group = 1000, .mode = 0644};
+static const struct creation directory_creation = {.user = 1000, .group = 1000, .mode = 0755};
 
 static void on_note(void *note_context, const char *text)
 {
@@ -143,7 +151,7 @@ int mounts_close(void **state)
 uint64_t look(struct fs *fs, uint64_t parent, const char *name)
 {
     struct fs_entry entry;
-    int failed = fs_lookup(fs, parent, name, &entry);
+    int failed = lookup_name(fs, parent, name, &entry);
 
     if (failed != 0) {
         fail_msg("lookup of %s: %s", name, strerror(failed));
@@ -154,10 +162,10 @@ uint64_t look(struct fs *fs, uint64_t parent, const char *name)
 int look_error(struct fs *fs, uint64_t parent, const char *name)
 {
     struct fs_entry entry;
-    int failed = fs_lookup(fs, parent, name, &entry);
+    int failed = lookup_name(fs, parent, name, &entry);
 
     if (failed == 0) {
-        fs_forget(fs, entry.id, 1);
+        lookup_forget(fs, entry.id, 1);
     }
     return failed;
 }
@@ -166,15 +174,15 @@ struct stat stat_of(struct fs *fs, uint64_t parent, const char *name)
 {
     struct fs_entry entry;
 
-    assert_int_equal(fs_lookup(fs, parent, name, &entry), 0);
+    assert_int_equal(lookup_name(fs, parent, name, &entry), 0);
     return entry.attributes;
 }
 
 struct file *open_file(struct fs *fs, uint64_t parent, const char *name, bool truncate)
 {
-    struct fs_opened opened;
+    struct opened opened;
 
-    assert_int_equal(fs_open(fs, look(fs, parent, name), truncate, &opened), 0);
+    assert_int_equal(open_inode(fs, look(fs, parent, name), truncate, &opened), 0);
     return opened.file;
 }
 
@@ -183,7 +191,7 @@ struct file *create_file(struct fs *fs, uint64_t parent, const char *name)
     struct fs_entry entry;
     struct file *file;
 
-    assert_int_equal(fs_create(fs, parent, name, &creation, &entry, &file), 0);
+    assert_int_equal(create_pending(fs, parent, name, &creation, &entry, &file), 0);
     return file;
 }
 
@@ -191,28 +199,28 @@ void write_open(struct file *file, uint64_t offset, const char *text)
 {
     size_t written = 0;
 
-    assert_int_equal(fs_write(file, slice_of_string(text), offset, false, &written), 0);
+    assert_int_equal(io_write(file, slice_of_string(text), offset, false, &written), 0);
     assert_int_equal(written, strlen(text));
 }
 
 int close_file(struct fs *fs, struct file *file)
 {
-    int failed = fs_flush(fs, file, false);
+    int failed = flush_file(fs, file, false);
 
-    fs_release(fs, file, 0);
+    flush_release(fs, file, 0);
     return failed;
 }
 
 int write_error(struct fs *fs, uint64_t parent, const char *name, const char *text)
 {
     struct fs_entry entry;
-    struct fs_opened opened;
-    int failed = fs_lookup(fs, parent, name, &entry);
+    struct opened opened;
+    int failed = lookup_name(fs, parent, name, &entry);
 
     if (failed == ENOENT) {
-        failed = fs_create(fs, parent, name, &creation, &entry, &opened.file);
+        failed = create_pending(fs, parent, name, &creation, &entry, &opened.file);
     } else if (failed == 0) {
-        failed = fs_open(fs, entry.id, true, &opened);
+        failed = open_inode(fs, entry.id, true, &opened);
     }
     if (failed != 0) {
         return failed;
@@ -238,7 +246,7 @@ void assert_file_holds(struct file *file, const char *text)
     struct blob *blob;
     char got[TEXT_MAX];
 
-    assert_int_equal(fs_read(file, 0, sizeof got - 1, &bytes, &blob), 0);
+    assert_int_equal(io_read(file, 0, sizeof got - 1, &bytes, &blob), 0);
     if (bytes.size > 0) {
         memcpy(got, bytes.data, bytes.size);
     }
@@ -252,35 +260,35 @@ void assert_reads(struct fs *fs, uint64_t parent, const char *name, const char *
     struct file *file = open_file(fs, parent, name, false);
 
     assert_file_holds(file, text);
-    fs_release(fs, file, 0);
+    flush_release(fs, file, 0);
 }
 
 uint64_t make_directory(struct fs *fs, uint64_t parent, const char *name)
 {
     struct fs_entry entry;
 
-    assert_int_equal(fs_mkdir(fs, parent, name, &directory_creation, &entry), 0);
+    assert_int_equal(create_directory(fs, parent, name, &directory_creation, &entry), 0);
     return entry.id;
 }
 
 int rename_error(struct fs *fs, uint64_t parent, const char *name, uint64_t new_parent,
                  const char *new_name)
 {
-    struct fs_rename names = {
+    struct rename_names names = {
         .parent = parent, .name = name, .new_parent = new_parent, .new_name = new_name};
     struct fs_entry entry;
 
-    (void)fs_lookup(fs, parent, name, &entry);
-    (void)fs_lookup(fs, new_parent, new_name, &entry);
-    return fs_rename(fs, &names);
+    (void)lookup_name(fs, parent, name, &entry);
+    (void)lookup_name(fs, new_parent, new_name, &entry);
+    return rename_name(fs, &names);
 }
 
 int unlink_error(struct fs *fs, uint64_t parent, const char *name)
 {
     struct fs_entry entry;
-    int failed = fs_lookup(fs, parent, name, &entry);
+    int failed = lookup_name(fs, parent, name, &entry);
 
-    return failed != 0 ? failed : fs_unlink(fs, parent, name);
+    return failed != 0 ? failed : remove_file(fs, parent, name);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -292,9 +300,9 @@ static int compare_names(const void *a, const void *b)
 static int collect(struct fs *fs, uint64_t inode, char **names, size_t capacity, size_t *count)
 {
     struct directory *directory;
-    struct fs_directory_entry entry;
+    struct directory_entry entry;
     bool is_end = false;
-    int failed = fs_opendir(fs, inode, &directory);
+    int failed = directory_open(fs, inode, &directory);
 
     *count = 0;
     if (failed != 0) {
@@ -312,7 +320,7 @@ static int collect(struct fs *fs, uint64_t inode, char **names, size_t capacity,
         }
     }
     directory_unlock(directory);
-    fs_releasedir(fs, directory);
+    directory_close(fs, directory);
     return failed;
 }
 

@@ -13,7 +13,7 @@
 
 #include <errno.h>
 
-#include "fs/model/fs.h"
+#include "fs/model/file.h"
 #include "node/client/kv_memory.h"
 
 enum { ROOT = 1, TEXT_MAX = 4096, LONG_TEXT_MAX = 1 << 16 };

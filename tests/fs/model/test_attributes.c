@@ -12,15 +12,19 @@
 #include <unistd.h>
 
 #include "fs/model/attributes.h"
-#include "fs/model/errno_map.h"
-#include "fs/model/xattrs.h"
+#include "fs/model/change.h"
+#include "fs/model/create.h"
+#include "fs/model/extended.h"
+#include "fs/model/flush.h"
+#include "fs/model/query.h"
+#include "fs/model/remove.h"
 #include "tests/fs/model/fixture.h"
 
-static struct stat change(struct fs *fs, const char *name, struct fs_change wanted)
+static struct stat change(struct fs *fs, const char *name, struct change wanted)
 {
     struct stat attributes;
 
-    assert_int_equal(fs_setattr(fs, look(fs, ROOT, name), &wanted, &attributes), 0);
+    assert_int_equal(change_attributes(fs, look(fs, ROOT, name), &wanted, &attributes), 0);
     return attributes;
 }
 
@@ -30,14 +34,13 @@ static void test_setattr__closed_file__is_put(void **state)
     write_file(mounts->here, ROOT, "f", "text");
     ino_t inode_number = stat_of(mounts->here, ROOT, "f").st_ino;
 
-    change(mounts->here, "f", (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 04711});
-    change(
-        mounts->here, "f",
-        (struct fs_change){.flags = FS_CHANGE_USER | FS_CHANGE_GROUP, .user = 12, .group = 34});
+    change(mounts->here, "f", (struct change){.flags = CHANGE_MODE, .mode = 04711});
     change(mounts->here, "f",
-           (struct fs_change){.flags = FS_CHANGE_ACCESSED | FS_CHANGE_MODIFIED,
-                              .accessed_ns = -500000000,
-                              .modified_ns = INT64_C(5000000006)});
+           (struct change){.flags = CHANGE_USER | CHANGE_GROUP, .user = 12, .group = 34});
+    change(mounts->here, "f",
+           (struct change){.flags = CHANGE_ACCESSED | CHANGE_MODIFIED,
+                           .accessed_ns = -500000000,
+                           .modified_ns = INT64_C(5000000006)});
 
     struct stat attributes = stat_of(mounts->there, ROOT, "f");
     assert_int_equal(attributes.st_mode, S_IFREG | 04711);
@@ -59,12 +62,11 @@ static void test_setattr__right_after_close__no_conflict(void **state)
 
     for (int round = 0; round < 3; round++) {
         write_file(mounts->here, ROOT, "f", round == 0 ? "a" : "b");
-        change(mounts->here, "f",
-               (struct fs_change){.flags = FS_CHANGE_MODIFIED, .modified_ns = 1});
+        change(mounts->here, "f", (struct change){.flags = CHANGE_MODIFIED, .modified_ns = 1});
         assert_int_equal(versions_of(mounts->kv, "f"), 1);
     }
     /* What was put by the change is what is removed. */
-    assert_int_equal(fs_unlink(mounts->here, ROOT, "f"), 0);
+    assert_int_equal(remove_file(mounts->here, ROOT, "f"), 0);
     assert_int_equal(versions_of(mounts->kv, "f"), 0);
 }
 
@@ -74,15 +76,16 @@ static void test_truncate__closed_file__cuts_and_extends(void **state)
     write_file(mounts->here, ROOT, "f", "text");
 
     struct stat cut =
-        change(mounts->here, "f", (struct fs_change){.flags = FS_CHANGE_SIZE, .size = 2});
+        change(mounts->here, "f", (struct change){.flags = CHANGE_SIZE, .size = 2});
     assert_int_equal(cut.st_size, 2);
     assert_reads(mounts->there, ROOT, "f", "te");
-    change(mounts->here, "f", (struct fs_change){.flags = FS_CHANGE_SIZE, .size = 6});
+    change(mounts->here, "f", (struct change){.flags = CHANGE_SIZE, .size = 6});
     assert_int_equal(stat_of(mounts->there, ROOT, "f").st_size, 6);
-    struct fs_change too_large = {.flags = FS_CHANGE_SIZE, .size = UINT64_C(1) << 40};
+    struct change too_large = {.flags = CHANGE_SIZE, .size = UINT64_C(1) << 40};
     struct stat ignored;
     assert_int_equal(
-        fs_setattr(mounts->here, look(mounts->here, ROOT, "f"), &too_large, &ignored), EFBIG);
+        change_attributes(mounts->here, look(mounts->here, ROOT, "f"), &too_large, &ignored),
+        EFBIG);
 }
 
 /* It is a write to the name: it settles a conflict with the newest content. */
@@ -91,7 +94,7 @@ static void test_truncate__conflict__settles_it(void **state)
     struct mounts *mounts = *state;
     make_conflict(mounts, "f", "old", "new");
 
-    change(mounts->here, "f", (struct fs_change){.flags = FS_CHANGE_SIZE, .size = 2});
+    change(mounts->here, "f", (struct change){.flags = CHANGE_SIZE, .size = 2});
 
     assert_lists(mounts->here, ROOT, "f");
     assert_reads(mounts->there, ROOT, "f", "ne");
@@ -103,11 +106,11 @@ static void test_truncate__open_file_by_path__is_put_at_once(void **state)
     write_file(mounts->here, ROOT, "f", "text");
     struct file *file = open_file(mounts->here, ROOT, "f", false);
 
-    change(mounts->here, "f", (struct fs_change){.flags = FS_CHANGE_SIZE, .size = 2});
+    change(mounts->here, "f", (struct change){.flags = CHANGE_SIZE, .size = 2});
 
     assert_reads(mounts->there, ROOT, "f", "te");
     assert_file_holds(file, "te");
-    fs_release(mounts->here, file, 0);
+    flush_release(mounts->here, file, 0);
 }
 
 static void test_setattr__sibling__changes_that_version(void **state)
@@ -115,7 +118,7 @@ static void test_setattr__sibling__changes_that_version(void **state)
     struct mounts *mounts = *state;
     make_conflict(mounts, "f", "one", "two");
 
-    change(mounts->here, "f~v1", (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0600});
+    change(mounts->here, "f~v1", (struct change){.flags = CHANGE_MODE, .mode = 0600});
 
     assert_lists(mounts->here, ROOT, "f f~v1 f~v2");
     assert_int_equal(stat_of(mounts->here, ROOT, "f~v1").st_mode & 07777, 0600);
@@ -126,16 +129,16 @@ static void test_setattr__sibling__changes_that_version(void **state)
 static void test_setattr__directory_and_root__are_put(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_change mode = {.flags = FS_CHANGE_MODE, .mode = 01777};
+    struct change mode = {.flags = CHANGE_MODE, .mode = 01777};
     struct stat attributes;
     double valid_s;
     make_directory(mounts->here, ROOT, "d");
 
     change(mounts->here, "d", mode);
-    assert_int_equal(fs_setattr(mounts->here, ROOT, &mode, &attributes), 0);
+    assert_int_equal(change_attributes(mounts->here, ROOT, &mode, &attributes), 0);
 
     assert_int_equal(stat_of(mounts->there, ROOT, "d").st_mode, S_IFDIR | 01777);
-    assert_int_equal(fs_getattr(mounts->there, ROOT, &attributes, &valid_s), 0);
+    assert_int_equal(query_attributes(mounts->there, ROOT, &attributes, &valid_s), 0);
     assert_int_equal(attributes.st_mode, S_IFDIR | 01777);
     assert_int_equal(attributes.st_ino, 1);
     assert_int_equal(attributes.st_uid, 1000);
@@ -144,23 +147,22 @@ static void test_setattr__directory_and_root__are_put(void **state)
 static void test_setattr__gone_or_failing__errors(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_change mode = {.flags = FS_CHANGE_MODE, .mode = 0600};
+    struct change mode = {.flags = CHANGE_MODE, .mode = 0600};
     struct stat attributes;
     write_file(mounts->here, ROOT, "f", "text");
     uint64_t inode = look(mounts->here, ROOT, "f");
 
     kv_memory_fail(mounts->kv, 1, STATUS_NO_QUORUM);
-    assert_int_equal(fs_setattr(mounts->here, inode, &mode, &attributes), EIO);
+    assert_int_equal(change_attributes(mounts->here, inode, &mode, &attributes), EIO);
     assert_int_equal(unlink_error(mounts->there, ROOT, "f"), 0);
-    assert_int_equal(fs_setattr(mounts->here, inode, &mode, &attributes), ESTALE);
-    assert_int_equal(fs_setattr(mounts->here, 999999, &mode, &attributes), ESTALE);
+    assert_int_equal(change_attributes(mounts->here, inode, &mode, &attributes), ESTALE);
+    assert_int_equal(change_attributes(mounts->here, 999999, &mode, &attributes), ESTALE);
 }
 
 static void test_create__in_set_group_id_directory__inherits_the_group(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_change group = {
-        .flags = FS_CHANGE_MODE | FS_CHANGE_GROUP, .mode = 02775, .group = 77};
+    struct change group = {.flags = CHANGE_MODE | CHANGE_GROUP, .mode = 02775, .group = 77};
     uint64_t directory = make_directory(mounts->here, ROOT, "d");
     change(mounts->here, "d", group);
 
@@ -176,22 +178,23 @@ static void test_create__in_set_group_id_directory__inherits_the_group(void **st
 static void test_symlink_and_mknod__are_put(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_creation creation = {.mode = 0640, .user = 3};
+    struct creation creation = {.mode = 0640, .user = 3};
     struct fs_entry entry;
     struct buffer target = {0};
 
-    assert_int_equal(fs_symlink(mounts->here, ROOT, "l", "some/where", &creation, &entry), 0);
-    assert_int_equal(fs_mknod(mounts->here, ROOT, "n", &creation, &entry), 0);
-    assert_int_equal(fs_mknod(mounts->here, ROOT, "n", &creation, &entry), EEXIST);
-    assert_int_equal(fs_mkdir(mounts->there, ROOT, "n", &creation, &entry), EEXIST);
-    assert_int_equal(fs_symlink(mounts->there, ROOT, "l", "x", &creation, &entry), EEXIST);
+    assert_int_equal(create_symlink(mounts->here, ROOT, "l", "some/where", &creation, &entry),
+                     0);
+    assert_int_equal(create_empty(mounts->here, ROOT, "n", &creation, &entry), 0);
+    assert_int_equal(create_empty(mounts->here, ROOT, "n", &creation, &entry), EEXIST);
+    assert_int_equal(create_directory(mounts->there, ROOT, "n", &creation, &entry), EEXIST);
+    assert_int_equal(create_symlink(mounts->there, ROOT, "l", "x", &creation, &entry), EEXIST);
 
     assert_true(S_ISLNK(stat_of(mounts->there, ROOT, "l").st_mode));
     assert_int_equal(stat_of(mounts->there, ROOT, "l").st_size, 10);
-    assert_int_equal(fs_readlink(mounts->there, look(mounts->there, ROOT, "l"), &target), 0);
+    assert_int_equal(query_link(mounts->there, look(mounts->there, ROOT, "l"), &target), 0);
     assert_true(slice_equal(buffer_slice(&target), slice_of_string("some/where")));
     buffer_release(&target);
-    assert_int_equal(fs_readlink(mounts->there, look(mounts->there, ROOT, "n"), &target),
+    assert_int_equal(query_link(mounts->there, look(mounts->there, ROOT, "n"), &target),
                      EINVAL);
     assert_int_equal(stat_of(mounts->there, ROOT, "n").st_mode, S_IFREG | 0640);
 }
@@ -200,7 +203,7 @@ static void assert_xattr(struct fs *fs, const char *file, const char *name, cons
 {
     struct buffer got = {0};
 
-    assert_int_equal(fs_getxattr(fs, look(fs, ROOT, file), name, &got), 0);
+    assert_int_equal(extended_get(fs, look(fs, ROOT, file), name, &got), 0);
     assert_true(slice_equal(buffer_slice(&got), slice_of_string(value)));
     buffer_release(&got);
 }
@@ -208,22 +211,22 @@ static void assert_xattr(struct fs *fs, const char *file, const char *name, cons
 static int xattr_error(struct fs *fs, const char *file, const char *name)
 {
     struct buffer got = {0};
-    int failed = fs_getxattr(fs, look(fs, ROOT, file), name, &got);
+    int failed = extended_get(fs, look(fs, ROOT, file), name, &got);
 
     buffer_release(&got);
     return failed;
 }
 
-static int set_xattr(struct fs *fs, const char *file, struct fs_xattr_change wanted)
+static int set_xattr(struct fs *fs, const char *file, struct xattr_change wanted)
 {
-    return fs_setxattr(fs, look(fs, ROOT, file), &wanted);
+    return extended_set(fs, look(fs, ROOT, file), &wanted);
 }
 
 static void test_xattr__of_users__set_replace_and_remove(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_xattr_change one = {.name = "user.one", .value = slice_of_string("1")};
-    struct fs_xattr_change two = {.name = "user.two", .value = slice_of_string("2")};
+    struct xattr_change one = {.name = "user.one", .value = slice_of_string("1")};
+    struct xattr_change two = {.name = "user.two", .value = slice_of_string("2")};
     write_file(mounts->here, ROOT, "f", "text");
 
     assert_int_equal(set_xattr(mounts->here, "f", one), 0);
@@ -249,7 +252,7 @@ static void test_xattr__of_users__set_replace_and_remove(void **state)
 static void test_xattr__of_an_open_file__travels_with_its_put(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_xattr_change one = {.name = "user.one", .value = slice_of_string("1")};
+    struct xattr_change one = {.name = "user.one", .value = slice_of_string("1")};
     struct file *file = create_file(mounts->here, ROOT, "f");
 
     assert_int_equal(set_xattr(mounts->here, "f", one), 0);
@@ -265,7 +268,7 @@ static void test_xattr__too_large__enospc(void **state)
 {
     struct mounts *mounts = *state;
     static uint8_t large[XATTRS_SIZE_MAX];
-    struct fs_xattr_change one = {.name = "user.one", .value = slice_of(large, sizeof large)};
+    struct xattr_change one = {.name = "user.one", .value = slice_of(large, sizeof large)};
     write_file(mounts->here, ROOT, "f", "text");
 
     assert_int_equal(set_xattr(mounts->here, "f", one), ENOSPC);
@@ -276,8 +279,8 @@ static void test_xattr__too_large__enospc(void **state)
 static void test_xattr__other_namespaces__are_refused(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_xattr_change change_own = {.name = "user.dynamofs.clock"};
-    struct fs_xattr_change change_trusted = {.name = "trusted.x"};
+    struct xattr_change change_own = {.name = "user.dynamofs.clock"};
+    struct xattr_change change_trusted = {.name = "trusted.x"};
     write_file(mounts->here, ROOT, "f", "text");
     uint64_t before = kv_memory_calls(mounts->kv).get;
 
@@ -301,7 +304,7 @@ static void test_xattr__of_the_cluster__tell_and_are_not_listed(void **state)
     assert_xattr(mounts->here, "f", "user.dynamofs.replicas", "memory");
     struct buffer context = {0};
     uint64_t inode = look(mounts->here, ROOT, "f");
-    assert_int_equal(fs_getxattr(mounts->here, inode, "user.dynamofs.context", &context), 0);
+    assert_int_equal(extended_get(mounts->here, inode, "user.dynamofs.context", &context), 0);
     /* It is what supersedes all that is shown. */
     struct object *shown = NULL;
     assert_int_equal(kv_context_parse(buffer_slice(&context), &shown), STATUS_OK);
@@ -318,7 +321,7 @@ static void test_xattr__of_the_cluster__tell_and_are_not_listed(void **state)
     assert_int_equal(xattr_error(mounts->here, "f", "user.dynamofs.other"), ENODATA);
     /* Whoever copies all that is listed would carry along what is of this file and this moment.
      */
-    assert_int_equal(fs_listxattr(mounts->here, inode, &names), 0);
+    assert_int_equal(extended_list(mounts->here, inode, &names), 0);
     assert_int_equal(names.size, 0);
     buffer_release(&names);
 }
@@ -351,10 +354,10 @@ static void test_getattr__name_shows_something_else__estale(void **state)
     uint64_t inode = look(mounts->here, ROOT, "f");
 
     assert_int_equal(unlink_error(mounts->there, ROOT, "f"), 0);
-    assert_int_equal(fs_getattr(mounts->here, inode, &attributes, &valid_s), ESTALE);
+    assert_int_equal(query_attributes(mounts->here, inode, &attributes, &valid_s), ESTALE);
     make_directory(mounts->there, ROOT, "f");
 
-    assert_int_equal(fs_getattr(mounts->here, inode, &attributes, &valid_s), ESTALE);
+    assert_int_equal(query_attributes(mounts->here, inode, &attributes, &valid_s), ESTALE);
     assert_true(look(mounts->here, ROOT, "f") != inode);
 }
 
@@ -367,10 +370,10 @@ static void test_getattr__within_the_timeout__asks_nobody(void **state)
     double valid_s;
     uint64_t directory = make_directory(fs, ROOT, "d");
     /* When its names changed last is asked for by the first who wants to know. */
-    assert_int_equal(fs_getattr(fs, directory, &attributes, &valid_s), 0);
+    assert_int_equal(query_attributes(fs, directory, &attributes, &valid_s), 0);
     uint64_t before = kv_memory_calls(mounts->kv).list + kv_memory_calls(mounts->kv).get;
 
-    assert_int_equal(fs_getattr(fs, directory, &attributes, &valid_s), 0);
+    assert_int_equal(query_attributes(fs, directory, &attributes, &valid_s), 0);
 
     assert_int_equal(kv_memory_calls(mounts->kv).list + kv_memory_calls(mounts->kv).get,
                      before);
@@ -383,12 +386,12 @@ static void test_statfs__space_and_longest_name(void **state)
     struct mounts *mounts = *state;
     struct statvfs space;
 
-    assert_int_equal(fs_statfs(mounts->here, &space), 0);
+    assert_int_equal(query_space(mounts->here, &space), 0);
     assert_int_equal(space.f_namemax, 248);
     assert_true(space.f_blocks > space.f_bfree && space.f_bfree > 0);
     assert_true(space.f_files > space.f_ffree && space.f_ffree > 0 && space.f_favail > 0);
     kv_memory_fail(mounts->kv, 1, STATUS_UNREACHABLE);
-    assert_int_equal(fs_statfs(mounts->here, &space), EIO);
+    assert_int_equal(query_space(mounts->here, &space), EIO);
 }
 
 static void test_inode__unknown_id__comes_from_the_key(void **state)

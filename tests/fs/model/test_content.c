@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/model/content.h"
 #include "tests/fs/model/fixture.h"
 
 enum { SIZE = 1 << 20, COUNT = 100 };

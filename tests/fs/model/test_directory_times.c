@@ -8,9 +8,14 @@
  */
 #include <stdio.h>
 
+#include "fs/model/change.h"
+#include "fs/model/create.h"
+#include "fs/model/lookup.h"
+#include "fs/model/query.h"
+#include "fs/model/remove.h"
 #include "tests/fs/model/fixture.h"
 
-static const struct fs_creation creation = {.user = 1000, .group = 1000, .mode = 0755};
+static const struct creation creation = {.user = 1000, .group = 1000, .mode = 0755};
 
 static int64_t nanoseconds(struct timespec time)
 {
@@ -28,7 +33,7 @@ static struct times times_of(struct fs *fs, uint64_t inode)
     struct stat attributes;
     double valid_s;
 
-    assert_int_equal(fs_getattr(fs, inode, &attributes, &valid_s), 0);
+    assert_int_equal(query_attributes(fs, inode, &attributes, &valid_s), 0);
     return (struct times){.modified_ns = nanoseconds(attributes.st_mtim),
                           .changed_ns = nanoseconds(attributes.st_ctim)};
 }
@@ -59,10 +64,10 @@ static void assert_same(struct mounts *mounts, const char *name, const struct ti
 
 static void set_modified(struct fs *fs, uint64_t inode, int64_t modified_ns)
 {
-    struct fs_change change = {.flags = FS_CHANGE_MODIFIED, .modified_ns = modified_ns};
+    struct change change = {.flags = CHANGE_MODIFIED, .modified_ns = modified_ns};
     struct stat attributes;
 
-    assert_int_equal(fs_setattr(fs, inode, &change, &attributes), 0);
+    assert_int_equal(change_attributes(fs, inode, &change, &attributes), 0);
     assert_int_equal(nanoseconds(attributes.st_mtim), modified_ns);
 }
 
@@ -83,13 +88,13 @@ static void test_times__names_come_and_go__both_change_on_both_mounts(void **sta
     assert_later(mounts, "d", &times);
     assert_int_equal(unlink_error(mounts->here, here, "h"), 0);
     assert_later(mounts, "d", &times);
-    assert_int_equal(fs_mkdir(mounts->here, here, "e", &creation, &entry), 0);
+    assert_int_equal(create_directory(mounts->here, here, "e", &creation, &entry), 0);
     assert_later(mounts, "d", &times);
-    assert_int_equal(fs_rmdir(mounts->here, here, "e"), 0);
+    assert_int_equal(remove_directory(mounts->here, here, "e"), 0);
     assert_later(mounts, "d", &times);
-    assert_int_equal(fs_symlink(mounts->here, here, "s", "target", &creation, &entry), 0);
+    assert_int_equal(create_symlink(mounts->here, here, "s", "target", &creation, &entry), 0);
     assert_later(mounts, "d", &times);
-    assert_int_equal(fs_mknod(mounts->here, here, "n", &creation, &entry), 0);
+    assert_int_equal(create_empty(mounts->here, here, "n", &creation, &entry), 0);
     assert_later(mounts, "d", &times);
 }
 
@@ -127,7 +132,7 @@ static void test_times__content_overwritten__stay(void **state)
     struct mounts *mounts = *state;
     uint64_t here = make_directory(mounts->here, ROOT, "d");
     uint64_t there = look(mounts->there, ROOT, "d");
-    struct fs_change change = {.flags = FS_CHANGE_MODE, .mode = 0600};
+    struct change change = {.flags = CHANGE_MODE, .mode = 0600};
     struct stat attributes;
     write_file(mounts->here, here, "f", "text");
     struct times times = times_of(mounts->there, there);
@@ -135,7 +140,7 @@ static void test_times__content_overwritten__stay(void **state)
     write_file(mounts->here, here, "f", "other text");
     write_file(mounts->there, there, "f", "text again");
     uint64_t file = look(mounts->there, there, "f");
-    assert_int_equal(fs_setattr(mounts->there, file, &change, &attributes), 0);
+    assert_int_equal(change_attributes(mounts->there, file, &change, &attributes), 0);
 
     assert_same(mounts, "d", &times);
 }
@@ -145,7 +150,7 @@ static void test_times__set__stay_until_a_name_comes_or_goes(void **state)
 {
     struct mounts *mounts = *state;
     uint64_t here = make_directory(mounts->here, ROOT, "d");
-    struct fs_change change = {.flags = FS_CHANGE_MODE, .mode = 0700};
+    struct change change = {.flags = CHANGE_MODE, .mode = 0700};
     struct stat attributes;
     write_file(mounts->there, look(mounts->there, ROOT, "d"), "f", "text");
 
@@ -153,7 +158,7 @@ static void test_times__set__stay_until_a_name_comes_or_goes(void **state)
     struct times times = times_of(mounts->here, here);
     assert_int_equal(times.modified_ns, INT64_C(86400000000000));
     assert_same(mounts, "d", &times);
-    assert_int_equal(fs_setattr(mounts->here, here, &change, &attributes), 0);
+    assert_int_equal(change_attributes(mounts->here, here, &change, &attributes), 0);
     assert_int_equal(times_of(mounts->there, look(mounts->there, ROOT, "d")).modified_ns,
                      INT64_C(86400000000000));
 
@@ -161,7 +166,7 @@ static void test_times__set__stay_until_a_name_comes_or_goes(void **state)
     assert_int_equal(unlink_error(mounts->there, look(mounts->there, ROOT, "d"), "f"), 0);
     assert_later(mounts, "d", &times);
     /* And a change of other attributes does not bring it back. */
-    assert_int_equal(fs_setattr(mounts->here, here, &change, &attributes), 0);
+    assert_int_equal(change_attributes(mounts->here, here, &change, &attributes), 0);
     assert_int_equal(times_of(mounts->here, here).modified_ns, times.modified_ns);
 }
 
@@ -219,7 +224,7 @@ static void test_times__directory_moved__its_own_and_those_below_stay(void **sta
     times = times_of(mounts->there, there);
     assert_int_equal(unlink_error(mounts->there, look(mounts->there, there, "e"), "f"), 0);
     assert_int_equal(times_of(mounts->there, there).modified_ns, times.modified_ns);
-    assert_int_equal(fs_rmdir(mounts->there, there, "e"), 0);
+    assert_int_equal(remove_directory(mounts->there, there, "e"), 0);
     assert_later(mounts, "moved", &times);
 }
 
@@ -230,7 +235,7 @@ static void test_times__directory_removed_and_made_again__are_those_of_the_new_o
     write_file(mounts->here, here, "f", "text");
     assert_int_equal(unlink_error(mounts->here, here, "f"), 0);
     struct times times = times_of(mounts->here, here);
-    assert_int_equal(fs_rmdir(mounts->here, ROOT, "d"), 0);
+    assert_int_equal(remove_directory(mounts->here, ROOT, "d"), 0);
 
     make_directory(mounts->here, ROOT, "d");
 
@@ -250,12 +255,12 @@ static void test_times__names_not_asked_for__kernel_keeps_nothing(void **state)
     make_directory(mounts->there, ROOT, "d");
     write_file(mounts->there, ROOT, "f", "text");
 
-    assert_int_equal(fs_lookup(fs, ROOT, "f", &entry), 0);
+    assert_int_equal(lookup_name(fs, ROOT, "f", &entry), 0);
     assert_true(entry.valid_s > 0);
-    assert_int_equal(fs_lookup(fs, ROOT, "d", &entry), 0);
+    assert_int_equal(lookup_name(fs, ROOT, "d", &entry), 0);
     assert_true(entry.valid_s <= 0);
     write_file(mounts->there, look(mounts->there, ROOT, "d"), "g", "text");
-    assert_int_equal(fs_getattr(fs, entry.id, &attributes, &valid_s), 0);
+    assert_int_equal(query_attributes(fs, entry.id, &attributes, &valid_s), 0);
     assert_true(valid_s > 0);
     struct times there = times_of(mounts->there, look(mounts->there, ROOT, "d"));
     assert_int_equal(nanoseconds(attributes.st_mtim), there.modified_ns);

@@ -7,19 +7,27 @@
  */
 #include <errno.h>
 
+#include "fs/model/change.h"
+#include "fs/model/directory.h"
+#include "fs/model/extended.h"
+#include "fs/model/flush.h"
+#include "fs/model/io.h"
+#include "fs/model/open.h"
+#include "fs/model/query.h"
+#include "fs/model/remove.h"
 #include "tests/fs/model/fixture.h"
 
-static struct fs_opened open_flagged(struct fs *fs, const char *name, unsigned flags)
+static struct opened open_flagged(struct fs *fs, const char *name, unsigned flags)
 {
-    struct fs_opened opened;
+    struct opened opened;
 
-    assert_int_equal(fs_open(fs, look(fs, ROOT, name), flags, &opened), 0);
+    assert_int_equal(open_inode(fs, look(fs, ROOT, name), flags, &opened), 0);
     return opened;
 }
 
 static struct file *hold(struct fs *fs, const char *name)
 {
-    return open_flagged(fs, name, FS_OPEN_READ_ONLY).file;
+    return open_flagged(fs, name, OPEN_READ_ONLY).file;
 }
 
 static struct stat stat_of_inode(struct fs *fs, uint64_t inode)
@@ -27,23 +35,23 @@ static struct stat stat_of_inode(struct fs *fs, uint64_t inode)
     struct stat attributes;
     double valid_s;
 
-    assert_int_equal(fs_getattr(fs, inode, &attributes, &valid_s), 0);
+    assert_int_equal(query_attributes(fs, inode, &attributes, &valid_s), 0);
     return attributes;
 }
 
-static void change(struct fs *fs, uint64_t inode, struct fs_change change)
+static void change(struct fs *fs, uint64_t inode, struct change change)
 {
     struct stat attributes;
 
-    assert_int_equal(fs_setattr(fs, inode, &change, &attributes), 0);
+    assert_int_equal(change_attributes(fs, inode, &change, &attributes), 0);
 }
 
 static int set_user_attribute(struct fs *fs, uint64_t inode, const char *name,
                               const char *value)
 {
-    struct fs_xattr_change xattr = {.name = name, .value = slice_of_string(value)};
+    struct xattr_change xattr = {.name = name, .value = slice_of_string(value)};
 
-    return fs_setxattr(fs, inode, &xattr);
+    return extended_set(fs, inode, &xattr);
 }
 
 static void assert_user_attribute(struct fs *fs, uint64_t inode, const char *name,
@@ -51,7 +59,7 @@ static void assert_user_attribute(struct fs *fs, uint64_t inode, const char *nam
 {
     struct buffer got = {0};
 
-    assert_int_equal(fs_getxattr(fs, inode, name, &got), 0);
+    assert_int_equal(extended_get(fs, inode, name, &got), 0);
     assert_true(slice_equal(buffer_slice(&got), slice_of_string(value)));
     buffer_release(&got);
 }
@@ -65,13 +73,13 @@ static void test_getattr__held_for_reading__shows_what_was_saved_elsewhere(void 
 
     write_file(mounts->there, ROOT, "f", "one and two");
     change(mounts->there, look(mounts->there, ROOT, "f"),
-           (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0600});
+           (struct change){.flags = CHANGE_MODE, .mode = 0600});
     set_user_attribute(mounts->there, look(mounts->there, ROOT, "f"), "user.a", "1");
 
     assert_int_equal(stat_of_inode(mounts->here, inode).st_size, 11);
     assert_int_equal(stat_of_inode(mounts->here, inode).st_mode & 07777, 0600);
     assert_user_attribute(mounts->here, inode, "user.a", "1");
-    fs_release(mounts->here, file, FS_OPEN_READ_ONLY);
+    flush_release(mounts->here, file, OPEN_READ_ONLY);
 }
 
 static void test_read__held_for_reading__follows(void **state)
@@ -86,7 +94,7 @@ static void test_read__held_for_reading__follows(void **state)
     (void)stat_of_inode(mounts->here, inode);
 
     assert_file_holds(file, "one and two");
-    fs_release(mounts->here, file, FS_OPEN_READ_ONLY);
+    flush_release(mounts->here, file, OPEN_READ_ONLY);
 }
 
 static void test_read__newer_content_cannot_be_had__is_an_error(void **state)
@@ -102,9 +110,9 @@ static void test_read__newer_content_cannot_be_had__is_an_error(void **state)
     (void)stat_of_inode(mounts->here, inode);
     fail_after(mounts, 0, 1, STATUS_NO_QUORUM);
 
-    assert_int_equal(fs_read(file, 0, 10, &bytes, &blob), EIO);
+    assert_int_equal(io_read(file, 0, 10, &bytes, &blob), EIO);
     assert_file_holds(file, "two");
-    fs_release(mounts->here, file, FS_OPEN_READ_ONLY);
+    flush_release(mounts->here, file, OPEN_READ_ONLY);
 }
 
 static void test_setattr__held_for_reading__keeps_what_was_saved_elsewhere(void **state)
@@ -115,13 +123,13 @@ static void test_setattr__held_for_reading__keeps_what_was_saved_elsewhere(void 
     struct file *file = hold(mounts->here, "f");
     write_file(mounts->there, ROOT, "f", "one and two");
 
-    change(mounts->here, inode, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0640});
+    change(mounts->here, inode, (struct change){.flags = CHANGE_MODE, .mode = 0640});
 
     assert_lists(mounts->there, ROOT, "f");
     assert_reads(mounts->there, ROOT, "f", "one and two");
     assert_int_equal(stat_of(mounts->there, ROOT, "f").st_mode & 07777, 0640);
     assert_file_holds(file, "one and two");
-    fs_release(mounts->here, file, FS_OPEN_READ_ONLY);
+    flush_release(mounts->here, file, OPEN_READ_ONLY);
 }
 
 static void test_setxattr__held_for_reading__keeps_what_was_saved_elsewhere(void **state)
@@ -138,7 +146,7 @@ static void test_setxattr__held_for_reading__keeps_what_was_saved_elsewhere(void
     uint64_t there = look(mounts->there, ROOT, "f");
     assert_user_attribute(mounts->there, there, "user.a", "1");
     assert_user_attribute(mounts->there, there, "user.b", "2");
-    fs_release(mounts->here, file, FS_OPEN_READ_ONLY);
+    flush_release(mounts->here, file, OPEN_READ_ONLY);
 }
 
 static void test_truncate_by_path__held_for_reading__cuts_what_is_there_now(void **state)
@@ -149,12 +157,12 @@ static void test_truncate_by_path__held_for_reading__cuts_what_is_there_now(void
     struct file *file = hold(mounts->here, "f");
     write_file(mounts->there, ROOT, "f", "something else");
 
-    change(mounts->here, inode, (struct fs_change){.flags = FS_CHANGE_SIZE, .size = 9});
+    change(mounts->here, inode, (struct change){.flags = CHANGE_SIZE, .size = 9});
 
     assert_lists(mounts->there, ROOT, "f");
     assert_reads(mounts->there, ROOT, "f", "something");
     assert_file_holds(file, "something");
-    fs_release(mounts->here, file, FS_OPEN_READ_ONLY);
+    flush_release(mounts->here, file, OPEN_READ_ONLY);
 }
 
 /* Who reads, thinks, and writes through one handle must not supersede what it has not seen. */
@@ -183,7 +191,7 @@ static void test_setattr__opened_for_writing__changes_what_is_there_and_both_sta
     struct file *file = open_flagged(mounts->here, "f", 0).file;
     write_file(mounts->there, ROOT, "f", "theirs");
 
-    change(mounts->here, inode, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0640});
+    change(mounts->here, inode, (struct change){.flags = CHANGE_MODE, .mode = 0640});
 
     assert_lists(mounts->there, ROOT, "f");
     assert_reads(mounts->there, ROOT, "f", "theirs");
@@ -200,7 +208,7 @@ test_setattr__opened_for_writing_and_current__next_write_is_no_conflict(void **s
     uint64_t inode = look(mounts->here, ROOT, "f");
     struct file *file = open_flagged(mounts->here, "f", 0).file;
 
-    change(mounts->here, inode, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0640});
+    change(mounts->here, inode, (struct change){.flags = CHANGE_MODE, .mode = 0640});
     write_open(file, 0, "two");
     assert_int_equal(close_file(mounts->here, file), 0);
 
@@ -218,14 +226,14 @@ static void test_release__last_writer__reader_follows(void **state)
     struct file *file = hold(mounts->here, "f");
     struct file *writer = open_flagged(mounts->here, "f", 0).file;
     write_open(writer, 0, "two");
-    assert_int_equal(fs_flush(mounts->here, writer, false), 0);
-    fs_release(mounts->here, writer, 0);
+    assert_int_equal(flush_file(mounts->here, writer, false), 0);
+    flush_release(mounts->here, writer, 0);
 
     write_file(mounts->there, ROOT, "f", "three");
 
     assert_int_equal(stat_of_inode(mounts->here, inode).st_size, 5);
     assert_file_holds(file, "three");
-    fs_release(mounts->here, file, FS_OPEN_READ_ONLY);
+    flush_release(mounts->here, file, OPEN_READ_ONLY);
 }
 
 /* ... but not while what it wrote is not saved. */
@@ -237,20 +245,20 @@ static void test_release__last_writer_could_not_save__its_changes_stay(void **st
     struct file *writer = open_flagged(mounts->here, "f", 0).file;
     write_open(writer, 0, "two");
     fail_after(mounts, 0, 1, STATUS_NO_QUORUM);
-    assert_int_equal(fs_flush(mounts->here, writer, false), EIO);
-    fs_release(mounts->here, writer, 0);
+    assert_int_equal(flush_file(mounts->here, writer, false), EIO);
+    flush_release(mounts->here, writer, 0);
 
     assert_file_holds(file, "two");
-    fs_release(mounts->here, file, FS_OPEN_READ_ONLY);
+    flush_release(mounts->here, file, OPEN_READ_ONLY);
     assert_reads(mounts->there, ROOT, "f", "two");
 }
 
 /* What the kernel does: ESTALE makes it look the name up and open once more. */
-static struct fs_opened open_again(struct fs *fs, uint64_t inode, unsigned flags)
+static struct opened open_again(struct fs *fs, uint64_t inode, unsigned flags)
 {
-    struct fs_opened opened;
+    struct opened opened;
 
-    assert_int_equal(fs_open(fs, inode, flags | FS_OPEN_AGAIN, &opened), 0);
+    assert_int_equal(open_inode(fs, inode, flags | OPEN_AGAIN, &opened), 0);
     return opened;
 }
 
@@ -263,13 +271,13 @@ static void replace(struct fs *fs, const char *name, const char *text)
 static void test_open__replaced_elsewhere_since_the_lookup__is_looked_up_again(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_opened opened;
+    struct opened opened;
     write_file(mounts->here, ROOT, "f", "old");
     uint64_t inode = look(mounts->here, ROOT, "f");
 
     replace(mounts->there, "f", "new");
 
-    assert_int_equal(fs_open(mounts->here, inode, FS_OPEN_READ_ONLY, &opened), ESTALE);
+    assert_int_equal(open_inode(mounts->here, inode, OPEN_READ_ONLY, &opened), ESTALE);
 }
 
 static void test_open_again__replaced_elsewhere_once_more__opens_what_is_there(void **state)
@@ -279,25 +287,25 @@ static void test_open_again__replaced_elsewhere_once_more__opens_what_is_there(v
     uint64_t inode = look(mounts->here, ROOT, "f");
     replace(mounts->there, "f", "the newest");
 
-    struct fs_opened opened = open_again(mounts->here, inode, FS_OPEN_READ_ONLY);
+    struct opened opened = open_again(mounts->here, inode, OPEN_READ_ONLY);
 
     /* The kernel's pages and size are of the old one, so that it must not use them. */
     assert_true(opened.is_another);
     assert_file_holds(opened.file, "the newest");
     assert_int_equal(stat_of_inode(mounts->here, inode).st_size, 10);
-    fs_release(mounts->here, opened.file, FS_OPEN_READ_ONLY);
+    flush_release(mounts->here, opened.file, OPEN_READ_ONLY);
 }
 
 static void test_open__replaced_here_since_the_lookup__is_looked_up_again(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_opened opened;
+    struct opened opened;
     write_file(mounts->here, ROOT, "f", "old");
     uint64_t inode = look(mounts->here, ROOT, "f");
 
     replace(mounts->here, "f", "new");
 
-    assert_int_equal(fs_open(mounts->here, inode, FS_OPEN_READ_ONLY, &opened), ESTALE);
+    assert_int_equal(open_inode(mounts->here, inode, OPEN_READ_ONLY, &opened), ESTALE);
 }
 
 static void test_open_again__replaced_here_once_more__opens_what_is_there(void **state)
@@ -307,12 +315,12 @@ static void test_open_again__replaced_here_once_more__opens_what_is_there(void *
     uint64_t inode = look(mounts->here, ROOT, "f");
     replace(mounts->here, "f", "the newest");
 
-    struct fs_opened opened = open_again(mounts->here, inode, FS_OPEN_READ_ONLY);
+    struct opened opened = open_again(mounts->here, inode, OPEN_READ_ONLY);
 
     assert_true(opened.is_another);
     assert_file_holds(opened.file, "the newest");
     assert_int_equal(stat_of_inode(mounts->here, inode).st_size, 10);
-    fs_release(mounts->here, opened.file, FS_OPEN_READ_ONLY);
+    flush_release(mounts->here, opened.file, OPEN_READ_ONLY);
 }
 
 static void test_open_again__writes_in_place_of_the_replaced__arrives(void **state)
@@ -322,9 +330,9 @@ static void test_open_again__writes_in_place_of_the_replaced__arrives(void **sta
     uint64_t inode = look(mounts->here, ROOT, "f");
     replace(mounts->here, "f", "new");
 
-    struct fs_opened opened = open_again(mounts->here, inode, FS_OPEN_TRUNCATE);
+    struct opened opened = open_again(mounts->here, inode, OPEN_TRUNCATE);
     write_open(opened.file, 0, "written");
-    change(mounts->here, inode, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0600});
+    change(mounts->here, inode, (struct change){.flags = CHANGE_MODE, .mode = 0600});
     assert_int_equal(set_user_attribute(mounts->here, inode, "user.a", "1"), 0);
     assert_int_equal(close_file(mounts->here, opened.file), 0);
 
@@ -337,18 +345,18 @@ static void test_open_again__writes_in_place_of_the_replaced__arrives(void **sta
 static void test_open_again__held_and_replaced_elsewhere__opens_what_was_looked_up(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_opened opened;
+    struct opened opened;
     write_file(mounts->here, ROOT, "f", "old");
     struct file *held = hold(mounts->here, "f");
     uint64_t inode = look(mounts->here, ROOT, "f");
     replace(mounts->there, "f", "new");
 
-    assert_int_equal(fs_open(mounts->here, inode, FS_OPEN_READ_ONLY, &opened), ESTALE);
-    opened = open_again(mounts->here, inode, FS_OPEN_READ_ONLY);
+    assert_int_equal(open_inode(mounts->here, inode, OPEN_READ_ONLY, &opened), ESTALE);
+    opened = open_again(mounts->here, inode, OPEN_READ_ONLY);
 
     assert_file_holds(opened.file, "old");
-    fs_release(mounts->here, opened.file, FS_OPEN_READ_ONLY);
-    fs_release(mounts->here, held, FS_OPEN_READ_ONLY);
+    flush_release(mounts->here, opened.file, OPEN_READ_ONLY);
+    flush_release(mounts->here, held, OPEN_READ_ONLY);
     assert_reads(mounts->here, ROOT, "f", "new");
 }
 
@@ -362,23 +370,23 @@ static void test_open_again__held_is_older_than_the_lookup__opens_what_is_there(
     uint64_t inode = look(mounts->here, ROOT, "f");
     replace(mounts->there, "f", "newest");
 
-    struct fs_opened opened = open_again(mounts->here, inode, FS_OPEN_READ_ONLY);
+    struct opened opened = open_again(mounts->here, inode, OPEN_READ_ONLY);
 
     assert_true(opened.is_another);
     assert_file_holds(opened.file, "newest");
-    fs_release(mounts->here, opened.file, FS_OPEN_READ_ONLY);
-    fs_release(mounts->here, held, FS_OPEN_READ_ONLY);
+    flush_release(mounts->here, opened.file, OPEN_READ_ONLY);
+    flush_release(mounts->here, held, OPEN_READ_ONLY);
 }
 
 static void test_open_again__removed__no_such_file(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_opened opened;
+    struct opened opened;
     write_file(mounts->here, ROOT, "f", "old");
     uint64_t inode = look(mounts->here, ROOT, "f");
     assert_int_equal(unlink_error(mounts->here, ROOT, "f"), 0);
 
-    assert_int_equal(fs_open(mounts->here, inode, FS_OPEN_AGAIN, &opened), ENOENT);
+    assert_int_equal(open_inode(mounts->here, inode, OPEN_AGAIN, &opened), ENOENT);
 }
 
 /* fstat(2) names the inode, not the descriptor. */
@@ -393,8 +401,8 @@ static void test_getattr__held_and_replaced_elsewhere__is_of_what_is_held(void *
     replace(mounts->there, "f", "the newest");
 
     assert_int_equal(stat_of_inode(mounts->here, inode).st_size, 3);
-    fs_release(mounts->here, held, FS_OPEN_READ_ONLY);
-    assert_int_equal(fs_getattr(mounts->here, inode, &attributes, &valid_s), ESTALE);
+    flush_release(mounts->here, held, OPEN_READ_ONLY);
+    assert_int_equal(query_attributes(mounts->here, inode, &attributes, &valid_s), ESTALE);
 }
 
 static void test_removed__open_file__xattrs_and_mode_change_in_memory(void **state)
@@ -406,11 +414,11 @@ static void test_removed__open_file__xattrs_and_mode_change_in_memory(void **sta
     assert_int_equal(unlink_error(mounts->here, ROOT, "f"), 0);
 
     assert_int_equal(set_user_attribute(mounts->here, inode, "user.a", "1"), 0);
-    change(mounts->here, inode, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0600});
+    change(mounts->here, inode, (struct change){.flags = CHANGE_MODE, .mode = 0600});
 
     assert_user_attribute(mounts->here, inode, "user.a", "1");
     assert_int_equal(stat_of_inode(mounts->here, inode).st_mode & 07777, 0600);
-    assert_int_equal(fs_fsync(mounts->here, file), 0);
+    assert_int_equal(flush_sync(mounts->here, file), 0);
     assert_int_equal(close_file(mounts->here, file), 0);
     assert_int_equal(versions_of(mounts->kv, "f"), 0);
 }
@@ -425,7 +433,7 @@ test_setattr__replaced_here_since_the_lookup__the_new_file_stays_as_it_is(void *
     replace(mounts->here, "f", "new");
     mode_t mode = stat_of(mounts->here, ROOT, "f").st_mode;
 
-    change(mounts->here, inode, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0600});
+    change(mounts->here, inode, (struct change){.flags = CHANGE_MODE, .mode = 0600});
 
     assert_int_equal(stat_of(mounts->there, ROOT, "f").st_mode, mode);
     assert_reads(mounts->there, ROOT, "f", "new");
@@ -435,12 +443,12 @@ static void test_removed__directory__mode_and_fsync_go_on(void **state)
 {
     struct mounts *mounts = *state;
     uint64_t inode = make_directory(mounts->here, ROOT, "d");
-    assert_int_equal(fs_rmdir(mounts->here, ROOT, "d"), 0);
+    assert_int_equal(remove_directory(mounts->here, ROOT, "d"), 0);
 
-    change(mounts->here, inode, (struct fs_change){.flags = FS_CHANGE_MODE, .mode = 0700});
+    change(mounts->here, inode, (struct change){.flags = CHANGE_MODE, .mode = 0700});
 
     assert_int_equal(stat_of_inode(mounts->here, inode).st_mode & 07777, 0700);
-    assert_int_equal(fs_fsyncdir(mounts->here, inode), 0);
+    assert_int_equal(directory_sync(mounts->here, inode), 0);
     assert_int_equal(look_error(mounts->there, ROOT, "d"), ENOENT);
 }
 

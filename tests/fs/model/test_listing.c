@@ -12,6 +12,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fs/model/create.h"
+#include "fs/model/directory.h"
+#include "fs/model/lookup.h"
+#include "fs/model/query.h"
+#include "fs/model/remove.h"
 #include "tests/fs/model/fixture.h"
 
 enum { MANY = 1300 };
@@ -25,7 +30,7 @@ static uint64_t make_many(struct mounts *mounts)
         snprintf(key, sizeof key, "d/file%04u", i);
         put_beside(mounts->kv, key, "");
     }
-    fs_forget(mounts->there, directory, 1);
+    lookup_forget(mounts->there, directory, 1);
     return look(mounts->here, ROOT, "d");
 }
 
@@ -33,14 +38,14 @@ static struct directory *open_directory(struct fs *fs, uint64_t inode)
 {
     struct directory *directory;
 
-    assert_int_equal(fs_opendir(fs, inode, &directory), 0);
+    assert_int_equal(directory_open(fs, inode, &directory), 0);
     return directory;
 }
 
 /* The name at an offset; "" past the end. */
 static void assert_at(struct directory *directory, uint64_t offset, const char *name)
 {
-    struct fs_directory_entry entry;
+    struct directory_entry entry;
     bool is_end = false;
 
     directory_lock(directory);
@@ -66,7 +71,7 @@ static void test_listing__many_names__each_once_in_order(void **state)
     }
     assert_at(directory, MANY + 2, "");
     assert_at(directory, MANY + 2, "");
-    fs_releasedir(mounts->here, directory);
+    directory_close(mounts->here, directory);
 }
 
 static void test_listing__few_rows_a_call__each_once_in_order(void **state)
@@ -86,7 +91,7 @@ static void test_listing__few_rows_a_call__each_once_in_order(void **state)
         assert_at(directory, i - 100 + 2, name);
     }
     assert_at(directory, MANY - 100 + 2, "");
-    fs_releasedir(mounts->here, directory);
+    directory_close(mounts->here, directory);
 }
 
 static void test_listing__seek_back_and_forth__same_names(void **state)
@@ -103,7 +108,7 @@ static void test_listing__seek_back_and_forth__same_names(void **state)
     assert_at(directory, 514, "file0512");
     assert_at(directory, 100000, "");
     assert_at(directory, 2, "file0000");
-    fs_releasedir(mounts->here, directory);
+    directory_close(mounts->here, directory);
 }
 
 enum { READ_AHEAD = 40 };
@@ -115,7 +120,7 @@ static unsigned remove_while_listing(struct fs *fs, struct fs *remover, unsigned
 {
     struct directory *directory = open_directory(fs, look(fs, ROOT, "d"));
     uint64_t removed_in = look(remover, ROOT, "d");
-    struct fs_directory_entry entry;
+    struct directory_entry entry;
     uint64_t position = 0;
     unsigned removed = 0;
     bool is_end = false;
@@ -142,7 +147,7 @@ static unsigned remove_while_listing(struct fs *fs, struct fs *remover, unsigned
             }
         }
     }
-    fs_releasedir(fs, directory);
+    directory_close(fs, directory);
     return removed;
 }
 
@@ -188,7 +193,7 @@ static void test_listing__removed_behind_the_position__no_name_is_passed_over(vo
     assert_at(directory, MANY + 2, "");
     assert_at(directory, 0, ".");
     assert_at(directory, 2, "file0700");
-    fs_releasedir(mounts->here, directory);
+    directory_close(mounts->here, directory);
 }
 
 static void test_listing__siblings_gone_and_come__positions_stay(void **state)
@@ -211,13 +216,13 @@ static void test_listing__siblings_gone_and_come__positions_stay(void **state)
     assert_at(directory, 7, "file0003");
     assert_at(directory, 9, "file0003~v2");
     assert_at(directory, 10, "file0004");
-    fs_releasedir(mounts->here, directory);
+    directory_close(mounts->here, directory);
 }
 
 static void test_listing__going_back_fails__error_then_goes_on(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_directory_entry entry;
+    struct directory_entry entry;
     bool is_end;
     struct directory *directory = open_directory(mounts->here, make_many(mounts));
     assert_at(directory, MANY + 1, "file1299");
@@ -228,7 +233,7 @@ static void test_listing__going_back_fails__error_then_goes_on(void **state)
     assert_at(directory, 10, "file0008");
     assert_at(directory, MANY + 1, "file1299");
     assert_at(directory, MANY + 2, "");
-    fs_releasedir(mounts->here, directory);
+    directory_close(mounts->here, directory);
 }
 
 static void test_listing__rewind__sees_what_is_new(void **state)
@@ -243,13 +248,13 @@ static void test_listing__rewind__sees_what_is_new(void **state)
     assert_at(directory, 2, "");
     assert_at(directory, 0, ".");
     assert_at(directory, 2, "f");
-    fs_releasedir(mounts->here, directory);
+    directory_close(mounts->here, directory);
 }
 
 static void test_listing__quorum_fails_half_way__error_then_goes_on(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_directory_entry entry;
+    struct directory_entry entry;
     bool is_end;
     struct directory *directory = open_directory(mounts->here, make_many(mounts));
     assert_at(directory, 513, "file0511");
@@ -260,7 +265,7 @@ static void test_listing__quorum_fails_half_way__error_then_goes_on(void **state
     assert_at(directory, 514, "file0512");
     assert_at(directory, MANY + 1, "file1299");
     assert_at(directory, MANY + 2, "");
-    fs_releasedir(mounts->here, directory);
+    directory_close(mounts->here, directory);
 }
 
 static void test_listing__quorum_fails_at_the_start__error(void **state)
@@ -299,16 +304,16 @@ static void test_listing__pending_file__once_also_when_put_meanwhile(void **stat
     assert_at(directory, 3, "file0000");
     assert_at(directory, MANY + 2, "file1299");
     assert_at(directory, MANY + 3, "");
-    fs_releasedir(mounts->here, directory);
+    directory_close(mounts->here, directory);
     directory = open_directory(mounts->here, inode);
     assert_at(directory, MANY + 2, "zzz");
-    fs_releasedir(mounts->here, directory);
+    directory_close(mounts->here, directory);
 }
 
 static void test_listing__entry__is_what_lookup_gives(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_directory_entry listed;
+    struct directory_entry listed;
     struct fs_entry entered;
     bool is_end;
     make_conflict(mounts, "f", "one", "three");
@@ -318,7 +323,7 @@ static void test_listing__entry__is_what_lookup_gives(void **state)
     assert_int_equal(directory_at(directory, 3, &listed, &is_end), 0);
     assert_string_equal(listed.name, "f~v1");
     assert_int_equal(directory_enter(directory, 3, &entered), 0);
-    fs_releasedir(mounts->here, directory);
+    directory_close(mounts->here, directory);
 
     assert_true(entered.id == look(mounts->here, ROOT, "f~v1"));
     struct stat looked = stat_of(mounts->here, ROOT, "f~v1");
@@ -327,7 +332,7 @@ static void test_listing__entry__is_what_lookup_gives(void **state)
     assert_int_equal(looked.st_size, 3);
     assert_true(looked.st_ino != stat_of(mounts->here, ROOT, "f~v2").st_ino);
     /* Entered by the listing, it can be removed as what was listed. */
-    assert_int_equal(fs_unlink(mounts->here, ROOT, "f~v1"), 0);
+    assert_int_equal(remove_file(mounts->here, ROOT, "f~v1"), 0);
     assert_reads(mounts->here, ROOT, "f", "three");
 }
 
@@ -342,7 +347,7 @@ static void test_listing__removed_after_listing__is_not_handed_out(void **state)
     assert_int_equal(unlink_error(mounts->here, ROOT, "f"), 0);
 
     assert_int_equal(directory_enter(directory, 2, &entered), ENOENT);
-    fs_releasedir(mounts->here, directory);
+    directory_close(mounts->here, directory);
 }
 
 static void test_listing__inodes_of_entries__are_bounded_by_what_the_kernel_keeps(void **state)
@@ -353,17 +358,17 @@ static void test_listing__inodes_of_entries__are_bounded_by_what_the_kernel_keep
     struct directory *directory = open_directory(mounts->here, inode);
 
     for (unsigned i = 0; i < MANY; i++) {
-        struct fs_directory_entry entry;
+        struct directory_entry entry;
         bool is_end;
         assert_int_equal(directory_at(directory, i + 2, &entry, &is_end), 0);
         assert_int_equal(directory_enter(directory, i + 2, &entered), 0);
         assert_int_equal(entered.attributes.st_mode, S_IFREG | 0644);
-        fs_forget(mounts->here, entered.id, 1);
+        lookup_forget(mounts->here, entered.id, 1);
     }
     struct stat attributes;
     double valid_s;
-    assert_int_equal(fs_getattr(mounts->here, entered.id, &attributes, &valid_s), ESTALE);
-    fs_releasedir(mounts->here, directory);
+    assert_int_equal(query_attributes(mounts->here, entered.id, &attributes, &valid_s), ESTALE);
+    directory_close(mounts->here, directory);
 }
 
 static void test_rmdir__live_or_pending_child__enotempty(void **state)
@@ -372,12 +377,12 @@ static void test_rmdir__live_or_pending_child__enotempty(void **state)
     uint64_t directory = make_directory(mounts->here, ROOT, "d");
 
     struct file *file = create_file(mounts->here, directory, "f");
-    assert_int_equal(fs_rmdir(mounts->here, ROOT, "d"), ENOTEMPTY);
+    assert_int_equal(remove_directory(mounts->here, ROOT, "d"), ENOTEMPTY);
     assert_int_equal(close_file(mounts->here, file), 0);
-    assert_int_equal(fs_rmdir(mounts->here, ROOT, "d"), ENOTEMPTY);
+    assert_int_equal(remove_directory(mounts->here, ROOT, "d"), ENOTEMPTY);
     assert_int_equal(unlink_error(mounts->here, directory, "f"), 0);
     kv_memory_scan_max(mounts->kv, 1);
-    assert_int_equal(fs_rmdir(mounts->here, ROOT, "d"), 0);
+    assert_int_equal(remove_directory(mounts->here, ROOT, "d"), 0);
 
     assert_lists(mounts->there, ROOT, "");
     assert_int_equal(look_error(mounts->here, ROOT, "d"), ENOENT);
@@ -389,7 +394,7 @@ static void test_rmdir__create_inside_elsewhere__file_stays(void **state)
     make_directory(mounts->here, ROOT, "d");
     struct file *file = create_file(mounts->there, look(mounts->there, ROOT, "d"), "f");
 
-    assert_int_equal(fs_rmdir(mounts->here, ROOT, "d"), 0);
+    assert_int_equal(remove_directory(mounts->here, ROOT, "d"), 0);
     write_open(file, 0, "text");
     assert_int_equal(close_file(mounts->there, file), 0);
 
@@ -403,24 +408,25 @@ static void test_rmdir__wrong_kinds__errors(void **state)
     write_file(mounts->here, ROOT, "f", "text");
     make_directory(mounts->here, ROOT, "d");
 
-    assert_int_equal(fs_rmdir(mounts->here, ROOT, "f"), ENOTDIR);
-    assert_int_equal(fs_rmdir(mounts->here, ROOT, "none"), ENOENT);
-    assert_int_equal(fs_unlink(mounts->here, ROOT, "d"), EISDIR);
-    assert_int_equal(fs_unlink(mounts->here, ROOT, "none"), ENOENT);
+    assert_int_equal(remove_directory(mounts->here, ROOT, "f"), ENOTDIR);
+    assert_int_equal(remove_directory(mounts->here, ROOT, "none"), ENOENT);
+    assert_int_equal(remove_file(mounts->here, ROOT, "d"), EISDIR);
+    assert_int_equal(remove_file(mounts->here, ROOT, "none"), ENOENT);
 }
 
 static void test_removed_directory__create_in_it__enoent(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_creation creation = {.mode = 0600};
+    struct creation creation = {.mode = 0600};
     struct fs_entry entry;
     struct file *file;
     uint64_t directory = make_directory(mounts->here, ROOT, "d");
 
-    assert_int_equal(fs_rmdir(mounts->here, ROOT, "d"), 0);
+    assert_int_equal(remove_directory(mounts->here, ROOT, "d"), 0);
 
-    assert_int_equal(fs_create(mounts->here, directory, "f", &creation, &entry, &file), ENOENT);
-    assert_int_equal(fs_mkdir(mounts->here, directory, "e", &creation, &entry), ENOENT);
+    assert_int_equal(create_pending(mounts->here, directory, "f", &creation, &entry, &file),
+                     ENOENT);
+    assert_int_equal(create_directory(mounts->here, directory, "e", &creation, &entry), ENOENT);
     assert_int_equal(look_error(mounts->here, directory, "f"), ENOENT);
 }
 
@@ -428,23 +434,23 @@ static void test_removed_directory__create_in_it__enoent(void **state)
 static void test_removed_directory__listed__enoent(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_directory_entry entry;
+    struct directory_entry entry;
     struct stat attributes;
     double valid_s;
     bool is_end;
     uint64_t here = make_directory(mounts->here, ROOT, "d");
     uint64_t there = look(mounts->there, ROOT, "d");
 
-    assert_int_equal(fs_rmdir(mounts->here, ROOT, "d"), 0);
+    assert_int_equal(remove_directory(mounts->here, ROOT, "d"), 0);
 
     struct directory *directory = open_directory(mounts->here, here);
     assert_int_equal(directory_at(directory, 0, &entry, &is_end), ENOENT);
     assert_int_equal(directory_at(directory, 2, &entry, &is_end), ENOENT);
-    fs_releasedir(mounts->here, directory);
-    assert_int_equal(fs_getattr(mounts->here, here, &attributes, &valid_s), 0);
+    directory_close(mounts->here, directory);
+    assert_int_equal(query_attributes(mounts->here, here, &attributes, &valid_s), 0);
     assert_int_equal(attributes.st_nlink, 0);
     for (int i = 0; i < 2; i++) { /* also once it has lost its name here */
-        assert_int_equal(fs_getattr(mounts->there, there, &attributes, &valid_s), ENOENT);
+        assert_int_equal(query_attributes(mounts->there, there, &attributes, &valid_s), ENOENT);
     }
 }
 

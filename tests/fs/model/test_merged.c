@@ -8,15 +8,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fs/model/xattrs.h"
+#include "fs/model/change.h"
+#include "fs/model/extended.h"
+#include "fs/model/flush.h"
 #include "tests/fs/model/fixture.h"
 #include "tests/ring/random.h"
 
 /* What `there` does just before the next put of `here` goes through. */
 struct meanwhile {
     struct fs *fs;
-    struct fs_change change;
-    struct fs_xattr_change xattr; /* name NULL: none */
+    struct change change;
+    struct xattr_change xattr; /* name NULL: none */
 };
 
 static void do_meanwhile(void *context)
@@ -26,10 +28,11 @@ static void do_meanwhile(void *context)
     struct stat attributes;
 
     if (meanwhile->change.flags != 0) {
-        assert_int_equal(fs_setattr(meanwhile->fs, inode, &meanwhile->change, &attributes), 0);
+        assert_int_equal(
+            change_attributes(meanwhile->fs, inode, &meanwhile->change, &attributes), 0);
     }
     if (meanwhile->xattr.name != NULL) {
-        assert_int_equal(fs_setxattr(meanwhile->fs, inode, &meanwhile->xattr), 0);
+        assert_int_equal(extended_set(meanwhile->fs, inode, &meanwhile->xattr), 0);
     }
 }
 
@@ -42,16 +45,16 @@ static void before_next_put(struct mounts *mounts, struct meanwhile *meanwhile)
 
 static void set(struct fs *fs, const char *name, const char *value)
 {
-    struct fs_xattr_change change = {.name = name, .value = slice_of_string(value)};
+    struct xattr_change change = {.name = name, .value = slice_of_string(value)};
 
-    assert_int_equal(fs_setxattr(fs, look(fs, ROOT, "f"), &change), 0);
+    assert_int_equal(extended_set(fs, look(fs, ROOT, "f"), &change), 0);
 }
 
 static void assert_has(struct fs *fs, const char *name, const char *value)
 {
     struct buffer got = {0};
 
-    assert_int_equal(fs_getxattr(fs, look(fs, ROOT, "f"), name, &got), 0);
+    assert_int_equal(extended_get(fs, look(fs, ROOT, "f"), name, &got), 0);
     assert_true(slice_equal(buffer_slice(&got), slice_of_string(value)));
     buffer_release(&got);
 }
@@ -60,7 +63,7 @@ static void assert_has_not(struct fs *fs, const char *name)
 {
     struct buffer got = {0};
 
-    assert_int_equal(fs_getxattr(fs, look(fs, ROOT, "f"), name, &got), ENODATA);
+    assert_int_equal(extended_get(fs, look(fs, ROOT, "f"), name, &got), ENODATA);
     buffer_release(&got);
 }
 
@@ -84,7 +87,7 @@ static void test_merged__two_user_attributes_at_once__both_are_there(void **stat
 static void test_merged__mode_and_user_attribute_at_once__both_hold(void **state)
 {
     struct mounts *mounts = *state;
-    struct meanwhile theirs = {.change = {.flags = FS_CHANGE_MODE, .mode = 0600}};
+    struct meanwhile theirs = {.change = {.flags = CHANGE_MODE, .mode = 0600}};
     write_file(mounts->here, ROOT, "f", "text");
 
     before_next_put(mounts, &theirs);
@@ -101,14 +104,14 @@ static void test_merged__owner_and_times_at_once__both_hold(void **state)
 {
     struct mounts *mounts = *state;
     struct meanwhile theirs = {
-        .change = {.flags = FS_CHANGE_MODIFIED, .modified_ns = INT64_C(5000000000)}};
-    struct fs_change owner = {.flags = FS_CHANGE_USER, .user = 77};
+        .change = {.flags = CHANGE_MODIFIED, .modified_ns = INT64_C(5000000000)}};
+    struct change owner = {.flags = CHANGE_USER, .user = 77};
     struct stat attributes;
     write_file(mounts->here, ROOT, "f", "text");
 
     before_next_put(mounts, &theirs);
     assert_int_equal(
-        fs_setattr(mounts->here, look(mounts->here, ROOT, "f"), &owner, &attributes), 0);
+        change_attributes(mounts->here, look(mounts->here, ROOT, "f"), &owner, &attributes), 0);
 
     struct stat shown = stat_of(mounts->there, ROOT, "f");
     assert_int_equal(shown.st_uid, 77);
@@ -155,7 +158,7 @@ static void test_merged__changed_beside_a_flush__the_open_file_carries_it(void *
     write_open(file, 0, "text");
 
     before_next_put(mounts, &theirs);
-    assert_int_equal(fs_flush(mounts->here, file, false), 0);
+    assert_int_equal(flush_file(mounts->here, file, false), 0);
     write_open(file, 4, " and more");
     assert_int_equal(close_file(mounts->here, file), 0);
 
@@ -175,9 +178,9 @@ static struct blob *random_xattrs(struct random *random)
         struct blob *next = NULL;
         name[5] = (char)('a' + random_below(random, 3));
         value[0] = (char)('0' + random_below(random, 2));
-        struct fs_xattr_change change = {.name = name,
-                                         .value = slice_of_string(value),
-                                         .remove = random_below(random, 3) == 0};
+        struct xattr_change change = {.name = name,
+                                      .value = slice_of_string(value),
+                                      .remove = random_below(random, 3) == 0};
         int failed = xattrs_change(blob, &change, random_below(random, 3), &next);
         if (failed == 0) {
             blob_unref(blob);
@@ -230,7 +233,7 @@ static void test_xattrs__many_removals__are_bounded(void **state)
         char name[32];
         (void)snprintf(name, sizeof name, "user.%d", i);
         for (int remove = 0; remove < 2; remove++) {
-            struct fs_xattr_change change = {
+            struct xattr_change change = {
                 .name = name, .value = slice_of_string("v"), .remove = remove};
             struct blob *next = NULL;
             assert_int_equal(xattrs_change(blob, &change, 10 * i + remove, &next), 0);

@@ -10,8 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fs/model/conflicts.h"
+#include "fs/model/change.h"
 #include "fs/model/names.h"
+#include "fs/model/remove.h"
 #include "tests/fs/model/fixture.h"
 
 static bool parses(const char *name, const char *base, uint32_t number)
@@ -150,13 +151,13 @@ static void test_numbers__sibling_edited_here__keeps_its_number(void **state)
 static void test_numbers__chmod_of_a_conflict__settles_nothing(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_change change = {.flags = FS_CHANGE_MODE, .mode = 0600};
+    struct change change = {.flags = CHANGE_MODE, .mode = 0600};
     struct stat attributes;
     make_conflict(mounts, "f", "one", "two");
     assert_lists(mounts->here, ROOT, "f f~v1 f~v2");
 
     uint64_t inode = look(mounts->here, ROOT, "f");
-    assert_int_equal(fs_setattr(mounts->here, inode, &change, &attributes), 0);
+    assert_int_equal(change_attributes(mounts->here, inode, &change, &attributes), 0);
 
     assert_int_equal(attributes.st_mode & 07777, 0600);
     assert_lists(mounts->here, ROOT, "f f~v1 f~v2");
@@ -164,7 +165,7 @@ static void test_numbers__chmod_of_a_conflict__settles_nothing(void **state)
     assert_reads(mounts->here, ROOT, "f~v2", "two");
     assert_int_equal(versions_of(mounts->kv, "f"), 2);
     /* All of it was shown here, so that rm drops all of it. */
-    assert_int_equal(fs_unlink(mounts->here, ROOT, "f"), 0);
+    assert_int_equal(remove_file(mounts->here, ROOT, "f"), 0);
     assert_int_equal(versions_of(mounts->kv, "f"), 0);
 }
 

@@ -11,6 +11,13 @@
  */
 #include <string.h>
 
+#include "fs/model/change.h"
+#include "fs/model/create.h"
+#include "fs/model/flush.h"
+#include "fs/model/io.h"
+#include "fs/model/open.h"
+#include "fs/model/query.h"
+#include "fs/model/remove.h"
 #include "tests/fs/model/fixture.h"
 
 static uint64_t puts_of(struct mounts *mounts)
@@ -37,15 +44,15 @@ static void test_create__until_flush__only_here(void **state)
 static void test_create__write_and_attributes__one_put(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_change mode = {.flags = FS_CHANGE_MODE, .mode = 0640};
-    struct fs_change times = {.flags = FS_CHANGE_MODIFIED, .modified_ns = INT64_C(1000000001)};
+    struct change mode = {.flags = CHANGE_MODE, .mode = 0640};
+    struct change times = {.flags = CHANGE_MODIFIED, .modified_ns = INT64_C(1000000001)};
     struct stat attributes;
 
     struct file *file = create_file(mounts->here, ROOT, "f");
     uint64_t inode = look(mounts->here, ROOT, "f");
     write_open(file, 0, "text");
-    assert_int_equal(fs_setattr(mounts->here, inode, &mode, &attributes), 0);
-    assert_int_equal(fs_setattr(mounts->here, inode, &times, &attributes), 0);
+    assert_int_equal(change_attributes(mounts->here, inode, &mode, &attributes), 0);
+    assert_int_equal(change_attributes(mounts->here, inode, &times, &attributes), 0);
     assert_int_equal(close_file(mounts->here, file), 0);
 
     assert_int_equal(puts_of(mounts), 1);
@@ -72,15 +79,15 @@ static void test_flush__unwritten_and_more_follow__waits_for_the_content(void **
     struct mounts *mounts = *state;
     struct file *file = create_file(mounts->here, ROOT, "f");
 
-    assert_true(fs_is_unwritten(file));
-    assert_int_equal(fs_flush(mounts->here, file, true), 0);
+    assert_true(file_is_unwritten(file));
+    assert_int_equal(flush_file(mounts->here, file, true), 0);
     assert_int_equal(puts_of(mounts), 0);
     write_open(file, 0, "text");
-    assert_false(fs_is_unwritten(file));
-    assert_int_equal(fs_flush(mounts->here, file, true), 0);
+    assert_false(file_is_unwritten(file));
+    assert_int_equal(flush_file(mounts->here, file, true), 0);
 
     assert_int_equal(puts_of(mounts), 1);
-    fs_release(mounts->here, file, 0);
+    flush_release(mounts->here, file, 0);
     assert_int_equal(puts_of(mounts), 1);
 }
 
@@ -120,13 +127,13 @@ static void test_write__holes_and_append__content_is_right(void **state)
     struct file *file = create_file(mounts->here, ROOT, "f");
 
     write_open(file, 4, "end");
-    assert_int_equal(fs_write(file, slice_of_string("+"), 0, true, &written), 0);
+    assert_int_equal(io_write(file, slice_of_string("+"), 0, true, &written), 0);
 
-    assert_int_equal(fs_read(file, 0, 100, &bytes, &blob), 0);
+    assert_int_equal(io_read(file, 0, 100, &bytes, &blob), 0);
     assert_int_equal(bytes.size, 8);
     assert_memory_equal(bytes.data, "\0\0\0\0end+", 8);
     blob_unref(blob);
-    assert_int_equal(fs_read(file, 8, 100, &bytes, &blob), 0);
+    assert_int_equal(io_read(file, 8, 100, &bytes, &blob), 0);
     assert_int_equal(bytes.size, 0);
     assert_null(blob);
     assert_int_equal(close_file(mounts->here, file), 0);
@@ -135,17 +142,18 @@ static void test_write__holes_and_append__content_is_right(void **state)
 static void test_write__beyond_the_limit__efbig_and_file_is_as_before(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_change size = {.flags = FS_CHANGE_SIZE, .size = VALUE_SIZE_MAX + 1};
+    struct change size = {.flags = CHANGE_SIZE, .size = VALUE_SIZE_MAX + 1};
     struct stat attributes;
     struct slice text = slice_of_string("a");
     size_t written;
     struct file *file = create_file(mounts->here, ROOT, "f");
     write_open(file, 0, "text");
 
-    assert_int_equal(fs_write(file, text, VALUE_SIZE_MAX, false, &written), EFBIG);
-    assert_int_equal(fs_write(file, text, UINT64_MAX - 1, false, &written), EFBIG);
+    assert_int_equal(io_write(file, text, VALUE_SIZE_MAX, false, &written), EFBIG);
+    assert_int_equal(io_write(file, text, UINT64_MAX - 1, false, &written), EFBIG);
     assert_int_equal(
-        fs_setattr(mounts->here, look(mounts->here, ROOT, "f"), &size, &attributes), EFBIG);
+        change_attributes(mounts->here, look(mounts->here, ROOT, "f"), &size, &attributes),
+        EFBIG);
     assert_file_holds(file, "text");
     assert_int_equal(close_file(mounts->here, file), 0);
 
@@ -159,9 +167,9 @@ static void test_write__across_the_limit__what_fits_is_written(void **state)
     size_t written;
     struct file *file = create_file(mounts->here, ROOT, "f");
 
-    assert_int_equal(fs_write(file, text, VALUE_SIZE_MAX - 2, false, &written), 0);
+    assert_int_equal(io_write(file, text, VALUE_SIZE_MAX - 2, false, &written), 0);
     assert_int_equal(written, 2);
-    assert_int_equal(fs_write(file, text, 0, true, &written), EFBIG);
+    assert_int_equal(io_write(file, text, 0, true, &written), EFBIG);
     assert_int_equal(close_file(mounts->here, file), 0);
 
     assert_int_equal(stat_of(mounts->there, ROOT, "f").st_size, VALUE_SIZE_MAX);
@@ -174,8 +182,8 @@ static void test_flush__fails_then_succeeds__nothing_is_lost(void **state)
     write_open(file, 0, "text");
 
     kv_memory_fail(mounts->kv, 2, STATUS_NO_QUORUM);
-    assert_int_equal(fs_flush(mounts->here, file, false), EIO);
-    assert_int_equal(fs_fsync(mounts->here, file), EIO);
+    assert_int_equal(flush_file(mounts->here, file, false), EIO);
+    assert_int_equal(flush_sync(mounts->here, file), EIO);
     assert_lists(mounts->here, ROOT, "f");
     assert_int_equal(close_file(mounts->here, file), 0);
 
@@ -204,18 +212,18 @@ static void test_release__created_file_is_lost__stat_and_open_agree(void **state
     struct file *file = create_file(mounts->here, ROOT, "f");
     uint64_t inode = look(mounts->here, ROOT, "f");
     struct stat attributes;
-    struct fs_opened opened;
+    struct opened opened;
     double valid_s = 1;
     write_open(file, 0, "text");
 
     fail_after(mounts, 0, 2, STATUS_NO_SPACE);
-    assert_int_equal(fs_flush(mounts->here, file, false), ENOSPC);
-    assert_int_equal(fs_getattr(mounts->here, inode, &attributes, &valid_s), 0);
+    assert_int_equal(flush_file(mounts->here, file, false), ENOSPC);
+    assert_int_equal(query_attributes(mounts->here, inode, &attributes, &valid_s), 0);
     assert_true(valid_s <= 0); /* it is still open, and may be saved yet */
-    assert_true(fs_release(mounts->here, file, 0));
+    assert_true(flush_release(mounts->here, file, 0));
 
-    assert_int_equal(fs_getattr(mounts->here, inode, &attributes, &valid_s), ESTALE);
-    assert_int_equal(fs_open(mounts->here, inode, 0, &opened), ESTALE);
+    assert_int_equal(query_attributes(mounts->here, inode, &attributes, &valid_s), ESTALE);
+    assert_int_equal(open_inode(mounts->here, inode, 0, &opened), ESTALE);
     assert_int_equal(look_error(mounts->here, ROOT, "f"), ENOENT);
 }
 
@@ -230,10 +238,10 @@ static void test_release__overwriting_is_lost__stat_shows_the_old_size(void **st
     write_open(file, 0, "something longer");
 
     fail_after(mounts, 0, 2, STATUS_NO_SPACE);
-    assert_int_equal(fs_flush(mounts->here, file, false), ENOSPC);
-    assert_true(fs_release(mounts->here, file, 0));
+    assert_int_equal(flush_file(mounts->here, file, false), ENOSPC);
+    assert_true(flush_release(mounts->here, file, 0));
 
-    assert_int_equal(fs_getattr(mounts->here, inode, &attributes, &valid_s), 0);
+    assert_int_equal(query_attributes(mounts->here, inode, &attributes, &valid_s), 0);
     assert_int_equal(attributes.st_size, 3);
     assert_reads(mounts->here, ROOT, "f", "old");
 }
@@ -246,13 +254,13 @@ static void test_release__lost_changes__next_fsync_says_so_once(void **state)
     write_open(file, 0, "after");
 
     kv_memory_fail(mounts->kv, 1, STATUS_NO_SPACE);
-    fs_release(mounts->here, file, 0); /* without a flush, as after the pages of an mmap */
+    flush_release(mounts->here, file, 0); /* without a flush, as after the pages of an mmap */
     file = open_file(mounts->here, ROOT, "f", false);
 
     assert_file_holds(file, "before");
-    assert_int_equal(fs_fsync(mounts->here, file), ENOSPC);
-    assert_int_equal(fs_fsync(mounts->here, file), 0);
-    fs_release(mounts->here, file, 0);
+    assert_int_equal(flush_sync(mounts->here, file), ENOSPC);
+    assert_int_equal(flush_sync(mounts->here, file), 0);
+    flush_release(mounts->here, file, 0);
 }
 
 /* A put that failed may have appeared: the retry is no conflict with it. */
@@ -264,7 +272,7 @@ static void test_flush__failed_put_did_appear__retry_is_no_conflict(void **state
     write_open(file, 0, "text");
 
     kv_memory_fail_after_put(mounts->kv, 1, STATUS_TIMEOUT);
-    assert_int_equal(fs_flush(mounts->here, file, false), ETIMEDOUT);
+    assert_int_equal(flush_file(mounts->here, file, false), ETIMEDOUT);
     assert_int_equal(close_file(mounts->here, file), 0);
 
     assert_lists(mounts->here, ROOT, "f");
@@ -280,7 +288,7 @@ static void test_flush__failed_put_did_appear_and_more_written__no_conflict(void
     write_open(file, 0, "text");
 
     kv_memory_fail_after_put(mounts->kv, 1, STATUS_TIMEOUT);
-    assert_int_equal(fs_flush(mounts->here, file, false), ETIMEDOUT);
+    assert_int_equal(flush_file(mounts->here, file, false), ETIMEDOUT);
     write_open(file, 4, " and more");
     assert_int_equal(close_file(mounts->here, file), 0);
 
@@ -297,11 +305,11 @@ static void test_unlink__while_open__reads_go_on_and_nothing_is_put(void **state
     struct stat attributes;
     double valid_s;
 
-    assert_int_equal(fs_unlink(mounts->here, ROOT, "f"), 0);
+    assert_int_equal(remove_file(mounts->here, ROOT, "f"), 0);
     write_open(file, 4, " still");
 
     assert_file_holds(file, "text still");
-    assert_int_equal(fs_getattr(mounts->here, inode, &attributes, &valid_s), 0);
+    assert_int_equal(query_attributes(mounts->here, inode, &attributes, &valid_s), 0);
     assert_int_equal(attributes.st_nlink, 0);
     assert_int_equal(attributes.st_size, 10);
     assert_int_equal(close_file(mounts->here, file), 0);
@@ -315,7 +323,7 @@ static void test_unlink__pending_file__was_never_there(void **state)
     struct file *file = create_file(mounts->here, ROOT, "f");
     write_open(file, 0, "text");
 
-    assert_int_equal(fs_unlink(mounts->here, ROOT, "f"), 0);
+    assert_int_equal(remove_file(mounts->here, ROOT, "f"), 0);
     assert_lists(mounts->here, ROOT, "");
     assert_int_equal(close_file(mounts->here, file), 0);
 
@@ -395,75 +403,75 @@ static void test_rename_elsewhere__over_an_open_file__its_handle_keeps_the_conte
     assert_reads(mounts->here, ROOT, "f", "new");
 
     assert_file_holds(file, "old");
-    fs_release(mounts->here, file, 0);
+    flush_release(mounts->here, file, 0);
 }
 
 static void test_open__gone_elsewhere__estale(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_opened opened;
+    struct opened opened;
     write_file(mounts->here, ROOT, "f", "text");
     uint64_t inode = look(mounts->here, ROOT, "f");
 
     assert_int_equal(unlink_error(mounts->there, ROOT, "f"), 0);
 
-    assert_int_equal(fs_open(mounts->here, inode, false, &opened), ESTALE);
+    assert_int_equal(open_inode(mounts->here, inode, false, &opened), ESTALE);
     assert_int_equal(look_error(mounts->here, ROOT, "f"), ENOENT);
 }
 
 static void test_open__same_version__keeps_the_cache(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_opened opened;
+    struct opened opened;
     write_file(mounts->there, ROOT, "f", "text");
     uint64_t inode = look(mounts->here, ROOT, "f");
 
-    assert_int_equal(fs_open(mounts->here, inode, false, &opened), 0);
+    assert_int_equal(open_inode(mounts->here, inode, false, &opened), 0);
     assert_false(opened.keep_cache);
     assert_false(opened.has_changed);
-    fs_release(mounts->here, opened.file, 0);
-    assert_int_equal(fs_open(mounts->here, inode, false, &opened), 0);
+    flush_release(mounts->here, opened.file, 0);
+    assert_int_equal(open_inode(mounts->here, inode, false, &opened), 0);
     assert_true(opened.keep_cache);
     assert_false(opened.has_changed);
-    fs_release(mounts->here, opened.file, 0);
+    flush_release(mounts->here, opened.file, 0);
 }
 
 static void test_open__changed_elsewhere__drops_the_cache(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_opened opened;
+    struct opened opened;
     write_file(mounts->there, ROOT, "f", "text");
     uint64_t inode = look(mounts->here, ROOT, "f");
-    assert_int_equal(fs_open(mounts->here, inode, false, &opened), 0);
-    fs_release(mounts->here, opened.file, 0);
+    assert_int_equal(open_inode(mounts->here, inode, false, &opened), 0);
+    flush_release(mounts->here, opened.file, 0);
 
     write_file(mounts->there, ROOT, "f", "longer text");
-    assert_int_equal(fs_open(mounts->here, inode, false, &opened), 0);
+    assert_int_equal(open_inode(mounts->here, inode, false, &opened), 0);
 
     assert_false(opened.keep_cache);
     assert_true(opened.has_changed);
     assert_file_holds(opened.file, "longer text");
-    fs_release(mounts->here, opened.file, 0);
+    flush_release(mounts->here, opened.file, 0);
 }
 
 /* Attributes that were told are not pages that were read. */
 static void test_open__told_but_not_read__drops_the_cache(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_opened opened;
+    struct opened opened;
     write_file(mounts->there, ROOT, "f", "text");
     uint64_t inode = look(mounts->here, ROOT, "f");
-    assert_int_equal(fs_open(mounts->here, inode, false, &opened), 0);
-    fs_release(mounts->here, opened.file, 0);
+    assert_int_equal(open_inode(mounts->here, inode, false, &opened), 0);
+    flush_release(mounts->here, opened.file, 0);
 
     write_file(mounts->there, ROOT, "f", "TEXT");
     assert_int_equal(look(mounts->here, ROOT, "f"), inode);
-    assert_int_equal(fs_open(mounts->here, inode, false, &opened), 0);
+    assert_int_equal(open_inode(mounts->here, inode, false, &opened), 0);
 
     assert_false(opened.keep_cache);
     /* The reply to the lookup may still be on its way to the kernel. */
     assert_true(opened.has_changed);
-    fs_release(mounts->here, opened.file, 0);
+    flush_release(mounts->here, opened.file, 0);
 }
 
 /* Found by the torture test: the second of two who open a changed file must not rely on what
@@ -471,37 +479,37 @@ static void test_open__told_but_not_read__drops_the_cache(void **state)
 static void test_open__twice_at_a_change__drops_the_cache_twice(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_opened first;
-    struct fs_opened second;
+    struct opened first;
+    struct opened second;
     write_file(mounts->there, ROOT, "f", "text");
     uint64_t inode = look(mounts->here, ROOT, "f");
-    assert_int_equal(fs_open(mounts->here, inode, false, &first), 0);
-    fs_release(mounts->here, first.file, 0);
+    assert_int_equal(open_inode(mounts->here, inode, false, &first), 0);
+    flush_release(mounts->here, first.file, 0);
 
     write_file(mounts->there, ROOT, "f", "longer text");
-    assert_int_equal(fs_open(mounts->here, inode, false, &first), 0);
-    assert_int_equal(fs_open(mounts->here, inode, false, &second), 0);
+    assert_int_equal(open_inode(mounts->here, inode, false, &first), 0);
+    assert_int_equal(open_inode(mounts->here, inode, false, &second), 0);
 
     assert_true(first.has_changed && !first.keep_cache);
     assert_true(second.has_changed && !second.keep_cache);
-    fs_release(mounts->here, first.file, 0);
-    fs_release(mounts->here, second.file, 0);
+    flush_release(mounts->here, first.file, 0);
+    flush_release(mounts->here, second.file, 0);
 }
 
 static void test_open__written_here__keeps_the_cache(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_opened opened;
+    struct opened opened;
     write_file(mounts->here, ROOT, "f", "text");
     uint64_t inode = look(mounts->here, ROOT, "f");
     struct file *file = open_file(mounts->here, ROOT, "f", true);
     write_open(file, 0, "other");
     assert_int_equal(close_file(mounts->here, file), 0);
 
-    assert_int_equal(fs_open(mounts->here, inode, false, &opened), 0);
+    assert_int_equal(open_inode(mounts->here, inode, false, &opened), 0);
 
     assert_true(opened.keep_cache);
-    fs_release(mounts->here, opened.file, 0);
+    flush_release(mounts->here, opened.file, 0);
 }
 
 /* Close-to-open between two handles of one mount, and a second open does not undo a first's
@@ -549,10 +557,10 @@ static void test_open_file__cluster_hangs__stat_read_and_write_answer(void **sta
 
     kv_memory_fail(mounts->kv, 1000, STATUS_TIMEOUT);
 
-    assert_int_equal(fs_getattr(mounts->here, inode, &attributes, &valid_s), 0);
+    assert_int_equal(query_attributes(mounts->here, inode, &attributes, &valid_s), 0);
     write_open(file, 4, "!");
     assert_file_holds(file, "text!");
-    assert_int_equal(fs_flush(mounts->here, file, false), ETIMEDOUT);
+    assert_int_equal(flush_file(mounts->here, file, false), ETIMEDOUT);
     kv_memory_fail(mounts->kv, 0, STATUS_OK);
     assert_int_equal(close_file(mounts->here, file), 0);
 }
@@ -564,23 +572,24 @@ static void test_fsync__clean_file__is_put_again_for_durability(void **state)
     struct file *file = open_file(mounts->here, ROOT, "f", false);
     uint64_t before = puts_of(mounts);
 
-    assert_int_equal(fs_fsync(mounts->here, file), 0);
+    assert_int_equal(flush_sync(mounts->here, file), 0);
 
     assert_int_equal(puts_of(mounts), before + 1);
     assert_int_equal(versions_of(mounts->kv, "f"), 1);
-    fs_release(mounts->here, file, 0);
+    flush_release(mounts->here, file, 0);
     assert_reads(mounts->there, ROOT, "f", "text");
 }
 
 static void test_create__twice__second_is_eexist(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_creation creation = {.mode = 0600};
+    struct creation creation = {.mode = 0600};
     struct fs_entry entry;
     struct file *second;
     struct file *file = create_file(mounts->here, ROOT, "f");
 
-    assert_int_equal(fs_create(mounts->here, ROOT, "f", &creation, &entry, &second), EEXIST);
+    assert_int_equal(create_pending(mounts->here, ROOT, "f", &creation, &entry, &second),
+                     EEXIST);
 
     assert_int_equal(close_file(mounts->here, file), 0);
 }

@@ -9,6 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fs/model/create.h"
+#include "fs/model/extended.h"
+#include "fs/model/flush.h"
+#include "fs/model/query.h"
+#include "fs/model/remove.h"
+#include "fs/model/rename.h"
 #include "tests/fs/model/fixture.h"
 
 static void test_rename__file_to_new_name__moves(void **state)
@@ -39,14 +45,15 @@ static void test_rename__file_over_file__replaces(void **state)
 static void test_rename__target_written_meanwhile__late_version_stays(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_rename names = {.parent = ROOT, .name = "f", .new_parent = ROOT, .new_name = "g"};
+    struct rename_names names = {
+        .parent = ROOT, .name = "f", .new_parent = ROOT, .new_name = "g"};
     write_file(mounts->here, ROOT, "f", "text");
     write_file(mounts->here, ROOT, "g", "replaced");
     look(mounts->here, ROOT, "f");
     look(mounts->here, ROOT, "g");
 
     write_file(mounts->there, ROOT, "g", "late");
-    assert_int_equal(fs_rename(mounts->here, &names), 0);
+    assert_int_equal(rename_name(mounts->here, &names), 0);
 
     assert_lists(mounts->there, ROOT, "g g~v1 g~v2");
     assert_reads(mounts->there, ROOT, "g~v1", "late");
@@ -108,7 +115,7 @@ static void test_rename__name_onto_own_sibling__einval(void **state)
 static void test_rename__kinds_do_not_match__errors(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_rename names = {
+    struct rename_names names = {
         .parent = ROOT, .name = "f", .new_parent = ROOT, .new_name = "g", .no_replace = true};
     write_file(mounts->here, ROOT, "f", "text");
     write_file(mounts->here, ROOT, "g", "text");
@@ -120,7 +127,7 @@ static void test_rename__kinds_do_not_match__errors(void **state)
     assert_int_equal(rename_error(mounts->here, ROOT, "d", ROOT, "f"), ENOTDIR);
     assert_int_equal(rename_error(mounts->here, ROOT, "d", ROOT, "full"), ENOTEMPTY);
     assert_int_equal(rename_error(mounts->here, ROOT, "none", ROOT, "g"), ENOENT);
-    assert_int_equal(fs_rename(mounts->here, &names), EEXIST);
+    assert_int_equal(rename_name(mounts->here, &names), EEXIST);
     assert_lists(mounts->here, ROOT, "d f full g");
 }
 
@@ -147,9 +154,9 @@ static void test_rename__any_call_fails__content_is_never_gone(void **state)
         write_file(mounts->here, ROOT, from, "text");
         look(mounts->here, ROOT, from);
         fail_after(mounts, good_calls, 1, STATUS_NO_QUORUM);
-        struct fs_rename names = {
+        struct rename_names names = {
             .parent = ROOT, .name = from, .new_parent = ROOT, .new_name = to};
-        int failed = fs_rename(mounts->here, &names);
+        int failed = rename_name(mounts->here, &names);
         fail_after(mounts, 0, 0, STATUS_OK);
 
         assert_int_equal(failed, EIO);
@@ -163,7 +170,7 @@ static void test_rename__any_call_fails__content_is_never_gone(void **state)
 /* d/ with two files, a conflict, a symlink and two levels below. */
 static uint64_t make_tree(struct mounts *mounts)
 {
-    struct fs_creation creation = {.mode = 0777};
+    struct creation creation = {.mode = 0777};
     struct fs_entry entry;
     uint64_t directory = make_directory(mounts->here, ROOT, "d");
     uint64_t below = make_directory(mounts->here, directory, "below");
@@ -173,8 +180,8 @@ static uint64_t make_tree(struct mounts *mounts)
     write_file(mounts->here, directory, "b", "in b");
     put_beside(mounts->kv, "d/b", "beside b");
     write_file(mounts->here, deep, "c", "in c");
-    assert_int_equal(fs_symlink(mounts->here, directory, "link", "target", &creation, &entry),
-                     0);
+    assert_int_equal(
+        create_symlink(mounts->here, directory, "link", "target", &creation, &entry), 0);
     return directory;
 }
 
@@ -192,7 +199,7 @@ static void check_tree(struct fs *fs, uint64_t parent, const char *name)
     assert_reads(fs, directory, "b~v1", "in b");
     assert_reads(fs, directory, "b~v2", "beside b");
     assert_reads(fs, deep, "c", "in c");
-    assert_int_equal(fs_readlink(fs, look(fs, directory, "link"), &target), 0);
+    assert_int_equal(query_link(fs, look(fs, directory, "link"), &target), 0);
     assert_true(slice_equal(buffer_slice(&target), slice_of_string("target")));
     buffer_release(&target);
 }
@@ -224,7 +231,7 @@ static void test_rename__directory_over_empty_one__replaces_it(void **state)
 
     check_tree(mounts->there, ROOT, "e");
     assert_lists(mounts->here, ROOT, "e");
-    assert_int_equal(fs_getattr(mounts->here, target, &attributes, &valid_s), 0);
+    assert_int_equal(query_attributes(mounts->here, target, &attributes, &valid_s), 0);
     assert_int_equal(attributes.st_nlink, 0);
 }
 
@@ -248,7 +255,7 @@ static void test_rename__directory_marks__users_do_not_see_them(void **state)
 
     assert_int_equal(rename_error(mounts->here, ROOT, "d", ROOT, "e"), 0);
 
-    assert_int_equal(fs_listxattr(mounts->here, look(mounts->here, ROOT, "e"), &names), 0);
+    assert_int_equal(extended_list(mounts->here, look(mounts->here, ROOT, "e"), &names), 0);
     assert_int_equal(names.size, 0);
     buffer_release(&names);
     /* A finished rename leaves nothing that would let another one through. */
@@ -264,12 +271,12 @@ static void remove_tree(struct fs *fs, const char *name)
     uint64_t deep = look(fs, below, "deep");
 
     assert_int_equal(unlink_error(fs, deep, "c"), 0);
-    assert_int_equal(fs_rmdir(fs, below, "deep"), 0);
-    assert_int_equal(fs_rmdir(fs, top, "below"), 0);
+    assert_int_equal(remove_directory(fs, below, "deep"), 0);
+    assert_int_equal(remove_directory(fs, top, "below"), 0);
     assert_int_equal(unlink_error(fs, top, "a"), 0);
     assert_int_equal(unlink_error(fs, top, "b"), 0);
     assert_int_equal(unlink_error(fs, top, "link"), 0);
-    assert_int_equal(fs_rmdir(fs, ROOT, name), 0);
+    assert_int_equal(remove_directory(fs, ROOT, name), 0);
 }
 
 /* rename("d", "e") here, of which the call after `good_calls` fails. */
@@ -279,8 +286,9 @@ static int rename_cut_short(struct mounts *mounts, unsigned good_calls)
     look(mounts->here, ROOT, "d");
     (void)look_error(mounts->here, ROOT, "e");
     fail_after(mounts, good_calls, 1, STATUS_NO_QUORUM);
-    struct fs_rename names = {.parent = ROOT, .name = "d", .new_parent = ROOT, .new_name = "e"};
-    int failed = fs_rename(mounts->here, &names);
+    struct rename_names names = {
+        .parent = ROOT, .name = "d", .new_parent = ROOT, .new_name = "e"};
+    int failed = rename_name(mounts->here, &names);
     fail_after(mounts, 0, 0, STATUS_OK);
     return failed;
 }
@@ -393,7 +401,7 @@ static void test_rename__directory_during_the_put_of_a_file__file_follows(void *
 
     mounts->faulty.context = mounts;
     mounts->faulty.before_put = rename_d_to_e;
-    assert_int_equal(fs_flush(mounts->here, file, false), 0);
+    assert_int_equal(flush_file(mounts->here, file, false), 0);
 
     assert_int_equal(versions_of(mounts->kv, "e/f"), 1);
     assert_int_equal(versions_of(mounts->kv, "d/f"), 0);

@@ -14,6 +14,10 @@
  *   file against directory  the directory keeps the name, the file is name~v1
  *   two mkdir     one directory
  */
+#include "fs/model/create.h"
+#include "fs/model/flush.h"
+#include "fs/model/remove.h"
+#include "fs/model/rename.h"
 #include "tests/fs/model/fixture.h"
 
 static void test_table__conflict__ls_shows_name_and_versions(void **state)
@@ -93,7 +97,7 @@ static void test_table__write_twice__late_arrival_stays_after_both(void **state)
 
     put_beside(mounts->kv, "cart", "late");
     write_open(file, 0, "first");
-    assert_int_equal(fs_flush(mounts->here, file, false), 0);
+    assert_int_equal(flush_file(mounts->here, file, false), 0);
     write_open(file, 0, "again");
     assert_int_equal(close_file(mounts->here, file), 0);
 
@@ -143,14 +147,14 @@ static void test_table__mv_sibling_onto_name__resolves_to_it(void **state)
 static void test_table__mv_sibling_onto_name__late_arrival_stays(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_rename names = {
+    struct rename_names names = {
         .parent = ROOT, .name = "cart~v1", .new_parent = ROOT, .new_name = "cart"};
     make_conflict(mounts, "cart", "old", "new");
     look(mounts->here, ROOT, "cart");
     look(mounts->here, ROOT, "cart~v1");
 
     put_beside(mounts->kv, "cart", "late");
-    assert_int_equal(fs_rename(mounts->here, &names), 0);
+    assert_int_equal(rename_name(mounts->here, &names), 0);
 
     assert_int_equal(versions_of(mounts->kv, "cart"), 2);
     assert_reads(mounts->there, ROOT, "cart~v1", "late");
@@ -200,9 +204,9 @@ static void test_table__rm_name_then_siblings__succeeds(void **state)
     look(mounts->here, ROOT, "cart~v1");
     look(mounts->here, ROOT, "cart~v2");
 
-    assert_int_equal(fs_unlink(mounts->here, ROOT, "cart"), 0);
-    assert_int_equal(fs_unlink(mounts->here, ROOT, "cart~v1"), 0);
-    assert_int_equal(fs_unlink(mounts->here, ROOT, "cart~v2"), 0);
+    assert_int_equal(remove_file(mounts->here, ROOT, "cart"), 0);
+    assert_int_equal(remove_file(mounts->here, ROOT, "cart~v1"), 0);
+    assert_int_equal(remove_file(mounts->here, ROOT, "cart~v2"), 0);
 
     assert_lists(mounts->there, ROOT, "");
 }
@@ -214,7 +218,7 @@ static void test_table__delete_against_write__write_stays(void **state)
     look(mounts->here, ROOT, "cart");
 
     write_file(mounts->there, ROOT, "cart", "unseen");
-    assert_int_equal(fs_unlink(mounts->here, ROOT, "cart"), 0);
+    assert_int_equal(remove_file(mounts->here, ROOT, "cart"), 0);
 
     assert_reads(mounts->here, ROOT, "cart", "unseen");
     assert_reads(mounts->there, ROOT, "cart", "unseen");
@@ -227,7 +231,7 @@ static void test_table__delete_of_sibling_against_write_to_it__write_stays(void 
     look(mounts->here, ROOT, "cart~v1");
 
     write_file(mounts->there, ROOT, "cart~v1", "unseen");
-    assert_int_equal(fs_unlink(mounts->here, ROOT, "cart~v1"), 0);
+    assert_int_equal(remove_file(mounts->here, ROOT, "cart~v1"), 0);
 
     assert_int_equal(versions_of(mounts->kv, "cart"), 2);
 }
@@ -262,8 +266,8 @@ static void test_table__file_behind_directory__moves_and_goes(void **state)
 static void test_table__two_mkdir__one_directory_newest_attributes(void **state)
 {
     struct mounts *mounts = *state;
-    struct fs_creation creation = {.mode = 0700, .user = 5, .group = 6};
-    struct fs_creation newer = {.mode = 0711, .user = 7, .group = 8};
+    struct creation creation = {.mode = 0700, .user = 5, .group = 6};
+    struct creation newer = {.mode = 0711, .user = 7, .group = 8};
     struct version version = {.attributes = {.type = VERSION_DIRECTORY,
                                              .mode = 0711,
                                              .user = 7,
@@ -272,7 +276,7 @@ static void test_table__two_mkdir__one_directory_newest_attributes(void **state)
     struct kv_put put = {.key = slice_of_string("d/"), .mode = UPDATE_ALL, .value = &version};
     struct fs_entry entry;
 
-    assert_int_equal(fs_mkdir(mounts->here, ROOT, "d", &creation, &entry), 0);
+    assert_int_equal(create_directory(mounts->here, ROOT, "d", &creation, &entry), 0);
     assert_int_equal(kv_put(mounts->kv, &put, &(struct kv_options){0}, NULL), STATUS_OK);
 
     assert_int_equal(versions_of(mounts->kv, "d/"), 2);

@@ -9,7 +9,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fs/model/model.h"
+#include "fs/model/change.h"
+#include "fs/model/create.h"
+#include "fs/model/directory.h"
+#include "fs/model/flush.h"
+#include "fs/model/io.h"
+#include "fs/model/lookup.h"
+#include "fs/model/open.h"
+#include "fs/model/query.h"
+#include "fs/model/remove.h"
+#include "fs/model/rename.h"
 #include "tests/fs/model/fixture.h"
 
 enum { THREADS = 4, ROUNDS = 300, NAMES = 6 };
@@ -49,75 +58,74 @@ static void expect(struct worker *worker, int failed)
 
 static void shared_write(struct worker *worker, const char *name)
 {
-    static const struct fs_creation creation = {.mode = 0644};
+    static const struct creation creation = {.mode = 0644};
     struct fs_entry entry;
-    struct fs_opened opened = {0};
+    struct opened opened = {0};
     size_t written;
-    int failed = fs_lookup(worker->fs, worker->directory, name, &entry);
+    int failed = lookup_name(worker->fs, worker->directory, name, &entry);
 
     if (failed == ENOENT) {
-        failed =
-            fs_create(worker->fs, worker->directory, name, &creation, &entry, &opened.file);
+        failed = create_pending(worker->fs, worker->directory, name, &creation, &entry,
+                                &opened.file);
     } else if (failed == 0) {
-        failed = fs_open(worker->fs, entry.id, choose(worker, 2) == 0, &opened);
+        failed = open_inode(worker->fs, entry.id, choose(worker, 2) == 0, &opened);
         if (failed != 0) {
-            fs_forget(worker->fs, entry.id, 1);
+            lookup_forget(worker->fs, entry.id, 1);
         }
     }
     expect(worker, failed);
     if (failed == 0) {
-        expect(worker, fs_write(opened.file, slice_of_string(name), choose(worker, 50), false,
+        expect(worker, io_write(opened.file, slice_of_string(name), choose(worker, 50), false,
                                 &written));
-        expect(worker, fs_flush(worker->fs, opened.file, false));
-        fs_release(worker->fs, opened.file, 0);
-        fs_forget(worker->fs, entry.id, 1);
+        expect(worker, flush_file(worker->fs, opened.file, false));
+        flush_release(worker->fs, opened.file, 0);
+        lookup_forget(worker->fs, entry.id, 1);
     }
 }
 
 static void shared_change(struct worker *worker, const char *name)
 {
-    struct fs_change change = {
-        .flags = FS_CHANGE_MODE | FS_CHANGE_SIZE, .mode = 0600, .size = 3};
+    struct change change = {.flags = CHANGE_MODE | CHANGE_SIZE, .mode = 0600, .size = 3};
     struct stat attributes;
     struct fs_entry entry;
     double valid_s;
-    int failed = fs_lookup(worker->fs, worker->directory, name, &entry);
+    int failed = lookup_name(worker->fs, worker->directory, name, &entry);
 
     expect(worker, failed);
     if (failed == 0) {
-        expect(worker, fs_setattr(worker->fs, entry.id, &change, &attributes));
-        expect(worker, fs_getattr(worker->fs, entry.id, &attributes, &valid_s));
-        fs_forget(worker->fs, entry.id, 1);
+        expect(worker, change_attributes(worker->fs, entry.id, &change, &attributes));
+        expect(worker, query_attributes(worker->fs, entry.id, &attributes, &valid_s));
+        lookup_forget(worker->fs, entry.id, 1);
     }
 }
 
 static void shared_list(struct worker *worker)
 {
     struct directory *directory;
-    struct fs_directory_entry listed;
+    struct directory_entry listed;
     struct fs_entry entry;
     bool is_end = false;
 
-    expect(worker, fs_opendir(worker->fs, worker->directory, &directory));
+    expect(worker, directory_open(worker->fs, worker->directory, &directory));
     directory_lock(directory);
     for (uint64_t offset = 0; !is_end; offset++) {
         expect(worker, directory_at(directory, offset, &listed, &is_end));
         if (!is_end && offset >= 2 && directory_enter(directory, offset, &entry) == 0) {
-            fs_forget(worker->fs, entry.id, 1);
+            lookup_forget(worker->fs, entry.id, 1);
         }
     }
     directory_unlock(directory);
-    fs_releasedir(worker->fs, directory);
+    directory_close(worker->fs, directory);
 }
 
 /* A file of its own: nobody else may come in between. */
 static void own_file(struct worker *worker, unsigned round)
 {
-    static const struct fs_creation creation = {.mode = 0644};
+    static const struct creation creation = {.mode = 0644};
     char name[32];
     char text[32];
     struct fs_entry entry;
-    struct fs_opened opened;
+    struct opened opened;
     size_t written;
     struct slice bytes = {0};
     struct blob *blob = NULL;
@@ -125,25 +133,25 @@ static void own_file(struct worker *worker, unsigned round)
     snprintf(name, sizeof name, "own%u.%u", worker->number, round);
     snprintf(text, sizeof text, "text %u", round);
     int failed =
-        fs_create(worker->fs, worker->directory, name, &creation, &entry, &opened.file);
+        create_pending(worker->fs, worker->directory, name, &creation, &entry, &opened.file);
     if (failed == 0) {
-        failed = fs_write(opened.file, slice_of_string(text), 0, false, &written);
-        failed = failed != 0 ? failed : fs_flush(worker->fs, opened.file, false);
-        fs_release(worker->fs, opened.file, 0);
-        failed = failed != 0 ? failed : fs_open(worker->fs, entry.id, false, &opened);
+        failed = io_write(opened.file, slice_of_string(text), 0, false, &written);
+        failed = failed != 0 ? failed : flush_file(worker->fs, opened.file, false);
+        flush_release(worker->fs, opened.file, 0);
+        failed = failed != 0 ? failed : open_inode(worker->fs, entry.id, false, &opened);
     }
     if (failed == 0) {
-        failed = fs_read(opened.file, 0, 100, &bytes, &blob);
-        fs_release(worker->fs, opened.file, 0);
+        failed = io_read(opened.file, 0, 100, &bytes, &blob);
+        flush_release(worker->fs, opened.file, 0);
     }
     if (failed != 0 || !slice_equal(bytes, slice_of_string(text))) {
         worker->failures++;
     }
     blob_unref(blob);
-    if (fs_unlink(worker->fs, worker->directory, name) != 0) {
+    if (remove_file(worker->fs, worker->directory, name) != 0) {
         worker->failures++;
     }
-    fs_forget(worker->fs, entry.id, 1);
+    lookup_forget(worker->fs, entry.id, 1);
 }
 
 static void *work(void *argument)
@@ -156,16 +164,16 @@ static void *work(void *argument)
         bool is_back = choose(worker, 2) == 0;
         snprintf(name, sizeof name, "%c%u", is_back ? 'm' : 'n', choose(worker, NAMES));
         snprintf(other, sizeof other, "%c%u", is_back ? 'n' : 'm', choose(worker, NAMES));
-        struct fs_rename names = {.parent = worker->directory,
-                                  .name = name,
-                                  .new_parent = worker->directory,
-                                  .new_name = other};
+        struct rename_names names = {.parent = worker->directory,
+                                     .name = name,
+                                     .new_parent = worker->directory,
+                                     .new_name = other};
         switch (choose(worker, 6)) {
         case 0:
-            expect(worker, fs_unlink(worker->fs, worker->directory, name));
+            expect(worker, remove_file(worker->fs, worker->directory, name));
             break;
         case 1:
-            expect(worker, fs_rename(worker->fs, &names));
+            expect(worker, rename_name(worker->fs, &names));
             break;
         case 2:
             shared_change(worker, name);
@@ -221,33 +229,33 @@ enum { OWN_FILES = 3, REWRITES = 60 };
 static void *rewrite(void *argument)
 {
     struct worker *worker = argument;
-    static const struct fs_creation creation = {.mode = 0644};
+    static const struct creation creation = {.mode = 0644};
     struct fs_entry entries[OWN_FILES];
-    struct fs_opened opened;
+    struct opened opened;
     size_t written;
     char text[32];
 
     for (unsigned i = 0; i < OWN_FILES; i++) {
         snprintf(text, sizeof text, "own%u.%u", worker->number, i);
-        if (fs_create(worker->fs, worker->directory, text, &creation, &entries[i],
-                      &opened.file) != 0) {
+        if (create_pending(worker->fs, worker->directory, text, &creation, &entries[i],
+                           &opened.file) != 0) {
             worker->failures++;
             return NULL;
         }
-        worker->failures += fs_flush(worker->fs, opened.file, false) != 0;
-        fs_release(worker->fs, opened.file, 0);
+        worker->failures += flush_file(worker->fs, opened.file, false) != 0;
+        flush_release(worker->fs, opened.file, 0);
     }
     for (unsigned round = 0; round < REWRITES; round++) {
         snprintf(text, sizeof text, "round %02u", round);
         for (unsigned i = 0; i < OWN_FILES; i++) {
             int failed;
             do { /* while it is on its way it may be neither here nor there */
-                failed = fs_open(worker->fs, entries[i].id, true, &opened);
+                failed = open_inode(worker->fs, entries[i].id, true, &opened);
             } while (failed == ESTALE);
             if (failed == 0) {
-                failed = fs_write(opened.file, slice_of_string(text), 0, false, &written);
-                failed = failed != 0 ? failed : fs_flush(worker->fs, opened.file, false);
-                fs_release(worker->fs, opened.file, 0);
+                failed = io_write(opened.file, slice_of_string(text), 0, false, &written);
+                failed = failed != 0 ? failed : flush_file(worker->fs, opened.file, false);
+                flush_release(worker->fs, opened.file, 0);
             }
             worker->failures += failed != 0;
         }

@@ -1,15 +1,12 @@
 /*
- * directory_times.c - mtime and ctime of directories, which follow their names.
- *
- * Shape:    what was set of a directory is in its object; when a name in it appeared or
- * vanished last is told with a get of it (kv_get_directory), and known at once for what this
- *           mount itself puts and deletes.
- * Source:   decision 32.
+ * times.c - mtime and ctime of directories, which follow their names.
  */
+#include "fs/model/times.h"
+
 #include <stdlib.h>
 
 #include "fs/model/attributes.h"
-#include "fs/model/model.h"
+#include "fs/model/hold.h"
 
 static int64_t nanoseconds(uint64_t microseconds)
 {
@@ -26,7 +23,7 @@ static void note(struct inode *directory, int64_t names_ns)
     }
 }
 
-void fs_names_changed_now(struct fs *fs, struct inode *directory)
+void times_names_changed(struct fs *fs, struct inode *directory)
 {
     inodes_lock(&fs->inodes);
     note(directory, attributes_now_ns());
@@ -54,7 +51,7 @@ static struct inode *find_directory(struct inodes *inodes, struct slice key)
     return inode;
 }
 
-enum status fs_put(struct fs *fs, const struct kv_put *put, struct object **ret_row)
+enum status times_put(struct fs *fs, const struct kv_put *put, struct object **ret_row)
 {
     struct object *row = NULL;
     enum status status = kv_put(fs->config.kv, put, &fs->options, &row);
@@ -75,8 +72,8 @@ enum status fs_put(struct fs *fs, const struct kv_put *put, struct object **ret_
     return status;
 }
 
-enum status fs_get_directory(struct fs *fs, struct inode *inode, struct slice key,
-                             struct object **ret_object)
+enum status times_get_directory(struct fs *fs, struct inode *inode, struct slice key,
+                                struct object **ret_object)
 {
     uint64_t names_us = 0;
     enum status status =
@@ -86,20 +83,20 @@ enum status fs_get_directory(struct fs *fs, struct inode *inode, struct slice ke
         inodes_lock(&fs->inodes);
         note(inode, nanoseconds(names_us));
         inode->names_fresh_until_ns =
-            fs_monotonic_ns() + (int64_t)(fs->config.attribute_timeout * 1e9);
+            model_monotonic_ns() + (int64_t)(fs->config.attribute_timeout * 1e9);
         inodes_unlock(&fs->inodes);
     }
     return status;
 }
 
-int fs_refresh_names(struct fs *fs, struct inode *inode)
+int times_refresh(struct fs *fs, struct inode *inode)
 {
     struct buffer key = {0};
     struct object *object = NULL;
-    int failed = fs_inode_key(fs, inode, &key);
+    int failed = hold_key(fs, inode, &key);
 
     if (failed == 0) {
-        enum status status = fs_get_directory(fs, inode, buffer_slice(&key), &object);
+        enum status status = times_get_directory(fs, inode, buffer_slice(&key), &object);
         failed = status == STATUS_NOT_FOUND ? 0 : errno_of_status(status);
     }
     object_unref(object);
@@ -107,7 +104,7 @@ int fs_refresh_names(struct fs *fs, struct inode *inode)
     return failed;
 }
 
-void fs_directory_times(const struct inode *inode, struct attributes *attributes)
+void times_of_directory(const struct inode *inode, struct attributes *attributes)
 {
     if (inode->names_ns > attributes->modified_set_ns) {
         attributes->modified_ns = inode->names_ns;
@@ -117,8 +114,7 @@ void fs_directory_times(const struct inode *inode, struct attributes *attributes
     }
 }
 
-void fs_set_directory_times(struct fs *fs, const struct inode *inode,
-                            struct attributes *attributes)
+void times_set(struct fs *fs, const struct inode *inode, struct attributes *attributes)
 {
     int64_t now_ns = attributes_now_ns();
 
