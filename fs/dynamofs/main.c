@@ -120,8 +120,8 @@ static void prefix_error(struct error *error, const char *prefix)
     memcpy(error->text, text, sizeof(text));
 }
 
-/* What the own node keeps beside its data, unless a secret was named; NULL: to be looked for.
- */
+/* What the own node keeps beside its data, unless a secret was named; NULL: to be looked
+ * for. */
 static const char *secret_file_of(const struct mount *mount, char *path, size_t size)
 {
     const struct options *options = mount->options;

@@ -103,8 +103,8 @@ static bool add_plain(struct reply *reply, const struct directory_entry *entry)
     return true;
 }
 
-/* Fills the reply from `position` on. An error after the first entry is told by the next read.
- */
+/* Fills the reply from `position` on. An error after the first entry is told by the next
+ * read. */
 static int fill(struct reply *reply, uint64_t position, bool plus)
 {
     bool is_end = false;

@@ -32,8 +32,7 @@ int change_attributes(struct fs *fs, uint64_t id, const struct change *change,
 
 /* Changes attributes (NULL: none) or one user attribute (NULL: none): of an open file in
  * memory, which its next flush puts, or at once if nothing else is to be put; otherwise on the
- * cluster.
- */
+ * cluster. */
 int change_inode(struct fs *fs, struct inode *inode, const struct change *change,
                  const struct xattr_change *xattr);
 

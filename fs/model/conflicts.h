@@ -5,8 +5,8 @@
  *           longest ago goes first when it is full.
  * Threads:  every function from any thread; it has its own lock.
  * Rule:     a number once shown means the same version on this mount until the conflict is
- *           gone: a group is recognised by any dot, a number is not given out twice. First
- * come, first numbered; among those that come together, older dots first.
+ *           gone: a group is recognised by any dot, a number is not given out twice.
+ *           First come, first numbered; among those that come together, older dots first.
  */
 #ifndef FS_MODEL_CONFLICTS_H
 #define FS_MODEL_CONFLICTS_H

@@ -46,8 +46,8 @@ void current_entry(struct fs *fs, struct inode *inode, struct fs_entry *ret_entr
     }
     uint32_t number = inode->number;
     if (inode->parent != NULL) {
-        /* Only an unknown file id needs the key; if memory for it is short the number differs.
-         */
+        /* Only an unknown file id needs the key; if memory for it is short the number
+         * differs. */
         enum status status = STATUS_OK;
         if (attributes.file_id == 0) {
             status = inode_append_key(inode, &key);

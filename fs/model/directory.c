@@ -278,8 +278,8 @@ static bool is_at_hand(const struct directory *directory, uint64_t position)
            (position >= directory->first && position < directory->end);
 }
 
-/* Finds the first name at or behind `position`, that is there; *ret_entry is NULL past the end.
- */
+/* Finds the first name at or behind `position`, that is there; *ret_entry is NULL past the
+ * end. */
 static int seek(struct directory *directory, uint64_t *position, struct entry **ret_entry)
 {
     struct listing *listed = &directory->listed;

@@ -56,8 +56,8 @@ bool file_is_cache(const struct inode *inode);
 /* True if the file is a cache, and its inode was told of something newer than it holds. The
  * file's lock and the table's are held. */
 bool file_is_stale(const struct file *file);
-/* The inode's file with one more reference, or NULL if it is not open. Takes the table's lock.
- */
+/* The inode's file with one more reference, or NULL if it is not open. Takes the table's
+ * lock. */
 struct file *file_of_inode(struct fs *fs, struct inode *inode);
 /* The inode's file with one more reference, if its content is loaded. */
 struct file *file_loaded(struct fs *fs, struct inode *inode);

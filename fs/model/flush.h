@@ -13,8 +13,8 @@ int flush_file(struct fs *fs, struct file *file, bool more_follow);
 /* The same, and every copy that counts survives a power cut. */
 int flush_sync(struct fs *fs, struct file *file);
 /* One handle fewer, of one that was opened with `flags`. The last one tries once more to put
- * what is not put, and notes a loss. True if there was one: the kernel believes what is not so.
- */
+ * what is not put, and notes a loss. True if there was one: the kernel believes what is not
+ * so. */
 bool flush_release(struct fs *fs, struct file *file, unsigned flags);
 
 #endif

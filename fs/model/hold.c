@@ -39,8 +39,7 @@ void hold_release(struct fs *fs, struct inode *inode)
 }
 
 /* A token is held for a few kv calls at most, so that waiting longer means that something
- * hangs.
- */
+ * hangs. */
 enum { TOKEN_DEADLINES = 4 };
 
 int hold_take_token(struct fs *fs, struct inode *inode)

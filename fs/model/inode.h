@@ -44,15 +44,16 @@ struct inode {
     int lost;         /* errno of a put that no close could report; for the next fsync */
     struct attributes attributes; /* as last told to the kernel */
     struct dot told;              /* the version they are of */
-    int64_t told_ns;              /* monotonic; when another version was told, by a reply that
-                                     the kernel may not have taken in yet */
-    bool is_told_unsure;          /* ... and may drop, for another one that began later; until
-                                     an open invalidates what it took in */
-    int64_t fresh_until_ns;       /* monotonic; until then they are told again without asking */
-    int64_t names_ns; /* of a directory: when a name in it appeared or vanished last, as far as
-                         is known; since 1970 */
-    int64_t
-        names_fresh_until_ns; /* monotonic; until then the cluster need not be asked for it */
+    /* When another version was told (monotonic), by a reply that the kernel may not have taken
+     * in yet, and may drop, for another one that began later, if is_told_unsure: until an open
+     * invalidates what it took in. */
+    int64_t told_ns;
+    bool is_told_unsure;
+    int64_t fresh_until_ns; /* monotonic; until then they are told again without asking */
+    /* Of a directory: when a name in it appeared or vanished last, as far as is known (since
+     * 1970), and until when the cluster need not be asked for it (monotonic). */
+    int64_t names_ns;
+    int64_t names_fresh_until_ns;
     struct shown shown;
     uint8_t cached_hash[CONTENT_HASH_SIZE]; /* of the content in the kernel's pages */
     struct file *file;                      /* while open */
@@ -133,8 +134,8 @@ MUST_CHECK enum status inode_move(struct inodes *inodes, struct inode *inode,
                                   const struct inode *as);
 /* Gives all children of `from` to `to`. */
 void inode_adopt(struct inodes *inodes, struct inode *from, struct inode *to);
-/* The children that show siblings must be looked up again: their versions have other dots now.
- */
+/* The children that show siblings must be looked up again: their versions have other dots
+ * now. */
 void inode_unname_siblings(struct inodes *inodes, const struct inode *parent);
 /* True if a pending inode is a child of `parent`. */
 bool inode_has_pending_child(const struct inodes *inodes, const struct inode *parent);

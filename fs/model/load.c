@@ -59,8 +59,8 @@ static void load_release(struct load *load)
     object_unref(load->object);
 }
 
-/* True if the file knows something newer than what was fetched, or just that. The lock is held.
- */
+/* True if the file knows something newer than what was fetched, or just that. The lock is
+ * held. */
 static bool is_current(const struct file *file, const struct load *load)
 {
     if (!file->is_loaded) {

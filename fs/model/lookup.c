@@ -7,8 +7,8 @@
 #include "fs/model/hold.h"
 #include "fs/model/place.h"
 
-/* A name that this mount took away or replaced while the cluster was asked is asked for again.
- */
+/* A name that this mount took away or replaced while the cluster was asked is asked for
+ * again. */
 enum { LOOKUP_TRIES = 3 };
 
 /* The inode to hand out at the place, one lookup counted and one reference for the caller. NULL
@@ -33,8 +33,8 @@ static struct inode *hand_out(struct fs *fs, const struct place *place, struct f
     return inode;
 }
 
-/* The inode that this mount has put at the place meanwhile, handed out; NULL if there is none.
- */
+/* The inode that this mount has put at the place meanwhile, handed out; NULL if there is
+ * none. */
 static struct inode *hand_out_known(struct fs *fs, const struct place *place)
 {
     inodes_lock(&fs->inodes);

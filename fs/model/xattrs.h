@@ -39,8 +39,8 @@ int xattrs_get(struct slice encoded, struct slice name, struct slice *ret_value)
 int xattrs_change(const struct blob *old, const struct xattr_change *change, int64_t now_ns,
                   struct blob **ret_new);
 /* Both, each attribute as it was set last: commutative, associative and idempotent. A new
- * reference, NULL for none at all. ENOSPC if they have no room beside one another, ENOMEM, EIO.
- */
+ * reference, NULL for none at all. ENOSPC if they have no room beside one another, ENOMEM,
+ * EIO. */
 int xattrs_merge(struct blob *a, struct blob *b, struct blob **ret_merged);
 
 #endif

@@ -440,8 +440,8 @@ static void append_name(char *names, size_t size, const char *name, size_t name_
                    name);
 }
 
-/* Reads the entries of one answer; *offset becomes that of the last. EBADMSG if they are torn.
- */
+/* Reads the entries of one answer; *offset becomes that of the last. EBADMSG if they are
+ * torn. */
 static int take_entries(struct fuse_kernel *kernel, const struct fuse_kernel_reply *reply,
                         bool plus, uint64_t *offset, char *names, size_t size)
 {

@@ -1,7 +1,9 @@
 /*
  * fuse_calls.h - the requests of the FUSE protocol, one function each.
  *
- * All return 0 or an errno, as the system calls of a program would see it. Threads: any.
+ * All return 0 or an errno, as the system calls of a program would see it.
+ *
+ * Threads:  any.
  */
 #ifndef TESTS_FS_FUSE_CALLS_H
 #define TESTS_FS_FUSE_CALLS_H

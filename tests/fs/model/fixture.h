@@ -48,8 +48,8 @@ int mounts_close(void **state);
 void fail_after(struct mounts *mounts, unsigned good_calls, unsigned bad_calls,
                 enum status status);
 
-/* Looks a name up and keeps it, as the kernel's cache does. Fails the test if it is not there.
- */
+/* Looks a name up and keeps it, as the kernel's cache does. Fails the test if it is not
+ * there. */
 uint64_t look(struct fs *fs, uint64_t parent, const char *name);
 /* The errno of a lookup; what it found is forgotten. */
 int look_error(struct fs *fs, uint64_t parent, const char *name);

@@ -319,8 +319,8 @@ static void test_xattr__of_the_cluster__tell_and_are_not_listed(void **state)
     buffer_release(&context);
     assert_int_equal(xattr_error(mounts->here, "f", "user.dynamofs.clock"), 0);
     assert_int_equal(xattr_error(mounts->here, "f", "user.dynamofs.other"), ENODATA);
-    /* Whoever copies all that is listed would carry along what is of this file and this moment.
-     */
+    /* Whoever copies all that is listed would carry along what is of this file and this
+     * moment. */
     assert_int_equal(extended_list(mounts->here, inode, &names), 0);
     assert_int_equal(names.size, 0);
     buffer_release(&names);

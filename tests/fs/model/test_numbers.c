@@ -240,8 +240,8 @@ static void test_numbers__name_of_full_length__shows_siblings(void **state)
     assert_int_equal(write_error(mounts->here, ROOT, sibling, "x"), ENAMETOOLONG);
 }
 
-/* An object with `count` versions, the first with `counter`, as rows of contents "a", "b" ...
- */
+/* An object with `count` versions, the first with `counter`, as rows of contents "a", "b"
+ * ... */
 static struct object *make_object(uint64_t counter, uint32_t count)
 {
     struct version versions[8] = {0};
