@@ -1,12 +1,12 @@
 /*
  * ops_directory.c - listings. A handle is the model's struct directory.
  */
-#include "fs/fuse/ops_internal.h"
-
 #include <errno.h>
 #include <stdlib.h>
 
+#include "fs/fuse/ops_families.h"
 #include "fs/model/directory.h"
+#include "fs/model/model.h"
 
 enum { DOTS = 2 };
 
@@ -17,12 +17,12 @@ static struct directory *directory_of(const struct fuse_file_info *info)
 
 void ops_opendir(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info)
 {
-    struct fs *fs = ops_fs(request);
+    struct fs *fs = request_fs(request);
     struct directory *directory;
 
-    ops_begin(request);
+    request_begin(request);
     int failed = directory_open(fs, inode, &directory);
-    ops_end();
+    request_end();
     if (failed != 0) {
         fuse_reply_err(request, failed);
         return;
@@ -36,7 +36,7 @@ void ops_opendir(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *in
 void ops_releasedir(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info)
 {
     (void)inode;
-    directory_close(ops_fs(request), directory_of(info));
+    directory_close(request_fs(request), directory_of(info));
     fuse_reply_err(request, 0);
 }
 
@@ -45,9 +45,9 @@ void ops_fsyncdir(fuse_req_t request, fuse_ino_t inode, int data_only,
 {
     (void)data_only;
     (void)info;
-    ops_begin(request);
-    int failed = directory_sync(ops_fs(request), inode);
-    ops_end();
+    request_begin(request);
+    int failed = directory_sync(request_fs(request), inode);
+    request_end();
     fuse_reply_err(request, failed);
 }
 
@@ -64,11 +64,11 @@ struct reply {
  * handed out. */
 static int add_plus(struct reply *reply, const struct directory_entry *entry, bool *ret_fits)
 {
-    struct fs *fs = ops_fs(reply->request);
+    struct fs *fs = request_fs(reply->request);
     char *place = reply->bytes + reply->used;
     size_t room = reply->size - reply->used;
     struct fs_entry inode = {.attributes = entry->attributes};
-    struct fuse_entry_param param = ops_entry(fs, &inode);
+    struct fuse_entry_param param = request_entry(fs, &inode);
     off_t next = (off_t)entry->position + 1;
 
     size_t need = fuse_add_direntry_plus(reply->request, NULL, 0, entry->name, &param, next);
@@ -82,7 +82,7 @@ static int add_plus(struct reply *reply, const struct directory_entry *entry, bo
             return failed;
         }
         /* Removed since it was listed: without an inode the kernel makes nothing of it. */
-        param = ops_entry(fs, &inode);
+        param = request_entry(fs, &inode);
     }
     reply->used +=
         fuse_add_direntry_plus(reply->request, place, room, entry->name, &param, next);
@@ -138,11 +138,11 @@ static void list(fuse_req_t request, size_t size, off_t offset, struct fuse_file
         fuse_reply_err(request, ENOMEM);
         return;
     }
-    ops_begin(request);
+    request_begin(request);
     directory_lock(reply.directory);
     int failed = fill(&reply, (uint64_t)offset, plus);
     directory_unlock(reply.directory);
-    ops_end();
+    request_end();
     if (failed == 0) {
         fuse_reply_buf(request, reply.bytes, reply.used);
     } else {

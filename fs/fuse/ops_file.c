@@ -1,12 +1,11 @@
 /*
  * ops_file.c - open files. A handle is the model's struct file.
  */
-#include "fs/fuse/ops_internal.h"
-
 #include <errno.h>
 #include <fcntl.h>
 
 #include "fs/fuse/descriptors.h"
+#include "fs/fuse/ops_families.h"
 #include "fs/fuse/retries.h"
 #include "fs/model/flush.h"
 #include "fs/model/io.h"
@@ -29,19 +28,19 @@ static unsigned open_flags(const struct fuse_file_info *info)
 void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
                 struct fuse_file_info *info)
 {
-    struct fs *fs = ops_fs(request);
-    struct creation creation = ops_creation(request, mode);
+    struct fs *fs = request_fs(request);
+    struct creation creation = request_creation(request, mode);
     struct fs_entry entry;
     struct file *file;
 
-    ops_begin(request);
+    request_begin(request);
     int failed = create_pending(fs, parent, name, &creation, &entry, &file);
-    ops_end();
+    request_end();
     if (failed != 0) {
         fuse_reply_err(request, failed);
         return;
     }
-    struct fuse_entry_param param = ops_entry(fs, &entry);
+    struct fuse_entry_param param = request_entry(fs, &entry);
     info->fh = (uint64_t)(uintptr_t)file;
     info->keep_cache = 1;
     if (fuse_reply_create(request, &param, info) == -ENOENT) {
@@ -52,14 +51,14 @@ void ops_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t 
 
 void ops_open(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info)
 {
-    struct fs *fs = ops_fs(request);
+    struct fs *fs = request_fs(request);
     struct opened opened;
     pid_t thread = fuse_req_ctx(request)->pid;
     unsigned again = retries_take(thread) ? OPEN_AGAIN : 0;
 
-    ops_begin(request);
+    request_begin(request);
     int failed = open_inode(fs, inode, open_flags(info) | again, &opened);
-    ops_end();
+    request_end();
     if (failed == ESTALE && again == 0) {
         retries_note(thread);
     }
@@ -68,7 +67,7 @@ void ops_open(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info)
         return;
     }
     if (opened.has_changed) {
-        ops_attributes_changed(fs, inode);
+        request_attributes_changed(fs, inode);
     }
     info->fh = (uint64_t)(uintptr_t)opened.file;
     info->keep_cache = opened.keep_cache;
@@ -89,9 +88,9 @@ void ops_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
     struct blob *blob;
 
     (void)inode;
-    ops_begin(request);
+    request_begin(request);
     int failed = io_read(file_of(info), (uint64_t)offset, size, &bytes, &blob);
-    ops_end();
+    request_end();
     if (failed != 0) {
         fuse_reply_err(request, failed);
         return;
@@ -107,10 +106,10 @@ void ops_write(fuse_req_t request, fuse_ino_t inode, const char *bytes, size_t s
     size_t written;
 
     (void)inode;
-    ops_begin(request);
+    request_begin(request);
     int failed =
         io_write(file_of(info), slice_of(bytes, size), (uint64_t)offset, append, &written);
-    ops_end();
+    request_end();
     if (failed == 0) {
         fuse_reply_write(request, written);
     } else {
@@ -124,7 +123,7 @@ static bool is_duplicated(fuse_req_t request, fuse_ino_t inode)
     struct stat attributes;
     double valid_s;
 
-    return query_attributes(ops_fs(request), inode, &attributes, &valid_s) == 0 &&
+    return query_attributes(request_fs(request), inode, &attributes, &valid_s) == 0 &&
            descriptors_has_other(fuse_req_ctx(request)->pid, attributes.st_ino);
 }
 
@@ -132,13 +131,13 @@ void ops_flush(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info
 {
     struct file *file = file_of(info);
 
-    ops_begin(request);
+    request_begin(request);
     bool more_follow = file_is_unwritten(file) && is_duplicated(request, inode);
-    int failed = flush_file(ops_fs(request), file, more_follow);
-    ops_end();
+    int failed = flush_file(request_fs(request), file, more_follow);
+    request_end();
     if (failed != 0) {
         /* What was written may never be there. */
-        ops_attributes_changed(ops_fs(request), inode);
+        request_attributes_changed(request_fs(request), inode);
     }
     fuse_reply_err(request, failed);
 }
@@ -147,17 +146,17 @@ void ops_fsync(fuse_req_t request, fuse_ino_t inode, int data_only, struct fuse_
 {
     (void)inode;
     (void)data_only; /* content and attributes are one put */
-    ops_begin(request);
-    int failed = flush_sync(ops_fs(request), file_of(info));
-    ops_end();
+    request_begin(request);
+    int failed = flush_sync(request_fs(request), file_of(info));
+    request_end();
     fuse_reply_err(request, failed);
 }
 
 void ops_release(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info)
 {
     /* Nobody waits for it, and it is the last chance of what is not put yet: no limits. */
-    if (flush_release(ops_fs(request), file_of(info), open_flags(info))) {
-        ops_attributes_changed(ops_fs(request), inode);
+    if (flush_release(request_fs(request), file_of(info), open_flags(info))) {
+        request_attributes_changed(request_fs(request), inode);
     }
     fuse_reply_err(request, 0);
 }

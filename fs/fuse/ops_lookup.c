@@ -1,10 +1,9 @@
 /*
  * ops_lookup.c - names and attributes.
  */
-#include "fs/fuse/ops_internal.h"
-
 #include <errno.h>
 
+#include "fs/fuse/ops_families.h"
 #include "fs/model/attributes.h"
 #include "fs/model/change.h"
 #include "fs/model/lookup.h"
@@ -14,24 +13,24 @@ void ops_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
     struct fs_entry entry;
 
-    ops_begin(request);
-    int failed = lookup_name(ops_fs(request), parent, name, &entry);
-    ops_end();
+    request_begin(request);
+    int failed = lookup_name(request_fs(request), parent, name, &entry);
+    request_end();
     /* That nothing is there is said as an error, which the kernel does not remember: another
      * mount may make it the next moment. */
-    ops_reply_entry(request, failed, &entry);
+    request_reply_entry(request, failed, &entry);
 }
 
 void ops_forget(fuse_req_t request, fuse_ino_t inode, uint64_t count)
 {
-    lookup_forget(ops_fs(request), inode, count);
+    lookup_forget(request_fs(request), inode, count);
     fuse_reply_none(request);
 }
 
 void ops_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data *forgets)
 {
     for (size_t i = 0; i < count; i++) {
-        lookup_forget(ops_fs(request), forgets[i].ino, forgets[i].nlookup);
+        lookup_forget(request_fs(request), forgets[i].ino, forgets[i].nlookup);
     }
     fuse_reply_none(request);
 }
@@ -42,9 +41,9 @@ void ops_getattr(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *in
     double valid_s = 0;
 
     (void)info;
-    ops_begin(request);
-    int failed = query_attributes(ops_fs(request), inode, &attributes, &valid_s);
-    ops_end();
+    request_begin(request);
+    int failed = query_attributes(request_fs(request), inode, &attributes, &valid_s);
+    request_end();
     if (failed != 0) {
         fuse_reply_err(request, failed);
         return;
@@ -92,19 +91,19 @@ void ops_setattr(fuse_req_t request, fuse_ino_t inode, struct stat *attributes, 
     if (to_set & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW)) {
         change.flags |= CHANGE_MODIFIED;
     }
-    ops_begin(request);
-    int failed = change_attributes(ops_fs(request), inode, &change, &result);
-    ops_end();
-    ops_reply_attributes(request, failed, &result);
+    request_begin(request);
+    int failed = change_attributes(request_fs(request), inode, &change, &result);
+    request_end();
+    request_reply_attributes(request, failed, &result);
 }
 
 void ops_readlink(fuse_req_t request, fuse_ino_t inode)
 {
     struct buffer target = {0};
 
-    ops_begin(request);
-    int failed = query_link(ops_fs(request), inode, &target);
-    ops_end();
+    request_begin(request);
+    int failed = query_link(request_fs(request), inode, &target);
+    request_end();
     buffer_append_byte(&target, 0);
     if (failed == 0 && target.failed) {
         failed = ENOMEM;
@@ -122,9 +121,9 @@ void ops_statfs(fuse_req_t request, fuse_ino_t inode)
     struct statvfs space;
 
     (void)inode;
-    ops_begin(request);
-    int failed = query_space(ops_fs(request), &space);
-    ops_end();
+    request_begin(request);
+    int failed = query_space(request_fs(request), &space);
+    request_end();
     if (failed == 0) {
         fuse_reply_statfs(request, &space);
     } else {

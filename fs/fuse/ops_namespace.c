@@ -1,18 +1,17 @@
 /*
  * ops_namespace.c - making, moving and removing names.
  */
-#include "fs/fuse/ops_internal.h"
-
 #include <errno.h>
 #include <stdio.h>
 
+#include "fs/fuse/ops_families.h"
 #include "fs/model/remove.h"
 #include "fs/model/rename.h"
 
 void ops_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
                dev_t device)
 {
-    struct creation creation = ops_creation(request, mode);
+    struct creation creation = request_creation(request, mode);
     struct fs_entry entry;
 
     (void)device;
@@ -20,32 +19,32 @@ void ops_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t m
         fuse_reply_err(request, EPERM); /* no devices, pipes or sockets in a cluster */
         return;
     }
-    ops_begin(request);
-    int failed = create_empty(ops_fs(request), parent, name, &creation, &entry);
-    ops_end();
-    ops_reply_entry(request, failed, &entry);
+    request_begin(request);
+    int failed = create_empty(request_fs(request), parent, name, &creation, &entry);
+    request_end();
+    request_reply_entry(request, failed, &entry);
 }
 
 void ops_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
 {
-    struct creation creation = ops_creation(request, mode);
+    struct creation creation = request_creation(request, mode);
     struct fs_entry entry;
 
-    ops_begin(request);
-    int failed = create_directory(ops_fs(request), parent, name, &creation, &entry);
-    ops_end();
-    ops_reply_entry(request, failed, &entry);
+    request_begin(request);
+    int failed = create_directory(request_fs(request), parent, name, &creation, &entry);
+    request_end();
+    request_reply_entry(request, failed, &entry);
 }
 
 void ops_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name)
 {
-    struct creation creation = ops_creation(request, 0777);
+    struct creation creation = request_creation(request, 0777);
     struct fs_entry entry;
 
-    ops_begin(request);
-    int failed = create_symlink(ops_fs(request), parent, name, target, &creation, &entry);
-    ops_end();
-    ops_reply_entry(request, failed, &entry);
+    request_begin(request);
+    int failed = create_symlink(request_fs(request), parent, name, target, &creation, &entry);
+    request_end();
+    request_reply_entry(request, failed, &entry);
 }
 
 void ops_link(fuse_req_t request, fuse_ino_t inode, fuse_ino_t parent, const char *name)
@@ -58,17 +57,17 @@ void ops_link(fuse_req_t request, fuse_ino_t inode, fuse_ino_t parent, const cha
 
 void ops_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
-    ops_begin(request);
-    int failed = remove_file(ops_fs(request), parent, name);
-    ops_end();
+    request_begin(request);
+    int failed = remove_file(request_fs(request), parent, name);
+    request_end();
     fuse_reply_err(request, failed);
 }
 
 void ops_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
-    ops_begin(request);
-    int failed = remove_directory(ops_fs(request), parent, name);
-    ops_end();
+    request_begin(request);
+    int failed = remove_directory(request_fs(request), parent, name);
+    request_end();
     fuse_reply_err(request, failed);
 }
 
@@ -87,8 +86,8 @@ void ops_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_in
         fuse_reply_err(request, EINVAL); /* two keys cannot be exchanged at once */
         return;
     }
-    ops_begin(request);
-    int failed = rename_name(ops_fs(request), &names);
-    ops_end();
+    request_begin(request);
+    int failed = rename_name(request_fs(request), &names);
+    request_end();
     fuse_reply_err(request, failed);
 }

@@ -1,11 +1,10 @@
 /*
  * ops_xattr.c - extended attributes.
  */
-#include "fs/fuse/ops_internal.h"
-
 #include <errno.h>
 #include <sys/xattr.h>
 
+#include "fs/fuse/ops_families.h"
 #include "fs/model/extended.h"
 
 /* A reply of getxattr and listxattr: size 0 asks for the size. */
@@ -27,9 +26,9 @@ void ops_getxattr(fuse_req_t request, fuse_ino_t inode, const char *name, size_t
 {
     struct buffer value = {0};
 
-    ops_begin(request);
-    int failed = extended_get(ops_fs(request), inode, name, &value);
-    ops_end();
+    request_begin(request);
+    int failed = extended_get(request_fs(request), inode, name, &value);
+    request_end();
     reply_bytes(request, failed, &value, size);
     buffer_release(&value);
 }
@@ -38,9 +37,9 @@ void ops_listxattr(fuse_req_t request, fuse_ino_t inode, size_t size)
 {
     struct buffer names = {0};
 
-    ops_begin(request);
-    int failed = extended_list(ops_fs(request), inode, &names);
-    ops_end();
+    request_begin(request);
+    int failed = extended_list(request_fs(request), inode, &names);
+    request_end();
     reply_bytes(request, failed, &names, size);
     buffer_release(&names);
 }
@@ -55,9 +54,9 @@ void ops_setxattr(fuse_req_t request, fuse_ino_t inode, const char *name, const 
         .must_exist = (flags & XATTR_REPLACE) != 0,
     };
 
-    ops_begin(request);
-    int failed = extended_set(ops_fs(request), inode, &change);
-    ops_end();
+    request_begin(request);
+    int failed = extended_set(request_fs(request), inode, &change);
+    request_end();
     fuse_reply_err(request, failed);
 }
 
@@ -65,8 +64,8 @@ void ops_removexattr(fuse_req_t request, fuse_ino_t inode, const char *name)
 {
     struct xattr_change change = {.name = name, .remove = true};
 
-    ops_begin(request);
-    int failed = extended_set(ops_fs(request), inode, &change);
-    ops_end();
+    request_begin(request);
+    int failed = extended_set(request_fs(request), inode, &change);
+    request_end();
     fuse_reply_err(request, failed);
 }

@@ -1,29 +1,10 @@
 /*
- * ops_internal.h - the operations by family, and what they share.
+ * ops_families.h - the operations by family.
  */
-#ifndef FS_FUSE_OPS_INTERNAL_H
-#define FS_FUSE_OPS_INTERNAL_H
+#ifndef FS_FUSE_OPS_FAMILIES_H
+#define FS_FUSE_OPS_FAMILIES_H
 
-#include "fs/fuse/ops.h"
-#include "fs/model/create.h"
-
-/* The model of a request. */
-struct fs *ops_fs(fuse_req_t request);
-/* Whoever asks, and the permission bits of what is made. */
-struct creation ops_creation(fuse_req_t request, mode_t mode);
-/*
- * Around what a request asks of the cluster, and before its reply: all its calls together have
- * one deadline, and end early once the kernel says that whoever waits was interrupted.
- */
-void ops_begin(fuse_req_t request);
-void ops_end(void);
-/* What the kernel is told of an entry, with our timeouts. */
-struct fuse_entry_param ops_entry(struct fs *fs, const struct fs_entry *entry);
-/* Replies an entry, or the error; takes the reference back if the kernel did not take it. */
-void ops_reply_entry(fuse_req_t request, int failed, const struct fs_entry *entry);
-void ops_reply_attributes(fuse_req_t request, int failed, const struct stat *attributes);
-/* Attributes that the kernel was told have changed on the cluster. */
-void ops_attributes_changed(struct fs *fs, uint64_t inode);
+#include "fs/fuse/request.h"
 
 void ops_lookup(fuse_req_t request, fuse_ino_t parent, const char *name);
 void ops_forget(fuse_req_t request, fuse_ino_t inode, uint64_t count);
