@@ -94,6 +94,10 @@ FOREIGN = (
     ("openssl/*", ("ring/hash.c", "node/base/secret.c", "node/net/tls*")),
 )
 
+# Folders without a circle of files: headers that include one another, or sources of which each
+# names a function that the next defines. What is only called through a pointer does not count.
+CIRCLE_FREE = ("fs/model/", "fs/fuse/", "fs/dynamofs/")
+
 BANNED = (
     "sprintf",
     "vsprintf",
@@ -112,6 +116,8 @@ UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX)\b")
 BANNED_CALL = re.compile(r"\b(" + "|".join(BANNED) + r")[ \t]*\(")
 FUNCTION_NAME = re.compile(r"([A-Za-z_]\w*)\s*\(")
 MACRO = re.compile(r"^#[ \t]*define[ \t]+(\w+)\([^)]*\)((?:[^\n]*\\\n)*[^\n]*)", re.M)
+# Not of a member.
+NAME = re.compile(r"(?<![.>\w])[A-Za-z_]\w*")
 ASSERTION = re.compile(r"\b(assert_\w+|fail_msg|fail|expect_\w+)\s*\(")
 
 
@@ -149,8 +155,9 @@ def split_code(text):
 class Function:
     """A function definition: its name, parameters, and where its body is."""
 
-    def __init__(self, name, parameters, line, body):
+    def __init__(self, name, parameters, line, body, is_static):
         self.name = name
+        self.is_static = is_static
         self.parameters = parameters
         self.line = line
         self.body = body
@@ -181,9 +188,14 @@ def functions_of(code):
         if name is None:
             continue
         body = code[opening.start() : closing.start()]
+        before = re.split(r"[;}]", head[: name.start()])[-1]
         found.append(
             Function(
-                name.group(1), head[start + 1 : -1], line_of(code, opening.start()), body + "\n"
+                name.group(1),
+                head[start + 1 : -1],
+                line_of(code, opening.start()),
+                body + "\n",
+                re.search(r"\bstatic\b", before) is not None,
             )
         )
     return found
@@ -320,6 +332,68 @@ def check_assertions(texts):
             yield path, function.line, "assertion", f"{function.name} asserts nothing"
 
 
+def needs_of(texts, folder):
+    """What each file below `folder` needs of others there: {path: {other: (line, what)}}. A
+    header that it includes, and the file that defines a function which it names."""
+    codes = {
+        path: split_code(text)[0]
+        for path, text in texts.items()
+        if path.startswith(folder) and path.endswith((".c", ".h"))
+    }
+    functions = {path: functions_of(code) for path, code in codes.items()}
+    definers = {}
+    for path in codes:
+        for function in functions[path]:
+            if not function.is_static:
+                definers[function.name] = path
+    needs = {}
+    for path, code in codes.items():
+        needs[path] = {}
+        for found in INCLUDE.finditer(texts[path]):
+            header = found.group(2)
+            is_code = code[found.start() : found.end()].strip() != ""
+            if is_code and header in codes and header != path:
+                needs[path].setdefault(header, (line_of(code, found.start(2)), "includes"))
+        own = {function.name for function in functions[path]}
+        # A header only declares.
+        for found in NAME.finditer(code) if path.endswith(".c") else ():
+            definer = definers.get(found.group(0), path)
+            if definer != path and found.group(0) not in own:
+                what = "calls " + found.group(0) + " of"
+                needs[path].setdefault(definer, (line_of(code, found.start()), what))
+    return needs
+
+
+def way_back(needs, start):
+    """The shortest way along `needs` from `start` to itself, without its end; None."""
+    ways = [[start]]
+    seen = set()
+    for way in ways:
+        for other in sorted(needs[way[-1]]):
+            if other == start:
+                return way
+            if other not in seen:
+                seen.add(other)
+                ways.append(way + [other])
+    return None
+
+
+def check_circles(texts):
+    """The circles of files, each once: told at the file whose name comes first."""
+    for folder in CIRCLE_FREE:
+        needs = needs_of(texts, folder)
+        told = set()
+        for path in sorted(needs):
+            way = way_back(needs, path)
+            if way is None or told & set(way):
+                continue
+            told |= set(way)
+            steps = []
+            for step, other in zip(way, way[1:] + way[:1]):
+                steps.append(f"{step} {needs[step][other][1]} {other}")
+            yield path, needs[path][(way + way)[1]][0], "circle", ", ".join(steps)
+
+
 def check_texts(texts):
     """All breaches in `texts` (path: text), as sorted (path, line, rule, message)."""
     breaches = []
@@ -329,6 +403,7 @@ def check_texts(texts):
         elif not path.startswith("tests/lint/"):
             breaches += [(path, *breach) for breach in check_unfinished(text)]
     breaches += check_assertions(texts)
+    breaches += check_circles(texts)
     return sorted(breaches)
 
 

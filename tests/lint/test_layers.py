@@ -165,6 +165,72 @@ class BeginningRules(unittest.TestCase):
         self.assertEqual(rules_of(texts), [])
 
 
+class CircleRules(unittest.TestCase):
+    def texts(self, **files):
+        texts = {}
+        for name, code in files.items():
+            texts.update(source(f"fs/model/{name}.c", code))
+        return texts
+
+    def test_calls_down_pass(self):
+        texts = self.texts(
+            a="int a_go(void)\n{\n    return b_go();\n}\n", b="int b_go(void)\n{\n}\n"
+        )
+        self.assertEqual(rules_of(texts), [])
+
+    def test_two_files_that_call_one_another(self):
+        texts = self.texts(
+            a="int a_go(void)\n{\n    return b_go();\n}\n",
+            b="int b_go(void)\n{\n    return a_go();\n}\n",
+        )
+        self.assertEqual(
+            layers.check_texts(texts),
+            [
+                (
+                    "fs/model/a.c",
+                    6,
+                    "circle",
+                    "fs/model/a.c calls b_go of fs/model/b.c, "
+                    "fs/model/b.c calls a_go of fs/model/a.c",
+                )
+            ],
+        )
+
+    def test_a_circle_of_three(self):
+        texts = self.texts(
+            a="int a_go(void)\n{\n    return b_go();\n}\n",
+            b="int b_go(void)\n{\n    return c_go();\n}\n",
+            c="int c_go(void)\n{\n    return a_go();\n}\n",
+            d="int d_go(void)\n{\n    return a_go();\n}\n",
+        )
+        self.assertEqual(rules_of(texts), ["circle"])
+
+    def test_a_function_in_a_table_is_needed_too(self):
+        texts = self.texts(
+            a="int a_go(void)\n{\n    return b_go();\n}\n",
+            b="static int (*const t[])(void) = {a_go};\nint b_go(void)\n{\n}\n",
+        )
+        self.assertEqual(rules_of(texts), ["circle"])
+
+    def test_headers_that_include_one_another(self):
+        texts = header("fs/model/a.h", '#include "fs/model/b.h"', "FS_MODEL_A_H")
+        texts.update(header("fs/model/b.h", '#include "fs/model/a.h"', "FS_MODEL_B_H"))
+        self.assertEqual(rules_of(texts), ["circle"])
+
+    def test_static_functions_members_and_comments_do_not_count(self):
+        texts = self.texts(
+            a="static int go(void)\n{\n    return b_go();\n}\n\nint a_go(void)\n{\n}\n",
+            b="static int go(void)\n{\n}\n\nint b_go(void)\n{\n    /* a_go(); */\n"
+            "    return go() + x.a_go + x->a_go(1);\n}\n",
+        )
+        self.assertEqual(rules_of(texts), [])
+
+    def test_other_folders_may_have_circles(self):
+        texts = source("ring/a.c", "int a_go(void)\n{\n    return b_go();\n}\n")
+        texts.update(source("ring/b.c", "int b_go(void)\n{\n    return a_go();\n}\n"))
+        self.assertEqual(rules_of(texts), [])
+
+
 class AssertionRules(unittest.TestCase):
     def test_a_test_without_assertion(self):
         code = "static void test_a__b__c(void **state)\n{\n    f();\n}\n"
