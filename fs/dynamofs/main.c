@@ -20,7 +20,6 @@
 #include "fs/dynamofs/options.h"
 #include "fs/fuse/ops.h"
 #include "fs/fuse/session.h"
-#include "fs/model/model.h"
 #include "node/base/text.h"
 #include "node/client/kv.h"
 

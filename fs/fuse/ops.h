@@ -14,7 +14,7 @@
 
 #include <fuse_lowlevel.h>
 
-#include "fs/model/model.h"
+#include "fs/model/fs.h"
 
 /* For fuse_session_new, with a struct fs as its user data. */
 const struct fuse_lowlevel_ops *ops_table(void);

@@ -6,7 +6,6 @@
 
 #include "fs/fuse/ops_families.h"
 #include "fs/model/directory.h"
-#include "fs/model/model.h"
 
 enum { DOTS = 2 };
 

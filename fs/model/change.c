@@ -12,7 +12,6 @@
 #include "fs/model/flush.h"
 #include "fs/model/hold.h"
 #include "fs/model/pick.h"
-#include "fs/model/resolve.h"
 #include "fs/model/times.h"
 
 /* What changes in a version besides its content. */
@@ -144,7 +143,7 @@ static int put_edited(struct fs *fs, struct inode *inode, struct slice key,
     int failed = errno_of_status(times_put(fs, &put, &row));
     if (failed == 0) {
         content_hash(blob_slice(version->content), hash);
-        failed = current_was_put(fs, inode, row, hash, shown);
+        failed = current_was_put(fs, inode, NULL, row, hash, shown);
     }
     object_unref(row);
     return failed;
@@ -222,8 +221,7 @@ static int take_edit(struct file *file, const struct edit *edit, const struct ou
                        clock_descends(&held->clock, outcome->read);
     if (was_current) {
         inodes_lock(&fs->inodes);
-        failed = errno_of_status(shown_copy(&file->shown, &file->inode->shown));
-        file->attributes = file->is_dirty ? file->attributes : file->inode->attributes;
+        failed = errno_of_status(current_follow(file));
         inodes_unlock(&fs->inodes);
     }
     if (was_current && failed == 0) {

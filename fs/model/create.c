@@ -5,7 +5,6 @@
 
 #include "fs/model/attributes.h"
 #include "fs/model/current.h"
-#include "fs/model/file.h"
 #include "fs/model/hold.h"
 #include "fs/model/place.h"
 #include "fs/model/times.h"
@@ -138,7 +137,7 @@ static int enter_made(struct fs *fs, const struct place *place, const struct mad
         return ENOMEM;
     }
     content_hash(made->content, hash);
-    int failed = current_was_put(fs, inode, row, hash, &nothing);
+    int failed = current_was_put(fs, inode, NULL, row, hash, &nothing);
     if (failed == 0) {
         current_entry(fs, inode, ret_entry);
     } else {

@@ -1,10 +1,10 @@
 /*
- * current.c - what an inode and its open file show at the moment.
+ * current.c - what an inode and its open file show at the moment, and how both change together.
  */
 #include "fs/model/current.h"
 
 #include "fs/model/attributes.h"
-#include "fs/model/file.h"
+#include "fs/model/hold.h"
 #include "fs/model/times.h"
 
 void current_is_fresh(const struct fs *fs, struct inode *inode)
@@ -65,6 +65,61 @@ void current_entry(struct fs *fs, struct inode *inode, struct fs_entry *ret_entr
     buffer_release(&key);
 }
 
+/* True if what the inode shows is newer than what was found: a listing that was read before an
+ * own put was answered. */
+static bool is_older(const struct found *found, const struct inode *inode)
+{
+    const struct object *row = inode->shown.row;
+
+    return row != NULL && clock_descends(&row->clock, &found->shown.row->clock) &&
+           !clock_equal(&row->clock, &found->shown.row->clock);
+}
+
+void current_found(const struct fs *fs, struct inode *inode, struct found *found)
+{
+    if (is_older(found, inode)) {
+        return;
+    }
+    if (inode->file == NULL || file_is_cache(inode)) {
+        inode->attributes = found->version->attributes;
+        inode->attributes.type = found_type(found);
+        current_told(inode, found->version->dot);
+        current_is_fresh(fs, inode);
+    }
+    shown_move(&inode->shown, &found->shown);
+    found->version = NULL;
+}
+
+enum status current_loaded(struct file *file, const struct version *version,
+                           struct shown *shown)
+{
+    struct fs *fs = file->fs;
+    struct inode *inode = file->inode;
+    struct shown for_file = {0};
+    enum status status = shown_copy(&for_file, shown);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    file->attributes = version->attributes;
+    shown_move(&file->shown, &for_file);
+    inodes_lock(&fs->inodes);
+    inode->attributes = version->attributes;
+    shown_move(&inode->shown, shown);
+    inodes_unlock(&fs->inodes);
+    return STATUS_OK;
+}
+
+enum status current_follow(struct file *file)
+{
+    enum status status = shown_copy(&file->shown, &file->inode->shown);
+
+    if (status == STATUS_OK && !file->is_dirty) {
+        file->attributes = file->inode->attributes;
+    }
+    return status;
+}
+
 /* The plain inode of a sibling's file, if the kernel knows it: it has seen what this mount
  * wrote to the sibling, too. */
 static struct inode *base_inode(struct fs *fs, const struct inode *inode)
@@ -89,8 +144,8 @@ static void tell_version(struct inode *inode, const struct object *row, struct d
     }
 }
 
-int current_was_put(struct fs *fs, struct inode *inode, struct object *row,
-                    const uint8_t hash[CONTENT_HASH_SIZE], const struct shown *superseded)
+static int inode_was_put(struct fs *fs, struct inode *inode, struct object *row,
+                         const uint8_t *hash, const struct shown *superseded)
 {
     struct buffer key = {0};
     struct dot dot = {0};
@@ -121,5 +176,51 @@ int current_was_put(struct fs *fs, struct inode *inode, struct object *row,
                             superseded->dot_count, dot);
     }
     buffer_release(&key);
+    return errno_of_status(status);
+}
+
+int current_was_put(struct fs *fs, struct inode *inode, struct file *file, struct object *row,
+                    const uint8_t hash[CONTENT_HASH_SIZE], const struct shown *superseded)
+{
+    enum status status = STATUS_OK;
+    struct dot ignored;
+
+    if (file != NULL) {
+        bool is_sibling = hold_sibling_number(fs, inode) > 0;
+        file_lock(file);
+        status = shown_after_put(&file->shown, row, hash, is_sibling, &ignored);
+        file_unlock(file);
+    }
+    int failed = inode_was_put(fs, inode, row, hash, superseded);
+    return status != STATUS_OK ? errno_of_status(status) : failed;
+}
+
+int current_moved(struct fs *fs, struct inode *inode, struct inode *parent, struct slice name,
+                  const struct inode *as, struct shown *shown)
+{
+    struct file *file = file_of_inode(fs, inode);
+    struct shown for_file = {0};
+    enum status status = file != NULL ? shown_copy(&for_file, shown) : STATUS_OK;
+
+    if (file != NULL) {
+        file_lock(file);
+    }
+    inodes_lock(&fs->inodes);
+    inode_set_pending(&fs->inodes, inode, false);
+    if (status == STATUS_OK && parent != NULL && !inode->is_unlinked) {
+        status = inode_move(&fs->inodes, inode, parent, name, as);
+    }
+    if (status == STATUS_OK && file != NULL) {
+        shown_move(&file->shown, &for_file);
+    }
+    if (status == STATUS_OK && !inode->is_unlinked) {
+        shown_move(&inode->shown, shown);
+    }
+    inodes_unlock(&fs->inodes);
+    if (file != NULL) {
+        file_unlock(file);
+        file_unref(file);
+    }
+    shown_release(&for_file);
     return errno_of_status(status);
 }

@@ -73,27 +73,16 @@ static bool is_current(const struct file *file, const struct load *load)
 /* Takes over what was fetched, and tells the inode. The file's lock is held. */
 static int load_install(struct file *file, struct load *load)
 {
-    struct fs *fs = file->fs;
-    struct inode *inode = file->inode;
     const struct version *version = load->version;
-    struct shown shown = {0};
-    enum status status = shown_copy(&shown, &load->shown);
+    enum status status = current_loaded(file, version, &load->shown);
 
-    if (status != STATUS_OK) {
-        return errno_of_status(status);
+    if (status == STATUS_OK) {
+        content_set(&file->content, version->content);
+        blob_unref(file->xattrs);
+        file->xattrs = blob_ref(version->xattrs);
+        file->is_loaded = true;
     }
-    content_set(&file->content, version->content);
-    blob_unref(file->xattrs);
-    file->xattrs = blob_ref(version->xattrs);
-    file->attributes = version->attributes;
-    shown_move(&file->shown, &shown);
-    file->is_loaded = true;
-
-    inodes_lock(&fs->inodes);
-    inode->attributes = version->attributes;
-    shown_move(&inode->shown, &load->shown);
-    inodes_unlock(&fs->inodes);
-    return 0;
+    return errno_of_status(status);
 }
 
 /*
@@ -197,18 +186,12 @@ static int load(struct file *file, struct opened *opened)
 bool load_nothing(struct file *file)
 {
     struct fs *fs = file->fs;
-    struct inode *inode = file->inode;
-    struct shown shown = {0};
 
     file_lock(file);
     inodes_lock(&fs->inodes);
-    bool is_known = !file->is_loaded && inode->shown.row != NULL &&
-                    shown_copy(&shown, &inode->shown) == STATUS_OK;
-    if (is_known) {
-        file->attributes = inode->attributes;
-        shown_move(&file->shown, &shown);
-        file->is_loaded = true;
-    }
+    bool is_known =
+        !file->is_loaded && file->inode->shown.row != NULL && current_follow(file) == STATUS_OK;
+    file->is_loaded |= is_known;
     inodes_unlock(&fs->inodes);
     file_unlock(file);
     return is_known;

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "fs/model/current.h"
-#include "fs/model/file.h"
 #include "fs/model/hold.h"
 #include "fs/model/names.h"
 
@@ -83,24 +82,6 @@ static bool is_same(const struct inode *inode, const struct found *found,
     return found->kind != FOUND_FILE || known == 0 || id == 0 || known == id;
 }
 
-static enum version_type type_of_found(const struct found *found)
-{
-    if (found->kind == FOUND_DIRECTORY) {
-        return VERSION_DIRECTORY;
-    }
-    return found->version->attributes.type == VERSION_SYMLINK ? VERSION_SYMLINK : VERSION_FILE;
-}
-
-/* True if what the inode shows is newer than what was found: a listing that was read before an
- * own put was answered. */
-static bool is_older(const struct found *found, const struct inode *inode)
-{
-    const struct object *row = inode->shown.row;
-
-    return row != NULL && clock_descends(&row->clock, &found->shown.row->clock) &&
-           !clock_equal(&row->clock, &found->shown.row->clock);
-}
-
 struct inode *place_inode_of_found(struct fs *fs, const struct place *place,
                                    struct found *found)
 {
@@ -115,7 +96,7 @@ struct inode *place_inode_of_found(struct fs *fs, const struct place *place,
         }
         return NULL;
     }
-    enum version_type type = type_of_found(found);
+    enum version_type type = found_type(found);
     if (inode != NULL && is_same(inode, found, type)) {
         inode_ref(inode);
     } else {
@@ -128,17 +109,9 @@ struct inode *place_inode_of_found(struct fs *fs, const struct place *place,
                                                 .type = type};
         inode = inode_add(&fs->inodes, place->directory, &description);
     }
-    if (inode == NULL || is_older(found, inode)) {
-        return inode;
+    if (inode != NULL) {
+        current_found(fs, inode, found);
     }
-    if (inode->file == NULL || file_is_cache(inode)) {
-        inode->attributes = found->version->attributes;
-        inode->attributes.type = type;
-        current_told(inode, found->version->dot);
-        current_is_fresh(fs, inode);
-    }
-    shown_move(&inode->shown, &found->shown);
-    found->version = NULL;
     return inode;
 }
 

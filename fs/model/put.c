@@ -174,21 +174,17 @@ static int note_success(struct file *file, const struct snapshot *snapshot, stru
 {
     struct fs *fs = file->fs;
     struct inode *inode = file->inode;
-    struct dot dot;
+    int failed = current_was_put(fs, inode, file, row, snapshot->hash, &snapshot->shown);
 
     file_lock(file);
-    enum status status = shown_after_put(&file->shown, row, snapshot->hash,
-                                         hold_sibling_number(fs, inode) > 0, &dot);
     mark_clean(file, snapshot);
     file_unlock(file);
-
     inodes_lock(&fs->inodes);
     inode_set_pending(&fs->inodes, inode, false);
     memcpy(inode->cached_hash, snapshot->hash, CONTENT_HASH_SIZE);
     inode->is_cached = true;
     inodes_unlock(&fs->inodes);
-    int failed = current_was_put(fs, inode, row, snapshot->hash, &snapshot->shown);
-    return status != STATUS_OK ? errno_of_status(status) : failed;
+    return failed;
 }
 
 /* Drops just the own version of `row` at `key`: the file went elsewhere while it was put. */

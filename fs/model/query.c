@@ -8,7 +8,6 @@
 
 #include "fs/model/attributes.h"
 #include "fs/model/current.h"
-#include "fs/model/file.h"
 #include "fs/model/hold.h"
 #include "fs/model/pick.h"
 #include "fs/model/place.h"

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "fs/model/attributes.h"
+#include "fs/model/current.h"
 #include "fs/model/hold.h"
 #include "fs/model/move.h"
 #include "fs/model/pick.h"
@@ -212,30 +213,6 @@ static int move_unsaved(struct fs *fs, struct ends *ends, bool only_own)
     return failed;
 }
 
-/* The cluster is done: the inode is the new name's, and so is what an open file supersedes. */
-static int enter_target(struct fs *fs, struct ends *ends)
-{
-    enum status status = STATUS_OK;
-
-    if (ends->file != NULL) {
-        file_lock(ends->file);
-        status = shown_copy(&ends->file->shown, &ends->to_shown);
-        file_unlock(ends->file);
-    }
-    inodes_lock(&fs->inodes);
-    struct inode *source = ends->source;
-    inode_set_pending(&fs->inodes, source, false);
-    if (status == STATUS_OK) {
-        status =
-            inode_move(&fs->inodes, source, ends->to.directory, ends->to.name, ends->target);
-    }
-    if (status == STATUS_OK) {
-        shown_move(&source->shown, &ends->to_shown);
-    }
-    inodes_unlock(&fs->inodes);
-    return errno_of_status(status);
-}
-
 static int move_file(struct fs *fs, struct ends *ends)
 {
     bool only_own = ends->target != NULL && ends->target->number > 0;
@@ -261,7 +238,8 @@ static int move_file(struct fs *fs, struct ends *ends)
                             ends->to_shown.dots[ends->to_shown.dot_count - 1]);
     }
     if (failed == 0) {
-        failed = enter_target(fs, ends);
+        failed = current_moved(fs, ends->source, ends->to.directory, ends->to.name,
+                               ends->target, &ends->to_shown);
     }
     shown_release(&replaced);
     return failed;

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "fs/model/attributes.h"
-#include "fs/model/file.h"
+#include "fs/model/current.h"
 #include "fs/model/hold.h"
 #include "fs/model/move.h"
 #include "fs/model/remove.h"
@@ -157,30 +157,6 @@ static int take_child(struct fs *fs, struct inode *directory, const struct row *
     return 0;
 }
 
-/* The child's inode and its open file are at the target now. */
-static int child_moved(struct fs *fs, struct tree *tree, struct inode *inode, struct slice name,
-                       struct shown *shown)
-{
-    enum status status = STATUS_OK;
-    struct file *file = file_of_inode(fs, inode);
-
-    if (file != NULL) {
-        file_lock(file);
-        status = shown_copy(&file->shown, shown);
-        file_unlock(file);
-        file_unref(file);
-    }
-    inodes_lock(&fs->inodes);
-    if (status == STATUS_OK && !inode->is_unlinked) {
-        shown_move(&inode->shown, shown);
-        if (tree->staging != NULL) {
-            status = inode_move(&fs->inodes, inode, tree->staging, name, NULL);
-        }
-    }
-    inodes_unlock(&fs->inodes);
-    return errno_of_status(status);
-}
-
 /*
  * True if all versions of the left-behind row were already superseded at the target: a later
  * flush of this mount went there and named them in its context. To put them again would make
@@ -239,7 +215,7 @@ static int move_file(struct fs *fs, struct tree *tree, const struct row *row)
         failed = move_versions(fs, buffer_slice(&from), buffer_slice(&to), &shown, false, 0);
     }
     if (failed == 0 && inode != NULL) {
-        failed = child_moved(fs, tree, inode, name, &shown);
+        failed = current_moved(fs, inode, tree->staging, name, NULL, &shown);
     }
 out:
     if (inode != NULL) {

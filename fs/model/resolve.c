@@ -18,6 +18,14 @@ void found_release(struct found *found)
     *found = (struct found){0};
 }
 
+enum version_type found_type(const struct found *found)
+{
+    if (found->kind == FOUND_DIRECTORY) {
+        return VERSION_DIRECTORY;
+    }
+    return found->version->attributes.type == VERSION_SYMLINK ? VERSION_SYMLINK : VERSION_FILE;
+}
+
 int resolve_rows(struct fs *fs, struct slice directory_key, struct slice name,
                  struct object **ret_directory, struct object **ret_file)
 {

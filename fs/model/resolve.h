@@ -24,6 +24,8 @@ struct found {
 };
 
 void found_release(struct found *found);
+/* What the name is; something was found. */
+enum version_type found_type(const struct found *found);
 
 /* The live rows of one name; NULL where there is none. Errno. */
 int resolve_rows(struct fs *fs, struct slice directory_key, struct slice name,
