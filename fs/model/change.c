@@ -302,6 +302,8 @@ static bool is_changed_in_memory(struct fs *fs, struct file *file, const struct 
 int change_inode(struct fs *fs, struct inode *inode, const struct change *change,
                  const struct xattr_change *xattr)
 {
+    assert((change == NULL) != (xattr == NULL));
+
     struct edit edit = {.change = change, .xattr = xattr};
     struct file *file = file_loaded(fs, inode);
     bool is_in_memory = file != NULL && is_changed_in_memory(fs, file, change);
@@ -337,6 +339,8 @@ int change_inode(struct fs *fs, struct inode *inode, const struct change *change
 int change_attributes(struct fs *fs, uint64_t id, const struct change *change,
                       struct stat *ret_attributes)
 {
+    assert(change != NULL && ret_attributes != NULL);
+
     struct fs_entry entry;
 
     inodes_lock(&fs->inodes);

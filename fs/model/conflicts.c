@@ -184,6 +184,8 @@ static uint32_t known_number(const struct conflict *conflict, const struct objec
 bool conflicts_peek(struct conflicts *conflicts, struct slice key, const struct object *row,
                     const struct view *view, uint32_t *ret_numbers)
 {
+    assert(ret_numbers != NULL);
+
     bool is_complete = true;
 
     pthread_mutex_lock(&conflicts->lock);
@@ -319,6 +321,8 @@ static bool has_any(const struct numbered *item, const struct dot *dots, uint32_
 void conflicts_rewritten(struct conflicts *conflicts, struct slice key,
                          const struct dot *old_dots, uint32_t old_count, struct dot new_dot)
 {
+    assert(old_dots != NULL || old_count == 0);
+
     pthread_mutex_lock(&conflicts->lock);
     struct conflict *conflict = conflicts->count > 0 ? *place_of(conflicts, key) : NULL;
     for (uint32_t i = 0; conflict != NULL && i < conflict->count; i++) {

@@ -3,6 +3,8 @@
  */
 #include "fs/model/create.h"
 
+#include <assert.h>
+
 #include "fs/model/attributes.h"
 #include "fs/model/current.h"
 #include "fs/model/hold.h"
@@ -53,6 +55,8 @@ int create_pending(struct fs *fs, uint64_t parent, const char *name,
                    const struct creation *creation, struct fs_entry *ret_entry,
                    struct file **ret_file)
 {
+    assert(name != NULL && creation != NULL);
+
     struct place place;
     struct attributes attributes;
     struct buffer key = {0};

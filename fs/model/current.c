@@ -3,6 +3,8 @@
  */
 #include "fs/model/current.h"
 
+#include <assert.h>
+
 #include "fs/model/attributes.h"
 #include "fs/model/hold.h"
 #include "fs/model/times.h"
@@ -24,6 +26,8 @@ void current_told(struct inode *inode, struct dot dot)
 
 void current_entry(struct fs *fs, struct inode *inode, struct fs_entry *ret_entry)
 {
+    assert(inode != NULL && ret_entry != NULL);
+
     struct buffer key = {0};
     struct file *file = file_of_inode(fs, inode);
     struct attributes attributes;
@@ -77,6 +81,8 @@ static bool is_older(const struct found *found, const struct inode *inode)
 
 void current_found(const struct fs *fs, struct inode *inode, struct found *found)
 {
+    assert(found->version != NULL && found->shown.row != NULL);
+
     if (is_older(found, inode)) {
         return;
     }
@@ -93,6 +99,8 @@ void current_found(const struct fs *fs, struct inode *inode, struct found *found
 enum status current_loaded(struct file *file, const struct version *version,
                            struct shown *shown)
 {
+    assert(version != NULL && shown->row != NULL);
+
     struct fs *fs = file->fs;
     struct inode *inode = file->inode;
     struct shown for_file = {0};
@@ -182,6 +190,9 @@ static int inode_was_put(struct fs *fs, struct inode *inode, struct object *row,
 int current_was_put(struct fs *fs, struct inode *inode, struct file *file, struct object *row,
                     const uint8_t hash[CONTENT_HASH_SIZE], const struct shown *superseded)
 {
+    assert(row != NULL && superseded != NULL);
+    assert(file == NULL || file->inode == inode);
+
     enum status status = STATUS_OK;
     struct dot ignored;
 
@@ -198,6 +209,8 @@ int current_was_put(struct fs *fs, struct inode *inode, struct file *file, struc
 int current_moved(struct fs *fs, struct inode *inode, struct inode *parent, struct slice name,
                   const struct inode *as, struct shown *shown)
 {
+    assert(shown != NULL);
+
     struct file *file = file_of_inode(fs, inode);
     struct shown for_file = {0};
     enum status status = file != NULL ? shown_copy(&for_file, shown) : STATUS_OK;

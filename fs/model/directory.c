@@ -357,6 +357,8 @@ static void fill_entry(struct directory *directory, const struct entry *entry,
 int directory_at(struct directory *directory, uint64_t position,
                  struct directory_entry *ret_entry, bool *ret_is_end)
 {
+    assert(ret_entry != NULL && ret_is_end != NULL);
+
     struct entry *entry = NULL;
     int failed = seek(directory, &position, &entry);
 

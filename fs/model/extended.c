@@ -3,6 +3,7 @@
  */
 #include "fs/model/extended.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -140,6 +141,8 @@ static int get_encoded(struct fs *fs, struct inode *inode, struct slice key,
 
 int extended_get(struct fs *fs, uint64_t id, const char *name, struct buffer *ret_value)
 {
+    assert(name != NULL && ret_value != NULL);
+
     struct inode *inode;
     struct buffer key = {0};
     struct blob *encoded = NULL;
@@ -207,6 +210,8 @@ int extended_list(struct fs *fs, uint64_t id, struct buffer *ret_names)
 
 int extended_set(struct fs *fs, uint64_t id, const struct xattr_change *change)
 {
+    assert(change->name != NULL);
+
     struct inode *inode;
 
     /* ENOTSUP and not EPERM for our own, so that `cp -a` skips them in silence. */

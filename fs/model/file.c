@@ -22,6 +22,9 @@ static struct file *file_new(struct fs *fs, struct inode *inode)
 
 struct file *file_obtain(struct fs *fs, struct inode *inode, bool writes)
 {
+    assert(inode->type == VERSION_FILE);
+    assert(!inode->is_unlinked || inode->file != NULL);
+
     if (inode->file == NULL) {
         inode->file = file_new(fs, inode);
     }
@@ -51,6 +54,8 @@ bool file_is_stale(const struct file *file)
 
 struct file *file_of_inode(struct fs *fs, struct inode *inode)
 {
+    assert(inode != NULL);
+
     inodes_lock(&fs->inodes);
     struct file *file = inode->file;
     if (file != NULL) {

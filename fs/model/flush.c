@@ -64,6 +64,8 @@ int flush_file(struct fs *fs, struct file *file, bool more_follow)
 
 int flush_sync(struct fs *fs, struct file *file)
 {
+    assert(file->fs == fs);
+
     int failed = flush(file, true);
 
     inodes_lock(&fs->inodes);
@@ -109,6 +111,8 @@ static void leave_writer(struct fs *fs, struct file *file)
 
 bool flush_release(struct fs *fs, struct file *file, unsigned flags)
 {
+    assert(file->fs == fs);
+
     bool is_lost = false;
     int failed = 0;
 

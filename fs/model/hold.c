@@ -3,8 +3,12 @@
  */
 #include "fs/model/hold.h"
 
+#include <assert.h>
+
 int hold_inode(struct fs *fs, uint64_t id, struct inode **ret_inode)
 {
+    assert(ret_inode != NULL);
+
     int failed = ESTALE;
 
     inodes_lock(&fs->inodes);
@@ -19,6 +23,8 @@ int hold_inode(struct fs *fs, uint64_t id, struct inode **ret_inode)
 
 int hold_open_inode(struct fs *fs, uint64_t id, struct inode **ret_inode)
 {
+    assert(ret_inode != NULL);
+
     int failed = ESTALE;
 
     inodes_lock(&fs->inodes);
@@ -44,6 +50,8 @@ enum { TOKEN_DEADLINES = 4 };
 
 int hold_take_token(struct fs *fs, struct inode *inode)
 {
+    assert(inode != NULL);
+
     uint32_t deadline_ms = fs->options.deadline_ms;
 
     if (deadline_ms == 0) {
@@ -74,6 +82,8 @@ uint32_t hold_sibling_number(struct fs *fs, const struct inode *inode)
 
 int hold_key(struct fs *fs, const struct inode *inode, struct buffer *key)
 {
+    assert(inode != NULL && key != NULL);
+
     buffer_reset(key);
     inodes_lock(&fs->inodes);
     enum status status = inode_append_key(inode, key);

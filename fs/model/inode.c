@@ -103,6 +103,8 @@ static uint64_t now_ns(void)
 
 bool inode_take_token(struct inodes *inodes, struct inode *inode, uint64_t deadline_ns)
 {
+    assert(inode->references > 0);
+
     uint64_t now;
 
     while (inode->is_token_taken && !kv_limits_is_interrupted() &&
@@ -176,6 +178,8 @@ struct inode *inode_open(const struct inodes *inodes)
 struct inode *inode_by_name(struct inodes *inodes, const struct inode *parent,
                             struct slice name)
 {
+    assert(parent != NULL && parent->type == VERSION_DIRECTORY);
+
     struct inode *inode = inodes->by_name[bucket_of_name(inodes, parent, name)];
 
     while (inode != NULL &&
@@ -188,6 +192,8 @@ struct inode *inode_by_name(struct inodes *inodes, const struct inode *parent,
 bool inodes_was_removed(const struct inodes *inodes, const struct inode *parent,
                         struct slice name, uint64_t since)
 {
+    assert(since <= inodes->removals);
+
     if (inodes->removals - since > REMOVALS_REMEMBERED) {
         return true;
     }
@@ -256,6 +262,8 @@ static void set_parent(struct inode *inode, struct inode *parent)
 struct inode *inode_add(struct inodes *inodes, struct inode *parent,
                         const struct inode_description *description)
 {
+    assert(parent != NULL && parent->type == VERSION_DIRECTORY);
+    assert(description->base_size <= description->name.size);
     assert(inode_by_name(inodes, parent, description->name) == NULL);
 
     struct inode *inode = calloc(1, sizeof *inode);
@@ -308,6 +316,8 @@ void inode_unname(struct inodes *inodes, struct inode *inode)
 
 void inode_set_pending(struct inodes *inodes, struct inode *inode, bool is_pending)
 {
+    assert(!is_pending || inode->parent != NULL);
+
     if (inode->is_pending == is_pending) {
         return;
     }
@@ -377,6 +387,9 @@ void inode_forget(struct inodes *inodes, struct inode *inode, uint64_t count)
 enum status inode_move(struct inodes *inodes, struct inode *inode, struct inode *parent,
                        struct slice name, const struct inode *as)
 {
+    assert(inode->parent != NULL);
+    assert(parent != NULL && parent->type == VERSION_DIRECTORY);
+
     char *copy = malloc(name.size);
     if (copy == NULL) {
         return STATUS_NO_MEMORY;
@@ -405,6 +418,7 @@ enum status inode_move(struct inodes *inodes, struct inode *inode, struct inode 
 
 void inode_adopt(struct inodes *inodes, struct inode *from, struct inode *to)
 {
+    assert(to->type == VERSION_DIRECTORY);
     assert(from != to);
 
     for (uint32_t i = 0; i < inodes->bucket_count && from->children > 0; i++) {
@@ -428,6 +442,8 @@ void inode_adopt(struct inodes *inodes, struct inode *from, struct inode *to)
 
 void inode_unname_siblings(struct inodes *inodes, const struct inode *parent)
 {
+    assert(parent->type == VERSION_DIRECTORY);
+
     for (uint32_t i = 0; i < inodes->bucket_count && parent->children > 0; i++) {
         for (struct inode *inode = inodes->by_id[i]; inode != NULL; inode = inode->next_by_id) {
             if (inode->parent == parent && inode->number > 0) {
@@ -449,6 +465,8 @@ bool inode_has_pending_child(const struct inodes *inodes, const struct inode *pa
 
 enum status inode_append_key(const struct inode *inode, struct buffer *buffer)
 {
+    assert(inode != NULL && buffer != NULL);
+
     const struct inode *path[KEY_SIZE_MAX / 2 + 1];
     size_t depth = 0;
     size_t start = buffer->size;

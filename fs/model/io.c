@@ -3,6 +3,7 @@
  */
 #include "fs/model/io.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "fs/model/attributes.h"
@@ -11,6 +12,8 @@
 int io_read(struct file *file, uint64_t offset, size_t size, struct slice *ret_bytes,
             struct blob **ret_blob)
 {
+    assert(ret_bytes != NULL && ret_blob != NULL);
+
     int failed = load_refresh(file);
     if (failed != 0) {
         return failed;
@@ -28,6 +31,8 @@ int io_read(struct file *file, uint64_t offset, size_t size, struct slice *ret_b
 int io_write(struct file *file, struct slice bytes, uint64_t offset, bool append,
              size_t *ret_written)
 {
+    assert(bytes.data != NULL || bytes.size == 0);
+
     int failed = 0;
 
     file_lock(file);

@@ -3,6 +3,7 @@
  */
 #include "fs/model/listing.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -14,6 +15,8 @@ enum { CAPACITY_FIRST = 64 };
 
 void listing_drop_rows(struct listing *listing, size_t first, size_t end)
 {
+    assert(first <= end && end <= listing->count);
+
     for (size_t i = first; i < end; i++) {
         object_unref(listing->entries[i].row);
         listing->entries[i].row = NULL;
@@ -22,6 +25,8 @@ void listing_drop_rows(struct listing *listing, size_t first, size_t end)
 
 void listing_truncate(struct listing *listing, size_t count)
 {
+    assert(count <= listing->count);
+
     listing_drop_rows(listing, count, listing->count);
     if (count < listing->count) {
         listing->names.size = listing->entries[count].name;
@@ -51,6 +56,8 @@ const char *listing_name(const struct listing *listing, const struct entry *entr
 
 struct slice listing_base(const struct listing *listing, size_t position)
 {
+    assert(position < listing->count);
+
     const struct entry *entry = &listing->entries[position];
 
     return slice_of(listing_name(listing, entry), entry->base_size);
@@ -208,6 +215,8 @@ static void take_row(struct listing *listing, size_t position, struct listing *a
 size_t listing_fill(struct listing *listing, size_t position, struct listing *again,
                     struct slice last)
 {
+    assert(position <= listing->count);
+
     size_t i = 0;
 
     for (; position < listing->count; position++) {

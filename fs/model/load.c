@@ -3,6 +3,7 @@
  */
 #include "fs/model/load.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "fs/model/current.h"
@@ -227,6 +228,8 @@ static bool holds_what_was_told(struct file *file)
 
 int load_or_share(struct file *file, unsigned flags, struct opened *opened)
 {
+    assert(opened->file == file);
+
     inodes_lock(&file->fs->inodes);
     bool is_unlinked = file->inode->is_unlinked;
     inodes_unlock(&file->fs->inodes);

@@ -3,6 +3,8 @@
  */
 #include "fs/model/lookup.h"
 
+#include <assert.h>
+
 #include "fs/model/current.h"
 #include "fs/model/hold.h"
 #include "fs/model/place.h"
@@ -67,6 +69,8 @@ static struct inode *hand_out_pending(struct fs *fs, const struct place *place,
 
 int lookup_name(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *ret_entry)
 {
+    assert(name != NULL && ret_entry != NULL);
+
     struct place place;
     struct inode *inode = NULL;
     int failed = place_open(fs, parent, name, &place);

@@ -3,11 +3,16 @@
  */
 #include "fs/model/move.h"
 
+#include <assert.h>
+
 #include "fs/model/times.h"
 
 int move_version(struct fs *fs, struct slice key, const struct version *version,
                  struct shown *shown, bool only_own, int64_t named_ns)
 {
+    assert(key.size > 0);
+    assert(version != NULL && shown != NULL);
+
     struct version named = *version;
     struct kv_put put = {.key = key, .value = &named};
     struct object *row = NULL;
@@ -54,6 +59,9 @@ static int put_versions(struct fs *fs, struct slice key, const struct view *view
 int move_versions(struct fs *fs, struct slice from, struct slice to, struct shown *to_shown,
                   bool only_own, int64_t named_ns)
 {
+    assert(!slice_equal(from, to));
+    assert(to_shown != NULL);
+
     struct object *object = NULL;
     struct view view = {0};
     enum status status = kv_get(fs->config.kv, from, &fs->options, &object);

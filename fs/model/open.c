@@ -3,6 +3,8 @@
  */
 #include "fs/model/open.h"
 
+#include <assert.h>
+
 #include "fs/model/attributes.h"
 #include "fs/model/flush.h"
 #include "fs/model/lookup.h"
@@ -123,6 +125,8 @@ static int open_in_place_of(struct fs *fs, uint64_t id, unsigned flags, struct o
 
 int open_inode(struct fs *fs, uint64_t id, unsigned flags, struct opened *ret_opened)
 {
+    assert(ret_opened != NULL);
+
     struct opened opened = {0};
     int failed = open_known(fs, id, flags, &opened);
 

@@ -3,6 +3,8 @@
  */
 #include "fs/model/pick.h"
 
+#include <assert.h>
+
 #include "fs/model/file.h"
 #include "fs/model/hold.h"
 #include "fs/model/times.h"
@@ -72,6 +74,9 @@ int pick_version(struct fs *fs, struct inode *inode, struct slice key,
                  struct object **ret_object, const struct version **ret_version,
                  struct shown *ret_shown)
 {
+    assert(key.size > 0);
+    assert(ret_object != NULL && ret_version != NULL && ret_shown != NULL);
+
     struct object *object = NULL;
     enum status status = inode->type == VERSION_DIRECTORY
                              ? times_get_directory(fs, inode, key, &object)

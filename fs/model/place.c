@@ -21,6 +21,8 @@ int place_check_new_name(struct slice name)
 
 int place_open(struct fs *fs, uint64_t id, const char *name, struct place *ret_place)
 {
+    assert(name != NULL && ret_place != NULL);
+
     struct place place = {.name = slice_of_string(name)};
     int failed = 0;
 
@@ -60,6 +62,8 @@ void place_release(struct fs *fs, struct place *place)
 int place_key(const struct place *place, struct slice name, enum row_kind kind,
               struct buffer *key)
 {
+    assert(place->key.size > 0);
+
     buffer_reset(key);
     key_append_child(key, buffer_slice(&place->key), name, kind);
     if (key->failed) {
@@ -85,6 +89,9 @@ static bool is_same(const struct inode *inode, const struct found *found,
 struct inode *place_inode_of_found(struct fs *fs, const struct place *place,
                                    struct found *found)
 {
+    assert(place->directory != NULL);
+    assert(found->kind == FOUND_NOTHING || found->version != NULL);
+
     struct inode *inode = inode_by_name(&fs->inodes, place->directory, place->name);
 
     if (inode != NULL && inode->is_pending) {
@@ -117,6 +124,8 @@ struct inode *place_inode_of_found(struct fs *fs, const struct place *place,
 
 int place_shown_inode(struct fs *fs, const struct place *place, struct inode **ret_inode)
 {
+    assert(place->directory != NULL && ret_inode != NULL);
+
     struct found found = {0};
 
     inodes_lock(&fs->inodes);
@@ -148,6 +157,8 @@ int place_shown_inode(struct fs *fs, const struct place *place, struct inode **r
 
 int place_take_token(struct fs *fs, const struct place *place, struct inode *inode)
 {
+    assert(place->directory != NULL && inode != NULL);
+
     int failed = hold_take_token(fs, inode);
     if (failed != 0) {
         return failed;

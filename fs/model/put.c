@@ -3,6 +3,7 @@
  */
 #include "fs/model/put.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "fs/model/attributes.h"
@@ -238,6 +239,9 @@ static int follow(struct file *file, struct snapshot *snapshot, struct buffer *k
 
 int put_file(struct file *file, bool sync)
 {
+    assert(file->is_loaded);
+    assert(file->inode->is_token_taken);
+
     struct fs *fs = file->fs;
     struct snapshot snapshot;
     struct buffer key = {0};
@@ -268,6 +272,9 @@ int put_file(struct file *file, bool sync)
 
 int put_file_at(struct file *file, struct slice key, struct shown *shown, bool only_own)
 {
+    assert(key.size > 0 && shown != NULL);
+    assert(file->inode->is_token_taken);
+
     struct snapshot snapshot;
     struct object *row = NULL;
     struct dot dot;

@@ -4,6 +4,7 @@
  */
 #include "fs/model/query.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "fs/model/attributes.h"
@@ -119,6 +120,8 @@ static bool is_held_open(struct fs *fs, struct inode *inode)
 int query_attributes(struct fs *fs, uint64_t id, struct stat *ret_attributes,
                      double *ret_valid_s)
 {
+    assert(ret_attributes != NULL && ret_valid_s != NULL);
+
     struct fs_entry entry;
     int failed = 0;
 

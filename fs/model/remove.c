@@ -3,12 +3,16 @@
  */
 #include "fs/model/remove.h"
 
+#include <assert.h>
+
 #include "fs/model/hold.h"
 #include "fs/model/place.h"
 #include "fs/model/times.h"
 
 int remove_shown(struct fs *fs, struct inode *inode)
 {
+    assert(inode->is_token_taken);
+
     struct buffer key = {0};
     struct shown shown = {0};
 
@@ -90,6 +94,8 @@ int remove_file(struct fs *fs, uint64_t parent, const char *name)
 
 int remove_check_empty(struct fs *fs, struct inode *directory)
 {
+    assert(directory->type == VERSION_DIRECTORY);
+
     struct buffer key = {0};
     struct blob *resume = NULL;
     struct kv_rows rows = {0};

@@ -247,6 +247,8 @@ static int move_file(struct fs *fs, struct ends *ends)
 
 int rename_name(struct fs *fs, const struct rename_names *names)
 {
+    assert(names->name != NULL && names->new_name != NULL);
+
     struct ends ends = {0};
     int failed = ends_open(fs, names, &ends);
 

@@ -473,6 +473,9 @@ static int check_target(struct fs *fs, struct tree *tree, struct inode *target)
 int rename_directory(struct fs *fs, struct inode *source, struct inode *target,
                      const struct place *to)
 {
+    assert(source->is_token_taken);
+    assert(target == NULL || target->type == VERSION_DIRECTORY);
+
     struct tree tree = {.is_top = true};
 
     if (source->id == INODE_ID_ROOT || is_within(fs, to->directory, source)) {

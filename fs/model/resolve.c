@@ -20,15 +20,25 @@ void found_release(struct found *found)
 
 enum version_type found_type(const struct found *found)
 {
+    assert(found->kind != FOUND_NOTHING && found->version != NULL);
+
     if (found->kind == FOUND_DIRECTORY) {
         return VERSION_DIRECTORY;
     }
     return found->version->attributes.type == VERSION_SYMLINK ? VERSION_SYMLINK : VERSION_FILE;
 }
 
+static bool is_directory_key(struct slice key)
+{
+    return key.size > 0 && key.data[key.size - 1] == '/';
+}
+
 int resolve_rows(struct fs *fs, struct slice directory_key, struct slice name,
                  struct object **ret_directory, struct object **ret_file)
 {
+    assert(is_directory_key(directory_key));
+    assert(ret_directory != NULL && ret_file != NULL);
+
     struct kv_list list = {.directory = directory_key, .start = name, .end = name, .limit = 2};
     struct object *found[2] = {NULL, NULL};
     struct kv_rows rows = {0};
@@ -140,6 +150,9 @@ static enum status taken_from_cluster(struct fs *fs, struct slice directory_key,
 int resolve_numbers(struct fs *fs, const struct siblings *siblings, bool is_listing,
                     uint32_t *ret_numbers)
 {
+    assert(is_directory_key(siblings->directory_key));
+    assert(siblings->view->count > 0);
+
     const struct object *row = siblings->row;
     const struct view *view = siblings->view;
     struct buffer key = {0};
@@ -244,6 +257,9 @@ static int resolve_sibling(struct fs *fs, struct slice directory_key, struct sli
 int resolve_name(struct fs *fs, struct slice directory_key, struct slice name,
                  struct found *ret_found)
 {
+    assert(is_directory_key(directory_key));
+    assert(ret_found != NULL);
+
     struct object *directory = NULL;
     struct object *file = NULL;
     struct found found = {.base_size = name.size};

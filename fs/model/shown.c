@@ -68,6 +68,8 @@ void shown_move(struct shown *shown, struct shown *from)
 
 void shown_apply(const struct shown *shown, struct kv_put *put)
 {
+    assert(put->key.size > 0);
+
     if (shown->dots != NULL) {
         put->mode = UPDATE_SOME;
         put->dots = shown->dots;
@@ -83,6 +85,8 @@ void shown_apply(const struct shown *shown, struct kv_put *put)
 bool shown_group_has_dot(const struct object *row, const struct view *view, uint32_t group,
                          const struct dot *dots, uint32_t dot_count)
 {
+    assert(group < view->count);
+
     const struct view_group *members = &view->groups[group];
 
     for (uint32_t i = 0; i < members->count; i++) {

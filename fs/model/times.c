@@ -3,6 +3,7 @@
  */
 #include "fs/model/times.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "fs/model/attributes.h"
@@ -53,6 +54,8 @@ static struct inode *find_directory(struct inodes *inodes, struct slice key)
 
 enum status times_put(struct fs *fs, const struct kv_put *put, struct object **ret_row)
 {
+    assert(put->key.size > 0);
+
     struct object *row = NULL;
     enum status status = kv_put(fs->config.kv, put, &fs->options, &row);
 
@@ -75,6 +78,8 @@ enum status times_put(struct fs *fs, const struct kv_put *put, struct object **r
 enum status times_get_directory(struct fs *fs, struct inode *inode, struct slice key,
                                 struct object **ret_object)
 {
+    assert(inode->type == VERSION_DIRECTORY);
+
     uint64_t names_us = 0;
     enum status status =
         kv_get_directory(fs->config.kv, key, &fs->options, ret_object, &names_us);
@@ -106,6 +111,8 @@ int times_refresh(struct fs *fs, struct inode *inode)
 
 void times_of_directory(const struct inode *inode, struct attributes *attributes)
 {
+    assert(inode->type == VERSION_DIRECTORY);
+
     if (inode->names_ns > attributes->modified_set_ns) {
         attributes->modified_ns = inode->names_ns;
     }
@@ -116,6 +123,8 @@ void times_of_directory(const struct inode *inode, struct attributes *attributes
 
 void times_set(struct fs *fs, const struct inode *inode, struct attributes *attributes)
 {
+    assert(inode->type == VERSION_DIRECTORY);
+
     int64_t now_ns = attributes_now_ns();
 
     inodes_lock(&fs->inodes);
