@@ -20,11 +20,11 @@ struct store_result check_look(struct world *world, int node, struct store_reque
 }
 
 /* A replica's own copy; the caller unrefs it. False if it cannot be read. */
-static bool read_object(struct check *check, int node, struct slice key,
+static bool read_object(struct world *world, int node, struct slice key,
                         struct object **ret_object)
 {
     struct store_request request = {.operation = STORE_GET, .key = blob_new(key)};
-    struct store_result result = check_look(check->world, node, &request);
+    struct store_result result = check_look(world, node, &request);
     bool good = result.status == STATUS_OK;
     *ret_object = good ? object_ref(result.object) : NULL;
     store_result_release(&result);
@@ -32,7 +32,7 @@ static bool read_object(struct check *check, int node, struct slice key,
 }
 
 /* The row of an object's key. */
-static bool read_row(struct check *check, int node, struct slice key,
+static bool read_row(struct world *world, int node, struct slice key,
                      struct object **ret_object)
 {
     struct store_request request = {.operation = STORE_LIST,
@@ -40,7 +40,7 @@ static bool read_row(struct check *check, int node, struct slice key,
     request.list.start = blob_new(key_name(key));
     request.list.end = blob_new(key_name(key));
     request.list.limit = 4;
-    struct store_result result = check_look(check->world, node, &request);
+    struct store_result result = check_look(world, node, &request);
     bool good = result.status == STATUS_OK;
     *ret_object = NULL;
     for (uint16_t i = 0; good && i < result.list.row_count; i++) {
@@ -51,6 +51,12 @@ static bool read_row(struct check *check, int node, struct slice key,
     }
     store_result_release(&result);
     return good;
+}
+
+bool check_read(struct world *world, int node, struct slice key, bool is_row,
+                struct object **ret_object)
+{
+    return (is_row ? read_row : read_object)(world, node, key, ret_object);
 }
 
 static const struct ring *ring_of(const struct check *check)
@@ -100,7 +106,7 @@ bool check_collect(struct check *check, struct slice key, bool is_row,
             continue;
         }
         struct object *copy = NULL;
-        if (!(is_row ? read_row : read_object)(check, node, key, &copy)) {
+        if (!check_read(check->world, node, key, is_row, &copy)) {
             say(check, "a copy cannot be read", key);
             good = false;
         } else if (is_first) {
@@ -303,7 +309,7 @@ static bool are_names_right(struct check *check)
         }
         struct object *row = NULL;
         struct store_result result = check_look(check->world, node, &request);
-        good = result.status == STATUS_OK && read_row(check, node, key, &row) &&
+        good = result.status == STATUS_OK && read_row(check->world, node, key, &row) &&
                result.names_us >= row_names_us(row);
         if (!good) {
             say(check, "its directory's times do not know of it", key);
@@ -435,8 +441,8 @@ int check_copies(struct world *world, int nodes, int key, uint32_t number)
 static bool has_live_copy(struct check *check, int node, struct slice key)
 {
     struct object *copy = NULL;
-    bool is_live = world_is_up(check->world, node) && read_object(check, node, key, &copy) &&
-                   object_is_live(copy);
+    bool is_live = world_is_up(check->world, node) &&
+                   read_object(check->world, node, key, &copy) && object_is_live(copy);
     object_unref(copy);
     return is_live;
 }

@@ -5,6 +5,7 @@
 #ifndef TESTS_SIM_CHECK_H
 #define TESTS_SIM_CHECK_H
 
+#include "tests/sim/graves.h"
 #include "tests/sim/history.h"
 #include "tests/sim/listing.h"
 #include "tests/sim/world.h"
@@ -17,6 +18,8 @@ struct check {
     bool was_damaged; /* some disk lost a part of what it held */
     bool was_jumped;  /* some wall clock was: ages tell nothing */
     struct demand demand;
+    bool keeps_copies; /* no disk forgets anything */
+    struct graves *graves;
     char why[200]; /* when something is not as it must be */
 };
 
@@ -36,6 +39,10 @@ bool check_is_known(struct world *world, int nodes, struct slice key);
 uint32_t check_versions(struct world *world, int nodes, int key);
 /* Carries out a request at the store of a node. Takes it; the caller releases the result. */
 struct store_result check_look(struct world *world, int node, struct store_request *request);
+/* The own copy of a node that is up, of an object or of its row; the caller unrefs it. False if
+ * it cannot be read. */
+bool check_read(struct world *world, int node, struct slice key, bool is_row,
+                struct object **ret_object);
 bool check_is_primary(const struct check *check, int node, struct slice key);
 /* Merges the copies of an object or row of all its primaries; false, and `why`, if they differ
  * or cannot be read. The caller unrefs. */

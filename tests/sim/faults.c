@@ -96,6 +96,9 @@ struct faults *faults_new(struct world *world, struct load *load,
     faults->mean_us =
         options->mean_us > 0 ? options->mean_us : UINT64_C(50000) << pick(faults, 7);
     faults->next_us = world_now(world) + pick(faults, 2 * faults->mean_us);
+    for (int node = 0; node < options->nodes; node++) {
+        world_hold_hints(world, node, options->holds_hints);
+    }
     return faults;
 }
 
@@ -498,6 +501,7 @@ void faults_heal(struct faults *faults)
         mend_node(faults, node);
         mend_speed(faults, node);
         world_set_clock(faults->world, node, 0, 0);
+        world_hold_hints(faults->world, node, false);
     }
     mend_links(faults);
     mend_weather(faults);

@@ -47,6 +47,7 @@ struct faults_options {
                                 acknowledged */
     bool drops_intents;      /* row intents are forgotten all the time */
     uint64_t away_max_us;    /* until a disk that was not mounted is back */
+    bool holds_hints;        /* none is handed over before everything is mended */
     bool one_at_a_time;      /* none begins before the last one is over */
     uint8_t lost_behind;     /* of a hundred times that a node is isolated: a victim's disk is
                                 lost meanwhile; what both missed is in one place then */

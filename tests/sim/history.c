@@ -72,7 +72,7 @@ uint32_t history_cover_one(struct history *history, int key, const struct versio
     assert(history->covered_count < HISTORY_COVERED_MAX);
     history_supersede(history, version);
     history->covered[history->covered_count] =
-        (struct covered){.key = key, .dot = version->dot};
+        (struct covered){.key = key, .number = history_number(version), .dot = version->dot};
     return history->covered_count++;
 }
 

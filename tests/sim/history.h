@@ -41,6 +41,7 @@ struct written {
 /* A version that some put or delete had in its context. */
 struct covered {
     int key;
+    uint32_t number; /* of its write; UINT32_MAX if that cannot be told */
     struct dot dot;
     struct pledge pledge; /* of that put or delete */
 };

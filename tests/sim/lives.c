@@ -170,24 +170,36 @@ static void live_with_volumes(uint64_t *state, struct plan *plan)
     plan->dead = 0;
 }
 
-/* Short graves, long absences, and late hints. */
+/* Short graves and long absences. Clients leave their keys alone for long enough that these are
+ * forgotten, and now and then remove all that is in a directory. Anti-entropy is off, or hints
+ * are kept back, or neither: one must not hide what another does. */
 static void live_by_graves(uint64_t *state, struct plan *plan)
 {
+    uint64_t without = plan_number(state, 3);
+    plan->world.nodes = plan->load.nodes = plan->faults.nodes =
+        plan_number(state, 4) == 0 ? 7 : 5;
+    plan->world.replica_count = 3;
+    plan->load.replicas = 3;
     plan->world.grace_us = 5000000;
     plan->world.scrub_interval_us = 1000000;
-    plan->world.repair_interval_us =
-        plan_number(state, 2) == 0 ? UINT64_C(36000000000) : 5000000;
+    plan->world.repair_interval_us = without == 0 ? UINT64_C(36000000000) : 5000000;
+    plan->faults.holds_hints = without == 1;
     plan->faults.kinds = 1U << FAULT_ISOLATE | 1U << FAULT_CUT | 1U << FAULT_KILL;
     plan->faults.victims = 0;
-    plan->faults.mean_us = UINT64_C(1000000) << plan_number(state, 3);
-    plan->faults.outage_us = 10000000;
-    plan->load.clients = 3;
-    plan->load.keys = 2 + (int)plan_number(state, 5);
+    plan->faults.mean_us = UINT64_C(2000000) << plan_number(state, 2);
+    plan->faults.outage_us = UINT64_C(5000000) << plan_number(state, 3);
+    plan->faults.one_at_a_time = plan_number(state, 2) == 0;
+    plan->load.clients = 2;
+    plan->load.keys = 6 + (int)plan_number(state, 4);
+    plan->load.stay = 12;
     plan->load.deletes = 70;
-    plan->load.rmdirs = 10;
-    plan->load.gets = 20;
-    plan->load.think_us = 400000;
-    plan->load.requests = 100 + (uint32_t)plan_number(state, 300);
+    plan->load.rmdirs = 5;
+    plan->load.tree_removals = 5;
+    plan->load.gets = 25;
+    plan->load.lists = 5;
+    plan->load.think_us = 700000;
+    plan->load.requests = 100 + (uint32_t)plan_number(state, 100);
+    plan->reaps_after = false;
     plan->dead = 0;
 }
 

@@ -26,6 +26,7 @@ struct user {
 struct load {
     struct world *world;
     struct history *history;
+    struct graves *graves;
     struct load_options options;
     uint32_t sent;
     char breach[100];
@@ -190,18 +191,38 @@ static enum status try_put(struct load *load, struct user *user, struct doing *d
     return status;
 }
 
+static void send_put(struct load *load, struct user *user, struct doing *doing)
+{
+    enum status status = STATUS_TIMEOUT;
+    uint32_t tries = 1 + pick(load, 3);
+    while (status != STATUS_OK && tries-- > 0 && !user->client.port.is_dead) {
+        status = try_put(load, user, doing);
+    }
+    if (status == STATUS_OK) {
+        on_acknowledged(load, doing);
+    }
+}
+
 static void run_put(struct load *load, struct user *user, int key)
 {
     struct doing doing = {.key = key};
     choose_put(load, user, &doing);
-    enum status status = STATUS_TIMEOUT;
-    uint32_t tries = 1 + pick(load, 3);
-    while (status != STATUS_OK && tries-- > 0 && !user->client.port.is_dead) {
-        status = try_put(load, user, &doing);
+    send_put(load, user, &doing);
+}
+
+/* All that is shown of it. */
+static void run_delete(struct load *load, struct user *user, int key)
+{
+    const struct object *seen = user->seen[key];
+    struct doing doing = {.key = key, .pledge = {.copies = load->options.w}};
+    if (!object_is_live(seen)) {
+        return;
     }
-    if (status == STATUS_OK) {
-        on_acknowledged(load, &doing);
-    }
+    doing.put = (struct client_put){.key = load_key(key), .mode = UPDATE_ALL, .context = seen};
+    doing.covered_first = history_cover(load->history, key, seen);
+    doing.covered_count = seen->version_count;
+    history_remove(load->history, key);
+    send_put(load, user, &doing);
 }
 
 /* What a get must show, as of before it began. */
@@ -288,7 +309,7 @@ static void run_list(struct load *load, struct user *user, int key)
 }
 
 /* A directory is deleted whatever is in it: another client may create there now. */
-static void run_rmdir(struct load *load, struct user *user, int key)
+static void run_rmdir(struct load *load, struct user *user, int key, bool is_emptied)
 {
     char directory[sizeof names[0]];
     struct slice text = key_directory(slice_of_string(load_key(key)));
@@ -300,6 +321,9 @@ static void run_rmdir(struct load *load, struct user *user, int key)
                    (const char *)text.data);
     enum status status = client_get(&user->client, directory, &object);
     if (status == STATUS_OK && !user->client.port.is_dead) {
+        if (is_emptied) {
+            graves_note_removal(load->graves, text);
+        }
         struct client_put put = {.key = directory, .mode = UPDATE_ALL, .context = object};
         status = client_put(&user->client, &put);
         world_trace(load->world, -1, "client %d has removed %s: %s", user->index, directory,
@@ -308,6 +332,40 @@ static void run_rmdir(struct load *load, struct user *user, int key)
     } else if (status == STATUS_NOT_FOUND) {
         object_unref(object);
     }
+}
+
+/* `rm -r` of the directory that the key is in, and of those below. */
+static void run_tree_removal(struct load *load, struct user *user, int key)
+{
+    struct slice directory = key_directory(slice_of_string(load_key(key)));
+    int last = -1;
+    for (int i = 0; i < load->options.keys && !user->client.port.is_dead; i++) {
+        struct slice text = slice_of_string(load_key(i));
+        bool is_below = text.size > directory.size &&
+                        slice_equal(slice_of(text.data, directory.size), directory);
+        if (!is_below || key_is_root(key_directory(text))) {
+            continue;
+        }
+        run_get(load, user, i);
+        run_delete(load, user, i);
+        if (!slice_equal(key_directory(text), directory)) {
+            last = i;
+        }
+    }
+    if (last >= 0) {
+        run_rmdir(load, user, last, true);
+    }
+    run_rmdir(load, user, key, true);
+}
+
+/* Clients wander from key to key together: what they leave has time to be forgotten. */
+static int pick_key(struct load *load)
+{
+    uint32_t keys = (uint32_t)load->options.keys;
+    if (load->options.stay == 0) {
+        return (int)pick(load, keys);
+    }
+    return (int)((load->sent / load->options.stay * 2 + pick(load, 2)) % keys);
 }
 
 static bool has_more(const struct load *load)
@@ -323,14 +381,17 @@ static void user_main(void *context)
     struct port *port = &user->client.port;
     while (!port->is_dead && has_more(load)) {
         load->sent++;
-        int key = (int)pick(load, (uint32_t)load->options.keys);
+        int key = pick_key(load);
         uint32_t what = pick(load, 100);
+        uint32_t reads = (uint32_t)load->options.gets + load->options.lists;
         if (what < load->options.gets) {
             run_get(load, user, key);
         } else if (what - load->options.gets < load->options.lists) {
             run_list(load, user, key);
-        } else if (what - load->options.gets - load->options.lists < load->options.rmdirs) {
-            run_rmdir(load, user, key);
+        } else if (what - reads < load->options.rmdirs) {
+            run_rmdir(load, user, key, false);
+        } else if (what - reads - load->options.rmdirs < load->options.tree_removals) {
+            run_tree_removal(load, user, key);
         } else {
             run_put(load, user, key);
         }
@@ -362,7 +423,7 @@ static void user_end(struct load *load, int index)
     }
 }
 
-struct load *load_new(struct world *world, struct history *history,
+struct load *load_new(struct world *world, struct history *history, struct graves *graves,
                       const struct load_options *options)
 {
     assert(options->clients <= LOAD_CLIENTS_MAX && options->keys <= HISTORY_KEYS_MAX);
@@ -370,6 +431,7 @@ struct load *load_new(struct world *world, struct history *history,
     assert(load);
     load->world = world;
     load->history = history;
+    load->graves = graves;
     load->options = *options;
     name_keys(world_random(world));
     for (int i = 0; i < options->clients; i++) {

@@ -4,6 +4,7 @@
 #ifndef TESTS_SIM_LOAD_H
 #define TESTS_SIM_LOAD_H
 
+#include "tests/sim/graves.h"
 #include "tests/sim/history.h"
 #include "tests/sim/world.h"
 
@@ -23,6 +24,9 @@ struct load_options {
     bool copies_are_kept; /* no disk forgets anything: W copies are there when a put returns */
     /* Of a hundred requests; the rest are puts. */
     uint8_t gets, lists, rmdirs;
+    uint8_t tree_removals; /* `rm -r` of a directory */
+    uint8_t stay; /* so many requests are for two neighbouring keys, before the next two; 0: any
+                     key at any time */
     /* Of a hundred puts: how many delete, wait for the disk, supersede one sibling of several.
      */
     uint8_t deletes, syncs, ones;
@@ -35,7 +39,8 @@ struct load_due {
 
 struct load;
 
-struct load *load_new(struct world *world, struct history *history,
+/* `graves`: where removals of directories are noted; borrowed. */
+struct load *load_new(struct world *world, struct history *history, struct graves *graves,
                       const struct load_options *options);
 void load_free(struct load *load);
 /* Collects answers and sends what is due; call it after each step of the world. */

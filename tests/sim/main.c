@@ -22,6 +22,7 @@
 #include "tests/sim/bugs.h"
 #include "tests/sim/check.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/graves.h"
 #include "tests/sim/load.h"
 #include "tests/sim/plan.h"
 #include "tests/sim/probe.h"
@@ -33,6 +34,7 @@ enum {
     CORE_LIMIT_US = 120000000,
     CORE_QUIET_US = 40000000, /* for hints and intents to go where they can */
     CORE_REQUESTS = 60,
+    LOOK_US = 1000000,    /* between looks at all copies */
     REAPING_US = 5000000, /* until what is old enough was proposed and is gone */
 };
 
@@ -97,29 +99,49 @@ static void note_demand(struct check *check, const struct plan *plan,
     };
 }
 
+static bool look_at_graves(struct check *check)
+{
+    return !check->keeps_copies || graves_look(check->graves, check->why, sizeof check->why);
+}
+
+static bool check_all(struct check *check)
+{
+    bool is_dated = !check->was_jumped;
+    return check_settles(check) && check_history(check) && look_at_graves(check) &&
+           (!is_dated || graves_check(check->graves, check->why, sizeof check->why)) &&
+           probe_answers(check);
+}
+
 static bool check_run(struct check *check, const struct plan *plan, const struct load *load)
 {
-    bool good = check_load(check, load) && check_settles(check) && check_history(check) &&
-                probe_answers(check);
+    bool good = check_load(check, load) && check_all(check);
     if (good && plan->reaps_after) {
         /* Once more when the last tombstones are gone. */
         world_run(check->world, plan->world.grace_us + REAPING_US);
-        good = check_settles(check) && check_history(check) && probe_answers(check);
+        good = check_all(check);
     }
     return good;
 }
 
-static void run_load(struct world *world, struct load *load, struct faults *faults,
+static bool run_load(struct check *check, struct load *load, struct faults *faults,
                      uint64_t limit_us)
 {
+    struct world *world = check->world;
     uint64_t end_us = world_now(world) + limit_us;
-    while (!load_is_done(load) && world_now(world) < end_us) {
+    uint64_t look_us = 0;
+    bool good = true;
+    while (good && !load_is_done(load) && world_now(world) < end_us) {
         world_run(world, 1000);
+        if (look_us <= world_now(world)) {
+            look_us = world_now(world) + LOOK_US;
+            good = look_at_graves(check);
+        }
         load_step(load);
         if (faults) {
             faults_step(faults);
         }
     }
+    return good;
 }
 
 /* Some nodes stay away; the others must serve, and keep no more than they must. */
@@ -132,9 +154,9 @@ static bool run_core(struct check *check, const struct plan *plan, struct load *
     uint32_t dead = faults_heal_core(faults, plan->dead);
     world_run(check->world, CORE_CALM_US);
     load_go_on(load, CORE_REQUESTS);
-    run_load(check->world, load, NULL, CORE_LIMIT_US);
+    bool good = run_load(check, load, NULL, CORE_LIMIT_US);
     world_run(check->world, CORE_QUIET_US);
-    return check_load(check, load) && probe_core(check, dead);
+    return good && check_load(check, load) && probe_core(check, dead);
 }
 
 /* The cluster, and what is done to it; all borrowed. */
@@ -146,11 +168,11 @@ static bool run_planned(struct check *check, const struct plan *plan, struct his
         world_start(world, i);
     }
     world_run(world, FORM_US);
-    struct load *load = load_new(world, history, &plan->load);
+    struct load *load = load_new(world, history, check->graves, &plan->load);
     struct faults *faults = faults_new(world, load, &plan->faults);
-    run_load(world, load, faults, ROUND_LIMIT_US);
+    bool good = run_load(check, load, faults, ROUND_LIMIT_US);
     note_demand(check, plan, faults);
-    bool good = run_core(check, plan, load, faults);
+    good = good && run_core(check, plan, load, faults);
     faults_heal(faults);
     good = good && check_run(check, plan, load);
     add_up(totals, world, load, faults);
@@ -174,8 +196,11 @@ static bool run(uint64_t seed, const struct arguments *arguments, struct totals 
     check->nodes = plan.world.nodes;
     check->keys = plan.load.keys;
     check->w = plan.load.w;
+    check->keeps_copies = plan.load.copies_are_kept;
+    check->graves = graves_new(world, history, plan.world.nodes, plan.load.keys);
     bool good = run_planned(check, &plan, history, totals);
     (void)snprintf(why, size, "%s", check->why);
+    graves_free(check->graves);
     free(history);
     free(check);
     world_free(world);

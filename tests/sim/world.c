@@ -320,6 +320,11 @@ void world_drop_intents(struct world *world, int index)
     store_result_release(&result);
 }
 
+void world_hold_hints(struct world *world, int index, bool held)
+{
+    node_of(world, index)->holds_hints = held;
+}
+
 size_t world_damage(struct world *world, int index)
 {
     struct disk *disk = node_of(world, index)->disk;

@@ -66,6 +66,8 @@ void world_fill_disk(struct world *world, int node, bool full);
 void world_slow_disk(struct world *world, int node, uint32_t times);
 /* The node forgets its row intents: nothing but scrubbing brings rows up then. */
 void world_drop_intents(struct world *world, int node);
+/* The node does not find out whom it keeps hints for, and so hands none over, until it may. */
+void world_hold_hints(struct world *world, int node, bool held);
 /* Some neighbouring keys of the main disk, drawn at random, cannot be read any more (settings
  * are spared). The number of them. */
 size_t world_damage(struct world *world, int node);

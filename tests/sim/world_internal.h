@@ -54,6 +54,7 @@ struct link {
 
 struct world_node {
     bool up, paused;
+    bool holds_hints;
     uint64_t life;
     struct core *core;
     struct disk *disk;

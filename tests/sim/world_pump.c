@@ -177,7 +177,13 @@ static void take(struct world *world, struct item *item)
         return;
     case ITEM_STORE: {
         struct store_result result = {0};
-        store_apply(&node->state, &item->store, 1, &result);
+        if (node->holds_hints && item->store.operation == STORE_HINT_OWNERS) {
+            result = (struct store_result){.operation = item->store.operation,
+                                           .token = item->store.token,
+                                           .status = STATUS_BUSY};
+        } else {
+            store_apply(&node->state, &item->store, 1, &result);
+        }
         trace_stored(world, item->node, &item->store, &result);
         struct event stored = {.type = EVENT_STORED, .result = &result};
         world_pump(world, item->node, &stored);

@@ -1,0 +1,34 @@
+/*
+ * graves.h - what was deleted stays dead: looked at while faults go on, before any healer has
+ * hidden what another did.
+ */
+#ifndef TESTS_SIM_GRAVES_H
+#define TESTS_SIM_GRAVES_H
+
+#include "tests/sim/history.h"
+#include "tests/sim/world.h"
+
+struct graves;
+
+/* `world` and `history` are borrowed; the keys are those of load.h. */
+struct graves *graves_new(struct world *world, struct history *history, int nodes, int keys);
+void graves_free(struct graves *graves);
+
+/*
+ * Looks at every copy, of objects and of rows: a version that a node dropped and that its clock
+ * covered does not come back to that node. Demanded where no disk forgets and no clock was
+ * truncated. False, and `why`, once one did.
+ */
+bool graves_look(struct graves *graves, char *why, size_t size);
+
+/*
+ * A directory is about to be deleted. If it is known to be empty for good (its rows are dead at
+ * so many replicas that each quorum sees it, all that was written below is covered by deletes
+ * that were acknowledged, and nobody is about to revive it), it must not be revived unless
+ * somebody writes below it later.
+ */
+void graves_note_removal(struct graves *graves, struct slice directory);
+/* After settling. */
+bool graves_check(struct graves *graves, char *why, size_t size);
+
+#endif
