@@ -23,12 +23,15 @@ struct graves {
     struct world *world;
     struct history *history;
     int nodes, keys;
+    bool are_clocks_right; /* wall clocks agree */
     bool was_truncated[HISTORY_KEYS_MAX];
+    uint64_t row_seen_us[WORLD_NODES_MAX][HISTORY_KEYS_MAX]; /* when there was one; 0: never */
     bool is_dropped[WORLD_NODES_MAX][PART_COUNT][HISTORY_COVERED_MAX];
     struct removal removal[HISTORY_KEYS_MAX]; /* by the first key below it */
 };
 
-struct graves *graves_new(struct world *world, struct history *history, int nodes, int keys)
+struct graves *graves_new(struct world *world, struct history *history, int nodes, int keys,
+                          bool are_clocks_right)
 {
     struct graves *graves = calloc(1, sizeof *graves);
     assert(graves && nodes <= WORLD_NODES_MAX && keys <= HISTORY_KEYS_MAX);
@@ -36,6 +39,7 @@ struct graves *graves_new(struct world *world, struct history *history, int node
     graves->history = history;
     graves->nodes = nodes;
     graves->keys = keys;
+    graves->are_clocks_right = are_clocks_right;
     return graves;
 }
 
@@ -54,6 +58,36 @@ static bool is_live(const struct object *copy, struct dot dot)
         }
     }
     return false;
+}
+
+/* True if each primary still has the object's tombstone, of before that time. One alone may have it
+ * again: a read that began before it was dropped repairs it. */
+static bool is_buried_everywhere(struct graves *graves, struct slice key, uint64_t before_us)
+{
+    struct check check = {.world = graves->world, .nodes = graves->nodes};
+    bool found = true;
+    for (int node = 0; found && node < graves->nodes; node++) {
+        struct object *object = NULL;
+        if (!check_is_primary(&check, node, key)) {
+            continue;
+        }
+        found = world_is_up(graves->world, node) &&
+                check_read(graves->world, node, key, false, &object) && object &&
+                !object_is_live(object) && object->deleted_us != 0 &&
+                object->deleted_us <= before_us;
+        object_unref(object);
+    }
+    return found;
+}
+
+/* A row's tombstone goes when its object's is gone. */
+static bool look_for_row(struct graves *graves, int node, int key, const struct object *row)
+{
+    uint64_t *seen_us = &graves->row_seen_us[node][key];
+    bool is_forgotten = !row && *seen_us > 0 &&
+                        is_buried_everywhere(graves, slice_of_string(load_key(key)), *seen_us);
+    *seen_us = row ? world_wall_us(graves->world, node) : 0;
+    return !is_forgotten;
 }
 
 /* False if the copy has a version again that was dropped before. */
@@ -78,24 +112,35 @@ static bool look_at_copy(struct graves *graves, int key, bool *is_dropped,
     return true;
 }
 
+static bool look_at_part(struct graves *graves, int node, int key, int part,
+                         const char **ret_what)
+{
+    struct object *copy = NULL;
+    bool good = true;
+    if (world_is_up(graves->world, node) &&
+        check_read(graves->world, node, slice_of_string(load_key(key)), part == PART_ROW,
+                   &copy)) {
+        *ret_what = part == PART_ROW ? "a version that was dropped is back in the row"
+                                     : "a version that was dropped is back";
+        good = !copy || look_at_copy(graves, key, graves->is_dropped[node][part], copy);
+        if (good && part == PART_ROW && graves->are_clocks_right) {
+            *ret_what = "the row was forgotten before its object";
+            good = look_for_row(graves, node, key, copy);
+        }
+    }
+    object_unref(copy);
+    return good;
+}
+
 bool graves_look(struct graves *graves, char *why, size_t size)
 {
     for (int at = 0; at < graves->nodes * graves->keys * PART_COUNT; at++) {
         int part = at % PART_COUNT;
         int key = at / PART_COUNT % graves->keys;
         int node = at / PART_COUNT / graves->keys;
-        struct object *copy = NULL;
-        bool good = true;
-        if (world_is_up(graves->world, node) &&
-            check_read(graves->world, node, slice_of_string(load_key(key)), part == PART_ROW,
-                       &copy) &&
-            copy) {
-            good = look_at_copy(graves, key, graves->is_dropped[node][part], copy);
-        }
-        object_unref(copy);
-        if (!good) {
-            (void)snprintf(why, size, "key %d: a version that node %d had dropped is back%s",
-                           key, node, part == PART_ROW ? " in its row" : "");
+        const char *what = "";
+        if (!look_at_part(graves, node, key, part, &what)) {
+            (void)snprintf(why, size, "node %d: key %d: %s", node, key, what);
             world_trace(graves->world, node, "%s", why);
             return false;
         }

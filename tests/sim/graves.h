@@ -10,14 +10,17 @@
 
 struct graves;
 
-/* `world` and `history` are borrowed; the keys are those of load.h. */
-struct graves *graves_new(struct world *world, struct history *history, int nodes, int keys);
+/* `world` and `history` are borrowed; the keys are those of load.h. `are_clocks_right`: no wall
+ * clock jumps in this run, so that ages tell something. */
+struct graves *graves_new(struct world *world, struct history *history, int nodes, int keys,
+                          bool are_clocks_right);
 void graves_free(struct graves *graves);
 
 /*
  * Looks at every copy, of objects and of rows: a version that a node dropped and that its clock
- * covered does not come back to that node. Demanded where no disk forgets and no clock was
- * truncated. False, and `why`, once one did.
+ * covered does not come back to that node, unless a clock was truncated; and a row's tombstone
+ * does not go before its object's. Demanded where no disk forgets. False, and `why`, if one
+ * did.
  */
 bool graves_look(struct graves *graves, char *why, size_t size);
 

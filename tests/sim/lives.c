@@ -178,8 +178,9 @@ static void live_by_graves(uint64_t *state, struct plan *plan)
     uint64_t without = plan_number(state, 3);
     plan->world.nodes = plan->load.nodes = plan->faults.nodes =
         plan_number(state, 4) == 0 ? 7 : 5;
-    plan->world.replica_count = 3;
-    plan->load.replicas = 3;
+    plan->world.replica_count = plan_number(state, 4) == 0 ? 2 : 3;
+    plan->load.replicas = plan->world.replica_count;
+    plan->load.r = 2;
     plan->world.grace_us = 5000000;
     plan->world.scrub_interval_us = 1000000;
     plan->world.repair_interval_us = without == 0 ? UINT64_C(36000000000) : 5000000;

@@ -118,6 +118,11 @@ static void conclude(struct plan *plan)
     plan->load.copies_are_kept = plan->faults.victims == 0;
 }
 
+bool plan_may_have(const struct plan *plan, enum fault fault)
+{
+    return plan->faults.kinds == 0 || (plan->faults.kinds >> fault & 1) != 0;
+}
+
 struct plan plan_draw(uint64_t seed, int life)
 {
     uint64_t state = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15);

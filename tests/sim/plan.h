@@ -25,6 +25,8 @@ struct plan {
 
 /* `life`: an index, or LIFE_DRAWN. */
 struct plan plan_draw(uint64_t seed, int life);
+/* True if such faults may happen. */
+bool plan_may_have(const struct plan *plan, enum fault fault);
 /* The next random number below `count`. */
 uint64_t plan_number(uint64_t *state, uint64_t count);
 
