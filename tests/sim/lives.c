@@ -215,7 +215,7 @@ static const struct {
     {"cuts", 4, live_by_cuts},
     {"single", 7, live_singly},
     {"dark", 7, live_in_the_dark},
-    {"hints", 8, live_by_hints},
+    {"hints", 6, live_by_hints},
     {"rows", 4, live_without_intents},
     {"forgets", 6, live_forgetfully},
     {"refills", 6, live_by_refills},
