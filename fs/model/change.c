@@ -72,6 +72,8 @@ static struct blob *resized(const struct blob *content, uint64_t size)
 /* Applies the edit to `version`, whose blobs become references of the caller. */
 static int apply_edit(struct version *version, const struct edit *edit)
 {
+    assert((edit->change == NULL) != (edit->xattr == NULL));
+
     struct blob *content = NULL;
     struct blob *xattrs = NULL;
     int failed = 0;
@@ -116,6 +118,8 @@ static int apply_edit(struct version *version, const struct edit *edit)
  */
 static int narrow_to_version(struct shown *shown, const struct version *version)
 {
+    assert(shown->row != NULL);
+
     struct view view;
     enum status status = view_build(shown->row, &view);
     if (status != STATUS_OK) {
@@ -135,6 +139,8 @@ static int narrow_to_version(struct shown *shown, const struct version *version)
 static int put_edited(struct fs *fs, struct inode *inode, struct slice key,
                       const struct version *version, const struct shown *shown)
 {
+    assert(version->content != NULL);
+
     struct kv_put put = {.key = key, .value = version};
     struct object *row = NULL;
     uint8_t hash[CONTENT_HASH_SIZE];
@@ -212,6 +218,8 @@ struct outcome {
  */
 static int take_edit(struct file *file, const struct edit *edit, const struct outcome *outcome)
 {
+    assert(outcome->version != NULL);
+
     struct fs *fs = file->fs;
     int failed = 0;
 
@@ -243,6 +251,8 @@ static int take_edit(struct file *file, const struct edit *edit, const struct ou
 static int edit_on_cluster(struct fs *fs, struct inode *inode, const struct edit *edit,
                            struct file *file)
 {
+    assert(inode->is_token_taken);
+
     struct buffer key = {0};
     struct object *object = NULL;
     struct shown shown = {0};

@@ -15,6 +15,8 @@
  * says. */
 static void inherit_group(const struct inode *directory, struct attributes *attributes)
 {
+    assert(directory->type == VERSION_DIRECTORY);
+
     if ((directory->attributes.mode & S_ISGID) == 0) {
         return;
     }
@@ -122,6 +124,8 @@ struct made {
 static int enter_made(struct fs *fs, const struct place *place, const struct made *made,
                       struct object *row, struct fs_entry *ret_entry)
 {
+    assert(row != NULL && ret_entry != NULL);
+
     static const struct shown nothing;
     struct inode_description description = {
         .name = place->name, .base_size = place->name.size, .type = made->type};
@@ -174,6 +178,8 @@ static int check_free(struct fs *fs, const struct place *place)
 static int make(struct fs *fs, uint64_t parent, const char *name, const struct made *made,
                 const struct creation *creation, struct fs_entry *ret_entry)
 {
+    assert(name != NULL && creation != NULL);
+
     struct place place;
     struct buffer key = {0};
     struct object *row = NULL;

@@ -142,6 +142,8 @@ static struct inode *base_inode(struct fs *fs, const struct inode *inode)
 /* The attributes of the version `dot` of the row are now those of the inode. */
 static void tell_version(struct inode *inode, const struct object *row, struct dot dot)
 {
+    assert(row != NULL);
+
     for (uint32_t i = 0; i < row->version_count; i++) {
         if (dot_equal(row->versions[i].dot, dot)) {
             enum version_type type = inode->type;
@@ -155,6 +157,8 @@ static void tell_version(struct inode *inode, const struct object *row, struct d
 static int inode_was_put(struct fs *fs, struct inode *inode, struct object *row,
                          const uint8_t *hash, const struct shown *superseded)
 {
+    assert(row != NULL);
+
     struct buffer key = {0};
     struct dot dot = {0};
     struct dot ignored;

@@ -114,6 +114,8 @@ void directory_unlock(struct directory *directory)
  * put while the listing goes on is neither left out nor shown twice. */
 static int add_local(struct directory *directory)
 {
+    assert(directory->listed.count == 0);
+
     struct fs *fs = directory->fs;
     struct listing *listed = &directory->listed;
     size_t count = 0;
@@ -183,6 +185,8 @@ static uint64_t count_removals(struct fs *fs)
  * is in it the latest batch stays, since the kernel reads ahead and comes back. */
 static void move_window(struct directory *directory, uint64_t removals)
 {
+    assert(directory->first <= directory->latest && directory->latest <= directory->end);
+
     if (directory->end != directory->listed.count) {
         clear_window(directory);
         directory->first = directory->latest = directory->end = directory->listed.count;
@@ -244,6 +248,8 @@ static int load_next(struct directory *directory)
 /* Makes a window of the names from `position` on, which were listed before. */
 static int load_again(struct directory *directory, size_t position)
 {
+    assert(position < directory->listed.count);
+
     struct listing *listed = &directory->listed;
     struct listing again = {0};
     struct blob *after = NULL;
@@ -375,6 +381,8 @@ int directory_at(struct directory *directory, uint64_t position,
 /* The found that a lookup of the entry would have given. */
 static int found_of_entry(const struct entry *entry, struct found *ret_found)
 {
+    assert(entry->row != NULL);
+
     struct found found = {.base_size = entry->base_size, .number = entry->number};
     int failed = 0;
 

@@ -109,6 +109,8 @@ static int get_own(struct fs *fs, struct inode *inode, struct slice key, const c
 static int get_encoded(struct fs *fs, struct inode *inode, struct slice key,
                        struct blob **ret_encoded)
 {
+    assert(ret_encoded != NULL);
+
     struct file *file = file_of_inode(fs, inode);
     struct object *object = NULL;
     const struct version *version;

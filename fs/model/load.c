@@ -32,6 +32,8 @@ static bool is_of_another_file(struct fs *fs, const struct inode *inode,
 /* EAGAIN if the file was moved meanwhile. */
 static int load_fetch(struct fs *fs, struct inode *inode, struct load *load)
 {
+    assert(load->object == NULL);
+
     struct buffer key = {0};
     struct buffer key_after = {0};
     int failed = hold_key(fs, inode, &key);
@@ -64,6 +66,8 @@ static void load_release(struct load *load)
  * held. */
 static bool is_current(const struct file *file, const struct load *load)
 {
+    assert(load->shown.row != NULL);
+
     if (!file->is_loaded) {
         return false;
     }
@@ -74,6 +78,8 @@ static bool is_current(const struct file *file, const struct load *load)
 /* Takes over what was fetched, and tells the inode. The file's lock is held. */
 static int load_install(struct file *file, struct load *load)
 {
+    assert(load->version != NULL && load->shown.row != NULL);
+
     const struct version *version = load->version;
     enum status status = current_loaded(file, version, &load->shown);
 

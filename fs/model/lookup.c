@@ -18,6 +18,8 @@ enum { LOOKUP_TRIES = 3 };
 static struct inode *hand_out(struct fs *fs, const struct place *place, struct found *found,
                               uint64_t since, int *ret_failed)
 {
+    assert(ret_failed != NULL);
+
     struct inode *inode = NULL;
 
     inodes_lock(&fs->inodes);
@@ -54,6 +56,8 @@ static struct inode *hand_out_known(struct fs *fs, const struct place *place)
 static struct inode *hand_out_pending(struct fs *fs, const struct place *place,
                                       uint64_t *ret_removals)
 {
+    assert(ret_removals != NULL);
+
     inodes_lock(&fs->inodes);
     struct inode *inode = inode_by_name(&fs->inodes, place->directory, place->name);
     if (inode != NULL && inode->is_pending) {

@@ -28,6 +28,8 @@ static uint32_t group_of_inode(struct fs *fs, const struct inode *inode,
 static int pick(struct fs *fs, struct inode *inode, struct object *object,
                 const struct version **ret_version, struct shown *ret_shown)
 {
+    assert(object_is_live(object));
+
     struct view view = {0};
     struct object *row = object_project(object);
     const struct version *version = object_newest(object);

@@ -31,6 +31,8 @@ static void snapshot_release(struct snapshot *snapshot)
 /* The lock is held. */
 static enum status snapshot_take(const struct file *file, struct snapshot *ret_snapshot)
 {
+    assert(file->is_loaded);
+
     struct snapshot snapshot = {.changes = file->changes};
     enum status status = shown_copy(&snapshot.shown, &file->shown);
 
@@ -53,6 +55,9 @@ static enum status snapshot_take(const struct file *file, struct snapshot *ret_s
 static enum status snapshot_put(struct fs *fs, struct snapshot *snapshot, struct slice key,
                                 bool sync, struct object **ret_row)
 {
+    assert(key.size > 0 && ret_row != NULL);
+    assert(snapshot->version.content != NULL);
+
     struct kv_put put = {.key = key, .value = &snapshot->version, .sync = sync};
 
     content_hash(blob_slice(snapshot->version.content), snapshot->hash);
@@ -62,6 +67,8 @@ static enum status snapshot_put(struct fs *fs, struct snapshot *snapshot, struct
 
 static void remember_attempt(struct file *file, const struct snapshot *snapshot)
 {
+    assert(file->attempt_count <= ATTEMPTS_MAX);
+
     if (file->attempt_count == ATTEMPTS_MAX) {
         memmove(file->attempts, file->attempts + 1,
                 (ATTEMPTS_MAX - 1) * sizeof *file->attempts);
@@ -97,6 +104,8 @@ static bool is_attempt(const struct file *file, const struct snapshot *snapshot,
 static void drop_attempts(struct file *file, const struct snapshot *snapshot, struct slice key,
                           struct object **row)
 {
+    assert(*row != NULL);
+
     struct fs *fs = file->fs;
     struct dot dots[ATTEMPTS_MAX];
     uint32_t count = 0;
@@ -121,6 +130,8 @@ static void drop_attempts(struct file *file, const struct snapshot *snapshot, st
 /* Unless something was written meanwhile, the file is what was put. The lock is held. */
 static void mark_clean(struct file *file, const struct snapshot *snapshot)
 {
+    assert(snapshot->changes <= file->changes);
+
     if (file->changes != snapshot->changes) {
         return;
     }
@@ -148,6 +159,8 @@ static bool has_company(const struct object *row, const uint8_t *hash)
  */
 static int take_company(struct file *file, struct slice key, const uint8_t *hash)
 {
+    assert(file->inode->is_token_taken);
+
     struct object *object = NULL;
     struct blob *xattrs = NULL;
     int failed = errno_of_status(kv_get(file->fs->config.kv, key, &file->fs->options, &object));
@@ -173,6 +186,9 @@ static int take_company(struct file *file, struct slice key, const uint8_t *hash
 /* The content is on the cluster as of the snapshot. */
 static int note_success(struct file *file, const struct snapshot *snapshot, struct object *row)
 {
+    assert(file->inode->is_token_taken);
+    assert(row != NULL);
+
     struct fs *fs = file->fs;
     struct inode *inode = file->inode;
     int failed = current_was_put(fs, inode, file, row, snapshot->hash, &snapshot->shown);
@@ -191,6 +207,8 @@ static int note_success(struct file *file, const struct snapshot *snapshot, stru
 /* Drops just the own version of `row` at `key`: the file went elsewhere while it was put. */
 static int drop_own(struct fs *fs, struct slice key, struct object *row, const uint8_t *hash)
 {
+    assert(key.size > 0 && row != NULL);
+
     struct shown own = {0};
     struct dot dot;
     enum status status = shown_after_put(&own, row, hash, true, &dot);
@@ -211,6 +229,9 @@ static int drop_own(struct fs *fs, struct slice key, struct object *row, const u
 static int follow(struct file *file, struct snapshot *snapshot, struct buffer *key,
                   struct object *row)
 {
+    assert(file->inode->is_token_taken);
+    assert(row != NULL);
+
     struct fs *fs = file->fs;
     struct buffer now = {0};
     struct object *new_row = NULL;
@@ -239,7 +260,6 @@ static int follow(struct file *file, struct snapshot *snapshot, struct buffer *k
 
 int put_file(struct file *file, bool sync)
 {
-    assert(file->is_loaded);
     assert(file->inode->is_token_taken);
 
     struct fs *fs = file->fs;

@@ -17,6 +17,8 @@
 /* The root has no row, so that its object is read. That nobody wrote it is no error. */
 static int refresh_root(struct fs *fs, struct inode *root)
 {
+    assert(root->parent == NULL);
+
     struct object *object = NULL;
     enum status status = times_get_directory(fs, root, slice_of_string("/"), &object);
     struct object *row = status == STATUS_OK ? object_project(object) : NULL;
@@ -157,6 +159,8 @@ int query_attributes(struct fs *fs, uint64_t id, struct stat *ret_attributes,
 
 int query_link(struct fs *fs, uint64_t id, struct buffer *ret_target)
 {
+    assert(ret_target != NULL);
+
     struct inode *inode;
     struct buffer key = {0};
     struct object *object = NULL;
@@ -187,6 +191,8 @@ int query_link(struct fs *fs, uint64_t id, struct buffer *ret_target)
 
 int query_space(struct fs *fs, struct statvfs *ret_space)
 {
+    assert(ret_space != NULL);
+
     struct kv_space space;
     int failed = errno_of_status(kv_space(fs->config.kv, &fs->options, &space));
     if (failed != 0) {

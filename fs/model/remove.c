@@ -39,6 +39,8 @@ int remove_shown(struct fs *fs, struct inode *inode)
 /* Removes what the inode shows. The token is taken. */
 static int remove_inode(struct fs *fs, struct inode *inode)
 {
+    assert(inode->is_token_taken);
+
     inodes_lock(&fs->inodes);
     bool is_on_cluster = !inode->is_pending && !inode->is_unlinked;
     inodes_unlock(&fs->inodes);
@@ -59,6 +61,8 @@ static int remove_inode(struct fs *fs, struct inode *inode)
 static int take_shown(struct fs *fs, uint64_t parent, const char *name,
                       struct inode **ret_inode)
 {
+    assert(name != NULL && ret_inode != NULL);
+
     struct place place;
     struct inode *inode = NULL;
     int failed = place_open(fs, parent, name, &place);

@@ -2,7 +2,7 @@
  * rename.c - moving a name: first the target has its quorum, only then the source goes.
  *
  * Source:   docs/design.md, The mount: `mv name~v1 name` settles a conflict, `mv name~v1 other`
- * makes that version `other`, `mv name other` takes all versions along.
+ *           makes that version `other`, `mv name other` takes all versions along.
  */
 #include "fs/model/rename.h"
 
@@ -44,6 +44,8 @@ static void return_tokens(struct fs *fs, struct ends *ends)
  * other. */
 static int take_tokens(struct fs *fs, struct ends *ends)
 {
+    assert(ends->source != NULL && ends->source != ends->target);
+
     struct inode *first = ends->source;
     struct inode *second = ends->target;
     const struct place *first_place = &ends->from;
@@ -90,6 +92,8 @@ static void ends_release(struct fs *fs, struct ends *ends)
 /* The rules of rename(2) about kinds. */
 static int check_kinds(const struct ends *ends, bool no_replace)
 {
+    assert(ends->source != NULL);
+
     if (ends->target == NULL) {
         return place_check_new_name(ends->to.name);
     }
@@ -126,6 +130,8 @@ static int ends_open(struct fs *fs, const struct rename_names *names, struct end
 /* Keys, and what is shown. The target's key is that of the file it is a sibling of. */
 static int ends_prepare(struct fs *fs, struct ends *ends)
 {
+    assert(ends->has_tokens);
+
     ends->file = file_of_inode(fs, ends->source);
     int failed = hold_key(fs, ends->source, &ends->from_key);
 
@@ -159,6 +165,9 @@ static bool is_left(const struct shown *moved, const struct shown *now)
 /* A version moves to another key: it is put there, then dropped here. */
 static int move_sibling(struct fs *fs, struct ends *ends, bool only_own)
 {
+    assert(ends->has_tokens);
+    assert(ends->source->number > 0);
+
     struct object *object = NULL;
     const struct version *version;
     struct shown shown = {0};
@@ -196,6 +205,9 @@ static bool is_unsaved(struct file *file)
  * at the old one goes. */
 static int move_unsaved(struct fs *fs, struct ends *ends, bool only_own)
 {
+    assert(ends->has_tokens);
+    assert(ends->file != NULL);
+
     int failed =
         put_file_at(ends->file, buffer_slice(&ends->to_key), &ends->to_shown, only_own);
 
@@ -215,6 +227,8 @@ static int move_unsaved(struct fs *fs, struct ends *ends, bool only_own)
 
 static int move_file(struct fs *fs, struct ends *ends)
 {
+    assert(ends->has_tokens);
+
     bool only_own = ends->target != NULL && ends->target->number > 0;
     bool is_same_key = slice_equal(buffer_slice(&ends->from_key), buffer_slice(&ends->to_key));
     struct shown replaced = {0};

@@ -66,6 +66,8 @@ static void append_mark(const struct tree *tree, struct buffer *mark)
 /* The target as it is while it is filled (marked at the top), or once it is whole. */
 static int put_target(struct fs *fs, struct tree *tree, bool is_whole)
 {
+    assert(tree->version != NULL);
+
     bool marked = tree->is_top && !is_whole;
     struct version version = *tree->version;
     version.attributes = tree->attributes;
@@ -107,6 +109,8 @@ static int put_target(struct fs *fs, struct tree *tree, bool is_whole)
  * ENOTEMPTY. */
 static int check_mark(struct fs *fs, const struct tree *tree, struct slice key)
 {
+    assert(tree->version != NULL);
+
     struct object *object = NULL;
     struct buffer mark = {0};
     struct slice value;
@@ -131,6 +135,9 @@ static int check_mark(struct fs *fs, const struct tree *tree, struct slice key)
 static int take_child(struct fs *fs, struct inode *directory, const struct row *row,
                       struct inode **ret_inode)
 {
+    assert(directory->type == VERSION_DIRECTORY);
+    assert(object_is_live(row->object));
+
     struct place place = {.directory = directory, .name = blob_slice(row->name)};
     struct found found = {.kind = FOUND_FILE,
                           .version = object_newest(row->object),
@@ -272,6 +279,8 @@ static int move_directory(struct fs *fs, struct tree *above, struct slice name)
  * `files_only` directories are left alone. */
 static int move_children(struct fs *fs, struct tree *tree, bool files_only, size_t *ret_count)
 {
+    assert(ret_count != NULL);
+
     struct blob *resume = NULL;
     struct kv_rows rows = {0};
     size_t count = 0;
@@ -310,6 +319,9 @@ static int move_children(struct fs *fs, struct tree *tree, bool files_only, size
 /* The source's inode takes the target's place, with all that moved there. */
 static int enter_target(struct fs *fs, struct tree *tree)
 {
+    assert(tree->source->is_token_taken);
+    assert(tree->staging != NULL);
+
     struct inode *staging = tree->staging;
 
     inodes_lock(&fs->inodes);
@@ -336,6 +348,9 @@ static int enter_target(struct fs *fs, struct tree *tree)
 /* The source's inode goes; what only this mount shows below it stays, at the target. */
 static int leave_source(struct fs *fs, struct tree *tree)
 {
+    assert(tree->source->is_token_taken);
+    assert(tree->staging != NULL);
+
     inodes_lock(&fs->inodes);
     inode_unname_siblings(&fs->inodes, tree->source);
     inode_adopt(&fs->inodes, tree->source, tree->staging);
@@ -361,6 +376,8 @@ static void read_attributes(struct fs *fs, struct tree *tree)
 
 static int read_source(struct fs *fs, struct tree *tree)
 {
+    assert(tree->source->type == VERSION_DIRECTORY);
+
     int failed = hold_key(fs, tree->source, &tree->from);
 
     tree->interim_id = attributes_new_file_id();
@@ -377,6 +394,8 @@ static int read_source(struct fs *fs, struct tree *tree)
 
 static int delete_source(struct fs *fs, const struct tree *tree)
 {
+    assert(tree->object != NULL);
+
     struct kv_put put = {
         .key = buffer_slice(&tree->from), .mode = UPDATE_ALL, .context = tree->object->clock};
 
@@ -386,6 +405,8 @@ static int delete_source(struct fs *fs, const struct tree *tree)
 /* Both inodes are set; at the top the source has been read and the target checked. */
 static int move_tree(struct fs *fs, struct tree *tree)
 {
+    assert(tree->source->is_token_taken && tree->staging != NULL);
+
     size_t count = 1;
     int failed = tree->is_top ? 0 : read_source(fs, tree);
 
@@ -459,6 +480,8 @@ static int find_staging(struct fs *fs, struct tree *tree, const struct inode *ta
 /* A directory that is replaced is empty, or what an earlier try left. */
 static int check_target(struct fs *fs, struct tree *tree, struct inode *target)
 {
+    assert(target->type == VERSION_DIRECTORY);
+
     int failed = remove_check_empty(fs, target);
 
     if (failed == ENOTEMPTY) {

@@ -111,6 +111,8 @@ static enum status taken_append(struct taken_list *taken, struct slice name, str
 static enum status taken_from_cluster(struct fs *fs, struct slice directory_key,
                                       struct slice base, struct taken_list *taken)
 {
+    assert(base.size <= NAME_SIZE_MAX);
+
     uint8_t prefix[NAME_SIZE_MAX + 2];
     memcpy(prefix, base.data, base.size);
     memcpy(prefix + base.size, "~v", 2);
@@ -199,6 +201,9 @@ void resolve_no_conflict(struct fs *fs, struct slice directory_key, struct slice
 static int find_numbered(struct fs *fs, struct slice directory_key, struct slice base,
                          uint32_t number, struct object *file, struct found *ret_found)
 {
+    assert(number > 0 && number <= SIBLING_NUMBER_MAX);
+    assert(file != NULL);
+
     struct view view;
     int failed = errno_of_status(view_build(file, &view));
     if (failed != 0) {
