@@ -104,12 +104,27 @@ static void test_attributes_merge__same_field_twice__the_later_holds(void **stat
     assert_int_equal(merged(later, earlier).mode, 0600);
 }
 
+static void
+test_attributes_merge__owners_set_at_one_moment__the_greatest_pair_holds(void **state)
+{
+    struct attributes nobody = {.user = UINT32_MAX, .group = 0, .owner_set_ns = 1};
+    struct attributes other = {.user = INT32_MAX, .group = UINT32_MAX, .owner_set_ns = 1};
+
+    (void)state;
+    assert_int_equal(merged(nobody, other).user, UINT32_MAX);
+    assert_int_equal(merged(nobody, other).group, 0);
+    assert_int_equal(merged(other, nobody).user, UINT32_MAX);
+    assert_int_equal(merged(other, nobody).group, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_attributes_merge__any_three__order_and_repetition_do_not_matter),
         cmocka_unit_test(test_attributes_merge__each_field_set_by_another__all_are_kept),
         cmocka_unit_test(test_attributes_merge__same_field_twice__the_later_holds),
+        cmocka_unit_test(
+            test_attributes_merge__owners_set_at_one_moment__the_greatest_pair_holds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

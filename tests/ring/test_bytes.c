@@ -56,6 +56,8 @@ static void test_slice_has_prefix__edges__are_right(void **state)
 
     assert_true(slice_has_prefix(whole, slice_of_string("carts/")));
     assert_true(slice_has_prefix(whole, whole));
+    assert_true(slice_has_prefix(whole, slice_of_string("c")));
+    assert_false(slice_has_prefix(whole, slice_of_string("d")));
     assert_true(slice_has_prefix(whole, slice_of(NULL, 0)));
     assert_true(slice_has_prefix(slice_of(NULL, 0), slice_of(NULL, 0)));
     assert_false(slice_has_prefix(whole, slice_of_string("carts/alice.json")));

@@ -100,6 +100,20 @@ static void test_clock_descends__pairs__are_compared_one_by_one(void **state)
     }
 }
 
+static void test_clock_descends__what_lies_behind_the_pairs__is_not_read(void **state)
+{
+    (void)state;
+    struct made_clock a;
+    struct made_clock b;
+    make_clock("1.1:1 2.1:1 3.1:1", &a);
+    make_clock("3.1:1", &b);
+
+    a.clock.count = 1;
+    assert_false(clock_descends(&a.clock, &b.clock));
+    a.clock.count = 0;
+    assert_false(clock_descends(&a.clock, &b.clock));
+}
+
 static void test_clock_greatest_counter__limit__leaves_out_what_is_ahead(void **state)
 {
     (void)state;
@@ -186,6 +200,7 @@ int main(void)
         cmocka_unit_test(test_clock_counter__each_actor__is_found),
         cmocka_unit_test(test_clock_covers__counters__up_to_the_pair),
         cmocka_unit_test(test_clock_descends__pairs__are_compared_one_by_one),
+        cmocka_unit_test(test_clock_descends__what_lies_behind_the_pairs__is_not_read),
         cmocka_unit_test(test_clock_greatest_counter__limit__leaves_out_what_is_ahead),
         cmocka_unit_test(test_clock_is_valid__each_broken_rule__is_found),
         cmocka_unit_test(test_clock_merge__two_clocks__gives_the_pairwise_maximum),

@@ -89,8 +89,8 @@ static void test_object_new__broken_version__is_refused(void **state)
     struct version good = make_version(make_dot("1.1:5"), "milk");
     struct blob *large = blob_new_uninitialised(VALUE_SIZE_MAX + 1);
     struct blob *large_xattrs = blob_new_uninitialised(XATTRS_SIZE_MAX + 1);
-    struct version bad[6];
-    for (size_t i = 0; i < 6; i++) {
+    struct version bad[7];
+    for (size_t i = 0; i < 7; i++) {
         bad[i] = good;
     }
     bad[0].attributes.size = 3;
@@ -100,19 +100,32 @@ static void test_object_new__broken_version__is_refused(void **state)
     bad[4].content = large;
     bad[4].attributes.size = large->size;
     bad[5].xattrs = large_xattrs;
+    bad[6].attributes.mode = 010000;
 
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < 7; i++) {
         assert_refused("1.1:5", &bad[i], 1);
     }
     struct made_clock clock;
     struct object *object = NULL;
     make_clock("1.1:5", &clock);
+    good.attributes.mode = 07777;
+    good.xattrs = large_xattrs;
+    good.xattrs->size = XATTRS_SIZE_MAX;
     assert_int_equal(object_new(&clock.clock, &good, 1, no_own, &object), STATUS_OK);
 
     object_unref(object);
     blob_unref(large);
-    blob_unref(large_xattrs);
     version_drop(&good);
+}
+
+static void test_object_new__no_clock__is_the_empty_one(void **state)
+{
+    (void)state;
+    struct object *object = NULL;
+
+    assert_int_equal(object_new(NULL, NULL, 0, no_own, &object), STATUS_OK);
+    assert_object(object, "|");
+    object_unref(object);
 }
 
 static void test_object_new__counts__end_at_the_limits(void **state)
@@ -529,66 +542,14 @@ static void test_object_unref__null_and_shared__are_safe(void **state)
     assert_null(object_ref(NULL));
 }
 
-/* A clock of `count` pairs, counters from `first` on, of one node. */
-static struct object *object_of_pairs(uint32_t count, uint64_t first, bool has_oldest_version)
-{
-    static struct dot pairs[CLOCK_PAIRS_MAX];
-    for (uint32_t i = 0; i < count; i++) {
-        pairs[i] = (struct dot){{1, first + i}, first + i};
-    }
-    struct clock clock = {.count = count, .pair = pairs};
-    struct version version = {.dot = pairs[0], .attributes.type = VERSION_FILE};
-    struct object *object = NULL;
-    assert_int_equal(object_new(&clock, &version, has_oldest_version, no_own, &object),
-                     STATUS_OK);
-    return object;
-}
-
-static void
-test_object_merge__clocks_outgrow_the_bound__newest_and_needed_pairs_stay(void **state)
-{
-    (void)state;
-    enum { HALF = CLOCK_PAIRS_MERGED_MAX / 2 };
-    struct object *old = object_of_pairs(HALF + 1, 1, true);
-    struct object *new = object_of_pairs(HALF, 100000, false);
-
-    struct object *merged = object_merge(old, new);
-    struct object *other_way = object_merge(new, old);
-
-    assert_true(object_equal(merged, other_way));
-    assert_int_equal(merged->clock.count, HALF);
-    assert_int_equal(merged->version_count, 1);
-    assert_true(clock_covers(&merged->clock, old->versions[0].dot));
-    assert_true(clock_covers(&merged->clock, new->clock.pair[HALF - 1]));
-    assert_false(clock_covers(&merged->clock, old->clock.pair[HALF]));
-    object_unref(old);
-    object_unref(new);
-    object_unref(merged);
-    object_unref(other_way);
-}
-
-static void test_object_merge__clocks_at_the_bound__keep_every_pair(void **state)
-{
-    (void)state;
-    struct object *old = object_of_pairs(CLOCK_PAIRS_MERGED_MAX / 2, 1, true);
-    struct object *new = object_of_pairs(CLOCK_PAIRS_MERGED_MAX / 2, 100000, false);
-    struct object *merged = object_merge(old, new);
-    assert_int_equal(merged->clock.count, CLOCK_PAIRS_MERGED_MAX);
-    object_unref(old);
-    object_unref(new);
-    object_unref(merged);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(
-            test_object_merge__clocks_outgrow_the_bound__newest_and_needed_pairs_stay),
-        cmocka_unit_test(test_object_merge__clocks_at_the_bound__keep_every_pair),
         cmocka_unit_test(test_object_new__good_parts__are_copied),
         cmocka_unit_test(test_object_new__broken_clock__is_refused),
         cmocka_unit_test(test_object_new__broken_dots__are_refused),
         cmocka_unit_test(test_object_new__broken_version__is_refused),
+        cmocka_unit_test(test_object_new__no_clock__is_the_empty_one),
         cmocka_unit_test(test_object_new__counts__end_at_the_limits),
         cmocka_unit_test(test_object_newest__versions__last_by_counter),
         cmocka_unit_test(test_object_equal__objects_that_differ__have_other_digests),

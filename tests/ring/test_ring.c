@@ -134,6 +134,36 @@ static void test_ring_add_member__one_by_one__equals_made_at_once(void **state)
     }
 }
 
+static bool is_zero(const void *bytes, size_t size)
+{
+    const uint8_t *byte = bytes;
+    size_t i = 0;
+    while (i < size && byte[i] == 0) {
+        i++;
+    }
+    return i == size;
+}
+
+/* The bytes of a member that moved up do not shine through, nor do any behind the last. */
+static void test_ring_members__short_address_before_a_long_one__no_bytes_behind(void **state)
+{
+    (void)state;
+    struct member large = {.id = 9, .address = "a-host-with-a-long-name:7450"};
+    struct member small = {.id = 2, .address = "h:1"};
+    struct ring ring;
+    struct ring both;
+    struct ring replaced;
+
+    assert_int_equal(ring_create(42, 8, 3, &large, 1, &ring), STATUS_OK);
+    assert_int_equal(ring_add_member(&ring, &small, &both), STATUS_OK);
+    assert_string_equal(both.members[0].address, "h:1");
+    assert_true(is_zero(both.members[0].address + 3, ADDRESS_SIZE - 3));
+    assert_int_equal(ring_replace_member(&both, 2, 10, &replaced), STATUS_OK);
+    assert_string_equal(replaced.members[1].address, "h:1");
+    assert_true(is_zero(replaced.members[1].address + 3, ADDRESS_SIZE - 3));
+    assert_true(is_zero(&replaced.members[2], (MEMBERS_MAX - 2) * sizeof(struct member)));
+}
+
 static void test_ring_add_member__full_ring__is_refused(void **state)
 {
     (void)state;
@@ -256,6 +286,22 @@ static void test_claim_all__more_members_than_replicas__is_distinct_and_balanced
                 assert_balanced(&ring);
             }
         }
+    }
+}
+
+static void test_claim_all__turns_left_out__are_spread_and_one_member_each(void **state)
+{
+    (void)state;
+    static const uint16_t eight[] = {0, 1, 0, 1, 2, 0, 1, 2};
+    static const uint16_t sixteen[] = {0, 1, 2, 3, 0, 1, 2, 4, 0, 1, 3, 4, 0, 2, 3, 4};
+    struct ring small = ring_of(8, 2, 3);
+    struct ring large = ring_of(16, 3, 5);
+
+    assert_memory_equal(small.owner, eight, sizeof eight);
+    assert_memory_equal(large.owner, sixteen, sizeof sixteen);
+    /* Nothing behind them, so that equal rings are equal bytes. */
+    for (size_t i = 16; i < PARTITIONS_MAX; i++) {
+        assert_int_equal(large.owner[i], 0);
     }
 }
 
@@ -425,6 +471,11 @@ static void test_ring_follows__overlap_and_epoch__decide(void **state)
     assert_true(ring_follows(&three, &next));
     next = changed(&three, 2, 1); /* no two changes in one epoch */
     assert_false(ring_follows(&three, &next));
+    struct ring four = ring_of(64, 3, 4);
+    next = changed(&four, 2, 1);
+    assert_false(ring_follows(&four, &next)); /* as many as stayed */
+    next = changed(&four, 2, 2);
+    assert_true(ring_follows(&four, &next));
     next = changed(&three, 3, 100); /* nobody is known */
     assert_false(ring_follows(&three, &next));
     next = changed(&one, 1, 1); /* nobody there to overlap with */
@@ -462,6 +513,32 @@ static void test_ring_mark__other_ring_of_the_epoch__clashes(void **state)
     assert_false(ring_marks_clash(ring_mark(&ring), ring_mark(&later)));
 }
 
+/* Nodes of different builds compare marks. The value was computed by another program. */
+static void test_ring_mark__known_ring__never_changes(void **state)
+{
+    (void)state;
+    struct ring ring = ring_of(1, 1, 1);
+
+    assert_true(ring_is_valid(&ring));
+    assert_true(ring_mark(&ring) == UINT64_C(0x6381fcc900000001));
+}
+
+static void test_ring_mark__any_part_differs__differs(void **state)
+{
+    (void)state;
+    struct ring ring = ring_of(64, 3, 3);
+    struct ring other[5] = {ring, ring, ring, ring, ring};
+    other[0].cluster_id++;
+    other[1].partition_count = 32;
+    other[2].replica_count = 2;
+    other[3].members[1].id++;
+    other[4].members[1].address[4] = 'x';
+
+    for (size_t i = 0; i < 5; i++) {
+        assert_true(ring_marks_clash(ring_mark(&ring), ring_mark(&other[i])));
+    }
+}
+
 static void test_ring_replace_member__broken_rule__is_refused(void **state)
 {
     (void)state;
@@ -489,6 +566,7 @@ int main(void)
         cmocka_unit_test(test_ring_create__bad_counts__are_refused_and_leave_the_output),
         cmocka_unit_test(test_ring_create__bad_members__are_refused),
         cmocka_unit_test(test_ring_add_member__one_by_one__equals_made_at_once),
+        cmocka_unit_test(test_ring_members__short_address_before_a_long_one__no_bytes_behind),
         cmocka_unit_test(test_ring_add_member__full_ring__is_refused),
         cmocka_unit_test(test_ring_is_valid__each_broken_rule__is_found),
         cmocka_unit_test(test_ring_find__members_and_strangers__are_told_apart),
@@ -499,7 +577,10 @@ int main(void)
         cmocka_unit_test(test_ring_follows__overlap_and_epoch__decide),
         cmocka_unit_test(test_ring_follows__another_cluster_q_or_n__does_not),
         cmocka_unit_test(test_ring_mark__other_ring_of_the_epoch__clashes),
+        cmocka_unit_test(test_ring_mark__known_ring__never_changes),
+        cmocka_unit_test(test_ring_mark__any_part_differs__differs),
         cmocka_unit_test(test_ring_replace_member__broken_rule__is_refused),
+        cmocka_unit_test(test_claim_all__turns_left_out__are_spread_and_one_member_each),
         cmocka_unit_test(test_claim_all__greatest_rings__are_distinct_and_balanced),
         cmocka_unit_test(
             test_claim_all__no_more_members_than_replicas__repeats_at_the_wrap_only),

@@ -359,14 +359,17 @@ static void test_object_update__huge_context__is_cut_down(void **state)
 }
 
 /* A copy with `count` siblings of `size` bytes each, under one actor. */
-static struct object *copy_with_siblings(uint32_t count, size_t size)
+static struct object *copy_with_siblings(uint32_t count, size_t size, size_t xattrs_size)
 {
     static struct version versions[VERSIONS_PUT_MAX + 2];
     struct blob *content = blob_new_uninitialised(size);
     assert_non_null(content);
     memset(content->data, 'x', size);
+    struct blob *xattrs = blob_new_uninitialised(xattrs_size);
+    assert_non_null(xattrs);
     for (uint32_t i = 0; i < count; i++) {
-        versions[i] = (struct version){.dot = {{2, 1}, i + 1}, .content = content};
+        versions[i] =
+            (struct version){.dot = {{2, 1}, i + 1}, .content = content, .xattrs = xattrs};
         versions[i].attributes.type = VERSION_FILE;
         versions[i].attributes.size = size;
     }
@@ -376,15 +379,20 @@ static struct object *copy_with_siblings(uint32_t count, size_t size)
     assert_int_equal(object_new(&clock, versions, count, (struct actor){0}, &object),
                      STATUS_OK);
     blob_unref(content);
+    blob_unref(xattrs);
     return object;
 }
 
-static enum status put_beside(struct object *copy, uint32_t superseded, size_t size)
+static enum status put_with_xattrs(struct object *copy, uint32_t superseded, size_t size,
+                                   size_t xattrs_size)
 {
     struct blob *content = blob_new_uninitialised(size);
     assert_non_null(content);
     memset(content->data, 'y', size);
-    struct version value = {.attributes = {.type = VERSION_FILE}, .content = content};
+    struct blob *xattrs = blob_new_uninitialised(xattrs_size);
+    assert_non_null(xattrs);
+    struct version value = {
+        .attributes = {.type = VERSION_FILE}, .content = content, .xattrs = xattrs};
     struct dot pair = {{2, 1}, superseded};
     struct update update = {.mode = UPDATE_ALL,
                             .context = {.count = superseded > 0, .pair = &pair},
@@ -395,15 +403,21 @@ static enum status put_beside(struct object *copy, uint32_t superseded, size_t s
     assert_int_equal(object != NULL, status == STATUS_OK);
     object_unref(object);
     blob_unref(content);
+    blob_unref(xattrs);
     return status;
+}
+
+static enum status put_beside(struct object *copy, uint32_t superseded, size_t size)
+{
+    return put_with_xattrs(copy, superseded, size, 0);
 }
 
 static void test_object_update__too_many_siblings__takes_only_what_resolves(void **state)
 {
     (void)state;
-    struct object *nearly = copy_with_siblings(VERSIONS_PUT_MAX - 1, 1);
-    struct object *full = copy_with_siblings(VERSIONS_PUT_MAX, 1);
-    struct object *over = copy_with_siblings(VERSIONS_PUT_MAX + 2, 1);
+    struct object *nearly = copy_with_siblings(VERSIONS_PUT_MAX - 1, 1, 0);
+    struct object *full = copy_with_siblings(VERSIONS_PUT_MAX, 1, 0);
+    struct object *over = copy_with_siblings(VERSIONS_PUT_MAX + 2, 1, 0);
 
     assert_int_equal(put_beside(nearly, 0, 1), STATUS_OK);
     assert_int_equal(put_beside(full, 0, 1), STATUS_TOO_MANY_VERSIONS);
@@ -419,8 +433,8 @@ static void test_object_update__too_many_siblings__takes_only_what_resolves(void
 static void test_object_update__too_many_bytes__takes_only_what_resolves(void **state)
 {
     (void)state;
-    struct object *seven = copy_with_siblings(7, VALUE_SIZE_MAX);
-    struct object *eight = copy_with_siblings(8, VALUE_SIZE_MAX);
+    struct object *seven = copy_with_siblings(7, VALUE_SIZE_MAX, 0);
+    struct object *eight = copy_with_siblings(8, VALUE_SIZE_MAX, 0);
 
     assert_int_equal(put_beside(seven, 0, VALUE_SIZE_MAX), STATUS_OK);
     assert_int_equal(put_beside(eight, 0, 1), STATUS_TOO_MANY_VERSIONS);
@@ -429,6 +443,42 @@ static void test_object_update__too_many_bytes__takes_only_what_resolves(void **
 
     object_unref(seven);
     object_unref(eight);
+}
+
+static void test_object_update__too_many_bytes__counts_xattrs(void **state)
+{
+    (void)state;
+    struct object *eight = copy_with_siblings(8, VALUE_SIZE_MAX - 2, 1);
+
+    assert_int_equal(put_with_xattrs(eight, 0, 4, 4), STATUS_OK);
+    assert_int_equal(put_with_xattrs(eight, 0, 5, 4), STATUS_TOO_MANY_VERSIONS);
+    assert_int_equal(put_with_xattrs(eight, 0, 4, 5), STATUS_TOO_MANY_VERSIONS);
+    assert_int_equal(put_with_xattrs(eight, 1, 4, 5), STATUS_OK);
+
+    object_unref(eight);
+}
+
+static void test_object_update__greatest_value__is_taken(void **state)
+{
+    (void)state;
+    struct blob *content = blob_new_uninitialised(VALUE_SIZE_MAX);
+    struct blob *xattrs = blob_new_uninitialised(XATTRS_SIZE_MAX);
+    assert_non_null(content);
+    assert_non_null(xattrs);
+    memset(content->data, 'x', content->size);
+    struct version value = {.attributes = {.type = VERSION_DIRECTORY, .mode = 07777},
+                            .content = content,
+                            .xattrs = xattrs};
+    struct update update = {.mode = UPDATE_ALL, .value = &value};
+    struct coordinator coordinator = {.node = 1, .counter = 50};
+    struct object *object = NULL;
+
+    assert_int_equal(object_update(NULL, &update, &coordinator, &object), STATUS_OK);
+    assert_int_equal(object_newest(object)->attributes.mode, 07777);
+    assert_int_equal(object_content_size(object), VALUE_SIZE_MAX + XATTRS_SIZE_MAX);
+    object_unref(object);
+    blob_unref(content);
+    blob_unref(xattrs);
 }
 
 static void test_object_update__copy__is_not_changed(void **state)
@@ -526,6 +576,8 @@ int main(void)
         cmocka_unit_test(test_object_update__huge_context__is_cut_down),
         cmocka_unit_test(test_object_update__too_many_siblings__takes_only_what_resolves),
         cmocka_unit_test(test_object_update__too_many_bytes__takes_only_what_resolves),
+        cmocka_unit_test(test_object_update__too_many_bytes__counts_xattrs),
+        cmocka_unit_test(test_object_update__greatest_value__is_taken),
         cmocka_unit_test(test_object_update__copy__is_not_changed),
         cmocka_unit_test(test_object_update__delete__carries_its_time),
         cmocka_unit_test(test_object_counter_floor__readings__up_to_a_minute_ahead),
