@@ -178,6 +178,18 @@ static void test_merkle_leaves__added__are_those_that_are_in_it(void **state)
     }
 }
 
+static void test_merkle_leaves__one_leaf__is_not_empty_wherever_it_is(void **state)
+{
+    (void)state;
+    for (uint16_t leaf = 0; leaf < MERKLE_LEAVES; leaf++) {
+        struct merkle_leaves one = {0};
+        merkle_leaves_add(&one, leaf);
+        struct merkle_leaves common = merkle_leaves_common(&one, &one);
+        assert_false(merkle_leaves_are_empty(&one));
+        assert_true(merkle_leaves_has(&common, leaf));
+    }
+}
+
 static int sign(int number)
 {
     return (number > 0) - (number < 0);
@@ -221,6 +233,7 @@ int main(void)
         cmocka_unit_test(test_merkle_bucket_hashes__one_leaf_differs__only_its_bucket_does),
         cmocka_unit_test(test_merkle_bucket_hashes__two_leaves_change_places__differ),
         cmocka_unit_test(test_merkle_leaves__added__are_those_that_are_in_it),
+        cmocka_unit_test(test_merkle_leaves__one_leaf__is_not_empty_wherever_it_is),
         cmocka_unit_test(test_merkle_entry_compare__any_two__is_the_order_of_the_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -187,8 +187,13 @@ static void test_row_release__shared_parts__lose_one_reference(void **state)
     rows[0] = row_of("a", ROW_FILE);
     rows[1] = row_of("b", ROW_FILE);
     struct object *object = object_ref(rows[1].object);
+    struct blob *record = blob_new(slice_of_string("record"));
+    assert_non_null(record);
+    rows[0].record = blob_ref(record);
 
     row_release(&rows[0]);
+    assert_int_equal(atomic_load(&record->references), 1);
+    blob_unref(record);
     assert_null(rows[0].name);
     assert_null(rows[0].object);
     rows_free(rows, 2);
