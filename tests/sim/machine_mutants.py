@@ -2,7 +2,8 @@
 """machine_mutants.py - flips each condition, constant and statement, and says which flips survive.
 
 usage: machine_mutants.py [--list] [--sample COUNT] [--draw NUMBER] [--seeds SEEDS] [--jobs COUNT]
-                          [--report FILE] [--again FILE] [--sanitize] [FILE...]
+                          [--report FILE] [--again FILE] [--sanitize] [--tests PATTERN]
+                          [FILE...]
 
 Makes one change at a time in a copy of the tree: a comparison reversed or moved by one, "and" for
 "or", a constant one greater, a condition negated, true for false, a statement or an early return
@@ -18,6 +19,7 @@ after the first that notices. A change that none notices survives. FILE: sources
 --report   append a line for each change as it is judged: killed BY, SURVIVED, or does not build
 --again    judge only what a report of before says survived
 --sanitize with the sanitizers of addresses and undefined behaviour: slower, and finds leaks
+--tests    only unit tests whose name matches
 
 Survivors are printed in the end, with what was changed. tests/sim/equivalent.txt names those that
 make no difference: they are left out, and it is an error if the source has such a line no more.
@@ -104,7 +106,7 @@ def code_lines(text):
             planted_end = None if line.startswith(planted_end) else planted_end
         elif ONLY_PLANTED.match(line):
             planted_end = ONLY_PLANTED.match(line)[1] + "}"
-        elif in_function and not NO_RULE.search(line):
+        elif in_function and line and not NO_RULE.search(line):
             yield number, line
 
 
@@ -184,38 +186,40 @@ def chosen_of(original, others):
     return "(" + "".join(f"mutant_is({i}) ? ({text}) : " for i, text in others) + f"({original}))"
 
 
+# Every second group is an expression, of which there may be several.
 HEAD = re.compile(r"^(\s*(?:(?:} else )?if|while|} while) \()(.*)(\) \{|\);)$", re.DOTALL)
-FOR = re.compile(r"^(\s*for \()([^;]*;)([^;]*)(;[^;]*\) \{)$", re.DOTALL)
-INITIALISED = re.compile(r"^([^={}]*[^={}!<>]= )([^{].*)(;)$", re.DOTALL)
+FOR = re.compile(r"^(\s*for \([^;=]* = )([^;]*)(;\s+)([^;]*)(;\s+)([^;]*)(\) \{)$", re.DOTALL)
+FOR_WITHOUT_START = re.compile(r"^(\s*for \(;\s+)([^;]*)(;\s+)([^;]*)(\) \{)$", re.DOTALL)
+INITIALISED = re.compile(r"^([^={}]*[^={}!<>]=\s+)([^{].*)(;)$", re.DOTALL)
+
+
+def switched_statement(original, others):
+    tests = "".join(f"if (mutant_is({i})) {{\n{text}\n}} else " for i, text in others)
+    return f"{{ {tests}{{\n{original}\n}} }}"
 
 
 def switched(original, others):
     """Source that is `original`, or one of the others (number, text); None if it cannot be had."""
-    if DECLARATION.match(original):
-        shape = INITIALISED
-    elif FOR.match(original):
-        shape = FOR
-    elif HEAD.match(original):
-        shape = HEAD
-    elif original.endswith(";") and original.count("{") == original.count("}"):
-        tests = "".join(f"if (mutant_is({i})) {{\n{text}\n}} else " for i, text in others)
-        return f"{{ {tests}{{\n{original}\n}} }}"
-    else:
-        return None
-    parts = shape.match(original)
-    alternatives = [(i, shape.match(text)) for i, text in others]
-    if not parts or any(
-        not found or found.groups()[::2] != parts.groups()[::2] if shape is not FOR
-        else not found or (found[1], found[2], found[4]) != (parts[1], parts[2], parts[4])
-        for _, found in alternatives
-    ):
-        return None
-    middle = 3 if shape is FOR else 2
-    truth = "!!" if shape is HEAD else ""
-    chosen = chosen_of(
-        f"{truth}({parts[middle]})", [(i, f"{truth}({found[middle]})") for i, found in alternatives]
-    )
-    return "".join(chosen if i == middle else parts[i] for i in range(1, len(parts.groups()) + 1))
+    shapes = (INITIALISED,) if DECLARATION.match(original) else (FOR, FOR_WITHOUT_START, HEAD)
+    shape = next((shape for shape in shapes if shape.match(original)), None)
+    if shape is None:
+        is_statement = original.endswith(";") and original.count("{") == original.count("}")
+        is_statement = is_statement and shapes[0] is FOR
+        return switched_statement(original, others) if is_statement else None
+    parts = list(shape.match(original).groups())
+    for i in range(1, len(parts), 2):
+        mine = []
+        for number, text in others:
+            found = shape.match(text)
+            if not found or found.groups()[::2] != shape.match(original).groups()[::2]:
+                return None
+            if found[i + 1] != parts[i]:
+                mine.append((number, found[i + 1]))
+        # Whether a pointer is NULL, or a number not 0: both sides have one type.
+        truth = "!!" if shape is HEAD else ""
+        if mine:
+            parts[i] = chosen_of(f"{truth}({parts[i]})", [(n, f"{truth}({t})") for n, t in mine])
+    return "".join(parts)
 
 
 # Stands in front of each source. MUTANT: the change that is made; "-1": none, and REACHED names a
@@ -310,12 +314,12 @@ class Switchboard:
 class Bench:
     """A copy of the tree with a build of its own."""
 
-    def __init__(self, directory, seeds, areas, sanitize):
-        self.sanitize = sanitize
+    def __init__(self, directory, areas, arguments):
         self.directory = directory
         self.tree = directory / "tree"
         self.build = directory / "build"
-        self.seeds = seeds
+        self.seeds = arguments.seeds
+        self.sanitize = arguments.sanitize
         self.lock = threading.Lock()
         self.found = collections.Counter()
         self.cost = {}
@@ -325,17 +329,18 @@ class Bench:
         self.environment = {**os.environ, **ENVIRONMENT, "TMPDIR": str(directory)}
         self.demand(["meson", "setup", str(self.build), str(self.tree), "-Dwerror=false",
                      "-Dbuildtype=plain", "-Dc_args=-O1 -w",
-                     *(SANITIZERS if sanitize else [])])
+                     *(SANITIZERS if self.sanitize else [])])
         targets = self.demand(["ninja", "-C", str(self.build), "-t", "targets", "all"])
         names = sorted(set(re.findall(r"^(tests/\w+/(?:test|property)_[^:/]+):", targets,
                                       re.MULTILINE)))
         self.tests = {
             area: [name for name in names
-                   if name.startswith(f"tests/{area}/") and not name.endswith("_planted")]
+                   if name.startswith(f"tests/{area}/") and not name.endswith("_planted")
+                   and re.search(arguments.tests, name)]
             for area in areas
         }
         self.all = [test for tests in self.tests.values() for test in tests]
-        self.all += [SIM] if seeds else []
+        self.all += [SIM] if self.seeds else []
 
     def demand(self, command):
         done = subprocess.run(command, capture_output=True, text=True, check=False,
@@ -458,7 +463,7 @@ def judge_all(changes, arguments, report):
 
     with tempfile.TemporaryDirectory(prefix="mutants-") as directory:
         areas = sorted({area_of(change.path) for change in changes})
-        bench = Bench(pathlib.Path(directory), arguments.seeds, areas, arguments.sanitize)
+        bench = Bench(pathlib.Path(directory), areas, arguments)
         alone = bench.install(changes)
         bench.measure()
         begin = time.monotonic()
@@ -502,6 +507,7 @@ def main():
     parser.add_argument("--report", default="")
     parser.add_argument("--again", default="")
     parser.add_argument("--sanitize", action="store_true")
+    parser.add_argument("--tests", default="")
     parser.add_argument("files", nargs="*")
     arguments = parser.parse_args()
     changes = chosen(arguments)
