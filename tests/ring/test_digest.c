@@ -1,7 +1,7 @@
 /*
  * test_digest.c - what nodes compare instead of copies, and what a copy is checked by.
  *
- * Nodes of different builds compare digests and tree hashes, so that these must stay what they
+ * Nodes of different builds compare digests, tree hashes and marks of rings, so that these must stay what they
  * are. The expected values were computed from the definitions by another program.
  */
 #include <setjmp.h>
@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "ring/merkle.h"
+#include "ring/ring.h"
 #include "tests/ring/make.h"
 
 static void assert_digest(const struct object *object, const char *expected)
@@ -120,6 +121,43 @@ static void test_object_is_sound__row__is_not_judged(void **state)
     object_unref(row);
 }
 
+static struct ring ring_of(uint16_t partitions, uint16_t replicas, uint16_t count)
+{
+    struct member members[3];
+    struct ring ring;
+    for (uint16_t i = 0; i < count; i++) {
+        members[i] = (struct member){.id = (node_id)(count - i) * 1000 + 7};
+        (void)snprintf(members[i].address, ADDRESS_SIZE, "host%lu:7450", members[i].id);
+    }
+    assert_int_equal(ring_create(42, partitions, replicas, members, count, &ring), STATUS_OK);
+    return ring;
+}
+
+static void test_ring_mark__known_ring__never_changes(void **state)
+{
+    (void)state;
+    struct ring ring = ring_of(1, 1, 1);
+
+    assert_true(ring_is_valid(&ring));
+    assert_true(ring_mark(&ring) == UINT64_C(0x6381fcc900000001));
+}
+
+static void test_ring_mark__any_part_differs__differs(void **state)
+{
+    (void)state;
+    struct ring ring = ring_of(64, 3, 3);
+    struct ring other[5] = {ring, ring, ring, ring, ring};
+    other[0].cluster_id++;
+    other[1].partition_count = 32;
+    other[2].replica_count = 2;
+    other[3].members[1].id++;
+    other[4].members[1].address[4] = 'x';
+
+    for (size_t i = 0; i < 5; i++) {
+        assert_true(ring_marks_clash(ring_mark(&ring), ring_mark(&other[i])));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +165,8 @@ int main(void)
         cmocka_unit_test(test_object_digest__large_clock__never_changes),
         cmocka_unit_test(test_merkle_entry_hash__known_entries__never_change),
         cmocka_unit_test(test_merkle_bucket_hashes__known_leaves__never_change),
+        cmocka_unit_test(test_ring_mark__known_ring__never_changes),
+        cmocka_unit_test(test_ring_mark__any_part_differs__differs),
         cmocka_unit_test(test_object_is_sound__any_content_spoilt__is_seen),
         cmocka_unit_test(test_object_is_sound__row__is_not_judged),
     };

@@ -199,6 +199,11 @@ static void test_row_release__shared_parts__lose_one_reference(void **state)
     rows_free(rows, 2);
 
     assert_int_equal(atomic_load(&object->references), 1);
+    rows = malloc(sizeof(*rows));
+    assert_non_null(rows);
+    rows[0] = (struct row){.object = object_ref(object)};
+    rows_free(rows, 1);
+    assert_int_equal(atomic_load(&object->references), 1);
     object_unref(object);
     rows_free(NULL, 0);
     row_release(NULL);
