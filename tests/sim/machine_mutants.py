@@ -48,6 +48,7 @@ EQUIVALENT = ROOT / "tests/sim/equivalent.txt"
 SOURCES = ("ring/*.c", "node/core/**/*.c", "node/store/apply*.c")
 # Assertions, planted bugs and marks are no rules of ours.
 NO_RULE = re.compile(r"assert|planted\(|\bmark(_if)?\(MARK_|\bmark_if\(|, MARK_\w+\);")
+ASSERTION = re.compile(r"^\s+assert\(")
 # Such a block is never entered in a shipping build.
 ONLY_PLANTED = re.compile(r"^(\s*)if \(planted\((?!.*\|\|)")
 SKIPPED = ("ring/planted.c", "ring/mark.c", "ring/status.c")
@@ -94,6 +95,7 @@ def code_lines(text):
     """(number, line) of the lines that are code inside functions; no comments, no asserts."""
     in_comment = in_function = False
     planted_end = None
+    in_assertion = False
     for number, line in enumerate(text.splitlines()):
         if in_comment or line.lstrip().startswith("/*"):
             in_comment = "*/" not in line
@@ -102,6 +104,8 @@ def code_lines(text):
             in_function = True
         elif line == "}":
             in_function = False
+        elif in_assertion or ASSERTION.match(line):
+            in_assertion = not line.endswith(";")
         elif planted_end is not None:
             planted_end = None if line.startswith(planted_end) else planted_end
         elif ONLY_PLANTED.match(line):
