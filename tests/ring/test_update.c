@@ -525,6 +525,7 @@ static void test_object_update__delete__carries_its_time(void **state)
     assert_int_equal(deleted_by((struct put){
                          .copy = NULL, .context = "2.5:9", .is_delete = true, .counter = 902}),
                      902);
+    assert_int_equal(deleted_by((struct put){.copy = NULL, .counter = 905}), 0);
     /* Nothing goes, nothing is learnt. */
     assert_int_equal(
         deleted_by((struct put){
