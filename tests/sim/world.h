@@ -33,6 +33,7 @@ struct world_options {
     /* As in core_config; 0: the default. */
     uint64_t repair_interval_us, scrub_interval_us, confirm_after_us, grace_us;
     size_t request_bytes_max;
+    bool refuses_trees; /* no anti-entropy: also none when a peer is back */
 };
 
 /* What happens to messages from one node to another. Chances are of a thousand. */

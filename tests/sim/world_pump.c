@@ -177,10 +177,11 @@ static void take(struct world *world, struct item *item)
         return;
     case ITEM_STORE: {
         struct store_result result = {0};
-        if (node->holds_hints && item->store.operation == STORE_HINT_OWNERS) {
-            result = (struct store_result){.operation = item->store.operation,
-                                           .token = item->store.token,
-                                           .status = STATUS_BUSY};
+        enum store_operation operation = item->store.operation;
+        if ((node->holds_hints && operation == STORE_HINT_OWNERS) ||
+            (world->options.refuses_trees && operation == STORE_TREE)) {
+            result = (struct store_result){
+                .operation = operation, .token = item->store.token, .status = STATUS_BUSY};
         } else {
             store_apply(&node->state, &item->store, 1, &result);
         }
