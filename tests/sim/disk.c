@@ -257,6 +257,9 @@ static enum status disk_salvage(struct engine *engine, struct error *error)
 {
     struct disk *disk = disk_of(engine);
     (void)error;
+    if (disk->is_full) {
+        return STATUS_NO_SPACE; /* LevelDB's engine leaves a mark first, or drops nothing */
+    }
     enum status status = disk->damaged->operations->scan(
         disk->damaged, slice_of(NULL, 0), slice_of(NULL, 0), false, drop_damaged, disk);
     assert(status == STATUS_OK);

@@ -26,6 +26,7 @@
 #include "tests/sim/load.h"
 #include "tests/sim/plan.h"
 #include "tests/sim/probe.h"
+#include "tests/sim/refills.h"
 
 enum {
     FORM_US = 3000000,
@@ -122,7 +123,7 @@ static bool check_run(struct check *check, const struct plan *plan, const struct
 }
 
 static bool run_load(struct check *check, struct load *load, struct faults *faults,
-                     uint64_t limit_us)
+                     struct refills *refills, uint64_t limit_us)
 {
     struct world *world = check->world;
     uint64_t end_us = world_now(world) + limit_us;
@@ -138,6 +139,9 @@ static bool run_load(struct check *check, struct load *load, struct faults *faul
         if (faults) {
             faults_step(faults);
         }
+        if (refills) {
+            refills_step(refills);
+        }
     }
     return good;
 }
@@ -152,9 +156,18 @@ static bool run_core(struct check *check, const struct plan *plan, struct load *
     uint32_t dead = faults_heal_core(faults, plan->dead);
     world_run(check->world, CORE_CALM_US);
     load_go_on(load, CORE_REQUESTS);
-    bool good = run_load(check, load, NULL, CORE_LIMIT_US);
+    bool good = run_load(check, load, NULL, NULL, CORE_LIMIT_US);
     world_run(check->world, CORE_QUIET_US);
     return good && check_load(check, load) && probe_core(check, dead);
+}
+
+static bool check_refills(struct check *check, const struct refills *refills)
+{
+    const char *breach = refills_breach(refills);
+    if (breach) {
+        (void)snprintf(check->why, sizeof check->why, "%s", breach);
+    }
+    return !breach;
 }
 
 /* The cluster, and what is done to it; all borrowed. */
@@ -168,13 +181,15 @@ static bool run_planned(struct check *check, const struct plan *plan, struct his
     world_run(world, FORM_US);
     struct load *load = load_new(world, history, check->graves, &plan->load);
     struct faults *faults = faults_new(world, load, &plan->faults);
-    bool good = run_load(check, load, faults, ROUND_LIMIT_US);
+    struct refills *refills = refills_new(check);
+    bool good = run_load(check, load, faults, refills, ROUND_LIMIT_US);
     note_demand(check, plan, faults);
-    good = good && run_core(check, plan, load, faults);
+    good = good && check_refills(check, refills) && run_core(check, plan, load, faults);
     faults_heal(faults);
     good = good && check_run(check, plan, load);
     add_up(totals, world, load, faults);
     totals->lives[plan->life]++;
+    refills_free(refills);
     faults_free(faults);
     load_free(load);
     return good;

@@ -394,13 +394,14 @@ bool world_is_up(const struct world *world, int node)
 bool world_is_complete(const struct world *world, int node)
 {
     const struct core *core = world->nodes[node].core;
-    return world->nodes[node].up && core_ring(core) && core->is_complete;
+    return world->nodes[node].up && core_ring(core) && core->is_complete && !source_is_on(core);
 }
 
 bool world_is_refilling(const struct world *world, int node)
 {
     const struct core *core = world->nodes[node].core;
-    return world->nodes[node].up && core_ring(core) && !core->is_complete;
+    return world->nodes[node].up && core_ring(core) && !core->is_complete &&
+           !source_is_on(core);
 }
 
 const char *world_address(const struct world *world, int node)
