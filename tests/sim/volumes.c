@@ -9,6 +9,7 @@
 
 enum {
     AWAY_MIN_US = 2000000,
+    JOIN_MAX_US = 8000000, /* after that a place was given away, or was not */
     GIVES_MIN_US = 500000, /* a source has so long to hand over, and up to ten times that */
 };
 
@@ -26,6 +27,7 @@ void volumes_unmount(struct volumes *volumes, int node)
     world_wipe(world, node);
     world_start(world, node);
     volumes->node[node].state = VOLUME_AWAY;
+    volumes->node[node].was_away = true;
     volumes->node[node].until_us =
         world_now(world) + AWAY_MIN_US + world_random(world) % volumes->away_max_us;
 }
@@ -81,9 +83,20 @@ void volumes_step(struct volumes *volumes)
 
 void volumes_heal(struct volumes *volumes)
 {
+    bool was_away = false;
     for (int node = 0; node < volumes->nodes; node++) {
-        while (!volumes_is_mounted(volumes, node)) {
+        was_away |= volumes->node[node].was_away;
+        if (volumes->node[node].state == VOLUME_AWAY) {
             step(volumes, node);
         }
+    }
+    if (was_away) {
+        world_run(volumes->world, JOIN_MAX_US);
+    }
+    for (int node = 0; node < volumes->nodes; node++) {
+        if (volumes->node[node].was_away && is_place_taken(volumes, node)) {
+            exchange(volumes, node);
+        }
+        volumes->node[node].state = VOLUME_MOUNTED;
     }
 }

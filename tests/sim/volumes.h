@@ -17,6 +17,7 @@ struct volumes {
     struct {
         enum { VOLUME_MOUNTED, VOLUME_AWAY, VOLUME_BACK } state;
         uint64_t until_us;
+        bool was_away; /* there is another directory, of this node or of its heir */
     } node[WORLD_NODES_MAX];
 };
 
@@ -25,7 +26,8 @@ void volumes_unmount(struct volumes *volumes, int node);
 bool volumes_is_mounted(const struct volumes *volumes, int node);
 /* Does what is due; a node that is down is left alone. */
 void volumes_step(struct volumes *volumes);
-/* All nodes are up: each gets the directory that the ring knows. */
+/* All nodes are up: each gets the directory that the ring knows, when it is certain which that
+ * is. */
 void volumes_heal(struct volumes *volumes);
 
 #endif
