@@ -258,7 +258,7 @@ static bool row_matches(const struct object *row, const struct object *object)
  * object of a write that was nowhere else; and where so many disks failed that the W copies
  * were lost that an object has before its row goes to others.
  */
-static bool may_be_ahead(const struct check *check, const struct object *row)
+bool check_may_be_ahead(const struct check *check, const struct object *row)
 {
     const struct demand *demand = &check->demand;
     bool has_failed = demand->power_failed || demand->disk_lost;
@@ -271,24 +271,33 @@ static bool is_row_right(struct check *check, struct slice key, const struct obj
                          const struct object *row)
 {
     bool knows_all = !object || (row && clock_descends(&row->clock, &object->clock));
-    bool good = may_be_ahead(check, row) ? knows_all : row_matches(row, object);
+    bool good = check_may_be_ahead(check, row) ? knows_all : row_matches(row, object);
     if (!good) {
         say(check, "its row is not the projection of its object", key);
     }
     return good;
 }
 
+static bool is_row_of_right(struct check *check, struct slice key)
+{
+    struct object *object = NULL;
+    struct object *row = NULL;
+    bool good = check_collect(check, key, false, &object) &&
+                check_collect(check, key, true, &row) && is_row_right(check, key, object, row);
+    object_unref(object);
+    object_unref(row);
+    return good;
+}
+
+/* Those of the directories too. */
 static bool are_rows_right(struct check *check)
 {
     bool good = true;
     for (int i = 0; good && i < check->keys; i++) {
         struct slice key = slice_of_string(load_key(i));
-        struct object *object = NULL;
-        struct object *row = NULL;
-        good = check_collect(check, key, false, &object) &&
-               check_collect(check, key, true, &row) && is_row_right(check, key, object, row);
-        object_unref(object);
-        object_unref(row);
+        for (; good && !key_is_root(key); key = key_directory(key)) {
+            good = is_row_of_right(check, key);
+        }
     }
     return good;
 }

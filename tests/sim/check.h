@@ -16,6 +16,8 @@ struct check {
     int nodes, keys;
     uint8_t w;        /* of all puts */
     bool was_damaged; /* some disk lost a part of what it held */
+    bool reaps;       /* tombstones go: what lags has nobody left to say so */
+    bool owes_rows;   /* nothing makes a node forget what it owes */
     bool was_jumped;  /* some wall clock was: ages tell nothing */
     struct demand demand;
     bool keeps_copies; /* no disk forgets anything */
@@ -43,6 +45,8 @@ struct store_result check_look(struct world *world, int node, struct store_reque
  * it cannot be read. */
 bool check_read(struct world *world, int node, struct slice key, bool is_row,
                 struct object **ret_object);
+/* True if a row may know of versions that its object has lost. */
+bool check_may_be_ahead(const struct check *check, const struct object *row);
 bool check_is_primary(const struct check *check, int node, struct slice key);
 /* Merges the copies of an object or row of all its primaries; false, and `why`, if they differ
  * or cannot be read. The caller unrefs. */

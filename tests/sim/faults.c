@@ -16,8 +16,9 @@ struct node_faults {
     uint64_t down_us; /* killed or paused */
     uint64_t full_us;
     uint64_t slow_us;
-    bool is_refilling; /* or will be: its disk was lost or damaged */
-    bool has_hidden;   /* a source from this refill, or not: it was drawn */
+    uint64_t strike_us; /* when it is to die; 0: it is not */
+    bool is_refilling;  /* or will be: its disk was lost or damaged */
+    bool has_hidden;    /* a source from this refill, or not: it was drawn */
 };
 
 struct faults {
@@ -35,6 +36,7 @@ struct faults {
     uint64_t loses_us;           /* a disk, while a node is isolated */
     int isolated, last_isolated; /* the node that is, or was last; or -1 */
     int first_victim;
+    uint64_t mended;
     uint64_t count[FAULT_COUNT];
 };
 
@@ -335,6 +337,7 @@ static void mend_speed(struct faults *faults, int node)
 
 static void mend_node(struct faults *faults, int node)
 {
+    faults->mended++;
     faults->node[node].down_us = 0;
     mend_disk(faults, node); /* a full disk does not let a node start */
     world_pause(faults->world, node, false);
@@ -346,6 +349,7 @@ static void mend_node(struct faults *faults, int node)
 static void mend_links(struct faults *faults)
 {
     world_trace(faults->world, -1, "links mended");
+    faults->mended++;
     faults->links_us = 0;
     faults->isolated = -1;
     for (int from = 0; from < faults->options.nodes; from++) {
@@ -393,6 +397,57 @@ static void cut_after_sync(struct faults *faults)
     begin_named(faults, FAULT_POWER);
     for (int node = 0; node < faults->options.nodes; node++) {
         cut_power(faults, node);
+    }
+}
+
+static bool has_kind(const struct faults *faults, enum fault fault)
+{
+    bool found = false;
+    for (int i = 0; i < faults->kind_count; i++) {
+        found |= faults->kinds[i] == fault;
+    }
+    return found;
+}
+
+static bool is_victim(const struct faults *faults, int node)
+{
+    int nodes = faults->options.nodes;
+    return (node - faults->first_victim + nodes) % nodes < faults->options.victims;
+}
+
+/* A coordinator dies: before others have what it put, or their rows. */
+static void strike(struct faults *faults, int node)
+{
+    bool loses_power = has_kind(faults, FAULT_POWER) && is_victim(faults, node);
+    enum fault fault = loses_power ? FAULT_POWER : FAULT_KILL;
+    faults->node[node].strike_us = 0;
+    if (!is_well(faults, node) || !has_kind(faults, fault)) {
+        return;
+    }
+    world_trace(faults->world, -1, "fault %s of a coordinator", fault_name(fault));
+    faults->count[fault]++;
+    if (loses_power) {
+        cut_power(faults, node);
+    } else {
+        world_kill(faults->world, node);
+        faults->node[node].down_us = some_outage(faults);
+    }
+}
+
+static void strike_coordinators(struct faults *faults)
+{
+    uint64_t now_us = world_now(faults->world);
+    uint32_t coordinators = world_take_coordinators(faults->world);
+    for (int node = 0; faults->options.strikes > 0 && node < faults->options.nodes; node++) {
+        struct node_faults *at = &faults->node[node];
+        bool is_chosen = (coordinators >> node & 1) != 0 && at->strike_us == 0 &&
+                         pick(faults, 100) < faults->options.strikes;
+        if (is_chosen) {
+            at->strike_us = now_us + pick(faults, faults->options.strike_us);
+        }
+        if (at->strike_us != 0 && at->strike_us <= now_us) {
+            strike(faults, node);
+        }
     }
 }
 
@@ -462,6 +517,7 @@ void faults_step(struct faults *faults)
 {
     uint64_t now_us = world_now(faults->world);
     cut_after_sync(faults);
+    strike_coordinators(faults);
     drop_intents(faults);
     for (int node = 0; node < faults->options.nodes; node++) {
         if (is_due(faults->node[node].down_us, now_us)) {
@@ -538,6 +594,11 @@ uint32_t faults_heal_core(struct faults *faults, int dead)
         }
     }
     return chosen;
+}
+
+uint64_t faults_mended(const struct faults *faults)
+{
+    return faults->mended;
 }
 
 uint64_t faults_count(const struct faults *faults, enum fault fault)

@@ -45,13 +45,16 @@ struct faults_options {
     uint64_t mean_us;        /* between faults; 0: drawn */
     uint8_t cuts_after_sync; /* of a hundred synced puts: the power fails everywhere once it was
                                 acknowledged */
-    bool drops_intents;      /* row intents are forgotten all the time */
-    uint64_t away_max_us;    /* until a disk that was not mounted is back */
-    bool holds_hints;        /* none is handed over before everything is mended */
-    bool one_at_a_time;      /* none begins before the last one is over */
-    uint8_t lost_behind;     /* of a hundred times that a node is isolated: a victim's disk is
+    uint8_t strikes;    /* of a hundred puts: the coordinator dies once its own copy is stored,
+                           by power where it is a victim, or is killed, as kinds allow */
+    uint64_t strike_us; /* ... at most so long after */
+    bool drops_intents; /* row intents are forgotten all the time */
+    uint64_t away_max_us;   /* until a disk that was not mounted is back */
+    bool holds_hints;       /* none is handed over before everything is mended */
+    bool one_at_a_time;     /* none begins before the last one is over */
+    uint8_t lost_behind;    /* of a hundred times that a node is isolated: a victim's disk is
                                 lost meanwhile; what both missed is in one place then */
-    uint8_t hidden_sources;  /* of a hundred refills: that place is out of reach as soon as the
+    uint8_t hidden_sources; /* of a hundred refills: that place is out of reach as soon as the
                                 victim is let in */
 };
 
@@ -66,6 +69,8 @@ void faults_heal(struct faults *faults);
 /* Mends all but `dead` nodes, drawn at random, which stay away: down, stopped or cut off. Which
  * (bits). */
 uint32_t faults_heal_core(struct faults *faults, int dead);
+/* How often a node or the links were mended so far. */
+uint64_t faults_mended(const struct faults *faults);
 uint64_t faults_count(const struct faults *faults, enum fault fault);
 const char *fault_name(enum fault fault);
 

@@ -212,7 +212,54 @@ static void live_by_graves(uint64_t *state, struct plan *plan)
     plan->dead = 0;
 }
 
-/* In 64 seeds so many have this life; the swarm has the rest. New ones go to the end. */
+/* More nodes than hold a key: many rows are where their object is not. */
+static void spread(uint64_t *state, struct plan *plan)
+{
+    static const struct {
+        int nodes;
+        uint16_t replicas;
+    } sizes[] = {{5, 2}, {7, 2}, {7, 2}, {7, 3}};
+    uint64_t size = plan_number(state, 4);
+    plan->world.nodes = plan->load.nodes = plan->faults.nodes = sizes[size].nodes;
+    plan->world.replica_count = sizes[size].replicas;
+    plan->load.replicas = sizes[size].replicas;
+}
+
+/* Coordinators die when they alone have what was put, or before its row is anywhere; nothing
+ * but intents brings rows up. By power the one victim dies: then no row may know what no object
+ * is left to tell of. */
+static void live_struck(uint64_t *state, struct plan *plan)
+{
+    bool loses_power = plan_number(state, 2) == 0;
+    spread(state, plan);
+    /* Who lost what it had not synced lost its intents too. */
+    plan->world.scrub_interval_us = loses_power ? 20000000 : UINT64_C(36000000000);
+    plan->world.grace_us = 0;
+    plan->world.latency_max_us = UINT64_C(3200) << plan_number(state, 4);
+    plan->world.store_max_us = 400;
+    plan->faults.kinds =
+        loses_power ? 1U << FAULT_POWER : 1U << FAULT_KILL | 1U << FAULT_ISOLATE;
+    plan->faults.mean_us = UINT64_C(2000000) << plan_number(state, 3);
+    plan->faults.outage_us = loses_power ? 100000 : 300000;
+    plan->faults.victims = loses_power ? 1 : 0;
+    plan->faults.power_anywhere = false;
+    plan->faults.strikes = loses_power ? 80 : 10;
+    plan->faults.strike_us = plan->world.latency_max_us;
+    plan->load.clients = 2 + (int)plan_number(state, 3);
+    plan->load.keys = 8 + (int)plan_number(state, 9);
+    plan->load.gets = 10;
+    plan->load.lists = 10;
+    plan->load.rmdirs = 0;
+    plan->load.think_us = 100000;
+    plan->load.requests = 120 + (uint32_t)plan_number(state, 160);
+    plan->load.w =
+        (uint8_t)(loses_power ? 2 : 1 + plan_number(state, plan->world.replica_count));
+    plan->load.r = 1;
+    plan->dead = 0;
+    plan->reaps_after = false;
+}
+
+/* In 64 seeds so many have this life; the swarm has the rest. */
 static const struct {
     const char *name;
     unsigned weight;
@@ -224,7 +271,8 @@ static const struct {
     {"single", 7, live_singly},
     {"dark", 7, live_in_the_dark},
     {"hints", 6, live_by_hints},
-    {"rows", 4, live_without_intents},
+    {"rows", 2, live_without_intents},
+    {"struck", 2, live_struck},
     {"forgets", 6, live_forgetfully},
     {"refills", 6, live_by_refills},
     {"graves", 6, live_by_graves},

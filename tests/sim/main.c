@@ -24,6 +24,7 @@
 #include "tests/sim/faults.h"
 #include "tests/sim/graves.h"
 #include "tests/sim/load.h"
+#include "tests/sim/owed.h"
 #include "tests/sim/plan.h"
 #include "tests/sim/probe.h"
 #include "tests/sim/refills.h"
@@ -122,12 +123,26 @@ static bool check_run(struct check *check, const struct plan *plan, const struct
     return good;
 }
 
-static bool run_load(struct check *check, struct load *load, struct faults *faults,
-                     struct refills *refills, uint64_t limit_us)
+/* Who comes back shows what it has before anybody could mend it. */
+static bool look_at_rows(struct check *check, const struct plan *plan,
+                         const struct faults *faults, uint64_t *mended)
+{
+    if (faults_mended(faults) == *mended) {
+        return true;
+    }
+    *mended = faults_mended(faults);
+    note_demand(check, plan, faults);
+    return owed_check(check);
+}
+
+/* False, and why, if something was not as it must be meanwhile. */
+static bool run_load(struct check *check, const struct plan *plan, struct load *load,
+                     struct faults *faults, struct refills *refills, uint64_t limit_us)
 {
     struct world *world = check->world;
     uint64_t end_us = world_now(world) + limit_us;
     uint64_t look_us = 0;
+    uint64_t mended = 0;
     bool good = true;
     while (good && !load_is_done(load) && world_now(world) < end_us) {
         world_run(world, 1000);
@@ -138,6 +153,7 @@ static bool run_load(struct check *check, struct load *load, struct faults *faul
         load_step(load);
         if (faults) {
             faults_step(faults);
+            good = good && look_at_rows(check, plan, faults, &mended);
         }
         if (refills) {
             refills_step(refills);
@@ -156,7 +172,7 @@ static bool run_core(struct check *check, const struct plan *plan, struct load *
     uint32_t dead = faults_heal_core(faults, plan->dead);
     world_run(check->world, CORE_CALM_US);
     load_go_on(load, CORE_REQUESTS);
-    bool good = run_load(check, load, NULL, NULL, CORE_LIMIT_US);
+    bool good = run_load(check, plan, load, NULL, NULL, CORE_LIMIT_US);
     world_run(check->world, CORE_QUIET_US);
     return good && check_load(check, load) && probe_core(check, dead);
 }
@@ -182,7 +198,7 @@ static bool run_planned(struct check *check, const struct plan *plan, struct his
     struct load *load = load_new(world, history, check->graves, &plan->load);
     struct faults *faults = faults_new(world, load, &plan->faults);
     struct refills *refills = refills_new(check);
-    bool good = run_load(check, load, faults, refills, ROUND_LIMIT_US);
+    bool good = run_load(check, plan, load, faults, refills, ROUND_LIMIT_US);
     note_demand(check, plan, faults);
     good = good && check_refills(check, refills) && run_core(check, plan, load, faults);
     faults_heal(faults);
@@ -212,6 +228,8 @@ static bool run(uint64_t seed, const struct arguments *arguments, struct totals 
     check->keeps_copies = plan.load.copies_are_kept;
     check->graves = graves_new(world, history, plan.world.nodes, plan.load.keys,
                                !plan_may_have(&plan, FAULT_CLOCK));
+    check->reaps = plan.world.grace_us > 0;
+    check->owes_rows = check->keeps_copies && !plan.faults.drops_intents;
     bool good = run_planned(check, &plan, history, totals);
     (void)snprintf(why, size, "%s", check->why);
     graves_free(check->graves);

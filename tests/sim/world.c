@@ -279,11 +279,22 @@ void world_put_back(struct world *world, int index)
     replace_disk(&node->hints, node->backup_hints);
 }
 
+/* What a process has sent its kernel sends on; but for what was still in the machine when the
+ * power failed: to about half of the others. */
+static void lose_sent(struct world *world, struct world_node *node)
+{
+    for (int i = 0; i < PEER_SLOTS; i++) {
+        bool is_lost = node->links[i].wanted && world_random(world) % 2 == 0;
+        node->links[i].connection += is_lost ? 1 : 0;
+    }
+}
+
 void world_power_cut(struct world *world, int index)
 {
     struct world_node *node = node_of(world, index);
     world_kill(world, index);
     world_trace(world, index, "power lost");
+    lose_sent(world, node);
     disk_lose(world, node->disk);
     disk_lose(world, node->hints);
 }
@@ -323,6 +334,13 @@ void world_drop_intents(struct world *world, int index)
 void world_hold_hints(struct world *world, int index, bool held)
 {
     node_of(world, index)->holds_hints = held;
+}
+
+uint32_t world_take_coordinators(struct world *world)
+{
+    uint32_t coordinators = world->coordinators;
+    world->coordinators = 0;
+    return coordinators;
 }
 
 size_t world_damage(struct world *world, int index)

@@ -65,6 +65,9 @@ void world_power_cut(struct world *world, int node);
 void world_fill_disk(struct world *world, int node, bool full);
 /* Each request to the store takes so many times as long. */
 void world_slow_disk(struct world *world, int node, uint32_t times);
+/* The nodes (bits) that have coordinated a put since this was asked last: their own copy of it
+ * is stored. */
+uint32_t world_take_coordinators(struct world *world);
 /* The node forgets its row intents: nothing but scrubbing brings rows up then. */
 void world_drop_intents(struct world *world, int node);
 /* The node does not find out whom it keeps hints for, and so hands none over, until it may. */

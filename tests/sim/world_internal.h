@@ -95,6 +95,7 @@ struct world {
     bool has_weather;
     struct call calls[WORLD_CALLS_MAX];
     uint64_t sent[MESSAGE_TYPES];
+    uint32_t coordinators; /* bits; see world_take_coordinators */
     /* Since when; UINT64_MAX: it is not. A link: in both directions. */
     uint64_t well_us[WORLD_NODES_MAX];
     uint64_t fair_us[WORLD_NODES_MAX][WORLD_NODES_MAX + 1];

@@ -178,6 +178,9 @@ static void take(struct world *world, struct item *item)
     case ITEM_STORE: {
         struct store_result result = {0};
         enum store_operation operation = item->store.operation;
+        if (operation == STORE_COORDINATE && item->store.put->mode != UPDATE_NONE) {
+            world->coordinators |= UINT32_C(1) << item->node;
+        }
         if ((node->holds_hints && operation == STORE_HINT_OWNERS) ||
             (world->options.refuses_trees && operation == STORE_TREE)) {
             result = (struct store_result){
