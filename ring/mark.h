@@ -109,7 +109,10 @@
     X(DIED_SALVAGING, "a node died in the middle of a salvage")                                \
     X(DIED_HANDING_OVER, "a node died while a hint was on its way to its owner")               \
     X(NEWER_LOG_SURVIVED, "a power cut took from the older log, and the newer one kept more")  \
-    X(DARK_AFTER_SYNC, "the power failed everywhere right after a synced put")
+    X(DARK_AFTER_SYNC, "the power failed everywhere right after a synced put")                 \
+    X(SALVAGE_GAVE_OLDER, "a salvage gave back an older value")                                \
+    X(FORGOT_PUT,                                                                              \
+      "a disk forgot a put that its node had just acknowledged, and was asked again")
 
 #define MARK_ENUM(name, text) MARK_##name,
 enum mark { MARKS(MARK_ENUM) MARK_COUNT };

@@ -325,7 +325,7 @@ static struct merge_outcome merge_preview(const struct object *x, const struct o
 /* `object` as another copy would receive it: without an own pair. */
 static struct object *without_own(struct object *object)
 {
-    if (object->own.node == 0 || planted(PLANTED_OWN_TRAVELS)) {
+    if (object->own.node == 0) {
         return object_ref(object);
     }
     struct object_parts parts;

@@ -58,8 +58,8 @@ enum planted_bug {
     PLANTED_SOME_WITHOUT_READ,  /* named siblings are dropped without a read before */
     PLANTED_INTENT_UNSTAMPED,   /* an intent is cleared though it was left anew */
     PLANTED_HINT_UNSTAMPED,     /* a hint is dropped though it was written anew */
-    PLANTED_OWN_TRAVELS,        /* rule 2: a received copy brings its own pair along */
-    PLANTED_OWN_KEPT,           /* rule 2: an own pair that was truncated is extended */
+    PLANTED_OWN_FOUND,          /* rule 2: a pair that another copy opened here is extended */
+    PLANTED_OLD_TRUSTS,         /* rule 2: what was put back from a backup trusts its pairs */
     PLANTED_ROW_EARLY,          /* a row alone is sent before its object has W copies */
     PLANTED_NEVER_PROBED,       /* a suspected peer is never asked again */
     PLANTED_SOURCE_REVIVES,     /* a source hands over what may have been deleted and reaped */

@@ -641,6 +641,9 @@ static void distrust(struct store_state *state)
 {
     uint64_t start = atomic_load(&state->issued) + 1;
 
+    if (planted(PLANTED_OLD_TRUSTS)) {
+        return;
+    }
     atomic_store(&state->trusted_before, start);
     atomic_store(&state->trusted_since, start);
 }

@@ -56,8 +56,8 @@ static const struct {
     {PLANTED_SOME_WITHOUT_READ, "some-without-read"},
     {PLANTED_INTENT_UNSTAMPED, "intent-unstamped"},
     {PLANTED_HINT_UNSTAMPED, "hint-unstamped"},
-    {PLANTED_OWN_TRAVELS, "own-travels"},
-    {PLANTED_OWN_KEPT, "own-kept"},
+    {PLANTED_OWN_FOUND, "own-found"},
+    {PLANTED_OLD_TRUSTS, "old-trusts"},
     {PLANTED_ROW_EARLY, "row-early"},
     {PLANTED_NEVER_PROBED, "never-probed"},
     {PLANTED_SOURCE_REVIVES, "source-revives"},
@@ -67,8 +67,7 @@ static const struct {
 static void plant(enum planted_bug bug)
 {
     planted_bug = bug;
-    bool truncates = bug == PLANTED_PRUNE_IN_MERGE || bug == PLANTED_PRUNE_LIVE ||
-                     bug == PLANTED_OWN_TRAVELS || bug == PLANTED_OWN_KEPT;
+    bool truncates = bug == PLANTED_PRUNE_IN_MERGE || bug == PLANTED_PRUNE_LIVE;
     planted_pairs_kept = truncates ? 2 : planted_pairs_kept;
 }
 static const bool can_plant = true;

@@ -436,15 +436,34 @@ static bool holds_number(struct world *world, int node, struct slice key, uint32
     return found;
 }
 
-int check_copies(struct world *world, int nodes, int key, uint32_t number)
+/* Those who are down are let pass. */
+static int count_copies(struct world *world, int nodes, int key, uint32_t number, bool platter)
 {
     int copies = 0;
     for (int node = 0; node < nodes; node++) {
+        world_show_platter(world, node, platter);
         bool is_copy = !world_is_up(world, node) ||
                        holds_number(world, node, slice_of_string(load_key(key)), number);
         copies += is_copy ? 1 : 0;
+        world_show_platter(world, node, false);
     }
     return copies;
+}
+
+int check_copies(struct world *world, int nodes, int key, uint32_t number)
+{
+    return count_copies(world, nodes, key, number, false);
+}
+
+bool check_holds(struct world *world, int node, int key, uint32_t number)
+{
+    return world_is_up(world, node) &&
+           holds_number(world, node, slice_of_string(load_key(key)), number);
+}
+
+int check_platters(struct world *world, int nodes, int key, uint32_t number)
+{
+    return count_copies(world, nodes, key, number, true);
 }
 
 static bool has_live_copy(struct check *check, int node, struct slice key)

@@ -35,6 +35,10 @@ bool check_settles(struct check *check);
  * counts.
  */
 int check_copies(struct world *world, int nodes, int key, uint32_t number);
+/* One node's copy or hints hold it now. */
+bool check_holds(struct world *world, int node, int key, uint32_t number);
+/* The same of those on which it would be if the power failed now. */
+int check_platters(struct world *world, int nodes, int key, uint32_t number);
 /* True if all primaries of the key are up and hold a live version of it now. */
 bool check_is_known(struct world *world, int nodes, struct slice key);
 /* The most versions of the key that a node holds now. */

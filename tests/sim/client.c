@@ -191,7 +191,8 @@ static enum status make_ready(struct client *client)
 
 static void choose_node(struct client *client)
 {
-    client->asked = (int)(world_random(client->port.world) % (uint64_t)client->options.nodes);
+    int drawn = (int)(world_random(client->port.world) % (uint64_t)client->options.nodes);
+    client->asked = client->wanted == CLIENT_ANY_NODE ? drawn : client->wanted;
 }
 
 enum status client_get(struct client *client, const char *key, struct object **ret_object)

@@ -11,6 +11,8 @@
 #include "tests/sim/listing.h"
 #include "tests/sim/port.h"
 
+enum { CLIENT_ANY_NODE = -1 };
+
 struct client_options {
     int nodes;
     uint8_t r, w;
@@ -21,6 +23,7 @@ struct client {
     struct port port;
     struct client_options options;
     struct kv *kv; /* once the ring was learnt */
+    int wanted;    /* the node that the next call goes to, or CLIENT_ANY_NODE */
     int asked;     /* the node that the last call went to, if it knows no ring */
 };
 

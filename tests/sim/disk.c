@@ -30,7 +30,10 @@ struct disk {
     size_t count, capacity;
     uint64_t log;    /* the one that is written to */
     size_t log_left; /* batches that it still takes */
+    size_t log_scale;
     bool is_full, is_deaf;
+    bool shows_platter;
+    struct engine *older;   /* values that were overwritten; NULL: they are not kept */
     struct engine *damaged; /* holds the keys whose values cannot be read */
     size_t damaged_count;
     bool was_corrupt; /* some read failed since the disk was salvaged */
@@ -117,6 +120,7 @@ static void pending_sync_newest(struct disk *disk)
 {
     for (size_t i = disk_unsynced_older(disk); i < disk->count; i++) {
         disk->pending[i].is_synced = true;
+        batch_apply(disk, &disk->pending[i]); /* and once more after the older ones */
     }
 }
 
@@ -128,7 +132,8 @@ static void log_count(struct disk *disk)
     }
     pending_compact(disk, disk->log);
     disk->log++;
-    disk->log_left = LOG_BATCHES_MIN + (size_t)(disk->log * 17 % LOG_BATCHES_SPREAD);
+    size_t batches = LOG_BATCHES_MIN + (size_t)(disk->log * 17 % LOG_BATCHES_SPREAD);
+    disk->log_left = disk->log_scale * batches;
 }
 
 static void pending_add(struct disk *disk, const struct engine_write *writes, size_t count)
@@ -162,6 +167,9 @@ static bool is_damaged(const struct disk *disk, struct slice key)
 static enum status disk_get(struct engine *engine, struct slice key, struct buffer *ret_value)
 {
     struct disk *disk = disk_of(engine);
+    if (disk->shows_platter) {
+        return disk->synced->operations->get(disk->synced, key, ret_value);
+    }
     if (is_damaged(disk, key)) {
         disk->was_corrupt = true;
         return STATUS_CORRUPT;
@@ -184,6 +192,20 @@ static void damage_overwrite(struct disk *disk, const struct engine_write *write
     }
 }
 
+static void keep_older(struct disk *disk, const struct engine_write *writes, size_t count)
+{
+    for (size_t i = 0; disk->older && i < count; i++) {
+        struct buffer value = {0};
+        enum status status = disk->seen->operations->get(disk->seen, writes[i].key, &value);
+        if (status == STATUS_OK) {
+            struct engine_write older = {.key = writes[i].key, .value = buffer_slice(&value)};
+            status = disk->older->operations->write(disk->older, &older, 1, false);
+            assert(status == STATUS_OK);
+        }
+        buffer_release(&value);
+    }
+}
+
 static enum status disk_write(struct engine *engine, const struct engine_write *writes,
                               size_t count, bool sync)
 {
@@ -195,6 +217,7 @@ static enum status disk_write(struct engine *engine, const struct engine_write *
         return STATUS_NO_SPACE;
     }
     damage_overwrite(disk, writes, count);
+    keep_older(disk, writes, count);
     enum status status = disk->seen->operations->write(disk->seen, writes, count, sync);
     assert(status == STATUS_OK);
     pending_add(disk, writes, count);
@@ -225,6 +248,9 @@ static enum status disk_scan(struct engine *engine, struct slice start, struct s
 {
     struct disk *disk = disk_of(engine);
     struct damaged_scan scan = {.disk = disk, .visit = visit, .context = context};
+    if (disk->shows_platter) {
+        return disk->synced->operations->scan(disk->synced, start, end, cold, visit, context);
+    }
     if (disk->damaged_count == 0) {
         return disk->seen->operations->scan(disk->seen, start, end, cold, visit, context);
     }
@@ -241,14 +267,21 @@ static void damage_forget(struct disk *disk)
     disk->damaged_count = 0;
 }
 
+/* An older value may be left. */
 static bool drop_damaged(void *context, struct slice key, struct slice value)
 {
     struct disk *disk = context;
     struct engine_write drop = {.key = key, .is_delete = true};
+    struct buffer older = {0};
     (void)value;
+    if (disk->older && disk->older->operations->get(disk->older, key, &older) == STATUS_OK) {
+        drop = (struct engine_write){.key = key, .value = buffer_slice(&older)};
+        mark(MARK_SALVAGE_GAVE_OLDER);
+    }
     enum status status = disk->seen->operations->write(disk->seen, &drop, 1, false);
     assert(status == STATUS_OK);
     pending_add(disk, &drop, 1);
+    buffer_release(&older);
     return status == STATUS_OK;
 }
 
@@ -305,6 +338,7 @@ struct disk *disk_new(void)
     disk->seen = engine_new();
     disk->synced = engine_new();
     disk->damaged = engine_new();
+    disk->log_scale = 1;
     return disk;
 }
 
@@ -314,6 +348,9 @@ void disk_free(struct disk *disk)
     disk->seen->operations->close(disk->seen);
     disk->synced->operations->close(disk->synced);
     disk->damaged->operations->close(disk->damaged);
+    if (disk->older) {
+        disk->older->operations->close(disk->older);
+    }
     free(disk->pending);
     free(disk);
 }
@@ -335,6 +372,10 @@ static bool copy_pair(void *context, struct slice key, struct slice value)
 struct disk *disk_copy(const struct disk *disk)
 {
     struct disk *copy = disk_new();
+    copy->log_scale = disk->log_scale;
+    if (disk->older) {
+        disk_keep_older(copy); /* none of it was copied */
+    }
     struct engine *to[] = {copy->seen, copy->synced};
     for (size_t i = 0; i < 2; i++) {
         enum status status = disk->seen->operations->scan(
@@ -377,6 +418,21 @@ void disk_set_deaf(struct disk *disk, bool deaf)
     disk->is_deaf = deaf;
 }
 
+void disk_keep_older(struct disk *disk)
+{
+    disk->older = disk->older ? disk->older : engine_new();
+}
+
+void disk_scale_logs(struct disk *disk, size_t scale)
+{
+    disk->log_scale = scale;
+}
+
+void disk_show_platter(struct disk *disk, bool platter)
+{
+    disk->shows_platter = platter;
+}
+
 void disk_set_full(struct disk *disk, bool full)
 {
     disk->is_full = full;
@@ -390,11 +446,19 @@ bool disk_is_full(const struct disk *disk)
 struct damaging {
     struct disk *disk;
     size_t index, first, end, hit;
+    struct slice name; /* of the object that is looked for; where it is becomes `first` */
 };
 
 static bool is_setting(struct slice key)
 {
     return key.size > 0 && key.data[0] == 'm';
+}
+
+static bool is_object_of(struct slice key, struct slice name)
+{
+    enum { HEAD_SIZE = 3 }; /* o, PARTITION */
+    return name.size > 0 && key.size == HEAD_SIZE + name.size && key.data[0] == 'o' &&
+           memcmp(key.data + HEAD_SIZE, name.data, name.size) == 0;
 }
 
 static bool damage_key(void *context, struct slice key, struct slice value)
@@ -407,6 +471,9 @@ static bool damage_key(void *context, struct slice key, struct slice value)
         return true;
     }
     size_t index = damaging->index++;
+    if (is_object_of(key, damaging->name)) {
+        damaging->first = index;
+    }
     if (index >= damaging->first && index < damaging->end && !is_damaged(disk, key)) {
         enum status status = disk->damaged->operations->write(disk->damaged, &note, 1, false);
         assert(status == STATUS_OK);
@@ -430,6 +497,13 @@ size_t disk_keys(const struct disk *disk)
     struct damaging counting = {0};
     each_key(disk, &counting);
     return counting.index;
+}
+
+size_t disk_find_object(const struct disk *disk, struct slice name)
+{
+    struct damaging finding = {.name = name};
+    each_key(disk, &finding);
+    return finding.first;
 }
 
 size_t disk_damage(struct disk *disk, size_t first, size_t count)

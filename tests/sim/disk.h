@@ -33,8 +33,18 @@ void disk_set_full(struct disk *disk, bool full);
 bool disk_is_full(const struct disk *disk);
 /* Keys that are stored, but for settings. */
 size_t disk_keys(const struct disk *disk);
+/* The number among them of the object's that is stored under `name`, or of the first one. */
+size_t disk_find_object(const struct disk *disk, struct slice name);
 /* `count` of them from number `first` on cannot be read any more. How many this hit. */
 size_t disk_damage(struct disk *disk, size_t first, size_t count);
+/* From now on the value that each key had before its last one is kept: where a block is damaged
+ * an older table may hold it, and a salvage gives it back. */
+void disk_keep_older(struct disk *disk);
+/* Logs take so many times as many batches. */
+void disk_scale_logs(struct disk *disk, size_t scale);
+/* Reads show what would be left if the power failed now, and not one batch of a log survived
+ * that was not synced. */
+void disk_show_platter(struct disk *disk, bool platter);
 /* Keys that are stored and cannot be read. */
 size_t disk_damaged(const struct disk *disk);
 

@@ -260,6 +260,24 @@ static void unmount(struct faults *faults, int victim)
     faults->node[victim].is_refilling = true;
 }
 
+/* Made after a clean stop: a copy of a running node's would be distrusted anyway. */
+static void put_back(struct faults *faults, int victim)
+{
+    faults->count[FAULT_PUT_BACK]--;
+    if (!is_well(faults, victim)) {
+        return;
+    }
+    if (!world_has_backup(faults->world, victim) || pick(faults, 3) == 0) {
+        world_stop(faults->world, victim);
+        world_back_up(faults->world, victim);
+    } else {
+        world_kill(faults->world, victim);
+        world_put_back(faults->world, victim);
+        faults->count[FAULT_PUT_BACK]++;
+    }
+    faults->node[victim].down_us = world_now(faults->world) + 1 + pick(faults, 50000);
+}
+
 /* By a second or by minutes: what is over a minute ahead is treated in another way. */
 static void jump_clock(struct faults *faults, int node)
 {
@@ -294,6 +312,8 @@ static bool begin_at_node(struct faults *faults, enum fault fault)
         harm_disk(faults, fault, pick_victim(faults));
     } else if (fault == FAULT_UNMOUNTED) {
         unmount(faults, pick_victim(faults));
+    } else if (fault == FAULT_PUT_BACK) {
+        put_back(faults, pick_victim(faults));
     } else {
         return fault == FAULT_KILL || fault == FAULT_PAUSE;
     }
@@ -451,6 +471,39 @@ static void strike_coordinators(struct faults *faults)
     }
 }
 
+/* Its disk forgets the put that it has just acknowledged, and is soon asked about that again. */
+static void forget_put(struct faults *faults, int key, int node)
+{
+    enum fault fault = faults->kinds[pick(faults, (uint64_t)faults->kind_count)];
+    struct slice name = slice_of_string(load_key(key));
+    world_trace(faults->world, node, "forgets a put: %s", fault_name(fault));
+    faults->count[fault]++;
+    if (fault == FAULT_POWER && is_well(faults, node)) {
+        world_power_cut(faults->world, node);
+        faults->node[node].down_us = world_now(faults->world) + 1 + pick(faults, 20000);
+    } else if (fault == FAULT_DAMAGED && !is_budget_spent(faults, node)) {
+        (void)world_damage_object(faults->world, node, name);
+        faults->node[node].is_refilling = true;
+    } else if (fault == FAULT_PUT_BACK) {
+        put_back(faults, node);
+    } else {
+        faults->count[fault]--;
+        return;
+    }
+    mark(MARK_FORGOT_PUT);
+    load_focus(faults->load, key, node, 1 + (uint32_t)pick(faults, 6));
+}
+
+static void forget_after_put(struct faults *faults)
+{
+    int key = 0;
+    int node = 0;
+    bool has_put = faults->options.forgets > 0 && load_take_put(faults->load, &key, &node);
+    if (has_put && is_victim(faults, node) && pick(faults, 100) < faults->options.forgets) {
+        forget_put(faults, key, node);
+    }
+}
+
 static void drop_intents(struct faults *faults)
 {
     for (int node = 0; faults->options.drops_intents && node < faults->options.nodes; node++) {
@@ -518,6 +571,7 @@ void faults_step(struct faults *faults)
     uint64_t now_us = world_now(faults->world);
     cut_after_sync(faults);
     strike_coordinators(faults);
+    forget_after_put(faults);
     drop_intents(faults);
     for (int node = 0; node < faults->options.nodes; node++) {
         if (is_due(faults->node[node].down_us, now_us)) {
@@ -609,8 +663,8 @@ uint64_t faults_count(const struct faults *faults, enum fault fault)
 const char *fault_name(enum fault fault)
 {
     static const char *const names[FAULT_COUNT] = {
-        "kill",      "pause",   "cut",       "isolate",   "split",    "loss",
-        "duplicate", "reorder", "slow-link", "slow-disk", "clock",    "full",
-        "client",    "power",   "lost-disk", "damaged",   "unmounted"};
+        "kill",      "pause",   "cut",       "isolate",   "split",     "loss",
+        "duplicate", "reorder", "slow-link", "slow-disk", "clock",     "full",
+        "client",    "power",   "lost-disk", "damaged",   "unmounted", "put-back"};
     return names[fault];
 }

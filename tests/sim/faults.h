@@ -31,6 +31,7 @@ enum fault {
     FAULT_DAMAGED,   /* some keys of a disk cannot be read any more */
     FAULT_UNMOUNTED, /* a node starts with an empty disk in the place of its own, which comes
                         back later; in lives that name it */
+    FAULT_PUT_BACK,  /* a node's disks are put back from a backup, or one is made; so, too */
     FAULT_COUNT,
 };
 
@@ -56,6 +57,8 @@ struct faults_options {
                                 lost meanwhile; what both missed is in one place then */
     uint8_t hidden_sources; /* of a hundred refills: that place is out of reach as soon as the
                                 victim is let in */
+    uint8_t forgets;        /* of a hundred puts through a victim: that forgets at once, and
+                                clients come back to it first */
 };
 
 /* Draws which faults this run has and how often, from the world's seed. */

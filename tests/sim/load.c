@@ -33,6 +33,10 @@ struct load {
     char refused[100];
     struct load_due due;
     bool has_synced;
+    bool has_put; /* of: */
+    int put_key, put_node;
+    int focus_key, focus_node;
+    uint32_t focus_left; /* requests */
     struct user user[LOAD_CLIENTS_MAX];
 };
 
@@ -127,6 +131,27 @@ static void note_breach(struct load *load, const char *what, int key)
     }
 }
 
+/* A breach whatever disks forget. */
+static void note_unsynced(struct load *load, int key)
+{
+    if (load->refused[0] == '\0') {
+        (void)snprintf(load->refused, sizeof load->refused,
+                       "key %d: acknowledged with sync and not on W platters", key);
+        world_trace(load->world, -1, "%s", load->refused);
+    }
+}
+
+/* W nodes must hold what was synced though the power failed. */
+static void check_durable(struct load *load, int key, uint32_t number)
+{
+    bool is_promised =
+        load->options.platters_are_kept && !load->history->write[number].superseded;
+    if (is_promised &&
+        check_platters(load->world, load->options.nodes, key, number) < load->options.w) {
+        note_unsynced(load, key);
+    }
+}
+
 static void on_acknowledged(struct load *load, struct doing *doing)
 {
     doing->pledge.acknowledged = true;
@@ -140,6 +165,9 @@ static void on_acknowledged(struct load *load, struct doing *doing)
                                        doing->put.number) >= load->options.w;
         if (!has_copies) {
             note_breach(load, "acknowledged without W copies", doing->key);
+        }
+        if (doing->put.sync) {
+            check_durable(load, doing->key, doing->put.number);
         }
     }
     for (uint32_t i = 0; i < doing->covered_count; i++) {
@@ -191,7 +219,26 @@ static enum status try_put(struct load *load, struct user *user, struct doing *d
     return status;
 }
 
-static void send_put(struct load *load, struct user *user, struct doing *doing)
+/* As an fsync after the close: what the coordinator holds is stored again, to stay. */
+static void sync_later(struct load *load, struct user *user, const struct doing *doing)
+{
+    struct client_put put = {.key = load_key(doing->key), .mode = UPDATE_NONE, .sync = true};
+    struct written *write = &load->history->write[doing->put.number];
+    port_sleep_until(&user->client.port, port_now_us(&user->client.port) +
+                                             pick(load, (uint32_t)load->options.think_us * 4));
+    user->client.wanted = user->client.asked;
+    bool is_there = check_holds(load->world, user->client.asked, doing->key, doing->put.number);
+    enum status status = client_put(&user->client, &put);
+    world_trace(load->world, -1, "client %d has synced %s: %s", user->index, put.key,
+                status_name(status));
+    if (status == STATUS_OK && is_there) {
+        write->pledge.synced = true;
+        check_durable(load, doing->key, doing->put.number);
+    }
+}
+
+/* True: it was acknowledged. */
+static bool send_put(struct load *load, struct user *user, struct doing *doing)
 {
     enum status status = STATUS_TIMEOUT;
     uint32_t tries = 1 + pick(load, 3);
@@ -200,14 +247,22 @@ static void send_put(struct load *load, struct user *user, struct doing *doing)
     }
     if (status == STATUS_OK) {
         on_acknowledged(load, doing);
+        load->has_put = doing->put.has_value && !user->client.options.knows_ring;
+        load->put_key = doing->key;
+        load->put_node = user->client.asked;
     }
+    return status == STATUS_OK;
 }
 
 static void run_put(struct load *load, struct user *user, int key)
 {
     struct doing doing = {.key = key};
     choose_put(load, user, &doing);
-    send_put(load, user, &doing);
+    bool may_sync = send_put(load, user, &doing) && load->has_put && !doing.put.sync &&
+                    load->options.platters_are_kept;
+    if (may_sync && of_100(load, load->options.late_syncs)) {
+        sync_later(load, user, &doing);
+    }
 }
 
 /* All that is shown of it. */
@@ -222,7 +277,7 @@ static void run_delete(struct load *load, struct user *user, int key)
     doing.covered_first = history_cover(load->history, key, seen);
     doing.covered_count = seen->version_count;
     history_remove(load->history, key);
-    send_put(load, user, &doing);
+    (void)send_put(load, user, &doing);
 }
 
 /* What a get must show, as of before it began. */
@@ -374,6 +429,16 @@ static bool has_more(const struct load *load)
            load->history->covered_count + VERSIONS_MAX < HISTORY_COVERED_MAX;
 }
 
+/* What a request is about; through which node follows for clients that choose. */
+static int choose_key(struct load *load, struct user *user)
+{
+    int key = pick_key(load);
+    bool has_focus = load->focus_left > 0 && !user->client.options.knows_ring;
+    user->client.wanted = has_focus ? load->focus_node : CLIENT_ANY_NODE;
+    load->focus_left -= has_focus ? 1 : 0;
+    return has_focus ? load->focus_key : key;
+}
+
 static void user_main(void *context)
 {
     struct user *user = context;
@@ -381,7 +446,7 @@ static void user_main(void *context)
     struct port *port = &user->client.port;
     while (!port->is_dead && has_more(load)) {
         load->sent++;
-        int key = pick_key(load);
+        int key = choose_key(load, user);
         uint32_t what = pick(load, 100);
         uint32_t reads = (uint32_t)load->options.gets + load->options.lists;
         if (what < load->options.gets) {
@@ -409,6 +474,7 @@ static void user_begin(struct load *load, int index)
                                                    .r = load->options.r,
                                                    .w = load->options.w,
                                                    .knows_ring = pick(load, 2) == 0};
+    user->client.wanted = CLIENT_ANY_NODE;
     user->client.port = (struct port){.world = load->world, .call = -1};
     user->client.port.fiber = fiber_new(user_main, user);
 }
@@ -493,6 +559,22 @@ bool load_take_synced(struct load *load)
     bool has_synced = load->has_synced;
     load->has_synced = false;
     return has_synced;
+}
+
+bool load_take_put(struct load *load, int *ret_key, int *ret_node)
+{
+    bool has_put = load->has_put;
+    load->has_put = false;
+    *ret_key = load->put_key;
+    *ret_node = load->put_node;
+    return has_put;
+}
+
+void load_focus(struct load *load, int key, int node, uint32_t requests)
+{
+    load->focus_key = key;
+    load->focus_node = node;
+    load->focus_left = requests;
 }
 
 void load_go_on(struct load *load, uint32_t requests)

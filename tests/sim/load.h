@@ -21,6 +21,8 @@ struct load_options {
     /* Gets show what was acknowledged before: R + W > N, no fallbacks, nothing lost that a read
      * does not notice. */
     bool reads_are_current;
+    bool
+        platters_are_kept; /* no disk loses what was synced: W hold it when a synced put returns */
     bool copies_are_kept; /* no disk forgets anything: W copies are there when a put returns */
     /* Of a hundred requests; the rest are puts. */
     uint8_t gets, lists, rmdirs;
@@ -30,6 +32,9 @@ struct load_options {
     /* Of a hundred puts: how many delete, wait for the disk, supersede one sibling of several.
      */
     uint8_t deletes, syncs, ones;
+    /* Of a hundred other puts: how many are synced later by the node that coordinated them.
+     * Where all nodes are primaries alone. */
+    uint8_t late_syncs;
 };
 
 /* Requests that had to succeed, for enough nodes could be reached. */
@@ -56,11 +61,17 @@ const char *load_key(int key);
 int load_keys(void);
 /* What a client saw that must not be, or NULL. */
 const char *load_breach(const struct load *load);
-/* What failed though enough nodes could be reached, or NULL. */
+/* What failed though enough nodes could be reached, or was promised to survive power cuts and
+ * would not, or NULL. */
 const char *load_refused(const struct load *load);
 struct load_due load_due(const struct load *load);
 /* True once after some synced put was acknowledged. */
 bool load_take_synced(struct load *load);
+/* True once after a put was acknowledged by a client that chose the node it asked: which key,
+ * which node. */
+bool load_take_put(struct load *load, int *ret_key, int *ret_node);
+/* The next requests of clients that choose their nodes are about this key, through this node. */
+void load_focus(struct load *load, int key, int node, uint32_t requests);
 /* From now on clients send so many requests more. */
 void load_go_on(struct load *load, uint32_t requests);
 uint32_t load_acknowledged(const struct load *load);

@@ -89,13 +89,15 @@ static bool check_load(struct check *check, const struct load *load)
 static void note_demand(struct check *check, const struct plan *plan,
                         const struct faults *faults)
 {
-    bool was_lost =
-        faults_count(faults, FAULT_LOST) > 0 || faults_count(faults, FAULT_UNMOUNTED) > 0;
+    bool was_put_back = faults_count(faults, FAULT_PUT_BACK) > 0;
+    bool was_lost = faults_count(faults, FAULT_LOST) > 0 ||
+                    faults_count(faults, FAULT_UNMOUNTED) > 0 || was_put_back;
     check->was_damaged = faults_count(faults, FAULT_DAMAGED) > 0;
     check->was_jumped = faults_count(faults, FAULT_CLOCK) > 0;
     check->demand = (struct demand){
         .victims = (uint8_t)plan->faults.victims,
-        .power_failed = faults_count(faults, FAULT_POWER) > 0,
+        /* What was put back answers, too, and does not know what it forgot. */
+        .power_failed = faults_count(faults, FAULT_POWER) > 0 || was_put_back,
         .power_anywhere = plan->faults.power_anywhere,
         .disk_lost = was_lost || check->was_damaged,
     };

@@ -96,7 +96,9 @@ static void spare_disks(struct plan *plan)
     plan->faults.victims = 0;
     plan->faults.power_anywhere = false;
     plan->faults.cuts_after_sync = 0;
-    plan->faults.kinds &= ~(1U << FAULT_POWER | 1U << FAULT_LOST | 1U << FAULT_DAMAGED);
+    plan->faults.kinds &=
+        ~(1U << FAULT_POWER | 1U << FAULT_LOST | 1U << FAULT_DAMAGED | 1U << FAULT_PUT_BACK);
+    plan->faults.forgets = 0;
 }
 
 /* What follows from the rest. */
@@ -107,15 +109,21 @@ static void conclude(struct plan *plan)
     if (replicas == 1) {
         spare_disks(plan);
     }
-    uint32_t kinds = plan->faults.kinds;
-    bool is_damaged = plan->faults.victims > 0 && (kinds == 0 || kinds >> FAULT_DAMAGED & 1);
-    if (is_damaged && plan->world.scrub_interval_us == 0) {
-        plan->world.scrub_interval_us = 20000000; /* who else would find it? */
+    if (plan->faults.victims > 0 && plan->world.scrub_interval_us == 0) {
+        plan->world.scrub_interval_us = 20000000; /* who else would find what was damaged? */
     }
+    int minority = (plan->world.nodes - 1) / 2; /* lives change the number of nodes */
+    plan->dead = plan->dead < minority ? plan->dead : minority;
     bool has_fallbacks = plan->world.nodes > plan->world.replica_count;
+    plan->load.late_syncs = has_fallbacks ? 0 : plan->load.late_syncs;
     plan->load.reads_are_current = (!has_fallbacks || plan->is_calm) &&
                                    plan->load.r + plan->load.w > plan->world.replica_count;
     plan->load.copies_are_kept = plan->faults.victims == 0;
+    uint32_t whole_disks =
+        1U << FAULT_LOST | 1U << FAULT_DAMAGED | 1U << FAULT_UNMOUNTED | 1U << FAULT_PUT_BACK;
+    plan->load.platters_are_kept = plan->load.copies_are_kept ||
+                                   (plan->faults.kinds != 0 && plan->faults.lost_behind == 0 &&
+                                    (plan->faults.kinds & whole_disks) == 0);
 }
 
 bool plan_may_have(const struct plan *plan, enum fault fault)

@@ -83,6 +83,18 @@ void world_free(struct world *world)
     free(world);
 }
 
+static struct disk *new_disk(const struct world *world)
+{
+    struct disk *disk = disk_new();
+    if (world->options.salvage_gives_older) {
+        disk_keep_older(disk);
+    }
+    if (world->options.log_scale > 0) {
+        disk_scale_logs(disk, world->options.log_scale);
+    }
+    return disk;
+}
+
 void world_wipe(struct world *world, int index)
 {
     struct world_node *node = node_of(world, index);
@@ -92,8 +104,8 @@ void world_wipe(struct world *world, int index)
         disk_free(node->hints);
     }
     world_trace(world, index, "empty disks");
-    node->disk = disk_new();
-    node->hints = disk_new();
+    node->disk = new_disk(world);
+    node->hints = new_disk(world);
 }
 
 void world_exchange_disks(struct world *world, int index)
@@ -102,8 +114,8 @@ void world_exchange_disks(struct world *world, int index)
     assert(!node->up);
     struct disk *disk = node->disk;
     struct disk *hints = node->hints;
-    node->disk = node->other_disk ? node->other_disk : disk_new();
-    node->hints = node->other_hints ? node->other_hints : disk_new();
+    node->disk = node->other_disk ? node->other_disk : new_disk(world);
+    node->hints = node->other_hints ? node->other_hints : new_disk(world);
     node->other_disk = disk;
     node->other_hints = hints;
     world_trace(world, index, "other disks");
@@ -270,6 +282,11 @@ void world_back_up(struct world *world, int index)
     replace_disk(&node->backup_hints, node->hints);
 }
 
+bool world_has_backup(const struct world *world, int node)
+{
+    return world->nodes[node].backup != NULL;
+}
+
 void world_put_back(struct world *world, int index)
 {
     struct world_node *node = node_of(world, index);
@@ -352,6 +369,23 @@ size_t world_damage(struct world *world, int index)
     world_trace(world, index, "damaged %zu keys of %zu", hit, keys);
     world_note_reach(world);
     return hit;
+}
+
+size_t world_damage_object(struct world *world, int index, struct slice name)
+{
+    struct disk *disk = node_of(world, index)->disk;
+    size_t first = disk_find_object(disk, name);
+    size_t hit = disk_damage(disk, first, 1 + (size_t)world_between(world, 0, 3));
+    world_trace(world, index, "damaged %zu keys from %.*s on", hit, (int)name.size,
+                (const char *)name.data);
+    world_note_reach(world);
+    return hit;
+}
+
+void world_show_platter(struct world *world, int node, bool platter)
+{
+    disk_show_platter(node_of(world, node)->disk, platter);
+    disk_show_platter(node_of(world, node)->hints, platter);
 }
 
 size_t world_damaged(const struct world *world, int node)

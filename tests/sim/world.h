@@ -28,7 +28,9 @@ struct world_options {
     uint16_t partition_count;
     uint64_t latency_min_us, latency_max_us; /* one way */
     uint64_t store_min_us, store_max_us;
-    bool loses_logs;  /* a power cut may take an older log and leave a newer one */
+    bool salvage_gives_older; /* what was overwritten, in place of what is damaged */
+    size_t log_scale;         /* logs are so many times as long; 0: 1 */
+    bool loses_logs;          /* a power cut may take an older log and leave a newer one */
     bool seeds_chain; /* node 0 founds alone, the others join it; else all start together */
     /* As in core_config; 0: the default. */
     uint64_t repair_interval_us, scrub_interval_us, confirm_after_us, grace_us;
@@ -57,6 +59,7 @@ void world_kill(struct world *world, int node);
 void world_stop(struct world *world, int node);
 /* Keeps a copy of the disks of a node that is down, in the place of an earlier one. */
 void world_back_up(struct world *world, int node);
+bool world_has_backup(const struct world *world, int node);
 /* Puts that copy in the place of the disks of a node that is down. */
 void world_put_back(struct world *world, int node);
 /* As kill, and the disks lose some or all of what was not synced. */
@@ -75,6 +78,10 @@ void world_hold_hints(struct world *world, int node, bool held);
 /* Some neighbouring keys of the main disk, drawn at random, cannot be read any more (settings
  * are spared). The number of them. */
 size_t world_damage(struct world *world, int node);
+/* The same, an object's and some of its neighbours. */
+size_t world_damage_object(struct world *world, int node, struct slice name);
+/* Requests to the store show what is on the platter alone. */
+void world_show_platter(struct world *world, int node, bool platter);
 /* Keys that cannot be read now. */
 size_t world_damaged(const struct world *world, int node);
 /* Forgets the disks of a node that is down. */
