@@ -8,19 +8,11 @@
 
 #include <assert.h>
 
+#include "ring/fnv.h"
 #include "ring/key.h"
 
 static_assert(MERKLE_BUCKETS * MERKLE_FANOUT == MERKLE_LEAVES, "each leaf in one bucket");
 static_assert(MERKLE_FANOUT == 32, "a bucket of struct merkle_leaves has 32 bits");
-
-/* FNV-1a, 64 bits. */
-static uint64_t add_bytes(uint64_t hash, const uint8_t *bytes, size_t size)
-{
-    for (size_t i = 0; i < size; i++) {
-        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-    }
-    return hash;
-}
 
 /* Spreads each bit over all, so that exclusive ors of hashes do not cancel out in families. */
 static uint64_t mix(uint64_t hash)
@@ -32,13 +24,8 @@ static uint64_t mix(uint64_t hash)
 
 uint16_t merkle_leaf_of(struct slice object_key)
 {
-    /* FNV-1a, 32 bits; its upper half is the better mixed one. */
-    uint32_t hash = UINT32_C(2166136261);
-
-    for (size_t i = 0; i < object_key.size; i++) {
-        hash = (hash ^ object_key.data[i]) * UINT32_C(16777619);
-    }
-    return (uint16_t)((hash >> 16) % MERKLE_LEAVES);
+    /* The upper half is the better mixed one. */
+    return (uint16_t)((fnv32(object_key) >> 16) % MERKLE_LEAVES);
 }
 
 uint64_t merkle_entry_hash(enum merkle_part part, struct slice object_key,
@@ -47,9 +34,9 @@ uint64_t merkle_entry_hash(enum merkle_part part, struct slice object_key,
     assert(part == MERKLE_OBJECT || part == MERKLE_ROW);
 
     uint8_t head = (uint8_t)part;
-    uint64_t hash = add_bytes(UINT64_C(0xcbf29ce484222325), &head, 1);
-    hash = add_bytes(hash, digest, DIGEST_SIZE);
-    hash = mix(add_bytes(hash, object_key.data, object_key.size));
+    uint64_t hash = fnv64(slice_of(&head, 1));
+    hash = fnv64_add(hash, slice_of(digest, DIGEST_SIZE));
+    hash = mix(fnv64_add(hash, object_key));
     return hash != 0 ? hash : 1;
 }
 

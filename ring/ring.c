@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ring/claim.h"
+#include "ring/fnv.h"
 
 static_assert(MEMBERS_MAX <= UINT16_MAX && PARTITIONS_MAX <= UINT16_MAX, "16-bit indexes");
 
@@ -220,20 +221,22 @@ bool ring_follows(const struct ring *ring, const struct ring *next)
     return overlaps && (kept > gone || gone <= next->epoch - ring->epoch);
 }
 
-/* FNV-1a goes on over `number`, byte by byte. */
+/* The hash goes on over `number`, the lowest byte first. */
 static uint64_t mix(uint64_t hash, uint64_t number)
 {
-    for (unsigned shift = 0; shift < 64; shift += 8) {
-        hash = (hash ^ (number >> shift & 0xff)) * UINT64_C(0x100000001b3);
+    uint8_t bytes[8];
+
+    for (unsigned i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)(number >> 8 * i);
     }
-    return hash;
+    return fnv64_add(hash, slice_of(bytes, sizeof bytes));
 }
 
 uint64_t ring_mark(const struct ring *ring)
 {
     assert(ring != NULL);
 
-    uint64_t hash = mix(UINT64_C(0xcbf29ce484222325), ring->cluster_id);
+    uint64_t hash = mix(FNV64_BASIS, ring->cluster_id);
     hash = mix(hash, (uint64_t)ring->partition_count << 16 | ring->replica_count);
     for (uint16_t i = 0; i < ring->member_count; i++) {
         hash = mix(hash, ring->members[i].id);

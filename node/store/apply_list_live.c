@@ -16,6 +16,7 @@
 #include "node/store/layout.h"
 #include "node/wire/bounds.h"
 #include "node/wire/record.h"
+#include "ring/fnv.h"
 
 enum {
     SCANNED_ROWS_MAX = 16384,     /* a page: ten milliseconds or so */
@@ -54,14 +55,11 @@ static bool stop(struct live_scan *scan, enum status status)
     return false;
 }
 
-/* Where a mark is set must follow from the name alone. FNV-1a. */
+/* Where a mark is set must follow from the name alone. */
 static bool has_mark(struct slice name)
 {
-    uint32_t hash = UINT32_C(2166136261);
+    uint32_t hash = fnv32(name);
 
-    for (size_t i = 0; i < name.size; i++) {
-        hash = (hash ^ name.data[i]) * UINT32_C(16777619);
-    }
     return (hash ^ hash >> 16) % MARK_EVERY == 0;
 }
 

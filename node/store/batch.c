@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "node/wire/record.h"
+#include "ring/fnv.h"
 
 enum { TABLE_SIZE_MIN = 64 };
 
@@ -31,17 +32,6 @@ bool number_decode(struct slice bytes, uint64_t *ret_number)
     }
     *ret_number = number;
     return true;
-}
-
-/* FNV-1a. */
-static uint32_t hash_of(struct slice key)
-{
-    uint32_t hash = UINT32_C(2166136261);
-
-    for (size_t i = 0; i < key.size; i++) {
-        hash = (hash ^ key.data[i]) * UINT32_C(16777619);
-    }
-    return hash;
 }
 
 static struct slice entry_key(const struct batch_entry *entry)
@@ -99,7 +89,7 @@ enum status batch_touch(struct batch *batch, struct slice key, size_t *ret_index
     assert(batch->engine != NULL);
     assert(key.size > 0);
 
-    uint32_t hash = hash_of(key);
+    uint32_t hash = fnv32(key);
     if (!grow(batch)) {
         return STATUS_NO_MEMORY;
     }

@@ -2,7 +2,8 @@
  * test_hash.c - positions, partitions, content hashes and status names.
  *
  * Rules: a position is the MD5 of the key, as RFC 1321 has it; a partition is its top bits; a
- * content hash is SHA-256, as FIPS 180 has it; every status has a name and a text of its own.
+ * content hash is SHA-256, as FIPS 180 has it; FNV-1a is as its authors have it, in one go or in
+ * pieces; every status has a name and a text of its own.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "ring/fnv.h"
 #include "ring/hash.h"
 
 static void assert_hex(const uint8_t *bytes, size_t size, const char *expected)
@@ -66,6 +68,17 @@ static void test_content_hash__fips_180_vectors__match(void **state)
     }
 }
 
+static void test_fnv__known_vectors__match(void **state)
+{
+    (void)state;
+    assert_int_equal(fnv32(slice_of_string("")), 0x811c9dc5);
+    assert_int_equal(fnv32(slice_of_string("foobar")), 0xbf9cf968);
+    assert_true(fnv64(slice_of_string("")) == FNV64_BASIS);
+    assert_true(fnv64(slice_of_string("foobar")) == UINT64_C(0x85944171f73967e8));
+    assert_true(fnv64_add(fnv64(slice_of_string("foo")), slice_of_string("bar")) ==
+                fnv64(slice_of_string("foobar")));
+}
+
 static void test_position_partition__top_bits__choose(void **state)
 {
     (void)state;
@@ -114,6 +127,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_position_of__rfc_1321_vectors__match),
         cmocka_unit_test(test_content_hash__fips_180_vectors__match),
+        cmocka_unit_test(test_fnv__known_vectors__match),
         cmocka_unit_test(test_position_partition__top_bits__choose),
         cmocka_unit_test(test_position_partition__ends__are_first_and_last),
         cmocka_unit_test(test_status__each__has_its_own_name_and_text),

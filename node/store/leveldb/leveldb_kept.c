@@ -12,17 +12,15 @@
 #include <unistd.h>
 
 #include "node/store/leveldb/leveldb_files.h"
+#include "ring/fnv.h"
 
 enum { HEAD_SIZE = 16, KEPT_SIZE_MAX = 2 << 20 };
 #define KEPT_MAGIC "dynkept1"
 
 static void make_head(struct slice bytes, uint8_t ret_head[HEAD_SIZE])
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
+    uint64_t hash = fnv64(bytes);
 
-    for (size_t i = 0; i < bytes.size; i++) {
-        hash = (hash ^ bytes.data[i]) * UINT64_C(1099511628211);
-    }
     memcpy(ret_head, KEPT_MAGIC, 8);
     for (int i = 0; i < 8; i++) {
         ret_head[8 + i] = (uint8_t)(hash >> 8 * i);

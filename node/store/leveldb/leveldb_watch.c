@@ -15,19 +15,10 @@
 #include <unistd.h>
 
 #include "node/store/leveldb/leveldb_files.h"
+#include "ring/fnv.h"
 
 enum { NOTE_SIZE = 32 };
 #define NOTE_MAGIC "dynsync1"
-
-static uint64_t hash_of(const uint8_t *bytes, size_t size)
-{
-    uint64_t hash = UINT64_C(14695981039346656037);
-
-    for (size_t i = 0; i < size; i++) {
-        hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
-    }
-    return hash;
-}
 
 static void put_number(uint8_t *bytes, uint64_t number)
 {
@@ -153,7 +144,7 @@ void leveldb_watch_note(struct leveldb_watch *watch, struct leveldb_synced synce
     memcpy(note, NOTE_MAGIC, 8);
     put_number(note + 8, synced.log);
     put_number(note + 16, synced.size);
-    put_number(note + 24, hash_of(note, 24));
+    put_number(note + 24, fnv64(slice_of(note, 24)));
     /* A note that could not be written says too little, which is allowed. */
     (void)!pwrite(watch->note, note, sizeof note, 0);
     if (durably) {
@@ -177,7 +168,7 @@ bool leveldb_watch_read_note(const char *path, struct leveldb_synced *ret_synced
     ssize_t size = pread(file, note, sizeof note, 0);
     close(file);
     if (size != NOTE_SIZE || memcmp(note, NOTE_MAGIC, 8) != 0 ||
-        get_number(note + 24) != hash_of(note, 24)) {
+        get_number(note + 24) != fnv64(slice_of(note, 24))) {
         return false;
     }
     *ret_synced =
