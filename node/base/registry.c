@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "node/base/error.h"
+#include "node/base/now.h"
 #include "node/base/numeric.h"
 
 enum {
@@ -30,18 +32,6 @@ struct directories {
     size_t count;
     char path[DIRECTORIES_MAX][PATH_SIZE];
 };
-
-__attribute__((format(printf, 3, 4))) static enum status
-fail(struct error *error, enum status code, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    (void)vsnprintf(error->text, sizeof(error->text), format, arguments);
-    va_end(arguments);
-    error->code = code;
-    return code;
-}
 
 __attribute__((format(printf, 2, 3))) static void add(struct directories *directories,
                                                       const char *format, ...)
@@ -170,28 +160,20 @@ static int make_directory(struct error *error)
         if (descriptor >= 0) {
             return descriptor;
         }
-        (void)fail(error, STATUS_REFUSED, "%.120s: %s", path,
-                   errno == EPERM ? "must be a directory of this user, with mode 0700"
-                                  : strerror(errno));
+        (void)error_set(error, STATUS_REFUSED, "%.120s: %s", path,
+                        errno == EPERM ? "must be a directory of this user, with mode 0700"
+                                       : strerror(errno));
     }
     return -1;
-}
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 static bool wait_for_lock(int descriptor, unsigned patience_ms)
 {
     static const struct timespec retry = {.tv_nsec = LOCK_RETRY_MS * 1000000L};
-    uint64_t until_ms = now_ms() + patience_ms;
+    uint64_t until_ms = now_monotonic_ms() + patience_ms;
 
     while (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
-        if (now_ms() >= until_ms) {
+        if (now_monotonic_ms() >= until_ms) {
             return false;
         }
         (void)nanosleep(&retry, NULL);
@@ -211,11 +193,11 @@ enum status registry_lock(struct registry *registry, unsigned patience_ms, struc
     int lock = openat(registry->directory - 1, ".lock",
                       O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (lock < 0) {
-        return fail(error, STATUS_IO, "lock: %s", strerror(errno));
+        return error_set(error, STATUS_IO, "lock: %s", strerror(errno));
     }
     if (!wait_for_lock(lock, patience_ms)) {
         (void)close(lock);
-        return fail(error, STATUS_BUSY, "lock: another node holds it");
+        return error_set(error, STATUS_BUSY, "lock: another node holds it");
     }
     registry->lock = lock + 1;
     return STATUS_OK;
@@ -303,12 +285,12 @@ enum status registry_enter(struct registry *registry, const char *name,
 
     assert(place != NULL);
     if (!is_name(name)) {
-        return fail(error, STATUS_REFUSED, "%.64s: no name for a file", name);
+        return error_set(error, STATUS_REFUSED, "%.64s: no name for a file", name);
     }
     registry_sweep(registry->directory - 1);
     int descriptor = write_entry(registry->directory - 1, name, secret);
     if (descriptor < 0) {
-        return fail(error, STATUS_IO, "%.64s: %s", name, strerror(errno));
+        return error_set(error, STATUS_IO, "%.64s: %s", name, strerror(errno));
     }
     if (place->descriptor != 0) {
         (void)close(place->descriptor - 1);

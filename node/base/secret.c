@@ -9,13 +9,14 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "node/base/error.h"
 
 enum {
     PATH_SIZE = 4096,
@@ -24,18 +25,6 @@ enum {
     MODE_FORBIDDEN = 0027,
 };
 
-__attribute__((format(printf, 3, 4))) static enum status
-fail(struct error *error, enum status code, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    (void)vsnprintf(error->text, sizeof(error->text), format, arguments);
-    va_end(arguments);
-    error->code = code;
-    return code;
-}
-
 enum status secret_random(uint8_t *ret_bytes, size_t size, struct error *error)
 {
     size_t done = 0;
@@ -43,7 +32,7 @@ enum status secret_random(uint8_t *ret_bytes, size_t size, struct error *error)
     while (done < size) {
         ssize_t got = getrandom(ret_bytes + done, size - done, 0);
         if (got < 0 && errno != EINTR) {
-            return fail(error, STATUS_IO, "random numbers: kernel: %s", strerror(errno));
+            return error_set(error, STATUS_IO, "random numbers: kernel: %s", strerror(errno));
         }
         done += got > 0 ? (size_t)got : 0;
     }
@@ -129,18 +118,18 @@ static enum status check_file(int descriptor, struct error *error)
     struct stat attributes;
 
     if (fstat(descriptor, &attributes) != 0) {
-        return fail(error, STATUS_IO, "%s", strerror(errno));
+        return error_set(error, STATUS_IO, "%s", strerror(errno));
     }
     if (!S_ISREG(attributes.st_mode)) {
-        return fail(error, STATUS_REFUSED, "not a regular file");
+        return error_set(error, STATUS_REFUSED, "not a regular file");
     }
     if (attributes.st_uid != geteuid() && attributes.st_uid != 0 && geteuid() != 0) {
-        return fail(error, STATUS_REFUSED, "belongs to another user");
+        return error_set(error, STATUS_REFUSED, "belongs to another user");
     }
     if ((attributes.st_mode & MODE_FORBIDDEN) != 0) {
-        return fail(error, STATUS_REFUSED,
-                    "is open to others (mode %03o): make it readable by its owner alone",
-                    (unsigned)attributes.st_mode & 0777);
+        return error_set(error, STATUS_REFUSED,
+                         "is open to others (mode %03o): make it readable by its owner alone",
+                         (unsigned)attributes.st_mode & 0777);
     }
     return STATUS_OK;
 }
@@ -153,9 +142,9 @@ enum status secret_read_take(int descriptor, struct secret *ret_secret, struct e
     if (status == STATUS_OK) {
         ssize_t size = read(descriptor, text, sizeof(text));
         if (size < 0) {
-            status = fail(error, STATUS_IO, "%s", strerror(errno));
+            status = error_set(error, STATUS_IO, "%s", strerror(errno));
         } else if (secret_parse(slice_of(text, (size_t)size), ret_secret) != STATUS_OK) {
-            status = fail(error, STATUS_REFUSED, "holds no secret, 64 hexadecimal digits");
+            status = error_set(error, STATUS_REFUSED, "holds no secret, 64 hexadecimal digits");
         }
     }
     (void)close(descriptor);
@@ -169,12 +158,12 @@ enum status secret_read_file(const char *path, struct secret *ret_secret, struct
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     if (descriptor < 0) {
-        return fail(error, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO,
-                    "secret file %.120s: %s", path, strerror(errno));
+        return error_set(error, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO,
+                         "secret file %.120s: %s", path, strerror(errno));
     }
     enum status status = secret_read_take(descriptor, ret_secret, &why);
     if (status != STATUS_OK) {
-        return fail(error, status, "secret file %.120s: %.110s", path, why.text);
+        return error_set(error, status, "secret file %.120s: %.110s", path, why.text);
     }
     return STATUS_OK;
 }
@@ -222,13 +211,13 @@ enum status secret_write_file(const char *path, const struct secret *secret,
     int size = snprintf(fresh, sizeof(fresh), "%s.new", path);
 
     if (size < 0 || size >= PATH_SIZE) {
-        return fail(error, STATUS_IO, "secret file %.120s: path too long", path);
+        return error_set(error, STATUS_IO, "secret file %.120s: path too long", path);
     }
     secret_format(secret, text);
     if (!write_synced(fresh, text, sizeof(text)) || rename(fresh, path) != 0 ||
         !sync_parent(path)) {
-        return fail(error, errno == ENOSPC ? STATUS_NO_SPACE : STATUS_IO,
-                    "secret file %.120s: %s", path, strerror(errno));
+        return error_set(error, errno == ENOSPC ? STATUS_NO_SPACE : STATUS_IO,
+                         "secret file %.120s: %s", path, strerror(errno));
     }
     return STATUS_OK;
 }

@@ -3,6 +3,7 @@
  */
 #include "node/client/admin.h"
 
+#include "node/base/error.h"
 #include "node/client/pool.h"
 #include "node/client/socket.h"
 
@@ -13,9 +14,7 @@
 
 static enum status fail(struct error *error, const char *address, enum status status)
 {
-    error->code = status;
-    snprintf(error->text, sizeof error->text, "%s: %s", address, status_text(status));
-    return status;
+    return error_set(error, status, "%s: %s", address, status_text(status));
 }
 
 /* A reply of STATUS_OK, or why there is none. */
@@ -32,8 +31,8 @@ static enum status call_node(struct pool *pool, struct pool_call *call,
         status = fail(error, call->address, reply.status);
         if (reply.text) {
             struct slice text = blob_slice(reply.text);
-            snprintf(error->text, sizeof error->text, "%.70s: %.*s", call->address,
-                     (int)text.size, (const char *)text.data);
+            (void)error_set(error, status, "%.70s: %.*s", call->address, (int)text.size,
+                            (const char *)text.data);
         }
         message_release(&reply);
         return status;

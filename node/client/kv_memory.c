@@ -7,13 +7,13 @@
  * Threads:  one lock around everything.
  */
 #include "node/client/kv_memory.h"
+#include "node/base/now.h"
 #include "node/client/value.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { NODE_HERE = 1, MODE_REVIVED = 0755, SPACE_TOTAL_BITS = 40 };
 
@@ -127,14 +127,6 @@ static enum status store(struct memory *memory, struct slice key, struct object 
     return STATUS_OK;
 }
 
-/* Counters are readings of the wall clock, as a node's: directories' times come from them. */
-static uint64_t wall_us(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000) + (uint64_t)now.tv_nsec / 1000;
-}
-
 static enum status update(struct memory *memory, struct slice key, const struct update *update,
                           struct object **ret_object)
 {
@@ -142,8 +134,8 @@ static enum status update(struct memory *memory, struct slice key, const struct 
     struct object *current = entry ? entry->object : NULL;
     uint64_t floor = object_counter_floor(current, &update->context, memory->counter);
     memory->counter = (floor > memory->counter ? floor : memory->counter) + 1;
-    if (memory->counter < wall_us()) {
-        memory->counter = wall_us();
+    if (memory->counter < now_wall_us()) {
+        memory->counter = now_wall_us();
     }
     struct update filled = *update;
     struct version value;

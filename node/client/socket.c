@@ -3,6 +3,7 @@
  */
 #include "node/client/socket.h"
 
+#include "node/base/now.h"
 #include "node/client/kv.h"
 #include "ring/ring.h"
 
@@ -30,9 +31,7 @@ enum {
 
 uint64_t socket_now_ns(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+    return now_monotonic_ns();
 }
 
 static void sleep_until(uint64_t until_ns)

@@ -3,8 +3,8 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "node/base/now.h"
 #include "node/client/admin.h"
 #include "node/client/pool.h"
 #include "node/dynamoctl/ctl.h"
@@ -23,13 +23,6 @@ struct hints_survey {
     uint64_t now_us;
     struct holder *holders; /* one for each member */
 };
-
-static uint64_t wall_clock_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 static void ask_hints(void *argument, unsigned index)
 {
@@ -185,7 +178,7 @@ int ctl_hints(struct ctl *ctl)
     struct hints_survey survey = {
         .ring = ring,
         .timeout_ms = ctl_member_timeout(ctl),
-        .now_us = wall_clock_us(),
+        .now_us = now_wall_us(),
         .holders = calloc(ring->member_count, sizeof *survey.holders),
     };
     int code;

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "node/base/now.h"
 #include "node/dynamoctl/ctl.h"
 
 enum { MODE_FILE = 0644, MODE_DIRECTORY = 0755 };
@@ -208,13 +209,11 @@ static bool read_content(const struct ctl *ctl, struct buffer *content)
 
 static bool fill_attributes(bool is_directory, struct attributes *ret_attributes)
 {
-    struct timespec now;
     uint64_t file_id = 0;
-    if (getrandom(&file_id, sizeof file_id, 0) != sizeof file_id ||
-        clock_gettime(CLOCK_REALTIME, &now) != 0) {
+    if (getrandom(&file_id, sizeof file_id, 0) != sizeof file_id) {
         return false;
     }
-    int64_t ns = (int64_t)now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+    int64_t ns = (int64_t)now_wall_ns();
     *ret_attributes = (struct attributes){
         .type = is_directory ? VERSION_DIRECTORY : VERSION_FILE,
         .mode = is_directory ? MODE_DIRECTORY : MODE_FILE,

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "node/base/now.h"
 #include "node/base/text.h"
 
 /* One line being put together; what does not fit is left out. */
@@ -15,14 +16,6 @@ struct line {
     size_t size;
     char text[LOG_LINE_SIZE];
 };
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void line_add(struct line *line, const char *text, size_t size)
 {
@@ -76,16 +69,16 @@ static void line_begin(struct line *line, const struct log *log, enum log_level 
                        const char *event)
 {
     static const char *const LEVELS[] = {"info", "warning", "error"};
-    struct timespec now;
     struct tm parts;
     char text[64];
 
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &parts);
+    uint64_t now_ms = now_wall_us() / 1000;
+    time_t now_s = (time_t)(now_ms / 1000);
+    gmtime_r(&now_s, &parts);
     size_t size = strftime(text, sizeof(text), "time=%Y-%m-%dT%H:%M:%S", &parts);
     line->size = 0;
     line_add(line, text, size);
-    int rest = snprintf(text, sizeof(text), ".%03uZ", (unsigned)(now.tv_nsec / 1000000));
+    int rest = snprintf(text, sizeof(text), ".%03uZ", (unsigned)(now_ms % 1000));
     line_add(line, text, (size_t)rest);
     line_add_field(line, "level", LEVELS[level]);
     line_add_field(line, "node", log->node);
@@ -132,7 +125,7 @@ static struct log_rate *rate_of(struct log *log, const char *event)
 static bool may_write(struct log *log, const char *event)
 {
     struct log_rate *rate = rate_of(log, event);
-    uint64_t now = now_ms();
+    uint64_t now = now_monotonic_ms();
 
     if (rate->written == 0 || now - rate->window_ms >= LOG_WINDOW_MS) {
         tell_suppressed(log, rate);

@@ -5,34 +5,13 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-__attribute__((format(printf, 3, 4))) static enum status
-fail(struct error *error, enum status code, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    (void)vsnprintf(error->text, sizeof(error->text), format, arguments);
-    va_end(arguments);
-    error->code = code;
-    return code;
-}
-
-/* Puts `what` before the text of an error that a callee filled in. */
-static enum status prefix(struct error *error, const char *what)
-{
-    char text[ERROR_TEXT_SIZE];
-
-    memcpy(text, error->text, sizeof(text));
-    text[sizeof(text) - 1] = '\0';
-    return fail(error, error->code, "%.16s: %.220s", what, text);
-}
+#include "node/base/error.h"
 
 static int compare_addresses(const void *a, const void *b)
 {
@@ -47,10 +26,10 @@ static enum status add_address(struct address_list *list, const char *text, cons
 
     enum status status = address_parse(text, &address, error);
     if (status != STATUS_OK) {
-        return prefix(error, "join");
+        return error_prefix(error, "join");
     }
     if (address.port == 0 || !address_format(&address, formatted)) {
-        return fail(error, STATUS_REFUSED, "join: %s: no port to connect to", text);
+        return error_set(error, STATUS_REFUSED, "join: %s: no port to connect to", text);
     }
     if (self != NULL && strcmp(formatted, self) == 0) {
         return STATUS_OK;
@@ -61,8 +40,8 @@ static enum status add_address(struct address_list *list, const char *text, cons
         }
     }
     if (list->count == MEMBERS_MAX - 1) {
-        return fail(error, STATUS_REFUSED, "join: %s: more than %d addresses", text,
-                    MEMBERS_MAX - 1);
+        return error_set(error, STATUS_REFUSED, "join: %s: more than %d addresses", text,
+                         MEMBERS_MAX - 1);
     }
     memcpy(list->addresses[list->count++], formatted, sizeof(formatted));
     return STATUS_OK;
@@ -94,18 +73,18 @@ enum status options_parse_listen(const char *text, bool insecure, struct address
 {
     if (address_parse(text, ret_address, error) != STATUS_OK ||
         address_resolve(ret_address, ret_socket, error) != STATUS_OK) {
-        return prefix(error, "listen on");
+        return error_prefix(error, "listen on");
     }
     if (address_is_any(ret_socket)) {
-        return fail(error, STATUS_REFUSED,
-                    "listen on %s: name one address of this machine that the others can reach",
-                    text);
+        return error_set(
+            error, STATUS_REFUSED,
+            "listen on %s: name one address of this machine that the others can reach", text);
     }
     if (!insecure && !address_is_loopback(ret_socket)) {
-        return fail(error, STATUS_REFUSED,
-                    "listen on %s: other machines could reach it without encryption or "
-                    "authentication; allow that with --insecure",
-                    text);
+        return error_set(error, STATUS_REFUSED,
+                         "listen on %s: other machines could reach it without encryption or "
+                         "authentication; allow that with --insecure",
+                         text);
     }
     return STATUS_OK;
 }
@@ -120,8 +99,8 @@ enum status options_parse_count(const char *text, uint16_t minimum, uint16_t max
         value = strtoul(text, NULL, 10);
     }
     if (value < minimum || value > maximum) {
-        return fail(error, STATUS_REFUSED, "%.32s: not a number from %u to %u", text,
-                    (unsigned)minimum, (unsigned)maximum);
+        return error_set(error, STATUS_REFUSED, "%.32s: not a number from %u to %u", text,
+                         (unsigned)minimum, (unsigned)maximum);
     }
     *ret_count = (uint16_t)value;
     return STATUS_OK;
@@ -133,8 +112,8 @@ enum status options_parse_identity(const char *text, node_id *ret_id, struct err
     node_id id = is_hex ? strtoull(text, NULL, 16) : 0;
 
     if (id == 0) {
-        return fail(error, STATUS_REFUSED,
-                    "%.32s: not a node's id, as `dynamoctl status` shows it", text);
+        return error_set(error, STATUS_REFUSED,
+                         "%.32s: not a node's id, as `dynamoctl status` shows it", text);
     }
     *ret_id = id;
     return STATUS_OK;
@@ -146,12 +125,12 @@ enum status options_check_counts(uint16_t partition_count, uint16_t replica_coun
     bool is_power_of_two = (partition_count & (partition_count - 1)) == 0;
 
     if (partition_count > PARTITIONS_MAX || !is_power_of_two) {
-        return fail(error, STATUS_REFUSED, "partitions: %u: not a power of two up to %u",
-                    (unsigned)partition_count, (unsigned)PARTITIONS_MAX);
+        return error_set(error, STATUS_REFUSED, "partitions: %u: not a power of two up to %u",
+                         (unsigned)partition_count, (unsigned)PARTITIONS_MAX);
     }
     if (replica_count > REPLICAS_MAX) {
-        return fail(error, STATUS_REFUSED, "replicas: %u: more than %u",
-                    (unsigned)replica_count, (unsigned)REPLICAS_MAX);
+        return error_set(error, STATUS_REFUSED, "replicas: %u: more than %u",
+                         (unsigned)replica_count, (unsigned)REPLICAS_MAX);
     }
     return STATUS_OK;
 }
@@ -161,19 +140,19 @@ enum status options_make_directory(const char *path, struct error *error)
     struct stat attributes;
 
     if (path == NULL || path[0] == '\0') {
-        return fail(error, STATUS_REFUSED, "data directory: none was named");
+        return error_set(error, STATUS_REFUSED, "data directory: none was named");
     }
     if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-        return fail(error, STATUS_IO, "data directory: %.150s: %s", path, strerror(errno));
+        return error_set(error, STATUS_IO, "data directory: %.150s: %s", path, strerror(errno));
     }
     if (stat(path, &attributes) != 0) {
-        return fail(error, STATUS_IO, "data directory: %.150s: %s", path, strerror(errno));
+        return error_set(error, STATUS_IO, "data directory: %.150s: %s", path, strerror(errno));
     }
     if (!S_ISDIR(attributes.st_mode)) {
-        return fail(error, STATUS_IO, "data directory: %.150s: not a directory", path);
+        return error_set(error, STATUS_IO, "data directory: %.150s: not a directory", path);
     }
     if (access(path, R_OK | W_OK | X_OK) != 0) {
-        return fail(error, STATUS_IO, "data directory: %.150s: %s", path, strerror(errno));
+        return error_set(error, STATUS_IO, "data directory: %.150s: %s", path, strerror(errno));
     }
     return STATUS_OK;
 }

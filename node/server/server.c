@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "node/base/error.h"
+#include "node/base/now.h"
 #include "node/server/server_internal.h"
 
 enum {
@@ -20,10 +22,7 @@ enum {
 static enum status fail(struct error *error, enum status code, const char *what,
                         const char *where)
 {
-    error->code = code;
-    snprintf(error->text, sizeof(error->text), "%.32s: %.150s: %s", what, where,
-             status_text(code));
-    return code;
+    return error_set(error, code, "%.32s: %.150s: %s", what, where, status_text(code));
 }
 
 /* Any thread. */
@@ -44,7 +43,7 @@ static void on_tick(uv_timer_t *timer)
     struct server *server = timer->data;
     struct event event = {.type = EVENT_TICK};
 
-    if (core_deadline(server->core) <= uv_hrtime() / 1000) {
+    if (core_deadline(server->core) <= now_monotonic_us()) {
         server_pump(server, &event);
     }
 }
@@ -52,7 +51,7 @@ static void on_tick(uv_timer_t *timer)
 static void arm_tick(struct server *server)
 {
     uint64_t deadline_us = core_deadline(server->core);
-    uint64_t now_us = uv_hrtime() / 1000;
+    uint64_t now_us = now_monotonic_us();
 
     if (deadline_us == UINT64_MAX) {
         (void)uv_timer_stop(&server->tick);

@@ -6,15 +6,15 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "node/base/error.h"
+#include "node/base/now.h"
 #include "node/server/options.h"
 #include "node/store/kept.h"
 
@@ -23,26 +23,6 @@ enum {
     HINTS_BUFFER_SIZE = 16 << 20,
 };
 
-__attribute__((format(printf, 3, 4))) static enum status
-fail(struct error *error, enum status code, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    (void)vsnprintf(error->text, sizeof(error->text), format, arguments);
-    va_end(arguments);
-    error->code = code;
-    return code;
-}
-
-static uint64_t wall_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 enum status server_data_random(uint64_t *ret_random, struct error *error)
 {
     uint64_t random = 0;
@@ -50,7 +30,7 @@ enum status server_data_random(uint64_t *ret_random, struct error *error)
     while (random == 0) {
         ssize_t size = getrandom(&random, sizeof(random), 0);
         if (size < 0 && errno != EINTR) {
-            return fail(error, STATUS_IO, "random numbers: kernel: %s", strerror(errno));
+            return error_set(error, STATUS_IO, "random numbers: kernel: %s", strerror(errno));
         }
     }
     *ret_random = random;
@@ -76,7 +56,8 @@ static enum status open_engine(const struct engine_leveldb_options *options,
     if (status != STATUS_OK) {
         /* LevelDB knows only text; a second mount of the directory asks for just this. */
         bool is_locked = strstr(why.text, "in use by another process") != NULL;
-        return fail(error, is_locked ? STATUS_BUSY : status, "open data: %.230s", why.text);
+        return error_set(error, is_locked ? STATUS_BUSY : status, "open data: %.230s",
+                         why.text);
     }
     *ret_engine = engine;
     return STATUS_OK;
@@ -100,8 +81,8 @@ static void advise(const char *directory, struct error *error)
     char what[160];
 
     (void)snprintf(what, sizeof what, "%.150s", error->text);
-    (void)fail(error, STATUS_CORRUPT, "%s; dynamod --check --data %.60s tells what is lost",
-               what, directory);
+    (void)error_set(error, STATUS_CORRUPT,
+                    "%s; dynamod --check --data %.60s tells what is lost", what, directory);
 }
 
 enum status server_data_open(struct server_data *data, const char *directory, bool can_salvage,
@@ -114,7 +95,8 @@ enum status server_data_open(struct server_data *data, const char *directory, bo
     }
     data->directory = strdup(directory);
     if (data->directory == NULL) {
-        return fail(error, STATUS_NO_MEMORY, "data directory: %.150s: no memory", directory);
+        return error_set(error, STATUS_NO_MEMORY, "data directory: %.150s: no memory",
+                         directory);
     }
     struct engine_leveldb_options options = {
         .path = directory, .can_salvage = can_salvage || others_have_copies(directory)};
@@ -127,7 +109,7 @@ enum status server_data_open(struct server_data *data, const char *directory, bo
     }
     char path[SERVER_PATH_SIZE];
     if (!make_path(data, "hints", path)) {
-        return fail(error, STATUS_IO, "data directory: %.100s: path too long", directory);
+        return error_set(error, STATUS_IO, "data directory: %.100s: path too long", directory);
     }
     /* Without them the node starts, and what they stood for is found by comparing copies. */
     struct engine_leveldb_options hints_options = {.path = path,
@@ -143,10 +125,10 @@ enum status server_data_expect(const char *directory, node_id expect, struct err
 
     int size = snprintf(path, sizeof(path), "%s/db/CURRENT", directory);
     if (size < 0 || (size_t)size >= sizeof(path) || access(path, F_OK) != 0) {
-        return fail(error, STATUS_REFUSED,
-                    "data directory: %.120s: holds no data, but those of node %016llx are "
-                    "expected: is its volume mounted?",
-                    directory, (unsigned long long)expect);
+        return error_set(error, STATUS_REFUSED,
+                         "data directory: %.120s: holds no data, but those of node %016llx are "
+                         "expected: is its volume mounted?",
+                         directory, (unsigned long long)expect);
     }
     return STATUS_OK;
 }
@@ -161,14 +143,14 @@ enum status server_data_check(const struct server_data *data, node_id expect,
     }
     enum status status = store_state_node(data->engine, &node);
     if (status != STATUS_OK) {
-        return fail(error, status, "data directory: %.150s: %s", data->directory,
-                    status_text(status));
+        return error_set(error, status, "data directory: %.150s: %s", data->directory,
+                         status_text(status));
     }
     if (node != expect) {
-        return fail(error, STATUS_REFUSED,
-                    "data directory: %.120s: holds the data of node %016llx, but those of "
-                    "%016llx are expected: is the right volume mounted?",
-                    data->directory, (unsigned long long)node, (unsigned long long)expect);
+        return error_set(error, STATUS_REFUSED,
+                         "data directory: %.120s: holds the data of node %016llx, but those of "
+                         "%016llx are expected: is the right volume mounted?",
+                         data->directory, (unsigned long long)node, (unsigned long long)expect);
     }
     return STATUS_OK;
 }
@@ -179,7 +161,7 @@ enum status server_data_identify(struct server_data *data, struct error *error)
 
     enum status status = server_data_random(&random, error);
     if (status == STATUS_OK) {
-        status = store_state_open(&data->state, data->engine, random, wall_us(),
+        status = store_state_open(&data->state, data->engine, random, now_wall_us(),
                                   &data->identity, error);
     }
     data->is_identified = status == STATUS_OK;
@@ -195,20 +177,20 @@ enum status server_data_identify(struct server_data *data, struct error *error)
     struct error why = {.code = STATUS_OK};
     status = store_hints_open(&data->state, data->hints, &why);
     if (status != STATUS_OK) {
-        return fail(error, status, "open data: %.120s/hints: %.100s", data->directory,
-                    why.text);
+        return error_set(error, status, "open data: %.120s/hints: %.100s", data->directory,
+                         why.text);
     }
     return STATUS_OK;
 }
 
 static enum status save_ring(struct server_data *data, struct error *error)
 {
-    struct store_request request = {.operation = STORE_SAVE_RING, .wall_us = wall_us()};
+    struct store_request request = {.operation = STORE_SAVE_RING, .wall_us = now_wall_us()};
     struct store_result result = {.operation = STORE_SAVE_RING};
 
     request.ring = malloc(sizeof(*request.ring));
     if (request.ring == NULL) {
-        return fail(error, STATUS_NO_MEMORY, "ring: %.150s: no memory", data->directory);
+        return error_set(error, STATUS_NO_MEMORY, "ring: %.150s: no memory", data->directory);
     }
     *request.ring = data->identity.ring;
     store_apply(&data->state, &request, 1, &result);
@@ -219,8 +201,8 @@ static enum status save_ring(struct server_data *data, struct error *error)
         return STATUS_OK; /* the node only reads; its next start says it again */
     }
     if (status != STATUS_OK) {
-        return fail(error, status, "save ring: %.150s: %s", data->directory,
-                    status_text(status));
+        return error_set(error, status, "save ring: %.150s: %s", data->directory,
+                         status_text(status));
     }
     return STATUS_OK;
 }
@@ -236,19 +218,19 @@ enum status server_data_settle(struct server_data *data, const char *address,
     }
     int self = ring_find(ring, data->identity.node);
     if (self < 0) {
-        return fail(error, STATUS_CORRUPT,
-                    "data directory: %.150s: its node is no member of its own cluster",
-                    data->directory);
+        return error_set(error, STATUS_CORRUPT,
+                         "data directory: %.150s: its node is no member of its own cluster",
+                         data->directory);
     }
     struct member *member = &ring->members[self];
     if (strcmp(member->address, address) == 0) {
         return STATUS_OK;
     }
     if (ring->member_count > 1) {
-        return fail(error, STATUS_REFUSED,
-                    "listen on %s: this node is known to its cluster as %s: "
-                    "start it with --listen %s",
-                    address, member->address, member->address);
+        return error_set(error, STATUS_REFUSED,
+                         "listen on %s: this node is known to its cluster as %s: "
+                         "start it with --listen %s",
+                         address, member->address, member->address);
     }
     snprintf(member->address, sizeof(member->address), "%s", address);
     ring->epoch++;
@@ -280,7 +262,8 @@ enum status server_data_publish(struct server_data *data, const char *address,
     char text[ADDRESS_SIZE + 1];
 
     if (!make_path(data, "address", path) || !make_path(data, "address.new", new_path)) {
-        return fail(error, STATUS_IO, "data directory: %.100s: path too long", data->directory);
+        return error_set(error, STATUS_IO, "data directory: %.100s: path too long",
+                         data->directory);
     }
     snprintf(text, sizeof(text), "%s\n", address);
     /* Renamed into place: a reader sees the whole address or the one before. */
@@ -288,7 +271,7 @@ enum status server_data_publish(struct server_data *data, const char *address,
         if (errno == ENOSPC) {
             return STATUS_OK; /* a node that only reads is better than none */
         }
-        return fail(error, STATUS_IO, "write address: %.150s: %s", path, strerror(errno));
+        return error_set(error, STATUS_IO, "write address: %.150s: %s", path, strerror(errno));
     }
     data->is_published = true;
     return STATUS_OK;
@@ -306,8 +289,8 @@ enum status server_data_close(struct server_data *data, struct error *error)
         status = store_state_close(&data->state);
     }
     if (status != STATUS_OK) {
-        (void)fail(error, status, "close store: %.150s: %s", data->directory,
-                   status_text(status));
+        (void)error_set(error, status, "close store: %.150s: %s", data->directory,
+                        status_text(status));
     }
     if (data->hints != NULL) {
         data->hints->operations->close(data->hints);

@@ -8,17 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "node/base/now.h"
 #include "node/server/server_internal.h"
-
-static uint64_t wall_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 static void on_hello_wanted(void *context, struct message *ret_hello)
 {
@@ -305,8 +297,8 @@ static void step(struct server *server, struct event *event)
 {
     struct outbox *outbox = server->outbox;
 
-    event->now_us = uv_hrtime() / 1000;
-    event->wall_us = wall_us();
+    event->now_us = now_monotonic_us();
+    event->wall_us = now_wall_us();
     core_step(server->core, event, outbox);
     assert(outbox->count <= OUTBOX_ACTIONS_MAX);
     for (uint32_t i = 0; i < outbox->count; i++) {

@@ -16,7 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
+
+#include "node/base/now.h"
 
 enum {
     GROUP_REQUESTS_MAX = 64,
@@ -133,14 +134,6 @@ static void job_free(struct executor *executor, struct job *job)
     executor->free_jobs = job;
 }
 
-static uint64_t monotonic_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 /* Requests without a key keep their order among each other, in the first lane. */
 static struct lane *lane_of(struct executor *executor, const struct store_request *request)
 {
@@ -226,7 +219,7 @@ static bool may_run_here(const struct executor *executor, const struct store_req
     if (executor->options.always_queue || atomic_load(&executor->busy) > 0) {
         return false;
     }
-    return monotonic_us() >= executor->queue_until_us &&
+    return now_monotonic_us() >= executor->queue_until_us &&
            store_request_is_quick(executor->options.state, request);
 }
 
@@ -253,10 +246,10 @@ static void pause_running_here(struct executor *executor, uint64_t now_us, uint6
 
 static void run_here(struct executor *executor, struct job *job)
 {
-    uint64_t begun_us = monotonic_us();
+    uint64_t begun_us = now_monotonic_us();
 
     store_apply(executor->options.state, &job->request, 1, &job->result);
-    uint64_t ended_us = monotonic_us();
+    uint64_t ended_us = now_monotonic_us();
     if (ended_us - begun_us > executor->options.slow_us) {
         pause_running_here(executor, ended_us, ended_us - begun_us);
     }

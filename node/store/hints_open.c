@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/base/error.h"
 #include "node/store/apply_internal.h"
 #include "node/store/batch.h"
 #include "node/store/hints.h"
@@ -21,9 +22,7 @@ enum {
 
 static enum status fail(struct error *error, enum status status, const char *text)
 {
-    error->code = status;
-    (void)snprintf(error->text, sizeof error->text, "the node's hints: %s", text);
-    return status;
+    return error_set(error, status, "the node's hints: %s", text);
 }
 
 static bool make_setting_key(struct buffer *key)

@@ -28,7 +28,7 @@ LAYERS = (
     ),
     ("node/base/*", ("ring/*", "node/base/*")),
     ("node/wire/*", ("ring/*", "node/base/*", "node/wire/*")),
-    ("node/store/*", ("ring/*", "node/wire/*", "node/store/*")),
+    ("node/store/*", ("ring/*", "node/base/*", "node/wire/*", "node/store/*")),
     ("node/net/*", ("ring/*", "node/base/*", "node/wire/*", "node/net/*")),
     ("node/client/*", ("ring/*", "node/base/*", "node/wire/*", "node/client/*")),
     ("node/dynamoctl/*", ("ring/*", "node/base/*", "node/wire/*", "node/client/*", "node/dynamoctl/*")),

@@ -6,8 +6,8 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "node/base/now.h"
 #include "node/store/leveldb/leveldb_tables.h"
 
 enum {
@@ -15,14 +15,6 @@ enum {
     SEARCHED_BYTES_MAX = 32 << 20,
     SEARCH_PAUSE_MS = 1000,
 };
-
-static int64_t monotonic_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void leveldb_damage_init(struct leveldb_damage *damage)
 {
@@ -41,7 +33,8 @@ void leveldb_damage_note(struct leveldb_damage *damage, const char *text, struct
                          struct slice end)
 {
     pthread_mutex_lock(&damage->lock);
-    if (damage->text[0] == '\0' || monotonic_ms() - damage->placed_ms >= SEARCH_PAUSE_MS) {
+    if (damage->text[0] == '\0' ||
+        (int64_t)now_monotonic_ms() - damage->placed_ms >= SEARCH_PAUSE_MS) {
         (void)snprintf(damage->text, sizeof damage->text, "%s", text);
         buffer_release(&damage->start);
         buffer_release(&damage->end);
@@ -80,7 +73,7 @@ static void place(struct leveldb_damage *damage, const char *path)
         memcpy(damage->text, found, sizeof found);
     }
     damage->is_placed = true;
-    damage->placed_ms = monotonic_ms();
+    damage->placed_ms = (int64_t)now_monotonic_ms();
 }
 
 void leveldb_damage_tell(struct leveldb_damage *damage, const char *path, char *ret_text,

@@ -9,8 +9,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "node/base/now.h"
 #include "node/store/leveldb/leveldb_files.h"
 #include "node/store/leveldb/leveldb_internal.h"
 
@@ -23,10 +23,7 @@ enum {
 
 int64_t leveldb_now_ms(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now_monotonic_ms();
 }
 
 void leveldb_health_note(struct leveldb_engine *leveldb, enum disk_state state,

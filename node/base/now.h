@@ -1,0 +1,21 @@
+/*
+ * now.h - the readings of the two clocks.
+ *
+ * The monotonic clock is for deadlines and ages within this process; the wall clock for what
+ * people read and what is kept or sent.
+ *
+ * Threads:  any.
+ */
+#ifndef NODE_BASE_NOW_H
+#define NODE_BASE_NOW_H
+
+#include <stdint.h>
+
+uint64_t now_monotonic_ns(void);
+uint64_t now_monotonic_us(void);
+uint64_t now_monotonic_ms(void);
+
+uint64_t now_wall_ns(void);
+uint64_t now_wall_us(void);
+
+#endif
