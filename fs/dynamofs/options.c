@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "node/base/numeric.h"
+#include "node/base/address.h"
 #include "ring/bytes.h"
 #include "ring/ring.h"
 

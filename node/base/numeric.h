@@ -1,6 +1,6 @@
 /*
- * numeric.h - addresses as text: whether they are some, and in numbers, by which two spellings
- * of one address are told to be the same.
+ * numeric.h - addresses in numbers, by which two spellings of one address are told to be the
+ * same.
  *
  * Threads:  pure; no name service is asked.
  */
@@ -10,14 +10,6 @@
 #include <sys/socket.h>
 
 #include "ring/ring.h"
-
-/*
- * True for HOST:PORT with a host of one plain character or more, an IPv6 one in brackets, and a
- * port up to 65535, short enough for ADDRESS_SIZE. Port 0 only `to_listen`.
- */
-bool address_text_is_valid(const char *address, bool to_listen);
-/* The same for addresses to connect to, parted by commas. */
-bool address_list_is_valid(const char *addresses);
 
 /* HOST:PORT of a socket address, an IPv6 host in brackets; false if it is none of the internet.
  */

@@ -1,6 +1,7 @@
 /*
  * kv_cluster.c - a cluster as a kv: requests out of arguments, results out of replies.
  */
+#include "node/base/address.h"
 #include "node/client/cluster.h"
 #include "node/client/socket.h"
 #include "node/client/value.h"
@@ -321,48 +322,21 @@ static const struct kv_operations cluster_operations = {
     .close = cluster_close,
 };
 
-/* Takes the next address of a list parted by commas. False at its end. */
-static bool next_address(const char **list, char ret_address[ADDRESS_SIZE], struct error *error)
+/* Takes the next address of a list, which was checked. False at its end. */
+static bool next_address(const char **list, char ret_address[ADDRESS_SIZE])
 {
     if (**list == '\0') {
         return false;
     }
     size_t size = strcspn(*list, ",");
-    int shown = size < 2 * (size_t)ADDRESS_SIZE ? (int)size : 2 * ADDRESS_SIZE;
-    error->code = STATUS_OK;
-    if (size < ADDRESS_SIZE) {
-        memcpy(ret_address, *list, size);
-        ret_address[size] = '\0';
-    }
-    if (size >= ADDRESS_SIZE || !socket_address_is_valid(ret_address)) {
-        error->code = STATUS_REFUSED;
-        snprintf(error->text, sizeof error->text, "'%.*s' is not of the form HOST:PORT", shown,
-                 *list);
-    }
+    assert(size < ADDRESS_SIZE);
+    memcpy(ret_address, *list, size);
+    ret_address[size] = '\0';
     *list += size;
     if (**list == ',') {
         (*list)++;
     }
     return true;
-}
-
-/* A wrong address is told at once, even if an earlier one would have answered. */
-static enum status check_addresses(const char *addresses, struct error *error)
-{
-    char address[ADDRESS_SIZE];
-    unsigned count = 0;
-    while (next_address(&addresses, address, error)) {
-        if (error->code != STATUS_OK) {
-            return error->code;
-        }
-        count++;
-    }
-    if (count == 0) {
-        error->code = STATUS_REFUSED;
-        snprintf(error->text, sizeof error->text, "no address of a node");
-        return STATUS_REFUSED;
-    }
-    return STATUS_OK;
 }
 
 /* Asks the addresses in turn for the ring, each for at most `patience_ns`. */
@@ -373,7 +347,7 @@ static enum status ask_for_ring(struct cluster *cluster, const char *addresses,
     char address[ADDRESS_SIZE];
     enum status status = STATUS_UNREACHABLE;
     *ret_silent = false;
-    while (status != STATUS_OK && next_address(&addresses, address, error)) {
+    while (status != STATUS_OK && next_address(&addresses, address)) {
         uint64_t until = socket_now_ns() + patience_ns;
         status = cluster_ring_fetch(cluster, address, until < deadline_ns ? until : deadline_ns,
                                     error);
@@ -406,7 +380,7 @@ enum status kv_open_cluster(const char *addresses, const struct kv_options *defa
                             struct kv **ret_kv, struct error *error)
 {
     assert(addresses && ret_kv && error);
-    enum status status = check_addresses(addresses, error);
+    enum status status = address_check_list(addresses, error);
     if (status != STATUS_OK) {
         return status;
     }

@@ -345,16 +345,13 @@ static enum status say_hello(struct pool *pool, struct connection *connection,
     struct message hello = {
         .type = MESSAGE_HELLO,
         .request_id = connection->last_request_id + 1, /* that exchange will give it */
-        .hello = {.protocol = PROTOCOL_VERSION, .role = ROLE_CLIENT, .cluster_id = cluster_id},
+        .hello = {.role = ROLE_CLIENT, .cluster_id = cluster_id},
     };
     struct greeting said;
     struct message reply;
     bool silent;
-    if (secret_random(hello.hello.nonce, NONCE_SIZE, &call->error) != STATUS_OK) {
+    if (greeting_begin(&said, &hello, &call->error) != STATUS_OK) {
         return call->error.code;
-    }
-    if (greeting_note_hello(&said, &hello) != STATUS_OK) {
-        return fail(call, STATUS_NO_MEMORY, status_text(STATUS_NO_MEMORY));
     }
     call->request = &hello;
     enum status status = exchange(connection, call, &silent, &reply);

@@ -3,6 +3,7 @@
  */
 #include "node/client/socket.h"
 
+#include "node/base/address.h"
 #include "node/base/now.h"
 #include "node/client/kv.h"
 #include "ring/ring.h"
@@ -26,7 +27,6 @@ enum {
     /* How long one send or receive may block in the kernel before the deadline is looked at:
      * less than a call's shortest attempt, so that the ordinary one is still far from it. */
     TICK_MS = 50,
-    PORT_SIZE = 6,
 };
 
 uint64_t socket_now_ns(void)
@@ -40,57 +40,6 @@ static void sleep_until(uint64_t until_ns)
                              .tv_nsec = (long)(until_ns % UINT64_C(1000000000))};
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) {
     }
-}
-
-struct endpoint {
-    char host[ADDRESS_SIZE];
-    char port[PORT_SIZE];
-};
-
-static bool parse_port(const char *text, char ret_port[PORT_SIZE])
-{
-    size_t size = strlen(text);
-    if (size == 0 || size >= PORT_SIZE || strspn(text, "0123456789") != size) {
-        return false;
-    }
-    unsigned long port = strtoul(text, NULL, 10);
-    if (port == 0 || port > UINT16_MAX) {
-        return false;
-    }
-    memcpy(ret_port, text, size + 1);
-    return true;
-}
-
-static bool parse_endpoint(const char *address, struct endpoint *ret_endpoint)
-{
-    const char *colon = strrchr(address, ':');
-    if (strlen(address) >= ADDRESS_SIZE || !colon ||
-        !parse_port(colon + 1, ret_endpoint->port)) {
-        return false;
-    }
-    size_t size = (size_t)(colon - address);
-    bool bracketed = size > 2 && address[0] == '[' && address[size - 1] == ']';
-    if (bracketed) {
-        address++;
-        size -= 2;
-    }
-    if (size == 0 || (!bracketed && memchr(address, ':', size))) {
-        return false;
-    }
-    for (size_t i = 0; i < size; i++) {
-        if (address[i] <= ' ' || address[i] > '~' || strchr("[]/,", address[i])) {
-            return false;
-        }
-    }
-    memcpy(ret_endpoint->host, address, size);
-    ret_endpoint->host[size] = '\0';
-    return true;
-}
-
-bool socket_address_is_valid(const char *address)
-{
-    struct endpoint ignored;
-    return parse_endpoint(address, &ignored);
 }
 
 /* Milliseconds until the deadline, rounded up, at most a minute; 0 once it has passed. */
@@ -188,15 +137,17 @@ fail:
 }
 
 /* Looks a host up: at once if it is a number, so that no resolver is asked. */
-static int look_up(const struct endpoint *endpoint, struct addrinfo **ret_list)
+static int look_up(const struct address *address, struct addrinfo **ret_list)
 {
+    char port[8];
+    (void)snprintf(port, sizeof port, "%u", (unsigned)address->port);
     struct addrinfo hints = {.ai_family = AF_UNSPEC,
                              .ai_socktype = SOCK_STREAM,
                              .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
-    int failure = getaddrinfo(endpoint->host, endpoint->port, &hints, ret_list);
+    int failure = getaddrinfo(address->host, port, &hints, ret_list);
     if (failure == EAI_NONAME) {
         hints.ai_flags = AI_NUMERICSERV;
-        failure = getaddrinfo(endpoint->host, endpoint->port, &hints, ret_list);
+        failure = getaddrinfo(address->host, port, &hints, ret_list);
     }
     return failure;
 }
@@ -205,15 +156,14 @@ enum status socket_connect(const char *address, uint64_t deadline_ns, int *ret_f
                            struct error *error)
 {
     assert(address && ret_fd && error);
-    struct endpoint endpoint;
+    struct address parts;
     struct addrinfo *list = NULL;
-    error->code = STATUS_UNREACHABLE;
-    if (!parse_endpoint(address, &endpoint)) {
-        snprintf(error->text, sizeof error->text, "'%.64s' is not of the form HOST:PORT",
-                 address);
+    if (address_parse_remote(address, &parts, error) != STATUS_OK) {
+        error->code = STATUS_UNREACHABLE;
         return STATUS_UNREACHABLE;
     }
-    int failure = look_up(&endpoint, &list);
+    error->code = STATUS_UNREACHABLE;
+    int failure = look_up(&parts, &list);
     if (failure != 0) {
         snprintf(error->text, sizeof error->text, "%s: %s", address, gai_strerror(failure));
         return STATUS_UNREACHABLE;

@@ -20,10 +20,6 @@ uint64_t socket_now_ns(void);
  * operation is interrupted (kv_limits_begin). */
 bool socket_pause_until(uint64_t until_ns);
 
-/* True for HOST:PORT with a host of 1 character or more and a port of 1 to 65535, short enough
- * for ADDRESS_SIZE. An IPv6 host stands in brackets. */
-bool socket_address_is_valid(const char *address);
-
 /*
  * Connects to HOST:PORT. STATUS_UNREACHABLE or STATUS_TIMEOUT with the reason in `error`. The
  * caller closes *ret_fd.

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/base/numeric.h"
+#include "node/base/address.h"
 #include "node/dynamoctl/ctl.h"
 #include "node/wire/message.h"
 

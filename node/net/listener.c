@@ -145,7 +145,7 @@ static void name_remote(struct inbound *inbound)
                            &size) != 0) {
         return;
     }
-    address.port = address_port(&remote);
+    address.port = socket_address_port(&remote);
     if (remote.ss_family == AF_INET) {
         (void)uv_ip4_name((struct sockaddr_in *)&remote, address.host, sizeof(address.host));
     } else {
@@ -334,7 +334,7 @@ static int bind_and_listen(struct listener *listener,
         failure = uv_tcp_getsockname(&listener->tcp, (struct sockaddr *)&bound, &size);
     }
     if (failure == 0) {
-        listener->port = address_port(&bound);
+        listener->port = socket_address_port(&bound);
     }
     return failure;
 }

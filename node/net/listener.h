@@ -22,8 +22,8 @@
 #ifndef NODE_NET_LISTENER_H
 #define NODE_NET_LISTENER_H
 
-#include "node/net/address.h"
 #include "node/net/connection.h"
+#include "node/net/socket_address.h"
 #include "node/wire/greeting.h"
 
 struct listener;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "node/base/numeric.h"
-#include "node/net/address.h"
+#include "node/net/socket_address.h"
 
 /*
  *   WAITING --backoff over--> RESOLVING --> CONNECTING --> GREETING --HELLO_REPLY ok-->
@@ -237,10 +237,7 @@ static void greet(struct peer *peer)
 
     peer->options.fill_hello(peer->options.context, &hello);
     struct error error;
-    enum status status = secret_random(hello.hello.nonce, NONCE_SIZE, &error);
-    if (status == STATUS_OK) {
-        status = greeting_note_hello(&peer->said, &hello);
-    }
+    enum status status = greeting_begin(&peer->said, &hello, &error);
     if (status == STATUS_OK) {
         status = connection_send(peer->connection, &hello);
     }
@@ -320,7 +317,7 @@ static void begin_attempt(struct peer *peer)
     char service[8];
 
     assert(peer->state == PEER_WAITING);
-    if (address_is_numeric(&peer->address, &socket_address)) {
+    if (socket_address_is_numeric(&peer->address, &socket_address)) {
         connect_to(peer, (const struct sockaddr *)&socket_address);
         return;
     }

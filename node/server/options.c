@@ -24,12 +24,13 @@ static enum status add_address(struct address_list *list, const char *text, cons
     struct address address;
     char formatted[ADDRESS_SIZE];
 
-    enum status status = address_parse(text, &address, error);
+    enum status status = address_parse_remote(text, &address, error);
     if (status != STATUS_OK) {
         return error_prefix(error, "join");
     }
-    if (address.port == 0 || !address_format(&address, formatted)) {
-        return error_set(error, STATUS_REFUSED, "join: %s: no port to connect to", text);
+    if (!address_format(&address, formatted)) {
+        return error_set(error, STATUS_REFUSED, "join: %s: longer than an address may be",
+                         text);
     }
     if (self != NULL && strcmp(formatted, self) == 0) {
         return STATUS_OK;
@@ -72,15 +73,15 @@ enum status options_parse_listen(const char *text, bool insecure, struct address
                                  struct sockaddr_storage *ret_socket, struct error *error)
 {
     if (address_parse(text, ret_address, error) != STATUS_OK ||
-        address_resolve(ret_address, ret_socket, error) != STATUS_OK) {
+        socket_address_resolve(ret_address, ret_socket, error) != STATUS_OK) {
         return error_prefix(error, "listen on");
     }
-    if (address_is_any(ret_socket)) {
+    if (socket_address_is_any(ret_socket)) {
         return error_set(
             error, STATUS_REFUSED,
             "listen on %s: name one address of this machine that the others can reach", text);
     }
-    if (!insecure && !address_is_loopback(ret_socket)) {
+    if (!insecure && !socket_address_is_loopback(ret_socket)) {
         return error_set(error, STATUS_REFUSED,
                          "listen on %s: other machines could reach it without encryption or "
                          "authentication; allow that with --insecure",

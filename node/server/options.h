@@ -6,7 +6,7 @@
 #ifndef NODE_SERVER_OPTIONS_H
 #define NODE_SERVER_OPTIONS_H
 
-#include "node/net/address.h"
+#include "node/net/socket_address.h"
 
 /* Nodes, sorted, each once. */
 struct address_list {

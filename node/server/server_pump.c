@@ -18,7 +18,6 @@ static void on_hello_wanted(void *context, struct message *ret_hello)
     const struct ring *ring = core_ring(server->core);
     struct message_hello *hello = &ret_hello->hello;
 
-    hello->protocol = PROTOCOL_VERSION;
     hello->role = ROLE_NODE;
     hello->cluster_id = ring != NULL ? ring->cluster_id : 0;
     hello->node = server->data.identity.node;

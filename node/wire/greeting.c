@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "node/base/error.h"
 #include "node/wire/codec.h"
 
 static_assert((int)PROOF_SIZE == (int)SECRET_CODE_SIZE, "a proof is a code");
@@ -27,6 +28,19 @@ enum status greeting_note_hello(struct greeting *greeting, const struct message 
 {
     assert(hello->type == MESSAGE_HELLO);
     return note(hello, greeting->hello);
+}
+
+enum status greeting_begin(struct greeting *greeting, struct message *hello,
+                           struct error *error)
+{
+    assert(hello->type == MESSAGE_HELLO);
+    hello->hello.protocol = PROTOCOL_VERSION;
+    enum status status = secret_random(hello->hello.nonce, NONCE_SIZE, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = greeting_note_hello(greeting, hello);
+    return status == STATUS_OK ? status : error_set(error, status, "%s", status_text(status));
 }
 
 enum status greeting_note_reply(struct greeting *greeting, const struct message *reply)

@@ -29,6 +29,10 @@ struct greeting {
     uint8_t reply[CONTENT_HASH_SIZE];
 };
 
+/* Makes a HELLO, in which the role and who says it are filled in, ready to be sent: with a fresh
+ * nonce, and noted. STATUS_NO_MEMORY, or why there is no nonce. */
+MUST_CHECK enum status greeting_begin(struct greeting *greeting, struct message *hello,
+                                      struct error *error);
 /* STATUS_NO_MEMORY. */
 MUST_CHECK enum status greeting_note_hello(struct greeting *greeting,
                                            const struct message *hello);

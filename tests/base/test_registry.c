@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "node/base/address.h"
 #include "node/base/numeric.h"
 #include "node/base/registry.h"
 
@@ -284,7 +285,8 @@ static void test_address__of_the_form_or_not(void **state)
                                        "node.example:80"};
     static const char *const BAD[] = {
         "",         "host",  "host:", ":1",          "host:65536", "host:1x",     "ho st:1",
-        "host:1\n", "::1:1", "[]:1",  "host:123456", "h/t:1",      "h\303\244:1", "host:-1"};
+        "host:1\n", "::1:1", "[]:1",  "host:123456", "h/t:1",      "h\303\244:1", "host:-1",
+        "a@b:7450", "[a]:1"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(GOOD) / sizeof(GOOD[0]); i++) {

@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "node/base/address.h"
 #include "node/client/pool.h"
 #include "node/client/socket.h"
 #include "tests/client/fake_node.h"
@@ -322,11 +323,11 @@ static void test_call__malformed_addresses__unreachable(void **state)
                                  .request = &request,
                                  .deadline_ns = socket_now_ns() + LONG_MS * NS_PER_MS};
 
-        assert_false(socket_address_is_valid(addresses[i]));
+        assert_false(address_text_is_valid(addresses[i], false));
         assert_int_equal(pool_call(fixture->pool, &call, &reply), STATUS_UNREACHABLE);
     }
-    assert_true(socket_address_is_valid("localhost:7450"));
-    assert_true(socket_address_is_valid("[::1]:7450"));
+    assert_true(address_text_is_valid("localhost:7450", false));
+    assert_true(address_text_is_valid("[::1]:7450", false));
 }
 
 static void test_call__large_value_both_ways__whole(void **state)

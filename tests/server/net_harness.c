@@ -220,7 +220,7 @@ int harness_setup(void **state)
         .on_request = on_request,
         .on_misbehaviour = on_misbehaviour,
     };
-    assert_true(address_is_numeric(&address, &socket_address));
+    assert_true(socket_address_is_numeric(&address, &socket_address));
     assert_int_equal(listener_new(&options, &socket_address, &harness->listener, &error),
                      STATUS_OK);
     address.port = listener_port(harness->listener);

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "node/base/registry.h"
-#include "node/net/address.h"
+#include "node/net/socket_address.h"
 #include "node/wire/greeting.h"
 #include "tests/server/test_client.h"
 
@@ -40,7 +40,7 @@ bool client_connect(struct test_client *client, const char *address)
     client->splitter.size_max = FRAME_SIZE_MAX;
     snprintf(client->address, sizeof(client->address), "%s", address);
     assert_int_equal(address_parse(address, &parsed, &error), STATUS_OK);
-    assert_true(address_is_numeric(&parsed, &socket_address));
+    assert_true(socket_address_is_numeric(&parsed, &socket_address));
     client->descriptor = socket(socket_address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(client->descriptor >= 0);
     socklen_t size = socket_address.ss_family == AF_INET ? sizeof(struct sockaddr_in)

@@ -152,7 +152,7 @@ static void test_listen__beyond_loopback__needs_insecure(void **state)
                      STATUS_OK);
     assert_int_equal(options_parse_listen("localhost:7450", false, &address, &resolved, &error),
                      STATUS_OK);
-    assert_int_equal(address_port(&resolved), 7450);
+    assert_int_equal(socket_address_port(&resolved), 7450);
 }
 
 static void test_listen__any_address__refused_even_if_insecure(void **state)

@@ -81,11 +81,6 @@ bool socket_pause_until(uint64_t until_ns)
     return true;
 }
 
-bool socket_address_is_valid(const char *address)
-{
-    return world_node_at(port_current()->world, address) >= 0;
-}
-
 ssize_t getrandom(void *buffer, size_t size, unsigned flags)
 {
     (void)flags;
