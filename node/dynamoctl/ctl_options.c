@@ -1,6 +1,9 @@
 /*
  * ctl_options.c - the command line of dynamoctl, and its help.
  */
+#include <assert.h>
+#include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +12,9 @@
 #include "node/wire/message.h"
 
 enum { PATIENCE_DEFAULT_S = 600, PATIENCE_MAX_S = 7 * 24 * 3600 };
+
+/* What getopt_long returns: one of these, or RULE_FIRST and the index of a rule. */
+enum { IS_ARGUMENT = 1, IS_VERSION = 0x100, RULE_FIRST = 0x200 };
 
 struct option_rule {
     const char *name;
@@ -34,6 +40,11 @@ static const struct option_rule rules[] = {
     {"yes", NULL, "do not ask", NULL},
     {"drop", "OWNER", "forget what is kept for this node: its id, or a member's address", NULL},
     {"timeout", "SECONDS", "with --wait: give up after so many seconds (600)", "patience"},
+};
+
+enum {
+    RULE_COUNT = sizeof rules / sizeof *rules,
+    COMMON_COUNT = 4, /* the first ones may stand before the verb, any verb */
 };
 
 static void print_usage(FILE *out)
@@ -82,7 +93,7 @@ static void print_verb_help(const struct ctl_verb *verb)
     printf("usage: dynamoctl [OPTIONS] %s%s%s\n\n%s\n", verb->name,
            verb->arguments[0] ? " " : "", verb->arguments, verb->summary);
     printf("%s%s\noptions:\n", verb->help[0] ? "\n" : "", verb->help);
-    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+    for (size_t i = 0; i < RULE_COUNT; i++) {
         if (verb_takes(verb, key_of(&rules[i]))) {
             char head[40];
             snprintf(head, sizeof head, "--%s %s", rules[i].name,
@@ -96,8 +107,8 @@ static void print_verb_help(const struct ctl_verb *verb)
 
 static int usage_error(const struct ctl *ctl, const char *what, const char *which)
 {
-    fprintf(stderr, "dynamoctl: %s%s%s", ctl->verb ? ctl->verb->name : "",
-            ctl->verb ? ": " : "", what);
+    fprintf(stderr, "dynamoctl: %s%s", ctl->verb ? ctl->verb->name : "", ctl->verb ? ": " : "");
+    ctl_print_name(stderr, slice_of_string(what)); /* it may quote an address */
     if (which) {
         fputs(" '", stderr);
         ctl_print_name(stderr, slice_of_string(which));
@@ -122,13 +133,14 @@ static bool parse_number(const char *text, uint32_t max, uint32_t *ret_number)
     return true;
 }
 
-/* Sets the option of that key. False if its value is not one. */
-static bool set_option(struct ctl *ctl, const char *name, const char *value)
+/* Sets the option of that key. False if its value is not one; *error may say why. */
+static bool set_option(struct ctl *ctl, const char *name, const char *value,
+                       struct error *error)
 {
     uint32_t number = 0;
     if (strcmp(name, "cluster") == 0) {
         ctl->cluster = value;
-        return address_list_is_valid(value);
+        return address_check_list(value, error) == STATUS_OK;
     } else if (strcmp(name, "json") == 0) {
         ctl->json = true;
     } else if (strcmp(name, "secret-file") == 0) {
@@ -162,56 +174,64 @@ static bool set_option(struct ctl *ctl, const char *name, const char *value)
     return true;
 }
 
-static const struct option_rule *find_rule(const struct ctl *ctl, const char *name, size_t size)
+/* The options that getopt_long knows at this point, with an end. */
+static void make_table(const struct ctl *ctl, struct option ret_table[RULE_COUNT + 3])
 {
-    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-        /* Before the verb only what every verb takes. */
-        bool is_known = ctl->verb ? verb_takes(ctl->verb, key_of(&rules[i])) : i < 4;
-        if (is_known && strlen(rules[i].name) == size &&
-            strncmp(rules[i].name, name, size) == 0) {
-            return &rules[i];
+    size_t count = 0;
+    ret_table[count++] = (struct option){"help", no_argument, NULL, 'h'};
+    if (!ctl->verb) {
+        ret_table[count++] = (struct option){"version", no_argument, NULL, IS_VERSION};
+    }
+    for (int i = 0; i < RULE_COUNT; i++) {
+        if (ctl->verb ? verb_takes(ctl->verb, key_of(&rules[i])) : i < COMMON_COUNT) {
+            ret_table[count++] = (struct option){
+                .name = rules[i].name,
+                .has_arg = rules[i].value ? required_argument : no_argument,
+                .val = RULE_FIRST + i,
+            };
         }
     }
-    return NULL;
+    ret_table[count] = (struct option){.name = NULL};
 }
 
-/* Reads the option at argv[*index] and the value that may follow. Returns -1 or an exit code.
- */
-static int read_option(struct ctl *ctl, int argc, char **argv, int *index)
+static int set_rule(struct ctl *ctl, const struct option_rule *rule)
 {
-    const char *argument = argv[*index];
-    const char *name = argument + 2;
-    size_t size = strcspn(name, "=");
-    if (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0) {
+    struct error error = {.text = ""};
+    if (set_option(ctl, key_of(rule), optarg, &error)) {
+        return -1;
+    }
+    if (error.text[0] != '\0') {
+        char what[ERROR_TEXT_SIZE + 32];
+        snprintf(what, sizeof what, "--%s: %s", rule->name, error.text);
+        return usage_error(ctl, what, NULL);
+    }
+    return usage_error(ctl, "not a value for this option:", optarg);
+}
+
+/* What getopt_long found at `word`. Returns -1 or an exit code. */
+static int take_option(struct ctl *ctl, int option, const char *word)
+{
+    switch (option) {
+    case 'h':
         if (ctl->verb) {
             print_verb_help(ctl->verb);
         } else {
             print_usage(stdout);
         }
         return CTL_OK;
-    }
-    if (!ctl->verb && strcmp(argument, "--version") == 0) {
+    case IS_VERSION:
         puts("dynamoctl " DYNAMOFS_VERSION);
         return CTL_OK;
+    case ':':
+        return usage_error(ctl, "a value is missing after", word);
+    case '?':
+        /* It knows the option, but not with a value. */
+        return usage_error(ctl, optopt > UCHAR_MAX ? "no value belongs to" : "unknown option",
+                           word);
+    default:
+        assert(option >= RULE_FIRST && option < RULE_FIRST + RULE_COUNT);
+        return set_rule(ctl, &rules[option - RULE_FIRST]);
     }
-    const struct option_rule *rule =
-        strncmp(argument, "--", 2) == 0 ? find_rule(ctl, name, size) : NULL;
-    if (!rule) {
-        return usage_error(ctl, "unknown option", argument);
-    }
-    const char *value = name[size] == '=' ? name + size + 1 : NULL;
-    if (!rule->value && value) {
-        return usage_error(ctl, "no value belongs to", argument);
-    }
-    if (rule->value && !value) {
-        if (*index + 1 >= argc) {
-            return usage_error(ctl, "a value is missing after", argument);
-        }
-        value = argv[++*index];
-    }
-    return set_option(ctl, key_of(rule), value)
-               ? -1
-               : usage_error(ctl, "not a value for this option:", value);
 }
 
 static int read_argument(struct ctl *ctl, const char *argument)
@@ -234,22 +254,55 @@ static int read_argument(struct ctl *ctl, const char *argument)
     return -1;
 }
 
+/* Reads options and arguments of argv from 1 on, up to the verb if there is none yet. Returns
+ * -1, with how many were read, or an exit code. */
+static int read_words(struct ctl *ctl, int argc, char **argv, int *ret_count)
+{
+    struct option table[RULE_COUNT + 3];
+    bool has_verb = ctl->verb != NULL;
+    int code = -1;
+
+    make_table(ctl, table);
+    opterr = 0; /* its words would be printed as they are */
+    optind = 0; /* anew */
+    while (code < 0 && (has_verb || !ctl->verb)) {
+        const char *word = argv[optind > 0 ? optind : 1];
+        int option = getopt_long(argc, argv, "-:h", table, NULL);
+        if (option == -1) {
+            break;
+        }
+        code =
+            option == IS_ARGUMENT ? read_argument(ctl, optarg) : take_option(ctl, option, word);
+    }
+    *ret_count = optind;
+    return code;
+}
+
+/* The rest are arguments, as after "--". */
+static int read_rest(struct ctl *ctl, int argc, char **argv)
+{
+    int code = -1;
+    for (int i = 0; i < argc && code < 0; i++) {
+        code = read_argument(ctl, argv[i]);
+    }
+    return code;
+}
+
 int ctl_options_read(int argc, char **argv, struct ctl *ret_ctl)
 {
     struct ctl ctl = {.cluster = "127.0.0.1:7450",
                       .timeout_ms = KV_DEADLINE_DEFAULT_MS,
                       .patience_s = PATIENCE_DEFAULT_S};
-    bool is_all_arguments = false; /* after -- */
-    int code = -1;
-    for (int i = 1; i < argc && code < 0; i++) {
-        bool is_option = !is_all_arguments && argv[i][0] == '-' && argv[i][1] != '\0';
-        if (is_option && strcmp(argv[i], "--") == 0) {
-            is_all_arguments = true;
-        } else if (is_option) {
-            code = read_option(&ctl, argc, argv, &i);
-        } else {
-            code = read_argument(&ctl, argv[i]);
-        }
+    int count = 0;
+    int code = read_words(&ctl, argc, argv, &count);
+    if (code < 0 && ctl.verb) {
+        /* Those of the verb: it stands where getopt_long looks for the program's name. */
+        argv += count - 1;
+        argc -= count - 1;
+        code = read_words(&ctl, argc, argv, &count);
+    }
+    if (code < 0) {
+        code = read_rest(&ctl, argc - count, argv + count);
     }
     if (code >= 0) {
         return code;

@@ -204,6 +204,11 @@ expect 2 hints a
 expect 2 status --cluster nowhere
 expect 2 status --cluster 127.0.0.1:70000
 expect 2 status --cluster 127.0.0.1:7450,
+expect 2 status --cluster a@b:7450
+grep -q 'a@b:7450: not of the form HOST:PORT' "$work/err" || fail "the address is not named"
+expect 2 --frobnicate status
+expect 2 get -x a
+expect 2 get a --cluster
 expect 2 hints --wait
 expect 2 repair --timeout 0
 expect 2 repair --timeout x
