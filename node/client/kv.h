@@ -2,9 +2,10 @@
  * kv.h - the cluster as a key-value store: the only door for fs/, the tools and the examples.
  *
  * Threads:  every function from any thread, several at once; each call blocks its caller until
- * it is answered or its deadline has passed. Source:   DeCandia et al., section 4.1: get(key)
- * -> versions and a context; put(key, context, value). The context is the clock of the object
- * that get returned.
+ *           it is answered or its deadline has passed.
+ *
+ * Source:   DeCandia et al., section 4.1: get(key) -> versions and a context; put(key, context,
+ *           value). The context is the clock of the object that get returned.
  */
 #ifndef NODE_CLIENT_KV_H
 #define NODE_CLIENT_KV_H

@@ -4,9 +4,12 @@
  * Deadlines are readings of CLOCK_MONOTONIC in nanoseconds. Whatever waits returns
  * STATUS_INTERRUPTED soon after the thread's operation was interrupted. Sockets block, with a
  * short time limit in the kernel: far from its deadline a call costs one system call, near to
- * it a poll more. Threads:  a socket belongs to one thread at a time. Never:    a signal for a
- * broken connection; a wait past the deadline. (Looking up a host that is given by name waits
- * as long as the resolver does, which has limits of its own.)
+ * it a poll more.
+ *
+ * Threads:  a socket belongs to one thread at a time.
+ *
+ * Never:    a signal for a broken connection; a wait past the deadline. (Looking up a host that
+ *           is given by name waits as long as the resolver does, which has limits of its own.)
  */
 #ifndef NODE_CLIENT_SOCKET_H
 #define NODE_CLIENT_SOCKET_H

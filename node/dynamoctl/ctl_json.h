@@ -2,8 +2,9 @@
  * ctl_json.h - writing JSON.
  *
  * Shape:    values are written one after the other; the writer sets commas and line ends.
- * Inside an object each value has a name. Source:   RFC 8259. Names and contents are bytes:
- * what is no UTF-8 is told as base64 too.
+ *           Inside an object each value has a name.
+ *
+ * Source:   RFC 8259. Names and contents are bytes: what is no UTF-8 is told as base64 too.
  */
 #ifndef NODE_DYNAMOCTL_CTL_JSON_H
 #define NODE_DYNAMOCTL_CTL_JSON_H

@@ -10,6 +10,7 @@
 #include "node/store/apply_internal.h"
 #include "node/store/hints.h"
 #include "node/store/layout.h"
+#include "node/wire/payload.h"
 #include "node/wire/record.h"
 #include "ring/mark.h"
 #include "ring/planted.h"
@@ -100,6 +101,14 @@ void hint_set_release(struct hint_set *set)
         object_unref(set->objects[i]);
     }
     *set = (struct hint_set){0};
+}
+
+enum status object_is_acceptable(const struct object *object)
+{
+    assert(object != NULL);
+
+    bool is_good = payload_is_whole(object) && object_is_sound(object);
+    return is_good ? STATUS_OK : STATUS_BAD_MESSAGE;
 }
 
 enum status apply_hint(struct store_state *state, const struct store_request *request)

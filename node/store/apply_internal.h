@@ -27,13 +27,6 @@ MUST_CHECK enum status apply_project(struct store_state *state, struct batch *ba
                                      const struct store_request *request,
                                      struct store_result *ret_result);
 
-/* True unless it is a row: versions that came without their contents. Stored as an object it
- * would pass for a copy. */
-bool object_has_contents(const struct object *object);
-/* An object that came from elsewhere may be stored: STATUS_BAD_MESSAGE if contents are left out
- * or do not match their hash. */
-MUST_CHECK enum status object_is_acceptable(const struct object *object);
-
 /* The hints of one kind for the owners of a request, and what they are to become. */
 struct hint_set {
     struct hint_store *hints;
@@ -41,6 +34,10 @@ struct hint_set {
     struct object *objects[OWNERS_MAX];     /* what they become; a reference each */
     size_t count;
 };
+
+/* apply_hints.c: an object that came from elsewhere may be stored: STATUS_BAD_MESSAGE if contents
+ * are left out, without which it would pass for a copy, or do not match their hash. */
+MUST_CHECK enum status object_is_acceptable(const struct object *object);
 
 /* apply_hints.c: hints of several owners at once. Nothing is kept after a failed load. */
 MUST_CHECK enum status hint_set_load(struct hint_set *set, struct store_state *state,

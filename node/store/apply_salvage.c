@@ -16,6 +16,7 @@
 
 #include "node/store/apply_internal.h"
 #include "node/store/layout.h"
+#include "node/store/number.h"
 #include "node/store/sweep.h"
 #include "node/wire/record.h"
 #include "ring/planted.h"

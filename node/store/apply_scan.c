@@ -10,6 +10,7 @@
 
 #include "node/store/apply_internal.h"
 #include "node/store/layout.h"
+#include "node/store/number.h"
 #include "node/wire/bounds.h"
 #include "node/wire/record.h"
 

@@ -10,6 +10,7 @@
 
 #include "node/store/apply_internal.h"
 #include "node/store/layout.h"
+#include "node/wire/payload.h"
 #include "node/wire/record.h"
 #include "ring/mark.h"
 #include "ring/planted.h"
@@ -469,23 +470,6 @@ enum status apply_coordinate(struct store_state *state, struct batch *batch,
     return status;
 }
 
-bool object_has_contents(const struct object *object)
-{
-    for (uint32_t i = 0; i < object->version_count; i++) {
-        const struct version *version = &object->versions[i];
-        if (version->content == NULL && version->attributes.size > 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-enum status object_is_acceptable(const struct object *object)
-{
-    bool is_good = object_has_contents(object) && object_is_sound(object);
-    return is_good ? STATUS_OK : STATUS_BAD_MESSAGE;
-}
-
 /* The object without contents that do not match their hash, a new reference. NULL when memory
  * is short. */
 static struct object *without_bad_contents(const struct object *object)
@@ -548,7 +532,7 @@ static enum status plan_merge(struct plan *plan, const struct store_request *req
         return STATUS_NO_MEMORY;
     }
     plan->has_object = true;
-    return object_has_contents(plan->object) ? STATUS_OK : STATUS_CORRUPT;
+    return payload_is_whole(plan->object) ? STATUS_OK : STATUS_CORRUPT;
 }
 
 /* Looked at before the plan is carried out. */

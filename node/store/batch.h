@@ -2,8 +2,9 @@
  * batch.h - the pending writes of a group of requests, over the engine.
  *
  * Shape:    entries by key, found by a hash. An entry is loaded (or touched) first, which may
- *           fail, and set afterwards, which cannot: so a request that fails has changed
- * nothing. Threads:  one at a time.
+ *           fail, and set afterwards, which cannot: so a request that fails has changed nothing.
+ *
+ * Threads:  one at a time.
  */
 #ifndef NODE_STORE_BATCH_H
 #define NODE_STORE_BATCH_H
@@ -73,10 +74,5 @@ void batch_delete(struct batch *batch, size_t index);
 MUST_CHECK enum status batch_commit(struct batch *batch, bool sync);
 /* Drops everything; the batch is empty and usable again. */
 void batch_release(struct batch *batch);
-
-/* Eight bytes, big-endian: how numbers are stored. */
-enum { NUMBER_SIZE = 8 };
-void number_encode(uint64_t number, uint8_t ret_bytes[NUMBER_SIZE]);
-bool number_decode(struct slice bytes, uint64_t *ret_number);
 
 #endif

@@ -11,6 +11,7 @@
 #include "node/store/batch.h"
 #include "node/store/hints.h"
 #include "node/store/layout.h"
+#include "node/store/number.h"
 
 enum {
     HINTS_FORMAT = 1,

@@ -10,6 +10,7 @@
 
 #include "node/store/batch.h"
 #include "node/store/layout.h"
+#include "node/store/number.h"
 #include "node/wire/codec.h"
 
 enum { SETTINGS_MAX = 64, KEPT_SIZE_MAX = 1 << 20 };

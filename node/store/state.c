@@ -18,6 +18,7 @@
 #include "node/store/hints.h"
 #include "node/store/kept.h"
 #include "node/store/layout.h"
+#include "node/store/number.h"
 #include "node/store/tree.h"
 #include "node/wire/codec.h"
 #include "ring/mark.h"

@@ -2,10 +2,13 @@
  * store.h - what a storage node keeps, and the requests that change it.
  *
  * Shape:    a request is applied whole or not at all; all its writes are one batch. Requests
- * for one key are applied in the order in which they were submitted: read, merge and write of a
- * key are atomic. The rules of causality are ring/object.h's; the store only calls them. Keys:
- * see node/store/layout.h. Never:    bytes that fail a checksum are never "not found":
- * STATUS_CORRUPT.
+ *           for one key are applied in the order in which they were submitted: read, merge and
+ *           write of a key are atomic. The rules of causality are ring/object.h's; the store
+ *           only calls them.
+ *
+ * Keys:     see node/store/layout.h.
+ *
+ * Never:    bytes that fail a checksum are never "not found": STATUS_CORRUPT.
  *
  * An object that is nothing (object_is_nothing) is never written: such a request is done
  * without a trace.
@@ -51,8 +54,8 @@ enum store_operation {
 
 enum intent_kind {
     INTENT_ROW = 'i', /* push the row of an object: under the object's key */
-    INTENT_REVIVE =
-        'v', /* see that a directory with a live row lives: under the directory's key */
+    /* See that a directory with a live row lives: under the directory's key. */
+    INTENT_REVIVE = 'v',
 };
 
 /* A durable note that something is still to be done. `stamp` differs for each time it was
@@ -93,8 +96,9 @@ struct store_request {
 
     /* STORE_MERGE */
     struct object *object;
-    uint8_t parts; /* REPLICA_OBJECT | REPLICA_ROW */
-                   /* with_intent: a handed-off object, the row is this node's duty now */
+    /* REPLICA_OBJECT | REPLICA_ROW; with_intent: a handed-off object, the row is this node's
+     * duty now. */
+    uint8_t parts;
     bool heals; /* contents of the own copy that do not match their hash are replaced by those
                    of `object`; STATUS_CORRUPT if it lacks one of them */
 
@@ -167,8 +171,8 @@ struct scrubbed_entry {
 struct store_result {
     enum store_operation operation;
     uint64_t token;
-    enum status
-        status; /* OK, CORRUPT, IO, NO_SPACE, NO_MEMORY, TOO_MANY_VERSIONS, BUSY, CLOSED */
+    /* OK, CORRUPT, IO, NO_SPACE, NO_MEMORY, TOO_MANY_VERSIONS, BUSY, CLOSED */
+    enum status status;
     struct object *object; /* GET (NULL: none), COORDINATE and MERGE: the copy after it;
                               FIND_LIVE_ROW: the row */
     uint64_t names_us; /* GET of a directory: when a name in it appeared or vanished last, as
@@ -181,10 +185,10 @@ struct store_result {
     struct message_list_reply list; /* LIST; FIND_LIVE_ROW: one row, or none */
     struct intent *intents;         /* LIST_INTENTS: owned array */
     uint16_t intent_count;
-    bool more;          /* LIST_INTENTS: there are further ones */
-    bool holds_data;    /* HOLDS_DATA */
-    struct blob *text;  /* CORRUPT: where, as "000012.ldb: block checksum mismatch", or NULL;
-                           SALVAGE: what was done */
+    bool more;       /* LIST_INTENTS: there are further ones */
+    bool holds_data; /* HOLDS_DATA */
+    /* CORRUPT: where, as "000012.ldb: block checksum mismatch", or NULL; SALVAGE: what was done. */
+    struct blob *text;
     struct hint *hints; /* LIST_HINTS: owned array; `more` as above */
     uint16_t hint_count;
     struct hint_owner *hint_owners; /* HINT_OWNERS: owned array, ascending */
@@ -194,10 +198,10 @@ struct store_result {
     struct scrubbed_entry *entries;
     uint16_t entry_count;
     uint64_t incarnation; /* VOUCH: the greatest before this one; 0: none was known */
-    bool is_outdone; /* MERGE: the object knows of writes by this node that this node does not
-                        know of */
-    bool tree_differed; /* SCRUB, with the last slice: the kept tree was not what the disk says
-                         */
+    /* MERGE: the object knows of writes by this node that this node does not know of. */
+    bool is_outdone;
+    /* SCRUB, with the last slice: the kept tree was not what the disk says. */
+    bool tree_differed;
 };
 
 void store_request_release(struct store_request *request); /* drops what it owns, zeroes it */

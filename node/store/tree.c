@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/store/batch.h"
+#include "node/store/number.h"
 #include "node/store/sweep.h"
 #include "node/wire/record.h"
 #include "ring/planted.h"

@@ -13,6 +13,7 @@
 
 #include "node/store/apply_internal.h"
 #include "node/store/layout.h"
+#include "node/store/number.h"
 
 enum { VALUE_SIZE = 3 * NUMBER_SIZE };
 

@@ -12,6 +12,7 @@
 
 #include "node/store/batch.h"
 #include "node/store/layout.h"
+#include "node/store/number.h"
 #include "node/wire/record.h"
 #include "tests/store/tree_check.h"
 

@@ -10,6 +10,7 @@
 
 #include "node/store/batch.h"
 #include "node/store/layout.h"
+#include "node/store/number.h"
 #include "tests/store/fixture.h"
 
 static uint64_t next_counter(struct fixture *fixture)

@@ -9,6 +9,7 @@
 
 #include "node/store/batch.h"
 #include "node/store/layout.h"
+#include "node/store/number.h"
 #include "node/wire/record.h"
 
 enum { KEYS = 60 };
