@@ -122,6 +122,11 @@ MUST_CHECK enum status apply_salvage(struct store_state *state,
                                      const struct store_request *request,
                                      struct store_result *ret_result);
 
+/* state.c: a copy to be freed; NULL when memory is short. */
+struct ring *state_ring_copy(const struct ring *ring);
+/* state.c: the partitions are known: makes their trees. */
+MUST_CHECK enum status state_begin_partitions(struct store_state *state,
+                                              uint16_t partition_count);
 /* state.c: no own pair that was opened before is extended any more (docs/design.md, rule
  * 2), synced. Nothing else may use the state. */
 MUST_CHECK enum status store_state_distrust(struct store_state *state);
