@@ -10,6 +10,7 @@
 #include "ring/mark.h"
 #include "ring/object_parts.h"
 #include "ring/planted.h"
+#include "ring/truncation.h"
 
 static_assert(sizeof(struct object) % _Alignof(struct version) == 0, "versions follow it");
 static_assert(sizeof(struct version) % _Alignof(struct dot) == 0, "pairs follow versions");

@@ -226,8 +226,8 @@ class CircleRules(unittest.TestCase):
         self.assertEqual(rules_of(texts), [])
 
     def test_other_folders_may_have_circles(self):
-        texts = source("ring/a.c", "int a_go(void)\n{\n    return b_go();\n}\n")
-        texts.update(source("ring/b.c", "int b_go(void)\n{\n    return a_go();\n}\n"))
+        texts = source("tests/fs/a.c", "int a_go(void)\n{\n    return b_go();\n}\n")
+        texts.update(source("tests/fs/b.c", "int b_go(void)\n{\n    return a_go();\n}\n"))
         self.assertEqual(rules_of(texts), [])
 
 
