@@ -342,12 +342,12 @@ def check_assertions(texts):
 
 
 def needs_of(texts, folder):
-    """What each file in `folder` needs of others there: {path: {other: (line, what)}}. A
+    """What each file below `folder` needs of others there: {path: {other: (line, what)}}. A
     header that it includes, and the file that defines a function which it names."""
     codes = {
         path: split_code(text)[0]
         for path, text in texts.items()
-        if os.path.dirname(path) + "/" == folder and path.endswith((".c", ".h"))
+        if path.startswith(folder) and path.endswith((".c", ".h"))
     }
     functions = {path: functions_of(code) for path, code in codes.items()}
     definers = {}

@@ -25,129 +25,11 @@ enum {
     MEMTABLE_LOOK_SIZE = 1 << 20,
     /* The levels are looked at anew each time this much, or a whole buffer, was written. */
     LEVEL0_REFRESH_SIZE = 4 << 20,
-    /* LevelDB delays writes from 8 level-0 files on; below 8 with a margin for those that come
-       between two refreshes. */
-    LEVEL0_QUICK_FILES = 6,
-    LEVELS_MAX = 7,
     /* For one write on a full disk. */
     REOPENS_MAX = 3,
-    /* A compaction below level 1 takes one table with those that it overlaps, at most 25 of
-       2 MiB each. */
-    COMPACTION_SIZE_MAX = 50 << 20,
 };
 
 static const struct slice everything; /* as start or end of a range */
-
-static bool text_has_errno(const char *text, int error_number)
-{
-    /* LevelDB appends strerror()'s text, in whichever language that is. */
-    return strstr(text, strerror(error_number)) != NULL;
-}
-
-/* A missing file of the database is corruption: it is never "not found". */
-enum status leveldb_text_status(const char *text)
-{
-    if (text == NULL) {
-        return STATUS_OK;
-    }
-    if (strncmp(text, "Corruption", strlen("Corruption")) == 0 ||
-        strncmp(text, "NotFound", strlen("NotFound")) == 0) {
-        return STATUS_CORRUPT;
-    }
-    bool is_full = text_has_errno(text, ENOSPC) || text_has_errno(text, EDQUOT);
-    return is_full ? STATUS_NO_SPACE : STATUS_IO;
-}
-
-/* What a failed write says of the disk. */
-static void note_failed_write(struct leveldb_engine *leveldb, enum status status,
-                              const char *text)
-{
-    char told[sizeof leveldb->health.text];
-
-    if (status == STATUS_NO_SPACE) {
-        (void)snprintf(told, sizeof told, "%.120s: %.120s", leveldb->path, text);
-        leveldb_health_note(leveldb, DISK_FULL, told);
-    } else if (status == STATUS_IO || status == STATUS_CORRUPT) {
-        (void)snprintf(told, sizeof told, "%.120s: write: %.110s", leveldb->path, text);
-        leveldb_health_note(leveldb, DISK_FAILING, told);
-    }
-}
-
-enum status leveldb_take_text(struct leveldb_engine *leveldb, char *text, struct slice start,
-                              struct slice end, bool is_write)
-{
-    static const char head[] = "Corruption: ";
-    const char *told = text;
-    enum status status = leveldb_text_status(text);
-
-    if (text == NULL) {
-        return STATUS_OK;
-    }
-    if (strncmp(text, head, strlen(head)) == 0) {
-        told += strlen(head);
-    }
-    /* A block that the disk cannot read is lost like one that it reads wrongly. */
-    if (!is_write && status == STATUS_IO && text_has_errno(text, EIO)) {
-        leveldb_health_note(leveldb, DISK_FAILING, text);
-        status = STATUS_CORRUPT;
-    }
-    if (status == STATUS_CORRUPT) {
-        leveldb_damage_note(&leveldb->damage, told, start, end);
-    }
-    if (is_write) {
-        note_failed_write(leveldb, status, text);
-    }
-    leveldb_free(text);
-    return status;
-}
-
-/* What a compaction may take for a while: all of the two upper levels, as they overlap, or one
- * table of a lower one with those that it meets. */
-static void look_at_levels(struct leveldb_engine *leveldb)
-{
-    char *text = leveldb_property_value(leveldb->db, "leveldb.num-files-at-level0");
-    bool is_low = text != NULL && strtol(text, NULL, 10) <= LEVEL0_QUICK_FILES;
-    uint64_t upper = 0;
-    uint64_t lower = 0;
-
-    leveldb_free(text);
-    leveldb->level0_bytes = 0;
-    atomic_store(&leveldb->is_level0_low, is_low);
-    text = leveldb_property_value(leveldb->db, "leveldb.stats");
-    for (char *line = text; line != NULL; line = strchr(line, '\n')) {
-        unsigned level = 0;
-        unsigned files = 0;
-        double megabytes = 0;
-
-        line += *line == '\n' ? 1 : 0;
-        if (sscanf(line, "%u %u %lf", &level, &files, &megabytes) == 3 && level < LEVELS_MAX) {
-            /* It is told in whole MiB. */
-            uint64_t size = (uint64_t)(megabytes + 1) << 20;
-            *(level < 2 ? &upper : &lower) += files > 0 ? size : 0;
-        }
-    }
-    leveldb_free(text);
-    lower = lower < COMPACTION_SIZE_MAX ? lower : COMPACTION_SIZE_MAX;
-    /* Until the next look there may be another table. */
-    atomic_store(&leveldb->reserve.compaction_room, upper + lower + leveldb->buffer_size);
-}
-
-enum status leveldb_start_accounting(struct leveldb_engine *leveldb)
-{
-    struct leveldb_logs logs;
-    enum status status = leveldb_files_logs(leveldb->path, &logs);
-
-    if (status != STATUS_OK) {
-        return status;
-    }
-    leveldb->look_bytes = 0;
-    leveldb->newest_log = logs.newest;
-    leveldb->synced_log = logs.newest;
-    atomic_store(&leveldb->memtable_bytes, 0);
-    atomic_store(&leveldb->failure, STATUS_OK);
-    look_at_levels(leveldb);
-    return STATUS_OK;
-}
 
 /* Takes `gate` shared with the database open, or fails without it. */
 static enum status enter_reading(struct leveldb_engine *leveldb)
@@ -259,7 +141,7 @@ static void account(struct leveldb_engine *leveldb, uint64_t memtable_bytes)
     }
     if (leveldb->level0_bytes >= LEVEL0_REFRESH_SIZE ||
         leveldb->level0_bytes >= leveldb->buffer_size) {
-        look_at_levels(leveldb);
+        leveldb_look_at_levels(leveldb);
     }
 }
 
@@ -282,7 +164,7 @@ static enum status sync_older_logs(struct leveldb_engine *leveldb)
     if (status == STATUS_OK) {
         leveldb->synced_log = logs.newest;
     } else {
-        note_failed_write(leveldb, status, strerror(errno));
+        leveldb_note_failed_write(leveldb, status, strerror(errno));
     }
     return status;
 }
@@ -402,7 +284,7 @@ static void leveldb_engine_compact(struct engine *engine, struct slice start, st
     pthread_rwlock_unlock(&leveldb->gate);
     pthread_mutex_lock(&leveldb->writing);
     if (leveldb->db != NULL) {
-        look_at_levels(leveldb);
+        leveldb_look_at_levels(leveldb);
     }
     pthread_mutex_unlock(&leveldb->writing);
 }

@@ -71,9 +71,15 @@ MUST_CHECK enum status leveldb_take_text(struct leveldb_engine *leveldb, char *t
 /* The status of LevelDB's text alone, which stays. */
 enum status leveldb_text_status(const char *text);
 
+/* What a failed write says of the disk. */
+void leveldb_note_failed_write(struct leveldb_engine *leveldb, enum status status,
+                               const char *text);
+
 /* Starts the accounting of a database that was just opened: its memtable is empty, and what its
  * old logs held is in synced tables. `writing` is held, or nobody else knows the engine. */
 MUST_CHECK enum status leveldb_start_accounting(struct leveldb_engine *leveldb);
+/* Notes the size of the levels: how long a write may stall, and what a compaction may take. */
+void leveldb_look_at_levels(struct leveldb_engine *leveldb);
 
 /* leveldb_open.c: opens the database at its own place again, if there is room for it. `writing`
  * is held. STATUS_OK if it can be written to. */
