@@ -274,6 +274,7 @@ static void test_engine_leveldb__sync_after_a_switch__syncs_the_older_log(void *
             assert_int_equal(leveldb_files_logs(path, &logs), STATUS_OK);
         }
         atomic_store(&synced_files, 0);
+        size_t older_before = logs.count - 1;
         write_one(engine, "xk", "synced");
         struct engine_write write = {.key = slice_of_string("xk")};
         assert_int_equal(engine->operations->write(engine, &write, 1, true), STATUS_OK);
@@ -282,12 +283,12 @@ static void test_engine_leveldb__sync_after_a_switch__syncs_the_older_log(void *
         /* If the older log is still there after the write, it was there during it. */
         assert_int_equal(leveldb_files_logs(path, &logs), STATUS_OK);
         if (logs.count > 1) {
-            assert_int_equal(synced, 1);
+            assert_in_range(synced, 1, older_before); /* one may have become a table since */
             had_older_log = true;
 
             /* Once is enough. */
             assert_int_equal(engine->operations->write(engine, &write, 1, true), STATUS_OK);
-            assert_int_equal(atomic_load(&synced_files), 1);
+            assert_int_equal(atomic_load(&synced_files), synced);
         }
     }
     assert_true(had_older_log);
