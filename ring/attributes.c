@@ -51,7 +51,7 @@ static void merge_times(struct attributes *into, const struct attributes *other)
 
 void attributes_merge(struct attributes *into, const struct attributes *other)
 {
-    assert(into != NULL && other != NULL);
+    assert(into && other);
 
     merge_mode(into, other);
     merge_owner(into, other);

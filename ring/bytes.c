@@ -11,14 +11,14 @@ enum { BUFFER_CAPACITY_FIRST = 64 };
 
 struct slice slice_of(const void *data, size_t size)
 {
-    assert(data != NULL || size == 0);
+    assert(data || size == 0);
 
     return (struct slice){.data = data, .size = size};
 }
 
 struct slice slice_of_string(const char *text)
 {
-    assert(text != NULL);
+    assert(text);
 
     return (struct slice){.data = (const uint8_t *)text, .size = strlen(text)};
 }
@@ -50,7 +50,7 @@ struct blob *blob_new_uninitialised(size_t size)
         return NULL;
     }
     struct blob *blob = malloc(sizeof(struct blob) + size);
-    if (blob == NULL) {
+    if (!blob) {
         return NULL;
     }
     atomic_init(&blob->references, 1);
@@ -60,10 +60,10 @@ struct blob *blob_new_uninitialised(size_t size)
 
 struct blob *blob_new(struct slice bytes)
 {
-    assert(bytes.data != NULL || bytes.size == 0);
+    assert(bytes.data || bytes.size == 0);
 
     struct blob *blob = blob_new_uninitialised(bytes.size);
-    if (blob != NULL && bytes.size > 0) {
+    if (blob && bytes.size > 0) {
         memcpy(blob->data, bytes.data, bytes.size);
     }
     return blob;
@@ -71,7 +71,7 @@ struct blob *blob_new(struct slice bytes)
 
 struct blob *blob_ref(struct blob *blob)
 {
-    if (blob != NULL) {
+    if (blob) {
         uint_fast32_t before =
             atomic_fetch_add_explicit(&blob->references, 1, memory_order_relaxed);
         assert(before > 0);
@@ -81,7 +81,7 @@ struct blob *blob_ref(struct blob *blob)
 
 void blob_unref(struct blob *blob)
 {
-    if (blob == NULL) {
+    if (!blob) {
         return;
     }
     uint_fast32_t before =
@@ -94,7 +94,7 @@ void blob_unref(struct blob *blob)
 
 struct slice blob_slice(const struct blob *blob)
 {
-    if (blob == NULL) {
+    if (!blob) {
         return (struct slice){0};
     }
     return (struct slice){.data = blob->data, .size = blob->size};
@@ -113,7 +113,7 @@ static bool buffer_grow(struct buffer *buffer, size_t size)
         capacity *= 2;
     }
     uint8_t *data = realloc(buffer->data, capacity);
-    if (data == NULL) {
+    if (!data) {
         return false;
     }
     buffer->data = data;
@@ -123,13 +123,13 @@ static bool buffer_grow(struct buffer *buffer, size_t size)
 
 uint8_t *buffer_reserve(struct buffer *buffer, size_t size)
 {
-    assert(buffer != NULL);
+    assert(buffer);
     assert(buffer->size <= buffer->capacity);
 
     if (buffer->failed) {
         return NULL;
     }
-    bool fits = buffer->data != NULL && size <= buffer->capacity - buffer->size;
+    bool fits = buffer->data && size <= buffer->capacity - buffer->size;
     if (!fits && !buffer_grow(buffer, size)) {
         buffer->failed = true;
         return NULL;
@@ -141,10 +141,10 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t size)
 
 void buffer_append(struct buffer *buffer, const void *data, size_t size)
 {
-    assert(data != NULL || size == 0);
+    assert(data || size == 0);
 
     uint8_t *place = buffer_reserve(buffer, size);
-    if (place != NULL && size > 0) {
+    if (place && size > 0) {
         memcpy(place, data, size);
     }
 }
@@ -157,14 +157,14 @@ void buffer_append_slice(struct buffer *buffer, struct slice bytes)
 void buffer_append_byte(struct buffer *buffer, uint8_t byte)
 {
     uint8_t *place = buffer_reserve(buffer, 1);
-    if (place != NULL) {
+    if (place) {
         *place = byte;
     }
 }
 
 void buffer_reset(struct buffer *buffer)
 {
-    assert(buffer != NULL);
+    assert(buffer);
 
     buffer->size = 0;
     buffer->failed = false;
@@ -172,7 +172,7 @@ void buffer_reset(struct buffer *buffer)
 
 void buffer_release(struct buffer *buffer)
 {
-    if (buffer == NULL) {
+    if (!buffer) {
         return;
     }
     free(buffer->data);
@@ -181,7 +181,7 @@ void buffer_release(struct buffer *buffer)
 
 struct slice buffer_slice(const struct buffer *buffer)
 {
-    assert(buffer != NULL);
+    assert(buffer);
 
     return (struct slice){.data = buffer->data, .size = buffer->size};
 }

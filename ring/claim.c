@@ -38,11 +38,11 @@ static uint16_t claim_round(struct ring *ring, uint16_t partition, uint16_t skip
 
 void claim_all(struct ring *ring)
 {
-    assert(ring != NULL);
+    assert(ring);
     assert(ring->member_count > 0 && ring->member_count <= MEMBERS_MAX);
     assert(ring->partition_count > 0 && ring->partition_count <= PARTITIONS_MAX);
 
-    memset(ring->owner, 0, sizeof(ring->owner));
+    memset(ring->owner, 0, sizeof ring->owner);
     uint16_t members = ring->member_count;
     uint16_t rounds = (uint16_t)((ring->partition_count + members - 1) / members);
     uint16_t skips = (uint16_t)(rounds * members - ring->partition_count);

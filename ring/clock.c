@@ -38,7 +38,7 @@ bool dot_equal(struct dot a, struct dot b)
 
 uint64_t clock_counter(const struct clock *clock, struct actor actor)
 {
-    assert(clock != NULL);
+    assert(clock);
 
     uint32_t low = 0;
     uint32_t high = clock->count;
@@ -61,12 +61,12 @@ bool clock_covers(const struct clock *clock, struct dot dot)
 {
     assert(dot.counter > 0);
 
-    return clock != NULL && clock_counter(clock, dot.actor) >= dot.counter;
+    return clock && clock_counter(clock, dot.actor) >= dot.counter;
 }
 
 bool clock_equal(const struct clock *a, const struct clock *b)
 {
-    assert(a != NULL && b != NULL);
+    assert(a && b);
 
     if (a->count != b->count) {
         return false;
@@ -81,7 +81,7 @@ bool clock_equal(const struct clock *a, const struct clock *b)
 
 bool clock_descends(const struct clock *a, const struct clock *b)
 {
-    assert(a != NULL && b != NULL);
+    assert(a && b);
 
     uint32_t i = 0;
     for (uint32_t j = 0; j < b->count; j++) {
@@ -99,7 +99,7 @@ bool clock_descends(const struct clock *a, const struct clock *b)
 uint64_t clock_greatest_counter(const struct clock *clock, uint64_t limit)
 {
     uint64_t greatest = 0;
-    for (uint32_t i = 0; clock != NULL && i < clock->count; i++) {
+    for (uint32_t i = 0; clock && i < clock->count; i++) {
         uint64_t counter = clock->pair[i].counter;
         if (counter <= limit && counter > greatest) {
             greatest = counter;
@@ -110,9 +110,9 @@ uint64_t clock_greatest_counter(const struct clock *clock, uint64_t limit)
 
 bool clock_is_valid(const struct clock *clock)
 {
-    assert(clock != NULL);
+    assert(clock);
 
-    if (clock->count > 0 && clock->pair == NULL) {
+    if (clock->count > 0 && !clock->pair) {
         return false;
     }
     for (uint32_t i = 0; i < clock->count; i++) {
@@ -127,9 +127,9 @@ bool clock_is_valid(const struct clock *clock)
 
 uint32_t clock_merge(const struct clock *a, const struct clock *b, struct dot *ret_pairs)
 {
-    a = a == NULL ? &empty_clock : a;
-    b = b == NULL ? &empty_clock : b;
-    assert(ret_pairs != NULL || a->count + b->count == 0);
+    a = !a ? &empty_clock : a;
+    b = !b ? &empty_clock : b;
+    assert(ret_pairs || a->count + b->count == 0);
 
     uint32_t i = 0;
     uint32_t j = 0;

@@ -16,7 +16,7 @@ static_assert(DIGEST_SIZE <= CONTENT_HASH_SIZE, "a digest is the head of a SHA-2
 /* Without its digests libcrypto is broken, and no key could be placed: nothing can go on. */
 static void hash(struct slice bytes, const EVP_MD *algorithm, uint8_t *ret_hash)
 {
-    assert(bytes.data != NULL || bytes.size == 0);
+    assert(bytes.data || bytes.size == 0);
 
     const void *data = bytes.size == 0 ? "" : (const void *)bytes.data;
     int hashed = EVP_Digest(data, bytes.size, ret_hash, NULL, algorithm, NULL);
@@ -32,7 +32,7 @@ struct position position_of(struct slice key)
 
 uint16_t position_partition(const struct position *position, uint16_t partition_count)
 {
-    assert(position != NULL);
+    assert(position);
     assert(partition_count > 0 && (partition_count & (partition_count - 1)) == 0);
 
     /* The top 16 bits, scaled to the count: its top log2(count) bits. */

@@ -14,8 +14,7 @@ bool key_name_is_valid(struct slice name)
     if (name.data[0] == '.' && (name.size == 1 || (name.size == 2 && name.data[1] == '.'))) {
         return false;
     }
-    return memchr(name.data, '/', name.size) == NULL &&
-           memchr(name.data, '\0', name.size) == NULL;
+    return !memchr(name.data, '/', name.size) && !memchr(name.data, '\0', name.size);
 }
 
 bool key_is_root(struct slice key)
@@ -39,7 +38,7 @@ bool key_is_valid(struct slice key)
     size_t start = 0;
     while (start < key.size) {
         const uint8_t *slash = memchr(key.data + start, '/', key.size - start);
-        size_t end = slash == NULL ? key.size : (size_t)(slash - key.data);
+        size_t end = !slash ? key.size : (size_t)(slash - key.data);
         if (!key_name_is_valid(slice_of(key.data + start, end - start))) {
             return false;
         }

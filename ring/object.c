@@ -22,7 +22,7 @@ bool object_parts_new(uint32_t version_room, uint32_t pair_room, struct object_p
     size_t versions_size = version_room * sizeof(struct version);
     size_t pairs_size = pair_room * sizeof(struct dot);
     struct object *object = malloc(sizeof(struct object) + versions_size + pairs_size);
-    if (object == NULL) {
+    if (!object) {
         return false;
     }
     struct version *versions = (struct version *)(object + 1);
@@ -47,7 +47,7 @@ void object_parts_append(struct object_parts *parts, const struct version *versi
 
 struct object *object_ref(struct object *object)
 {
-    if (object != NULL) {
+    if (object) {
         uint_fast32_t before =
             atomic_fetch_add_explicit(&object->references, 1, memory_order_relaxed);
         assert(before > 0);
@@ -57,7 +57,7 @@ struct object *object_ref(struct object *object)
 
 void object_unref(struct object *object)
 {
-    if (object == NULL) {
+    if (!object) {
         return;
     }
     uint_fast32_t before =
@@ -86,20 +86,20 @@ static bool version_is_valid(const struct version *version, const struct clock *
     if (!type_is_valid(version->attributes.type) || version->attributes.mode > 07777) {
         return false;
     }
-    if (version->xattrs != NULL && version->xattrs->size > XATTRS_SIZE_MAX) {
+    if (version->xattrs && version->xattrs->size > XATTRS_SIZE_MAX) {
         return false;
     }
-    return version->content == NULL || (version->content->size == version->attributes.size &&
-                                        version->content->size <= VALUE_SIZE_MAX);
+    return !version->content || (version->content->size == version->attributes.size &&
+                                 version->content->size <= VALUE_SIZE_MAX);
 }
 
 enum status object_new(const struct clock *clock, const struct version *versions,
                        uint32_t version_count, struct actor own, struct object **ret_object)
 {
-    assert(versions != NULL || version_count == 0);
-    assert(ret_object != NULL);
+    assert(versions || version_count == 0);
+    assert(ret_object);
 
-    clock = clock == NULL ? &empty_clock : clock;
+    clock = !clock ? &empty_clock : clock;
     if (version_count > VERSIONS_MAX || clock->count > CLOCK_PAIRS_MAX ||
         !clock_is_valid(clock)) {
         return STATUS_BAD_MESSAGE;
@@ -128,7 +128,7 @@ enum status object_new(const struct clock *clock, const struct version *versions
 
 void object_set_deleted(struct object *object, uint64_t deleted_us)
 {
-    assert(object != NULL);
+    assert(object);
     assert(atomic_load_explicit(&object->references, memory_order_relaxed) == 1);
 
     object->deleted_us = deleted_us;
@@ -136,12 +136,12 @@ void object_set_deleted(struct object *object, uint64_t deleted_us)
 
 bool object_is_live(const struct object *object)
 {
-    return object != NULL && object->version_count > 0;
+    return object && object->version_count > 0;
 }
 
 bool object_is_nothing(const struct object *object)
 {
-    return object == NULL || object->clock.count == 0;
+    return !object || object->clock.count == 0;
 }
 
 const struct version *object_newest(const struct object *object)
@@ -167,7 +167,7 @@ bool object_equal(const struct object *a, const struct object *b)
     if (a == b) {
         return true;
     }
-    if (a == NULL || b == NULL) {
+    if (!a || !b) {
         return object_is_nothing(a) && object_is_nothing(b);
     }
     return clock_equal(&a->clock, &b->clock) && same_dots(a, b) &&
@@ -185,11 +185,11 @@ struct digest_input {
 
 static void digest_add_word(struct digest_input *input, uint64_t word)
 {
-    if (input->size + sizeof(word) > sizeof(input->bytes)) {
+    if (input->size + sizeof word > sizeof input->bytes) {
         uint8_t folded[CONTENT_HASH_SIZE];
         content_hash(slice_of(input->bytes, input->size), folded);
-        memcpy(input->bytes, folded, sizeof(folded));
-        input->size = sizeof(folded);
+        memcpy(input->bytes, folded, sizeof folded);
+        input->size = sizeof folded;
     }
     for (unsigned shift = 64; shift > 0; shift -= 8) {
         input->bytes[input->size++] = (uint8_t)(word >> (shift - 8));
@@ -205,8 +205,8 @@ static void digest_add_dot(struct digest_input *input, struct dot dot)
 
 void object_digest(const struct object *object, uint8_t ret_digest[DIGEST_SIZE])
 {
-    const struct clock *clock = object == NULL ? &empty_clock : &object->clock;
-    uint32_t version_count = object == NULL ? 0 : object->version_count;
+    const struct clock *clock = !object ? &empty_clock : &object->clock;
+    uint32_t version_count = !object ? 0 : object->version_count;
     struct digest_input input;
     input.size = 0;
     digest_add_word(&input, clock->count);
@@ -217,7 +217,7 @@ void object_digest(const struct object *object, uint8_t ret_digest[DIGEST_SIZE])
     for (uint32_t i = 0; i < version_count; i++) {
         digest_add_dot(&input, object->versions[i].dot);
     }
-    digest_add_word(&input, object == NULL ? 0 : object->deleted_us);
+    digest_add_word(&input, !object ? 0 : object->deleted_us);
     digest_of(slice_of(input.bytes, input.size), ret_digest);
 }
 
@@ -225,10 +225,10 @@ bool object_is_sound(const struct object *object)
 {
     uint8_t hash[CONTENT_HASH_SIZE];
 
-    assert(object != NULL);
+    assert(object);
     for (uint32_t i = 0; i < object->version_count; i++) {
         const struct version *version = &object->versions[i];
-        if (version->content == NULL) {
+        if (!version->content) {
             continue;
         }
         content_hash(blob_slice(version->content), hash);
@@ -242,7 +242,7 @@ bool object_is_sound(const struct object *object)
 size_t object_content_size(const struct object *object)
 {
     size_t size = 0;
-    for (uint32_t i = 0; object != NULL && i < object->version_count; i++) {
+    for (uint32_t i = 0; object && i < object->version_count; i++) {
         size += blob_slice(object->versions[i].content).size;
         size += blob_slice(object->versions[i].xattrs).size;
     }
@@ -264,8 +264,8 @@ static const struct version *merge_walk_both(struct merge_walk *walk)
 {
     const struct version *from_x = &walk->x->versions[walk->x_next++];
     const struct version *from_y = &walk->y->versions[walk->y_next++];
-    bool x_lacks = from_x->content == NULL && from_y->content != NULL;
-    bool y_lacks = from_y->content == NULL && from_x->content != NULL;
+    bool x_lacks = !from_x->content && from_y->content;
+    bool y_lacks = !from_y->content && from_x->content;
     walk->x_gave = !x_lacks;
     walk->y_gave = !y_lacks;
     return x_lacks ? from_y : from_x;
@@ -313,7 +313,7 @@ static struct merge_outcome merge_preview(const struct object *x, const struct o
         .is_x = clock_descends(&x->clock, &y->clock) && x->deleted_us >= y->deleted_us,
         .is_y = clock_descends(&y->clock, &x->clock) && y->deleted_us >= x->deleted_us,
     };
-    while (merge_walk_next(&walk) != NULL) {
+    while (merge_walk_next(&walk)) {
         outcome.version_count++;
         outcome.is_x = outcome.is_x && walk.x_gave;
         outcome.is_y = outcome.is_y && walk.y_gave;
@@ -362,10 +362,10 @@ static void bound_clock(struct object_parts *parts)
 
 struct object *object_merge(struct object *x, struct object *y)
 {
-    if (y == NULL || x == y) {
+    if (!y || x == y) {
         return object_ref(x);
     }
-    if (x == NULL) {
+    if (!x) {
         return without_own(y);
     }
     struct merge_outcome outcome = merge_preview(x, y);
@@ -398,7 +398,7 @@ struct object *object_merge(struct object *x, struct object *y)
 
 struct object *object_project(const struct object *object)
 {
-    assert(object != NULL);
+    assert(object);
 
     struct object_parts parts;
     if (!object_parts_new(object->version_count, object->clock.count, &parts)) {

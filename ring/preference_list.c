@@ -9,12 +9,12 @@
 void preference_list_build(const struct ring *ring, uint16_t partition,
                            struct preference_list *ret_list)
 {
-    assert(ring != NULL && ret_list != NULL);
+    assert(ring && ret_list);
     assert(partition < ring->partition_count);
     assert(ring->member_count <= MEMBERS_MAX);
 
     bool seen[MEMBERS_MAX] = {false};
-    memset(ret_list, 0, sizeof(*ret_list));
+    memset(ret_list, 0, sizeof *ret_list);
     uint16_t at = partition;
     for (uint16_t i = 0; i < ring->partition_count && ret_list->count < ring->member_count;
          i++) {
@@ -36,7 +36,7 @@ void preference_list_build(const struct ring *ring, uint16_t partition,
 
 int preference_list_primary_index(const struct preference_list *list, int member)
 {
-    assert(list != NULL);
+    assert(list);
 
     for (int i = 0; i < list->primary; i++) {
         if (list->member[i] == member) {

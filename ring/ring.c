@@ -22,13 +22,13 @@ static bool counts_are_valid(uint16_t partition_count, uint16_t replica_count,
 static bool member_is_valid(const struct member *member)
 {
     return member->id != 0 && member->address[0] != '\0' &&
-           memchr(member->address, '\0', ADDRESS_SIZE) != NULL;
+           memchr(member->address, '\0', ADDRESS_SIZE);
 }
 
 int ring_find_address(const struct ring *ring, const char *address)
 {
-    assert(ring != NULL);
-    assert(address != NULL);
+    assert(ring);
+    assert(address);
 
     for (int i = 0; i < ring->member_count; i++) {
         if (strcmp(ring->members[i].address, address) == 0) {
@@ -40,7 +40,7 @@ int ring_find_address(const struct ring *ring, const char *address)
 
 int ring_find(const struct ring *ring, node_id id)
 {
-    assert(ring != NULL);
+    assert(ring);
 
     int low = 0;
     int high = ring->member_count;
@@ -73,7 +73,7 @@ static bool insert_member(struct ring *ring, const struct member *member)
         place--;
     }
     /* Zeroes behind the address, so that equal rings are equal bytes. */
-    memset(&ring->members[place], 0, sizeof(ring->members[place]));
+    memset(&ring->members[place], 0, sizeof ring->members[place]);
     ring->members[place].id = member->id;
     memcpy(ring->members[place].address, member->address, strlen(member->address));
     ring->member_count++;
@@ -84,14 +84,14 @@ enum status ring_create(uint64_t cluster_id, uint16_t partition_count, uint16_t 
                         const struct member *members, uint16_t member_count,
                         struct ring *ret_ring)
 {
-    assert(members != NULL || member_count == 0);
-    assert(ret_ring != NULL);
+    assert(members || member_count == 0);
+    assert(ret_ring);
 
     if (cluster_id == 0 || !counts_are_valid(partition_count, replica_count, member_count)) {
         return STATUS_REFUSED;
     }
     struct ring ring;
-    memset(&ring, 0, sizeof(ring));
+    memset(&ring, 0, sizeof ring);
     ring.cluster_id = cluster_id;
     ring.epoch = 1;
     ring.partition_count = partition_count;
@@ -110,7 +110,7 @@ enum status ring_add_member(const struct ring *ring, const struct member *member
                             struct ring *ret_ring)
 {
     assert(ring_is_valid(ring));
-    assert(member != NULL && ret_ring != NULL);
+    assert(member && ret_ring);
 
     if (ring->member_count == MEMBERS_MAX || ring->epoch == UINT64_MAX) {
         return STATUS_REFUSED;
@@ -141,7 +141,7 @@ enum status ring_replace_member(const struct ring *ring, node_id lost, node_id i
                                 struct ring *ret_ring)
 {
     assert(ring_is_valid(ring));
-    assert(ret_ring != NULL);
+    assert(ret_ring);
 
     uint16_t index[MEMBERS_MAX];
     if (ring_find(ring, lost) < 0 || id == 0 || ring_find(ring, id) >= 0 ||
@@ -149,7 +149,7 @@ enum status ring_replace_member(const struct ring *ring, node_id lost, node_id i
         return STATUS_REFUSED;
     }
     struct ring next = *ring;
-    memset(next.members, 0, sizeof(next.members));
+    memset(next.members, 0, sizeof next.members);
     next.member_count = 0;
     for (uint16_t i = 0; i < ring->member_count; i++) {
         struct member member = ring->members[i];
@@ -183,7 +183,7 @@ static bool member_fits(const struct ring *ring, int index)
 
 bool ring_is_valid(const struct ring *ring)
 {
-    assert(ring != NULL);
+    assert(ring);
 
     if (ring->cluster_id == 0 || ring->epoch == 0 ||
         !counts_are_valid(ring->partition_count, ring->replica_count, ring->member_count)) {
@@ -204,7 +204,7 @@ bool ring_is_valid(const struct ring *ring)
 
 bool ring_follows(const struct ring *ring, const struct ring *next)
 {
-    assert(ring != NULL && next != NULL);
+    assert(ring && next);
 
     if (next->cluster_id != ring->cluster_id || next->epoch <= ring->epoch ||
         next->partition_count != ring->partition_count ||
@@ -234,7 +234,7 @@ static uint64_t mix(uint64_t hash, uint64_t number)
 
 uint64_t ring_mark(const struct ring *ring)
 {
-    assert(ring != NULL);
+    assert(ring);
 
     uint64_t hash = mix(FNV64_BASIS, ring->cluster_id);
     hash = mix(hash, (uint64_t)ring->partition_count << 16 | ring->replica_count);
@@ -259,7 +259,7 @@ bool ring_marks_clash(uint64_t a, uint64_t b)
 
 uint16_t ring_partition(const struct ring *ring, struct slice key)
 {
-    assert(ring != NULL && ring->partition_count > 0);
+    assert(ring && ring->partition_count > 0);
 
     struct position position = position_of(key);
     return position_partition(&position, ring->partition_count);
@@ -267,7 +267,7 @@ uint16_t ring_partition(const struct ring *ring, struct slice key)
 
 uint16_t ring_replicas(const struct ring *ring)
 {
-    assert(ring != NULL);
+    assert(ring);
 
     return ring->replica_count < ring->member_count ? ring->replica_count : ring->member_count;
 }

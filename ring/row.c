@@ -8,7 +8,7 @@
 
 int row_compare(const struct row *a, const struct row *b)
 {
-    assert(a != NULL && b != NULL);
+    assert(a && b);
 
     int order = slice_compare(blob_slice(a->name), blob_slice(b->name));
     if (order != 0) {
@@ -19,7 +19,7 @@ int row_compare(const struct row *a, const struct row *b)
 
 void row_release(struct row *row)
 {
-    if (row == NULL) {
+    if (!row) {
         return;
     }
     blob_unref(row->name);
@@ -30,7 +30,7 @@ void row_release(struct row *row)
 
 void rows_free(struct row *rows, size_t count)
 {
-    assert(rows != NULL || count == 0);
+    assert(rows || count == 0);
 
     for (size_t i = 0; i < count; i++) {
         row_release(&rows[i]);
@@ -40,9 +40,9 @@ void rows_free(struct row *rows, size_t count)
 
 uint64_t row_names_us(const struct object *row)
 {
-    uint64_t latest_us = row != NULL ? row->deleted_us : 0;
+    uint64_t latest_us = row ? row->deleted_us : 0;
 
-    for (uint32_t i = 0; row != NULL && i < row->version_count; i++) {
+    for (uint32_t i = 0; row && i < row->version_count; i++) {
         int64_t named_ns = row->versions[i].attributes.named_ns;
         uint64_t named_us = named_ns > 0 ? (uint64_t)named_ns / 1000 : 0;
         latest_us = named_us > latest_us ? named_us : latest_us;

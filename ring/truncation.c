@@ -38,8 +38,7 @@ static const struct dot *next_unneeded(const struct clock *clock, struct dot thr
     const struct dot *next = NULL;
     for (uint32_t i = 0; i < clock->count; i++) {
         const struct dot *pair = &clock->pair[i];
-        if (dot_compare(*pair, threshold) < 0 &&
-            (next == NULL || dot_compare(*pair, *next) > 0) &&
+        if (dot_compare(*pair, threshold) < 0 && (!next || dot_compare(*pair, *next) > 0) &&
             !is_needed(pair->actor, versions, version_count)) {
             next = pair;
         }
@@ -65,7 +64,7 @@ uint32_t object_truncate(struct dot *pairs, uint32_t count, const struct object_
     for (; room > 0; room--) {
         struct clock clock = {.count = count, .pair = pairs};
         const struct dot *next = next_unneeded(&clock, threshold, versions, version_count);
-        if (next == NULL) {
+        if (!next) {
             break;
         }
         threshold = *next;

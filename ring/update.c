@@ -26,7 +26,7 @@ uint64_t object_counter_floor(const struct object *current, const struct clock *
     uint64_t limit = wall_us > UINT64_MAX - COUNTER_AHEAD_MAX_US
                          ? UINT64_MAX
                          : wall_us + COUNTER_AHEAD_MAX_US;
-    uint64_t of_copy = current == NULL ? 0 : clock_greatest_counter(&current->clock, limit);
+    uint64_t of_copy = !current ? 0 : clock_greatest_counter(&current->clock, limit);
     uint64_t of_context = clock_greatest_counter(context, limit);
     return of_copy > of_context ? of_copy : of_context;
 }
@@ -47,7 +47,7 @@ struct draft {
 static bool is_superseded(const struct draft *draft, const struct version *version)
 {
     const struct update *update = draft->update;
-    if (planted(PLANTED_NO_DOTS) && update->value != NULL &&
+    if (planted(PLANTED_NO_DOTS) && update->value &&
         actor_equal(version->dot.actor, draft->own)) {
         return true;
     }
@@ -67,7 +67,7 @@ static void count_kept(struct draft *draft)
     const struct object *current = draft->current;
     draft->kept_count = 0;
     draft->kept_size = 0;
-    for (uint32_t i = 0; current != NULL && i < current->version_count; i++) {
+    for (uint32_t i = 0; current && i < current->version_count; i++) {
         const struct version *version = &current->versions[i];
         if (!is_superseded(draft, version)) {
             draft->kept_count++;
@@ -81,8 +81,8 @@ static void count_kept(struct draft *draft)
 static bool has_room(const struct draft *draft)
 {
     const struct version *value = draft->update->value;
-    uint32_t held = draft->current == NULL ? 0 : draft->current->version_count;
-    if (value == NULL || draft->kept_count < held) {
+    uint32_t held = !draft->current ? 0 : draft->current->version_count;
+    if (!value || draft->kept_count < held) {
         return true;
     }
     size_t size = draft->kept_size + blob_slice(value->content).size;
@@ -126,7 +126,7 @@ static struct actor find_own(const struct clock *clock, node_id node)
 static void open_dot(struct draft *draft, const struct coordinator *coordinator)
 {
     struct clock clock = {.count = draft->pair_count, .pair = draft->pairs};
-    struct actor own = draft->current == NULL ? (struct actor){0} : draft->current->own;
+    struct actor own = !draft->current ? (struct actor){0} : draft->current->own;
     uint64_t counter = coordinator->counter;
     own = own.node == 0 ? find_own(&clock, coordinator->node) : own;
     bool trusted = own.node == coordinator->node &&
@@ -153,10 +153,10 @@ static bool finish_value(const struct draft *draft, struct version *ret_version)
     version.attributes.size = content.size;
     content_hash(content, version.content_hash);
     /* An empty content is not a missing one: only rows have none. */
-    version.content = version.content == NULL ? blob_new(content) : blob_ref(version.content);
+    version.content = !version.content ? blob_new(content) : blob_ref(version.content);
     blob_ref(version.xattrs);
     *ret_version = version;
-    return version.content != NULL;
+    return version.content;
 }
 
 /* Puts the new version among the kept ones, in order. Takes its blobs. */
@@ -174,7 +174,7 @@ static void insert_version(struct object_parts *parts, const struct version *ver
 
 static enum status assemble(struct draft *draft, struct object **ret_object)
 {
-    bool has_value = draft->update->value != NULL;
+    bool has_value = draft->update->value;
     struct version value;
     if (has_value && !finish_value(draft, &value)) {
         blob_unref(value.xattrs);
@@ -193,7 +193,7 @@ static enum status assemble(struct draft *draft, struct object **ret_object)
         }
         return STATUS_NO_MEMORY;
     }
-    for (uint32_t i = 0; draft->current != NULL && i < draft->current->version_count; i++) {
+    for (uint32_t i = 0; draft->current && i < draft->current->version_count; i++) {
         if (!is_superseded(draft, &draft->current->versions[i])) {
             object_parts_append(&parts, &draft->current->versions[i]);
         }
@@ -234,17 +234,17 @@ static bool deletes(const struct draft *draft)
 {
     struct clock clock = {.count = draft->pair_count, .pair = draft->pairs};
     const struct object *current = draft->current;
-    bool drops = current != NULL && draft->kept_count < current->version_count;
-    return draft->update->value == NULL &&
-           (drops || !clock_equal(&clock, current == NULL ? &empty_clock : &current->clock));
+    bool drops = current && draft->kept_count < current->version_count;
+    return !draft->update->value &&
+           (drops || !clock_equal(&clock, !current ? &empty_clock : &current->clock));
 }
 
 static enum status apply(struct draft *draft, const struct clock *context,
                          const struct coordinator *coordinator, struct object **ret_object)
 {
-    draft->pair_count = clock_merge(draft->current == NULL ? NULL : &draft->current->clock,
-                                    context, draft->pairs);
-    if (draft->update->value != NULL) {
+    draft->pair_count =
+        clock_merge(!draft->current ? NULL : &draft->current->clock, context, draft->pairs);
+    if (draft->update->value) {
         open_dot(draft, coordinator);
         set_pair(draft, draft->own, draft->dot.counter);
     }
@@ -262,7 +262,7 @@ static enum status apply(struct draft *draft, const struct clock *context,
 /* A dot that the copy has not heard of would come back with the next merge. */
 static bool knows_named(const struct object *current, const struct update *update)
 {
-    const struct clock *clock = current == NULL ? &empty_clock : &current->clock;
+    const struct clock *clock = !current ? &empty_clock : &current->clock;
     for (uint32_t i = 0; i < update->dot_count; i++) {
         if (!clock_covers(clock, update->dots[i])) {
             return false;
@@ -274,13 +274,12 @@ static bool knows_named(const struct object *current, const struct update *updat
 enum status object_update(struct object *current, const struct update *update,
                           const struct coordinator *coordinator, struct object **ret_object)
 {
-    assert(update != NULL && coordinator != NULL && ret_object != NULL);
+    assert(update && coordinator && ret_object);
     assert(coordinator->node != 0);
-    assert(update->value == NULL ||
-           (coordinator->counter > 0 && value_is_storable(update->value)));
+    assert(!update->value || (coordinator->counter > 0 && value_is_storable(update->value)));
 
     if (update->mode == UPDATE_NONE) {
-        if (current == NULL) {
+        if (!current) {
             return STATUS_NOT_FOUND;
         }
         *ret_object = object_ref(current);
@@ -293,21 +292,21 @@ enum status object_update(struct object *current, const struct update *update,
     }
     bool with_context = update->mode == UPDATE_ALL || planted(PLANTED_NAME_DOTS);
     const struct clock *context = with_context ? &update->context : &empty_clock;
-    uint32_t room = (current == NULL ? 0 : current->clock.count) + context->count + 1;
+    uint32_t room = (!current ? 0 : current->clock.count) + context->count + 1;
     struct dot on_stack[PAIRS_ON_STACK];
     struct dot *on_heap = NULL;
     if (room > PAIRS_ON_STACK) {
         on_heap = malloc(room * sizeof(struct dot));
-        if (on_heap == NULL) {
+        if (!on_heap) {
             return STATUS_NO_MEMORY;
         }
     }
     struct draft draft = {
         .current = current,
         .update = update,
-        .pairs = on_heap == NULL ? on_stack : on_heap,
-        .own = current == NULL ? (struct actor){0} : current->own,
-        .deleted_us = current == NULL ? 0 : current->deleted_us,
+        .pairs = !on_heap ? on_stack : on_heap,
+        .own = !current ? (struct actor){0} : current->own,
+        .deleted_us = !current ? 0 : current->deleted_us,
     };
     enum status status = apply(&draft, context, coordinator, ret_object);
     free(on_heap);

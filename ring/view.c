@@ -65,19 +65,19 @@ static void add_group(struct view *view, const struct object *object, const uint
 
 enum status view_build(const struct object *object, struct view *ret_view)
 {
-    assert(ret_view != NULL);
+    assert(ret_view);
 
-    uint32_t count = object == NULL ? 0 : object->version_count;
+    uint32_t count = !object ? 0 : object->version_count;
     if (count == 0) {
         *ret_view = (struct view){0};
         return STATUS_OK;
     }
     struct view view = {
-        .groups = malloc(count * sizeof(*view.groups)),
-        .members = malloc(count * sizeof(*view.members)),
+        .groups = malloc(count * sizeof *view.groups),
+        .members = malloc(count * sizeof *view.members),
     };
-    uint32_t *leader = malloc(count * sizeof(*leader));
-    if (view.groups == NULL || view.members == NULL || leader == NULL) {
+    uint32_t *leader = malloc(count * sizeof *leader);
+    if (!view.groups || !view.members || !leader) {
         free(leader);
         view_release(&view);
         return STATUS_NO_MEMORY;
@@ -98,7 +98,7 @@ enum status view_build(const struct object *object, struct view *ret_view)
 
 void view_release(struct view *view)
 {
-    if (view == NULL) {
+    if (!view) {
         return;
     }
     free(view->groups);

@@ -122,7 +122,7 @@ static void complain(const char *mountpoint, const char *what)
 __attribute__((noreturn)) static void parent(int fd, pid_t child, const char *mountpoint)
 {
     char report[ERROR_TEXT_SIZE + 1];
-    ssize_t size = read_report(fd, report, sizeof(report) - 1);
+    ssize_t size = read_report(fd, report, sizeof report - 1);
     int result = 0;
 
     if (size > 0 && report[0] == REPORT_READY) {
@@ -130,12 +130,12 @@ __attribute__((noreturn)) static void parent(int fd, pid_t child, const char *mo
     }
     if (size < 0) {
         end_child(child, mountpoint);
-        (void)snprintf(report, sizeof(report), "no answer within %d s",
+        (void)snprintf(report, sizeof report, "no answer within %d s",
                        BACKGROUND_START_MS / 1000);
         complain(mountpoint, report);
     } else if (size == 0) {
         (void)wait_child(child, BACKGROUND_END_MS, &result);
-        (void)snprintf(report, sizeof(report), "the process died (%s)",
+        (void)snprintf(report, sizeof report, "the process died (%s)",
                        WIFSIGNALED(result) ? strsignal(WTERMSIG(result)) : "exit");
         complain(mountpoint, report);
         remove_dead_mount(mountpoint);
@@ -192,11 +192,11 @@ static void redirect_output(void)
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     openlog("dynamofs", LOG_PID, LOG_DAEMON);
-    if (lines != NULL && pthread_create(&thread, NULL, log_thread, lines) == 0) {
+    if (lines && pthread_create(&thread, NULL, log_thread, lines) == 0) {
         (void)pthread_detach(thread);
         (void)dup2(ends[1], STDOUT_FILENO);
         (void)dup2(ends[1], STDERR_FILENO);
-    } else if (lines != NULL) {
+    } else if (lines) {
         (void)fclose(lines);
     } else {
         (void)close(ends[0]);
@@ -211,13 +211,13 @@ bool background_start(struct background *background, const char *mountpoint,
     int ends[2] = {-1, -1};
     pid_t child = -1;
 
-    assert(background != NULL && mountpoint != NULL && error != NULL);
+    assert(background && mountpoint && error);
     if (pipe2(ends, O_CLOEXEC) == 0) {
         child = fork();
     }
     if (child < 0) {
         error->code = STATUS_NO_MEMORY;
-        (void)snprintf(error->text, sizeof(error->text), "start in the background: %s",
+        (void)snprintf(error->text, sizeof error->text, "start in the background: %s",
                        strerror(errno));
         return false;
     }
@@ -237,7 +237,7 @@ void background_ready(struct background *background)
 {
     char byte = REPORT_READY;
 
-    assert(background != NULL);
+    assert(background);
     if (background->report < 0) {
         return;
     }
@@ -251,11 +251,11 @@ bool background_fail(struct background *background, const struct error *error)
     char report[ERROR_TEXT_SIZE + 1];
     int size;
 
-    assert(background != NULL && error != NULL);
+    assert(background && error);
     if (background->report < 0) {
         return false;
     }
-    size = snprintf(report, sizeof(report), "%c%s", REPORT_FAILED, error->text);
+    size = snprintf(report, sizeof report, "%c%s", REPORT_FAILED, error->text);
     if (size > 0) {
         (void)!write(background->report, report, (size_t)size);
     }

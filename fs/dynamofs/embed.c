@@ -44,7 +44,7 @@ static void run(struct embed *embed)
     }
     if (status == STATUS_OK) {
         error.code = STATUS_CLOSED;
-        (void)snprintf(error.text, sizeof(error.text), "it stopped");
+        (void)snprintf(error.text, sizeof error.text, "it stopped");
     }
     embed->error = error;
     atomic_store(&embed->failed, true);
@@ -63,7 +63,7 @@ static void *node_thread(void *argument)
         return NULL;
     }
     embed->server = server;
-    (void)snprintf(embed->address, sizeof(embed->address), "%s", server_address(server));
+    (void)snprintf(embed->address, sizeof embed->address, "%s", server_address(server));
     (void)sem_post(&embed->opened);
     run(embed);
     /* The server is freed after the mount: until then server_stop may be called. */
@@ -93,17 +93,17 @@ static enum status make_parents(const char *directory, struct error *error)
     char *path = strdup(directory);
     enum status status = STATUS_OK;
 
-    if (path == NULL) {
+    if (!path) {
         error->code = STATUS_NO_MEMORY;
-        (void)snprintf(error->text, sizeof(error->text), "out of memory");
+        (void)snprintf(error->text, sizeof error->text, "out of memory");
         return STATUS_NO_MEMORY;
     }
-    for (char *slash = strchr(path + 1, '/'); slash != NULL && status == STATUS_OK;
+    for (char *slash = strchr(path + 1, '/'); slash && status == STATUS_OK;
          slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         if (mkdir(path, 0700) != 0 && errno != EEXIST) {
             status = error->code = STATUS_IO;
-            (void)snprintf(error->text, sizeof(error->text), "data directory %.100s: %s", path,
+            (void)snprintf(error->text, sizeof error->text, "data directory %.100s: %s", path,
                            strerror(errno));
         }
         *slash = '/';
@@ -133,13 +133,13 @@ static bool read_address(const char *data, char address[static ADDRESS_SIZE])
     }
     address[size] = '\0';
     address[strcspn(address, "\r\n")] = '\0';
-    return strchr(address, ':') != NULL;
+    return strchr(address, ':');
 }
 
 /* True if `error` of server_new says that another process holds the data. */
 static bool is_in_use(enum status status, const struct error *error)
 {
-    return status == STATUS_BUSY && strstr(error->text, "in use by another") != NULL;
+    return status == STATUS_BUSY && strstr(error->text, "in use by another");
 }
 
 /* Starts the node's thread and waits until it has opened the node, or could not. */
@@ -147,7 +147,7 @@ static enum status open_server(struct embed *embed, struct error *error)
 {
     if (start_thread(embed) != 0) {
         error->code = STATUS_NO_MEMORY;
-        (void)snprintf(error->text, sizeof(error->text), "cannot start a thread");
+        (void)snprintf(error->text, sizeof error->text, "cannot start a thread");
         return STATUS_NO_MEMORY;
     }
     while (sem_wait(&embed->opened) != 0) {
@@ -173,21 +173,21 @@ enum status embed_start(const struct embed_options *options, struct embed **ret_
     struct embed *embed;
     enum status status;
 
-    assert(options->data != NULL && options->on_failed != NULL);
-    assert(ret_embed != NULL && error != NULL);
+    assert(options->data && options->on_failed);
+    assert(ret_embed && error);
     status = make_parents(options->data, error);
     if (status != STATUS_OK) {
         return status;
     }
-    embed = calloc(1, sizeof(*embed));
-    if (embed == NULL) {
+    embed = calloc(1, sizeof *embed);
+    if (!embed) {
         error->code = STATUS_NO_MEMORY;
-        (void)snprintf(error->text, sizeof(error->text), "out of memory");
+        (void)snprintf(error->text, sizeof error->text, "out of memory");
         return STATUS_NO_MEMORY;
     }
     embed->options = (struct server_options){
         .data_directory = options->data,
-        .listen = options->listen != NULL ? options->listen : DEFAULT_LISTEN,
+        .listen = options->listen ? options->listen : DEFAULT_LISTEN,
         .join = options->join,
         .secret_file = options->secret_file,
         .expect = options->expect,
@@ -208,19 +208,19 @@ enum status embed_start(const struct embed_options *options, struct embed **ret_
 
 const char *embed_address(const struct embed *embed)
 {
-    assert(embed != NULL);
+    assert(embed);
     return embed->address;
 }
 
 bool embed_is_foreign(const struct embed *embed)
 {
-    assert(embed != NULL);
-    return embed->server == NULL;
+    assert(embed);
+    return !embed->server;
 }
 
 bool embed_has_failed(struct embed *embed, struct error *ret_error)
 {
-    assert(embed != NULL && ret_error != NULL);
+    assert(embed && ret_error);
     if (!atomic_load(&embed->failed)) {
         return false;
     }
@@ -230,10 +230,10 @@ bool embed_has_failed(struct embed *embed, struct error *ret_error)
 
 void embed_stop(struct embed *embed)
 {
-    if (embed == NULL) {
+    if (!embed) {
         return;
     }
-    if (embed->server != NULL) {
+    if (embed->server) {
         atomic_store(&embed->stopping, true);
         server_stop(embed->server);
         (void)sem_post(&embed->stop);

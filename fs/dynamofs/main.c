@@ -92,7 +92,7 @@ static void on_node_failed(const struct error *error)
 {
     if (atomic_load(&is_serving)) {
         char text[ERROR_TEXT_SIZE + 32];
-        (void)snprintf(text, sizeof(text), "the embedded node stopped: %s", error->text);
+        (void)snprintf(text, sizeof text, "the embedded node stopped: %s", error->text);
         print_line(text);
     }
 }
@@ -116,8 +116,8 @@ static void prefix_error(struct error *error, const char *prefix)
 {
     char text[ERROR_TEXT_SIZE];
 
-    (void)snprintf(text, sizeof(text), "%.100s: %.150s", prefix, error->text);
-    memcpy(error->text, text, sizeof(text));
+    (void)snprintf(text, sizeof text, "%.100s: %.150s", prefix, error->text);
+    memcpy(error->text, text, sizeof text);
 }
 
 /* What the own node keeps beside its data, unless a secret was named; NULL: to be looked
@@ -126,7 +126,7 @@ static const char *secret_file_of(const struct mount *mount, char *path, size_t 
 {
     const struct options *options = mount->options;
 
-    if (options->secret_file != NULL || mount->embed == NULL) {
+    if (options->secret_file || !mount->embed) {
         return options->secret_file;
     }
     int length = snprintf(path, size, "%s/secret", options->data);
@@ -139,7 +139,7 @@ static uint32_t first_answer_ms(const struct mount *mount)
     uint32_t wanted_ms = mount->options->timeout_ms;
 
     if (wanted_ms == 0) {
-        wanted_ms = mount->embed != NULL ? FIRST_ANSWER_EMBEDDED_MS : FIRST_ANSWER_MS;
+        wanted_ms = mount->embed ? FIRST_ANSWER_EMBEDDED_MS : FIRST_ANSWER_MS;
     }
     return wanted_ms < most_ms ? wanted_ms : most_ms;
 }
@@ -150,12 +150,12 @@ static enum status open_client(struct mount *mount, const char *address, struct 
 {
     char path[PATH_MAX];
     struct kv_options defaults = {
-        .secret_file = secret_file_of(mount, path, sizeof(path)),
+        .secret_file = secret_file_of(mount, path, sizeof path),
         .deadline_ms = mount->options->timeout_ms,
         .r = mount->options->r,
         .w = mount->options->w,
     };
-    uint64_t limit_ms = mount->embed == NULL             ? first_answer_ms(mount)
+    uint64_t limit_ms = !mount->embed                    ? first_answer_ms(mount)
                         : embed_is_foreign(mount->embed) ? FOREIGN_NODE_READY_MS
                                                          : NODE_READY_MS;
     uint64_t begin = now_ms();
@@ -164,10 +164,10 @@ static enum status open_client(struct mount *mount, const char *address, struct 
     for (;;) {
         status = kv_open_cluster(address, &defaults, &mount->kv, error);
         if (status == STATUS_OK || now_ms() - begin >= limit_ms ||
-            (mount->embed == NULL && status != STATUS_NOT_READY)) {
+            (!mount->embed && status != STATUS_NOT_READY)) {
             return status;
         }
-        if (mount->embed != NULL && embed_has_failed(mount->embed, error)) {
+        if (mount->embed && embed_has_failed(mount->embed, error)) {
             return error->code;
         }
         pause_before_retry();
@@ -195,7 +195,7 @@ static enum status open_node(struct mount *mount, struct error *error)
     }
     status = open_client(mount, embed_address(mount->embed), error);
     if (status != STATUS_OK && embed_is_foreign(mount->embed)) {
-        (void)snprintf(prefix, sizeof(prefix), "%.60s is in use, but its node at %.60s",
+        (void)snprintf(prefix, sizeof prefix, "%.60s is in use, but its node at %.60s",
                        options->data, embed_address(mount->embed));
         prefix_error(error, prefix);
     }
@@ -223,9 +223,9 @@ static enum status open_file_system(struct mount *mount, struct error *error)
     };
 
     mount->fs = fs_new(&config);
-    if (mount->fs == NULL) {
+    if (!mount->fs) {
         error->code = STATUS_NO_MEMORY;
-        (void)snprintf(error->text, sizeof(error->text), "out of memory");
+        (void)snprintf(error->text, sizeof error->text, "out of memory");
         return STATUS_NO_MEMORY;
     }
     return STATUS_OK;
@@ -254,7 +254,7 @@ static enum status open_mount(struct mount *mount, struct error *error)
     char prefix[ERROR_TEXT_SIZE];
     enum status status;
 
-    if (options->cluster != NULL) {
+    if (options->cluster) {
         status = open_client(mount, options->cluster, error);
     } else {
         status = open_node(mount, error);
@@ -263,7 +263,7 @@ static enum status open_mount(struct mount *mount, struct error *error)
         status = open_file_system(mount, error);
     }
     if (status != STATUS_OK) {
-        (void)snprintf(prefix, sizeof(prefix), "mount on %.80s", options->mountpoint);
+        (void)snprintf(prefix, sizeof prefix, "mount on %.80s", options->mountpoint);
         prefix_error(error, prefix);
         return status;
     }
@@ -279,12 +279,12 @@ static void describe_silence(struct mount *mount, int reason, struct error *erro
 
     error->code = STATUS_IO;
     if (reason == ENOTCONN) {
-        (void)snprintf(error->text, sizeof(error->text),
+        (void)snprintf(error->text, sizeof error->text,
                        "mount on %.120s: unmounted before its first answer", mountpoint);
         return;
     }
     kv_census(mount->kv, slice_of_string("/"), &options, &census);
-    (void)snprintf(error->text, sizeof(error->text),
+    (void)snprintf(error->text, sizeof error->text,
                    "mount on %.100s: %.40s: %u of the %u nodes that hold its root answer%s, "
                    "%u needed",
                    mountpoint, strerror(reason), census.answering, census.holders,
@@ -323,7 +323,7 @@ static enum status serve(struct mount *mount, struct error *error)
     if (!mount->options->foreground) {
         if (pthread_create(&mount->prober, NULL, probe_thread, mount) != 0) {
             error->code = STATUS_NO_MEMORY;
-            (void)snprintf(error->text, sizeof(error->text), "cannot start a thread");
+            (void)snprintf(error->text, sizeof error->text, "cannot start a thread");
             return STATUS_NO_MEMORY;
         }
         mount->probing = true;

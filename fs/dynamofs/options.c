@@ -108,7 +108,7 @@ fail(struct error *error, enum status code, const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    (void)vsnprintf(error->text, sizeof(error->text), format, arguments);
+    (void)vsnprintf(error->text, sizeof error->text, format, arguments);
     va_end(arguments);
     error->code = code;
     return code;
@@ -139,7 +139,7 @@ static bool has_listed_prefix(const char *word, const char *const list[], size_t
     return false;
 }
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#define COUNT_OF(array) (sizeof array / sizeof((array)[0]))
 
 /* The value of `word` if it begins with `name`, which ends in "=". */
 static const char *value_of(const char *word, const char *name)
@@ -254,7 +254,7 @@ static enum status set_text(char **target, const char *name, const char *value,
         return fail(error, STATUS_BAD_MESSAGE, "%s: is empty", name);
     }
     copy = strdup(value);
-    if (copy == NULL) {
+    if (!copy) {
         return no_memory(error);
     }
     free(*target);
@@ -285,7 +285,7 @@ static bool apply_node_word(struct options *options, const char *word, enum stat
     for (size_t i = 0; i < COUNT_OF(words); i++) {
         const char *value = value_of(word, words[i].name);
 
-        if (value != NULL) {
+        if (value) {
             *ret_status = set_text(words[i].target, words[i].name, value, error);
             return true;
         }
@@ -304,13 +304,13 @@ static enum status apply_word(struct options *options, struct buffer *fuse, cons
     if (apply_node_word(options, word, &status, error)) {
         return status;
     }
-    if ((value = value_of(word, "r=")) != NULL) {
+    if ((value = value_of(word, "r="))) {
         return set_quorum(word, value, &options->r, error);
     }
-    if ((value = value_of(word, "w=")) != NULL) {
+    if ((value = value_of(word, "w="))) {
         return set_quorum(word, value, &options->w, error);
     }
-    if ((value = value_of(word, "timeout=")) != NULL) {
+    if ((value = value_of(word, "timeout="))) {
         status = set_seconds(word, value, OPTIONS_TIMEOUT_MIN_MS, OPTIONS_TIMEOUT_MAX_MS, &ms,
                              error);
         if (status == STATUS_OK) {
@@ -318,11 +318,11 @@ static enum status apply_word(struct options *options, struct buffer *fuse, cons
         }
         return status;
     }
-    if ((value = value_of(word, "attr_timeout=")) != NULL) {
+    if ((value = value_of(word, "attr_timeout="))) {
         return set_seconds(word, value, 0, OPTIONS_CACHE_MAX_MS, &options->attr_timeout_ms,
                            error);
     }
-    if ((value = value_of(word, "entry_timeout=")) != NULL) {
+    if ((value = value_of(word, "entry_timeout="))) {
         return set_seconds(word, value, 0, OPTIONS_CACHE_MAX_MS, &options->entry_timeout_ms,
                            error);
     }
@@ -349,7 +349,7 @@ static enum status apply_list(struct options *options, struct buffer *fuse, cons
     char *word = malloc(strlen(list) + 1);
     enum status status = STATUS_OK;
 
-    if (word == NULL) {
+    if (!word) {
         return no_memory(error);
     }
     while (status == STATUS_OK && *list != '\0') {
@@ -370,11 +370,10 @@ static enum status check_addresses(const struct options *options, struct error *
         bool is_valid;
     } given[] = {
         {"--cluster", options->cluster,
-         options->cluster == NULL || address_list_is_valid(options->cluster)},
-        {"--join", options->join,
-         options->join == NULL || address_list_is_valid(options->join)},
+         !options->cluster || address_list_is_valid(options->cluster)},
+        {"--join", options->join, !options->join || address_list_is_valid(options->join)},
         {"--listen", options->listen,
-         options->listen == NULL || address_text_is_valid(options->listen, true)},
+         !options->listen || address_text_is_valid(options->listen, true)},
     };
 
     for (size_t i = 0; i < COUNT_OF(given); i++) {
@@ -461,7 +460,7 @@ static bool is_named(const struct buffer *fuse)
 {
     static const char WORD[] = ",fsname=";
 
-    return memmem(fuse->data, fuse->size, WORD, sizeof(WORD) - 1) != NULL;
+    return memmem(fuse->data, fuse->size, WORD, sizeof WORD - 1);
 }
 
 /*
@@ -475,7 +474,7 @@ static enum status apply_source(struct options *options, struct buffer *fuse,
     bool is_none = strcmp(source, "dynamofs") == 0 || strcmp(source, "none") == 0;
     char *name = NULL;
 
-    if (!is_none && (options->cluster != NULL || strchr(source, ':') == NULL)) {
+    if (!is_none && (options->cluster || !strchr(source, ':'))) {
         return fail(error, STATUS_BAD_MESSAGE, "one mountpoint expected, not also %.120s",
                     source);
     }
@@ -512,14 +511,14 @@ static enum status apply_arguments(int argc, char *argv[], struct options *optio
 
 static enum status check_combination(const struct options *options, struct error *error)
 {
-    const char *name = options->join != NULL     ? "--join"
-                       : options->data != NULL   ? "--data"
-                       : options->listen != NULL ? "--listen"
-                       : options->expect != NULL ? "--expect"
-                       : options->insecure       ? "--insecure"
-                                                 : NULL;
+    const char *name = options->join       ? "--join"
+                       : options->data     ? "--data"
+                       : options->listen   ? "--listen"
+                       : options->expect   ? "--expect"
+                       : options->insecure ? "--insecure"
+                                           : NULL;
 
-    if (options->cluster != NULL && name != NULL) {
+    if (options->cluster && name) {
         return fail(error, STATUS_BAD_MESSAGE,
                     "%s is for a node of its own and cannot be given with --cluster", name);
     }
@@ -536,7 +535,7 @@ static enum status finish_fuse(struct options *options, struct buffer *fuse,
         return no_memory(error);
     }
     options->fuse = strdup((const char *)fuse->data);
-    return options->fuse != NULL ? STATUS_OK : no_memory(error);
+    return options->fuse ? STATUS_OK : no_memory(error);
 }
 
 enum status options_parse(int argc, char *argv[], struct options *ret_options,
@@ -546,8 +545,8 @@ enum status options_parse(int argc, char *argv[], struct options *ret_options,
     struct buffer fuse = {0};
     enum status status;
 
-    assert(argc > 0 && argv != NULL);
-    assert(ret_options != NULL && error != NULL);
+    assert(argc > 0 && argv);
+    assert(ret_options && error);
     append_fuse_word(&fuse, "fsname=dynamofs");
     append_fuse_word(&fuse, "subtype=dynamofs");
     status = parse_switches(argc, argv, &options, &fuse, error);
@@ -583,9 +582,9 @@ static char *default_data(void)
     if (geteuid() == 0) {
         return strdup("/var/lib/dynamofs");
     }
-    if (xdg != NULL && xdg[0] == '/') {
+    if (xdg && xdg[0] == '/') {
         size = asprintf(&path, "%s/dynamofs", xdg);
-    } else if (home != NULL && home[0] == '/') {
+    } else if (home && home[0] == '/') {
         size = asprintf(&path, "%s/.local/share/dynamofs", home);
     } else {
         return strdup("");
@@ -602,7 +601,7 @@ static enum status make_absolute(char **path, struct error *error)
     if ((*path)[0] == '/') {
         return STATUS_OK;
     }
-    if (getcwd(working, sizeof(working)) == NULL) {
+    if (!getcwd(working, sizeof working)) {
         return fail(error, STATUS_IO, "working directory: %s", strerror(errno));
     }
     if (asprintf(&absolute, "%s/%s", working, *path) < 0) {
@@ -617,22 +616,21 @@ static enum status resolve_secret_file(struct options *options, struct error *er
 {
     const char *named = getenv("DYNAMOFS_SECRET_FILE");
 
-    if (options->secret_file == NULL && named != NULL && named[0] != '\0') {
+    if (!options->secret_file && named && named[0] != '\0') {
         options->secret_file = strdup(named);
-        if (options->secret_file == NULL) {
+        if (!options->secret_file) {
             return no_memory(error);
         }
     }
-    return options->secret_file != NULL ? make_absolute(&options->secret_file, error)
-                                        : STATUS_OK;
+    return options->secret_file ? make_absolute(&options->secret_file, error) : STATUS_OK;
 }
 
 static enum status resolve_data(struct options *options, struct error *error)
 {
-    if (options->data == NULL) {
+    if (!options->data) {
         options->data = default_data();
     }
-    if (options->data == NULL) {
+    if (!options->data) {
         return no_memory(error);
     }
     if (options->data[0] == '\0') {
@@ -647,7 +645,7 @@ static enum status resolve_mountpoint(struct options *options, struct error *err
     struct stat attributes;
     char *absolute = realpath(options->mountpoint, NULL);
 
-    if (absolute == NULL || stat(absolute, &attributes) != 0) {
+    if (!absolute || stat(absolute, &attributes) != 0) {
         int reason = errno;
 
         free(absolute);
@@ -678,13 +676,13 @@ enum status options_resolve(struct options *options, struct error *error)
 {
     enum status status;
 
-    assert(options != NULL && options->mountpoint != NULL);
-    assert(error != NULL);
+    assert(options && options->mountpoint);
+    assert(error);
     status = resolve_mountpoint(options, error);
     if (status == STATUS_OK) {
         status = resolve_secret_file(options, error);
     }
-    if (status != STATUS_OK || options->cluster != NULL) {
+    if (status != STATUS_OK || options->cluster) {
         return status;
     }
     status = resolve_data(options, error);
@@ -698,7 +696,7 @@ enum status options_resolve(struct options *options, struct error *error)
 
 void options_release(struct options *options)
 {
-    assert(options != NULL);
+    assert(options);
     free(options->mountpoint);
     free(options->cluster);
     free(options->join);

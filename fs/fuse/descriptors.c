@@ -25,7 +25,7 @@ static uint64_t inode_number_of(int directory, const char *name)
     close(file);
     text[size > 0 ? size : 0] = 0;
     const char *found = strstr(text, "ino:");
-    return found == NULL ? 0 : strtoull(found + 4, NULL, 10);
+    return !found ? 0 : strtoull(found + 4, NULL, 10);
 }
 
 bool descriptors_has_other(pid_t process, uint64_t inode_number)
@@ -38,12 +38,12 @@ bool descriptors_has_other(pid_t process, uint64_t inode_number)
     }
     snprintf(path, sizeof path, "/proc/%d/fdinfo", (int)process);
     DIR *directory = opendir(path);
-    if (directory == NULL) {
+    if (!directory) {
         return false;
     }
     for (int count = 0; count < DESCRIPTORS_MAX && !is_found; count++) {
         const struct dirent *entry = readdir(directory);
-        if (entry == NULL) {
+        if (!entry) {
             break;
         }
         is_found = entry->d_name[0] != '.' &&

@@ -133,7 +133,7 @@ static void list(fuse_req_t request, size_t size, off_t offset, struct fuse_file
                           .directory = directory_of(info),
                           .bytes = malloc(size),
                           .size = size};
-    if (reply.bytes == NULL) {
+    if (!reply.bytes) {
         fuse_reply_err(request, ENOMEM);
         return;
     }

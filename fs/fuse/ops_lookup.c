@@ -78,7 +78,7 @@ void ops_setattr(fuse_req_t request, fuse_ino_t inode, struct stat *attributes, 
             to_set & FUSE_SET_ATTR_ATIME_NOW ? now : nanoseconds(&attributes->st_atim),
         .modified_ns =
             to_set & FUSE_SET_ATTR_MTIME_NOW ? now : nanoseconds(&attributes->st_mtim),
-        .has_handle = info != NULL,
+        .has_handle = info,
     };
 
     change.flags |= to_set & FUSE_SET_ATTR_MODE ? CHANGE_MODE : 0;

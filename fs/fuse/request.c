@@ -79,7 +79,7 @@ void request_reply_attributes(fuse_req_t request, int failed, const struct stat 
 
 void request_attributes_changed(struct fs *fs, uint64_t inode)
 {
-    if (fs->session != NULL) {
+    if (fs->session) {
         /* A negative offset: just the attributes, which needs no lock of a page. */
         fuse_lowlevel_notify_inval_inode(fs->session, inode, -1, 0);
     }

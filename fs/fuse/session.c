@@ -53,7 +53,7 @@ __attribute__((format(printf, 2, 0))) static void capture(enum fuse_log_level le
                                                           const char *format, va_list arguments)
 {
     (void)level;
-    (void)vsnprintf(captured, sizeof(captured), format, arguments);
+    (void)vsnprintf(captured, sizeof captured, format, arguments);
 }
 
 static void capture_begin(void)
@@ -77,22 +77,22 @@ static enum status capture_fail(const char *what, struct error *error)
         reason = system_error != 0 ? strerror(system_error) : "libfuse gave no reason";
     }
     error->code = STATUS_IO;
-    (void)snprintf(error->text, sizeof(error->text), "%.100s: %.150s", what, reason);
+    (void)snprintf(error->text, sizeof error->text, "%.100s: %.150s", what, reason);
     return STATUS_IO;
 }
 
 static enum status fail(struct error *error, enum status code, const char *text)
 {
     error->code = code;
-    (void)snprintf(error->text, sizeof(error->text), "%s", text);
+    (void)snprintf(error->text, sizeof error->text, "%s", text);
     return code;
 }
 
 static bool build_arguments(const struct session_options *options, struct fuse_args *arguments)
 {
     return fuse_opt_add_arg(arguments, "dynamofs") == 0 &&
-           (options->fuse == NULL || (fuse_opt_add_arg(arguments, "-o") == 0 &&
-                                      fuse_opt_add_arg(arguments, options->fuse) == 0)) &&
+           (!options->fuse || (fuse_opt_add_arg(arguments, "-o") == 0 &&
+                               fuse_opt_add_arg(arguments, options->fuse) == 0)) &&
            (!options->debug || fuse_opt_add_arg(arguments, "-d") == 0);
 }
 
@@ -103,18 +103,18 @@ enum status session_new(const struct session_options *options, struct session **
     struct session *session;
     enum status status = STATUS_OK;
 
-    assert(options != NULL && options->operations != NULL);
-    assert(ret_session != NULL && error != NULL);
-    session = calloc(1, sizeof(*session));
-    if (session == NULL || !build_arguments(options, &arguments)) {
+    assert(options && options->operations);
+    assert(ret_session && error);
+    session = calloc(1, sizeof *session);
+    if (!session || !build_arguments(options, &arguments)) {
         status = fail(error, STATUS_NO_MEMORY, "out of memory");
         goto out;
     }
     capture_begin();
     errno = 0;
     session->fuse = fuse_session_new(&arguments, options->operations,
-                                     sizeof(*options->operations), options->userdata);
-    if (session->fuse == NULL) {
+                                     sizeof *options->operations, options->userdata);
+    if (!session->fuse) {
         status = capture_fail("mount options", error);
         goto out;
     }
@@ -132,7 +132,7 @@ out:
 
 struct fuse_session *session_fuse(struct session *session)
 {
-    assert(session != NULL);
+    assert(session);
     return session->fuse;
 }
 
@@ -168,14 +168,14 @@ static void return_stderr(int memory, int saved)
     (void)dup2(saved, STDERR_FILENO);
     (void)close(saved);
     lines = fdopen(memory, "r");
-    if (lines == NULL) {
+    if (!lines) {
         (void)close(memory);
         return;
     }
     rewind(lines);
-    while (fgets(line, sizeof(line), lines) != NULL) {
-        if (strncmp(line, HELPER, sizeof(HELPER) - 1) == 0) {
-            (void)snprintf(captured, sizeof(captured), "%s", line + sizeof(HELPER) - 1);
+    while (fgets(line, sizeof line, lines)) {
+        if (strncmp(line, HELPER, sizeof HELPER - 1) == 0) {
+            (void)snprintf(captured, sizeof captured, "%s", line + sizeof HELPER - 1);
         } else {
             (void)fputs(line, stderr);
         }
@@ -190,15 +190,15 @@ enum status session_mount(struct session *session, const char *mountpoint, struc
     int memory;
     int result;
 
-    assert(session != NULL && !session->mounted);
-    assert(mountpoint != NULL && mountpoint[0] == '/');
+    assert(session && !session->mounted);
+    assert(mountpoint && mountpoint[0] == '/');
     capture_begin();
     memory = borrow_stderr(&saved);
     errno = 0;
     result = fuse_session_mount(session->fuse, mountpoint);
     return_stderr(memory, saved);
     if (result != 0) {
-        (void)snprintf(what, sizeof(what), "mount on %.80s", mountpoint);
+        (void)snprintf(what, sizeof what, "mount on %.80s", mountpoint);
         return capture_fail(what, error);
     }
     fuse_set_log_func(NULL);
@@ -237,7 +237,7 @@ enum status session_attach(struct session *session, int fd, struct error *error)
 {
     static const struct fuse_custom_io IO = {.read = receive_request, .writev = send_answer};
 
-    assert(session != NULL && !session->mounted);
+    assert(session && !session->mounted);
     assert(fd >= 0);
     capture_begin();
     errno = 0;
@@ -301,7 +301,7 @@ static int serve(struct session *session)
     struct fuse_loop_config *config = fuse_loop_cfg_create();
     int result;
 
-    if (config == NULL) {
+    if (!config) {
         return -ENOMEM;
     }
     fuse_loop_cfg_set_max_threads(config, THREADS_MAX);
@@ -327,7 +327,7 @@ enum status session_run(struct session *session, struct error *error)
     pthread_t waiter;
     int result;
 
-    assert(session != NULL && error != NULL);
+    assert(session && error);
     (void)sigaction(KICK_SIGNAL, &kick, NULL);
     (void)sigemptyset(&kicks);
     (void)sigaddset(&kicks, KICK_SIGNAL);
@@ -358,7 +358,7 @@ void session_stop(struct session *session)
 {
     struct timespec until;
 
-    assert(session != NULL);
+    assert(session);
     fuse_session_exit(session->fuse);
     (void)pthread_mutex_lock(&session->lock);
     while (session->running) {
@@ -376,7 +376,7 @@ void session_stop(struct session *session)
 
 void session_free(struct session *session)
 {
-    if (session == NULL) {
+    if (!session) {
         return;
     }
     if (session->mounted) {

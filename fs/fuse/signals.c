@@ -26,7 +26,7 @@ static uint64_t mask_in(const char *text, const char *name)
 {
     const char *found = strstr(text, name);
 
-    return found == NULL ? 0 : strtoull(found + strlen(name), NULL, 16);
+    return !found ? 0 : strtoull(found + strlen(name), NULL, 16);
 }
 
 bool signals_end_a_wait(pid_t thread)

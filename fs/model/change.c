@@ -59,7 +59,7 @@ static struct blob *resized(const struct blob *content, uint64_t size)
     struct blob *result = blob_new_uninitialised((size_t)size);
     struct slice old = blob_slice(content);
 
-    if (result != NULL) {
+    if (result) {
         size_t kept = old.size < size ? old.size : (size_t)size;
         if (kept > 0) {
             memcpy(result->data, old.data, kept);
@@ -72,33 +72,33 @@ static struct blob *resized(const struct blob *content, uint64_t size)
 /* Applies the edit to `version`, whose blobs become references of the caller. */
 static int apply_edit(struct version *version, const struct edit *edit)
 {
-    assert((edit->change == NULL) != (edit->xattr == NULL));
+    assert((!edit->change) != (!edit->xattr));
 
     struct blob *content = NULL;
     struct blob *xattrs = NULL;
     int failed = 0;
 
-    if (edit->change != NULL) {
+    if (edit->change) {
         apply_change(&version->attributes, edit->change);
     } else {
         version->attributes.changed_ns = attributes_now_ns();
     }
-    if (edit->change != NULL && (edit->change->flags & CHANGE_SIZE) != 0) {
+    if (edit->change && (edit->change->flags & CHANGE_SIZE) != 0) {
         if (edit->change->size > VALUE_SIZE_MAX) {
             return EFBIG;
         }
         content = resized(version->content, edit->change->size);
-    } else if (version->content != NULL) {
+    } else if (version->content) {
         content = blob_ref(version->content);
     } else {
         content = blob_new(slice_of(NULL, 0));
     }
-    if (edit->xattr != NULL) {
+    if (edit->xattr) {
         failed = xattrs_change(version->xattrs, edit->xattr, attributes_now_ns(), &xattrs);
     } else {
         xattrs = blob_ref(version->xattrs);
     }
-    if (failed == 0 && content == NULL) {
+    if (failed == 0 && !content) {
         failed = ENOMEM;
     }
     if (failed != 0) {
@@ -118,7 +118,7 @@ static int apply_edit(struct version *version, const struct edit *edit)
  */
 static int narrow_to_version(struct shown *shown, const struct version *version)
 {
-    assert(shown->row != NULL);
+    assert(shown->row);
 
     struct view view;
     enum status status = view_build(shown->row, &view);
@@ -127,7 +127,7 @@ static int narrow_to_version(struct shown *shown, const struct version *version)
     }
     bool is_conflict = view.count >= 2;
     view_release(&view);
-    if (shown->dots != NULL || !is_conflict) {
+    if (shown->dots || !is_conflict) {
         return 0;
     }
     struct object *row = object_ref(shown->row);
@@ -139,7 +139,7 @@ static int narrow_to_version(struct shown *shown, const struct version *version)
 static int put_edited(struct fs *fs, struct inode *inode, struct slice key,
                       const struct version *version, const struct shown *shown)
 {
-    assert(version->content != NULL);
+    assert(version->content);
 
     struct kv_put put = {.key = key, .value = version};
     struct object *row = NULL;
@@ -183,18 +183,18 @@ static int edit_open(struct file *file, const struct edit *edit, bool *ret_must_
 
     file_lock(file);
     bool was_dirty = file->is_dirty;
-    bool is_resize = change != NULL && (change->flags & CHANGE_SIZE) != 0;
-    if (edit->xattr != NULL) {
+    bool is_resize = change && (change->flags & CHANGE_SIZE) != 0;
+    if (edit->xattr) {
         failed = xattrs_change(file->xattrs, edit->xattr, attributes_now_ns(), &xattrs);
     }
     if (failed == 0 && is_resize) {
         failed = file_resize(file, change->size);
     }
-    if (failed == 0 && edit->xattr != NULL) {
+    if (failed == 0 && edit->xattr) {
         blob_unref(file->xattrs);
         file->xattrs = blob_ref(xattrs);
     }
-    if (failed == 0 && change != NULL) {
+    if (failed == 0 && change) {
         apply_change(&file->attributes, change);
     }
     if (failed == 0) {
@@ -218,15 +218,15 @@ struct outcome {
  */
 static int take_edit(struct file *file, const struct edit *edit, const struct outcome *outcome)
 {
-    assert(outcome->version != NULL);
+    assert(outcome->version);
 
     struct fs *fs = file->fs;
     int failed = 0;
 
     file_lock(file);
     const struct object *held = file->shown.row;
-    bool was_current = file->is_loaded && held != NULL && outcome->read != NULL &&
-                       clock_descends(&held->clock, outcome->read);
+    bool was_current =
+        file->is_loaded && held && outcome->read && clock_descends(&held->clock, outcome->read);
     if (was_current) {
         inodes_lock(&fs->inodes);
         failed = errno_of_status(current_follow(file));
@@ -236,7 +236,7 @@ static int take_edit(struct file *file, const struct edit *edit, const struct ou
         blob_unref(file->xattrs);
         file->xattrs = blob_ref(outcome->version->xattrs);
     }
-    if (was_current && failed == 0 && file->is_dirty && edit->change != NULL) {
+    if (was_current && failed == 0 && file->is_dirty && edit->change) {
         apply_change(&file->attributes, edit->change);
     }
     if (was_current && failed == 0 && !file->is_dirty) {
@@ -257,27 +257,27 @@ static int edit_on_cluster(struct fs *fs, struct inode *inode, const struct edit
     struct object *object = NULL;
     struct shown shown = {0};
     struct version edited = {0};
-    bool is_resize = edit->change != NULL && (edit->change->flags & CHANGE_SIZE) != 0;
+    bool is_resize = edit->change && (edit->change->flags & CHANGE_SIZE) != 0;
     int failed = hold_key(fs, inode, &key);
 
     if (failed == 0) {
         failed = read_for_edit(fs, inode, buffer_slice(&key), &object, &edited, &shown);
     }
-    if (failed == 0 && !is_resize && shown.row != NULL) {
+    if (failed == 0 && !is_resize && shown.row) {
         failed = narrow_to_version(&shown, &edited);
     }
     if (failed == 0) {
         failed = apply_edit(&edited, edit);
     }
-    if (failed == 0 && inode->type == VERSION_DIRECTORY && edit->change != NULL &&
+    if (failed == 0 && inode->type == VERSION_DIRECTORY && edit->change &&
         (edit->change->flags & CHANGE_MODIFIED) != 0) {
         times_set(fs, inode, &edited.attributes);
     }
     if (failed == 0) {
         failed = put_edited(fs, inode, buffer_slice(&key), &edited, &shown);
-        if (failed == 0 && file != NULL) {
+        if (failed == 0 && file) {
             struct outcome outcome = {.version = &edited,
-                                      .read = shown.row != NULL ? &shown.row->clock : NULL};
+                                      .read = shown.row ? &shown.row->clock : NULL};
             failed = take_edit(file, edit, &outcome);
         }
         blob_unref(edited.content);
@@ -298,8 +298,7 @@ static int edit_on_cluster(struct fs *fs, struct inode *inode, const struct edit
  * memory; everything else starts from what the cluster has now. */
 static bool is_changed_in_memory(struct fs *fs, struct file *file, const struct change *change)
 {
-    bool is_written =
-        change != NULL && (change->flags & CHANGE_SIZE) != 0 && change->has_handle;
+    bool is_written = change && (change->flags & CHANGE_SIZE) != 0 && change->has_handle;
 
     file_lock(file);
     inodes_lock(&fs->inodes);
@@ -312,20 +311,20 @@ static bool is_changed_in_memory(struct fs *fs, struct file *file, const struct 
 int change_inode(struct fs *fs, struct inode *inode, const struct change *change,
                  const struct xattr_change *xattr)
 {
-    assert((change == NULL) != (xattr == NULL));
+    assert((!change) != (!xattr));
 
     struct edit edit = {.change = change, .xattr = xattr};
     struct file *file = file_loaded(fs, inode);
-    bool is_in_memory = file != NULL && is_changed_in_memory(fs, file, change);
+    bool is_in_memory = file && is_changed_in_memory(fs, file, change);
     bool must_put = false;
     int failed = 0;
 
     if (!is_in_memory) {
         failed = hold_take_token(fs, inode);
-        if (failed == 0 && file == NULL) {
+        if (failed == 0 && !file) {
             file = file_loaded(fs, inode); /* by one who had the token before */
         }
-        is_in_memory = failed == 0 && file != NULL && is_changed_in_memory(fs, file, change);
+        is_in_memory = failed == 0 && file && is_changed_in_memory(fs, file, change);
         bool has_token = failed == 0;
         if (has_token && !is_in_memory) {
             failed = edit_on_cluster(fs, inode, &edit, file);
@@ -340,7 +339,7 @@ int change_inode(struct fs *fs, struct inode *inode, const struct change *change
             failed = flush_file(fs, file, false);
         }
     }
-    if (file != NULL) {
+    if (file) {
         file_unref(file);
     }
     return failed;
@@ -349,18 +348,18 @@ int change_inode(struct fs *fs, struct inode *inode, const struct change *change
 int change_attributes(struct fs *fs, uint64_t id, const struct change *change,
                       struct stat *ret_attributes)
 {
-    assert(change != NULL && ret_attributes != NULL);
+    assert(change && ret_attributes);
 
     struct fs_entry entry;
 
     inodes_lock(&fs->inodes);
     struct inode *inode = inode_or_heir(&fs->inodes, id);
-    if (inode == NULL) {
+    if (!inode) {
         inodes_unlock(&fs->inodes);
         return ESTALE;
     }
     inode_ref(inode);
-    bool is_removed = inode->is_unlinked && inode->file == NULL;
+    bool is_removed = inode->is_unlinked && !inode->file;
     if (is_removed) {
         /* For those who have the directory open, or found the file before it was replaced. */
         apply_change(&inode->attributes, change);

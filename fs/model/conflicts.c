@@ -43,7 +43,7 @@ struct conflicts *conflicts_new(uint32_t capacity)
     assert(capacity > 0 && capacity <= CONFLICTS_MAX);
 
     struct conflicts *conflicts = calloc(1, sizeof *conflicts);
-    if (conflicts == NULL) {
+    if (!conflicts) {
         return NULL;
     }
     conflicts->capacity = capacity;
@@ -52,7 +52,7 @@ struct conflicts *conflicts_new(uint32_t capacity)
         conflicts->bucket_count *= 2;
     }
     conflicts->buckets = calloc(conflicts->bucket_count, sizeof(struct conflict *));
-    if (conflicts->buckets == NULL) {
+    if (!conflicts->buckets) {
         free(conflicts);
         return NULL;
     }
@@ -62,7 +62,7 @@ struct conflicts *conflicts_new(uint32_t capacity)
 
 static void items_free(struct numbered *items, uint32_t count)
 {
-    for (uint32_t i = 0; items != NULL && i < count; i++) {
+    for (uint32_t i = 0; items && i < count; i++) {
         free(items[i].dots);
     }
     free(items);
@@ -76,10 +76,10 @@ static void conflict_free(struct conflict *conflict)
 
 void conflicts_free(struct conflicts *conflicts)
 {
-    if (conflicts == NULL) {
+    if (!conflicts) {
         return;
     }
-    while (conflicts->oldest != NULL) {
+    while (conflicts->oldest) {
         struct conflict *next = conflicts->oldest->newer;
         conflict_free(conflicts->oldest);
         conflicts->oldest = next;
@@ -96,7 +96,7 @@ static struct conflict **place_of(struct conflicts *conflicts, struct slice key)
 
     memcpy(&hash, position.byte, sizeof hash);
     struct conflict **place = &conflicts->buckets[hash & (conflicts->bucket_count - 1)];
-    while (*place != NULL &&
+    while (*place &&
            ((*place)->key_size != key.size || memcmp((*place)->key, key.data, key.size) != 0)) {
         place = &(*place)->next_in_bucket;
     }
@@ -105,8 +105,8 @@ static struct conflict **place_of(struct conflicts *conflicts, struct slice key)
 
 static void unlink_from_order(struct conflicts *conflicts, struct conflict *conflict)
 {
-    *(conflict->newer != NULL ? &conflict->newer->older : &conflicts->newest) = conflict->older;
-    *(conflict->older != NULL ? &conflict->older->newer : &conflicts->oldest) = conflict->newer;
+    *(conflict->newer ? &conflict->newer->older : &conflicts->newest) = conflict->older;
+    *(conflict->older ? &conflict->older->newer : &conflicts->oldest) = conflict->newer;
     conflict->newer = NULL;
     conflict->older = NULL;
 }
@@ -114,7 +114,7 @@ static void unlink_from_order(struct conflicts *conflicts, struct conflict *conf
 static void link_as_newest(struct conflicts *conflicts, struct conflict *conflict)
 {
     conflict->older = conflicts->newest;
-    *(conflicts->newest != NULL ? &conflicts->newest->newer : &conflicts->oldest) = conflict;
+    *(conflicts->newest ? &conflicts->newest->newer : &conflicts->oldest) = conflict;
     conflicts->newest = conflict;
 }
 
@@ -133,13 +133,13 @@ static struct conflict *obtain(struct conflicts *conflicts, struct slice key)
 {
     struct conflict **place = place_of(conflicts, key);
 
-    if (*place != NULL) {
+    if (*place) {
         unlink_from_order(conflicts, *place);
         link_as_newest(conflicts, *place);
         return *place;
     }
     struct conflict *conflict = calloc(1, sizeof *conflict + key.size);
-    if (conflict == NULL) {
+    if (!conflict) {
         return NULL;
     }
     memcpy(conflict->key, key.data, key.size);
@@ -184,14 +184,14 @@ static uint32_t known_number(const struct conflict *conflict, const struct objec
 bool conflicts_peek(struct conflicts *conflicts, struct slice key, const struct object *row,
                     const struct view *view, uint32_t *ret_numbers)
 {
-    assert(ret_numbers != NULL);
+    assert(ret_numbers);
 
     bool is_complete = true;
 
     pthread_mutex_lock(&conflicts->lock);
     const struct conflict *conflict = *place_of(conflicts, key);
     for (uint32_t group = 0; group < view->count && is_complete; group++) {
-        ret_numbers[group] = conflict == NULL ? 0 : known_number(conflict, row, view, group);
+        ret_numbers[group] = !conflict ? 0 : known_number(conflict, row, view, group);
         is_complete = ret_numbers[group] != 0;
     }
     pthread_mutex_unlock(&conflicts->lock);
@@ -231,14 +231,14 @@ static enum status remember(struct conflict *conflict, const struct object *row,
                             const struct view *view, const uint32_t *numbers)
 {
     struct numbered *items = calloc(view->count, sizeof *items);
-    if (items == NULL) {
+    if (!items) {
         return STATUS_NO_MEMORY;
     }
     for (uint32_t group = 0; group < view->count; group++) {
         const struct view_group *members = &view->groups[group];
         items[group].number = numbers[group];
         items[group].dots = malloc(members->count * sizeof(struct dot));
-        if (items[group].dots == NULL) {
+        if (!items[group].dots) {
             items_free(items, group);
             return STATUS_NO_MEMORY;
         }
@@ -262,7 +262,7 @@ enum status conflicts_number(struct conflicts *conflicts, struct slice key,
     enum status status = STATUS_OK;
     pthread_mutex_lock(&conflicts->lock);
     struct conflict *conflict = obtain(conflicts, key);
-    if (conflict == NULL) {
+    if (!conflict) {
         status = STATUS_NO_MEMORY;
         goto out;
     }
@@ -299,7 +299,7 @@ void conflicts_forget(struct conflicts *conflicts, struct slice key)
     pthread_mutex_lock(&conflicts->lock);
     if (conflicts->count > 0) {
         struct conflict **place = place_of(conflicts, key);
-        if (*place != NULL) {
+        if (*place) {
             drop(conflicts, place);
         }
     }
@@ -321,11 +321,11 @@ static bool has_any(const struct numbered *item, const struct dot *dots, uint32_
 void conflicts_rewritten(struct conflicts *conflicts, struct slice key,
                          const struct dot *old_dots, uint32_t old_count, struct dot new_dot)
 {
-    assert(old_dots != NULL || old_count == 0);
+    assert(old_dots || old_count == 0);
 
     pthread_mutex_lock(&conflicts->lock);
     struct conflict *conflict = conflicts->count > 0 ? *place_of(conflicts, key) : NULL;
-    for (uint32_t i = 0; conflict != NULL && i < conflict->count; i++) {
+    for (uint32_t i = 0; conflict && i < conflict->count; i++) {
         if (has_any(&conflict->items[i], old_dots, old_count)) {
             conflict->items[i].dots[0] = new_dot;
             conflict->items[i].dot_count = 1;

@@ -34,7 +34,7 @@ void content_init(struct content *content, struct content_keeper *keeper)
 
 static void drop_fetched(struct content *content)
 {
-    if (content->fetched != NULL) {
+    if (content->fetched) {
         atomic_fetch_sub(&content->keeper->held, content->fetched->size);
         blob_unref(content->fetched);
         content->fetched = NULL;
@@ -113,7 +113,7 @@ void content_set(struct content *content, struct blob *bytes)
 
     blob_ref(bytes);
     content_release(content);
-    if (bytes == NULL) {
+    if (!bytes) {
         return;
     }
     bool is_over = atomic_load(&content->keeper->held) + slice.size > HELD_SIZE_MAX;
@@ -148,7 +148,7 @@ static int copy_spilled(const struct content *content, uint64_t offset, size_t s
                         struct blob **ret_blob)
 {
     struct blob *blob = blob_new_uninitialised(size);
-    int failed = blob == NULL ? ENOMEM : read_spilled(content, offset, blob->data, size);
+    int failed = !blob ? ENOMEM : read_spilled(content, offset, blob->data, size);
 
     if (failed != 0) {
         blob_unref(blob);
@@ -209,7 +209,7 @@ int content_read(const struct content *content, uint64_t offset, size_t size,
         *ret_bytes = blob_slice(blob);
     } else if (content->is_edited) {
         blob = blob_new(slice_of(content->edited.data + offset, size));
-        if (blob == NULL) {
+        if (!blob) {
             return ENOMEM;
         }
         *ret_bytes = blob_slice(blob);
@@ -228,13 +228,13 @@ int content_whole(const struct content *content, struct blob **ret_blob)
     if (content->is_spilled) {
         return copy_spilled(content, 0, (size_t)content->spilled_size, ret_blob);
     }
-    if (!content->is_edited && content->fetched != NULL) {
+    if (!content->is_edited && content->fetched) {
         blob = blob_ref(content->fetched);
     } else {
         blob =
             blob_new(content->is_edited ? buffer_slice(&content->edited) : slice_of(NULL, 0));
     }
-    if (blob == NULL) {
+    if (!blob) {
         return ENOMEM;
     }
     *ret_blob = blob;

@@ -57,7 +57,7 @@ int create_pending(struct fs *fs, uint64_t parent, const char *name,
                    const struct creation *creation, struct fs_entry *ret_entry,
                    struct file **ret_file)
 {
-    assert(name != NULL && creation != NULL);
+    assert(name && creation);
 
     struct place place;
     struct attributes attributes;
@@ -80,16 +80,16 @@ int create_pending(struct fs *fs, uint64_t parent, const char *name,
         .name = place.name, .base_size = place.name.size, .type = VERSION_FILE};
     inodes_lock(&fs->inodes);
     struct inode *inode = inode_by_name(&fs->inodes, place.directory, place.name);
-    if (inode != NULL && inode->is_pending) {
+    if (inode && inode->is_pending) {
         failed = EEXIST;
-    } else if (inode != NULL) {
+    } else if (inode) {
         inode_unname(&fs->inodes, inode); /* the kernel has just seen that nothing is there */
     }
     inode = failed != 0 ? NULL : inode_add(&fs->inodes, place.directory, &description);
-    if (inode != NULL) {
+    if (inode) {
         inode->attributes = attributes;
         file = file_obtain(fs, inode, true);
-        if (file != NULL) {
+        if (file) {
             inode->lookups++;
             inode_set_pending(&fs->inodes, inode, true);
             file->attributes = attributes;
@@ -100,7 +100,7 @@ int create_pending(struct fs *fs, uint64_t parent, const char *name,
         inode_unref(&fs->inodes, inode);
     }
     inodes_unlock(&fs->inodes);
-    if (failed == 0 && file == NULL) {
+    if (failed == 0 && !file) {
         failed = ENOMEM;
     }
     if (failed == 0) {
@@ -124,7 +124,7 @@ struct made {
 static int enter_made(struct fs *fs, const struct place *place, const struct made *made,
                       struct object *row, struct fs_entry *ret_entry)
 {
-    assert(row != NULL && ret_entry != NULL);
+    assert(row && ret_entry);
 
     static const struct shown nothing;
     struct inode_description description = {
@@ -133,15 +133,15 @@ static int enter_made(struct fs *fs, const struct place *place, const struct mad
 
     inodes_lock(&fs->inodes);
     struct inode *inode = inode_by_name(&fs->inodes, place->directory, place->name);
-    if (inode != NULL) {
+    if (inode) {
         inode_unname(&fs->inodes, inode);
     }
     inode = inode_add(&fs->inodes, place->directory, &description);
-    if (inode != NULL) {
+    if (inode) {
         inode->lookups++;
     }
     inodes_unlock(&fs->inodes);
-    if (inode == NULL) {
+    if (!inode) {
         return ENOMEM;
     }
     content_hash(made->content, hash);
@@ -178,7 +178,7 @@ static int check_free(struct fs *fs, const struct place *place)
 static int make(struct fs *fs, uint64_t parent, const char *name, const struct made *made,
                 const struct creation *creation, struct fs_entry *ret_entry)
 {
-    assert(name != NULL && creation != NULL);
+    assert(name && creation);
 
     struct place place;
     struct buffer key = {0};
@@ -202,7 +202,7 @@ static int make(struct fs *fs, uint64_t parent, const char *name, const struct m
     }
     new_attributes(fs, place.directory, made->type, creation, &version.attributes);
     version.content = blob_new(made->content);
-    if (version.content == NULL) {
+    if (!version.content) {
         failed = ENOMEM;
         goto out;
     }

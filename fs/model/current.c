@@ -26,19 +26,19 @@ void current_told(struct inode *inode, struct dot dot)
 
 void current_entry(struct fs *fs, struct inode *inode, struct fs_entry *ret_entry)
 {
-    assert(inode != NULL && ret_entry != NULL);
+    assert(inode && ret_entry);
 
     struct buffer key = {0};
     struct file *file = file_of_inode(fs, inode);
     struct attributes attributes;
     uint64_t inode_number = INODE_NUMBER_ROOT;
 
-    if (file != NULL) {
+    if (file) {
         file_lock(file);
     }
     inodes_lock(&fs->inodes);
     attributes = inode->attributes;
-    if (file != NULL && file->is_loaded && !file_is_stale(file)) {
+    if (file && file->is_loaded && !file_is_stale(file)) {
         attributes = file->attributes;
         attributes.size = file_size(file);
     }
@@ -49,7 +49,7 @@ void current_entry(struct fs *fs, struct inode *inode, struct fs_entry *ret_entr
         ret_entry->valid_s = model_seconds_until(inode->names_fresh_until_ns);
     }
     uint32_t number = inode->number;
-    if (inode->parent != NULL) {
+    if (inode->parent) {
         /* Only an unknown file id needs the key; if memory for it is short the number
          * differs. */
         enum status status = STATUS_OK;
@@ -60,7 +60,7 @@ void current_entry(struct fs *fs, struct inode *inode, struct fs_entry *ret_entr
             &attributes, status == STATUS_OK ? buffer_slice(&key) : slice_of(NULL, 0), number);
     }
     inodes_unlock(&fs->inodes);
-    if (file != NULL) {
+    if (file) {
         file_unlock(file);
         file_unref(file);
     }
@@ -75,18 +75,18 @@ static bool is_older(const struct found *found, const struct inode *inode)
 {
     const struct object *row = inode->shown.row;
 
-    return row != NULL && clock_descends(&row->clock, &found->shown.row->clock) &&
+    return row && clock_descends(&row->clock, &found->shown.row->clock) &&
            !clock_equal(&row->clock, &found->shown.row->clock);
 }
 
 void current_found(const struct fs *fs, struct inode *inode, struct found *found)
 {
-    assert(found->version != NULL && found->shown.row != NULL);
+    assert(found->version && found->shown.row);
 
     if (is_older(found, inode)) {
         return;
     }
-    if (inode->file == NULL || file_is_cache(inode)) {
+    if (!inode->file || file_is_cache(inode)) {
         inode->attributes = found->version->attributes;
         inode->attributes.type = found_type(found);
         current_told(inode, found->version->dot);
@@ -99,7 +99,7 @@ void current_found(const struct fs *fs, struct inode *inode, struct found *found
 enum status current_loaded(struct file *file, const struct version *version,
                            struct shown *shown)
 {
-    assert(version != NULL && shown->row != NULL);
+    assert(version && shown->row);
 
     struct fs *fs = file->fs;
     struct inode *inode = file->inode;
@@ -132,17 +132,17 @@ enum status current_follow(struct file *file)
  * wrote to the sibling, too. */
 static struct inode *base_inode(struct fs *fs, const struct inode *inode)
 {
-    if (inode->number == 0 || inode->parent == NULL) {
+    if (inode->number == 0 || !inode->parent) {
         return NULL;
     }
     struct inode *base = inode_by_name(&fs->inodes, inode->parent, inode_base(inode));
-    return base != NULL && base->type != VERSION_DIRECTORY ? base : NULL;
+    return base && base->type != VERSION_DIRECTORY ? base : NULL;
 }
 
 /* The attributes of the version `dot` of the row are now those of the inode. */
 static void tell_version(struct inode *inode, const struct object *row, struct dot dot)
 {
-    assert(row != NULL);
+    assert(row);
 
     for (uint32_t i = 0; i < row->version_count; i++) {
         if (dot_equal(row->versions[i].dot, dot)) {
@@ -157,7 +157,7 @@ static void tell_version(struct inode *inode, const struct object *row, struct d
 static int inode_was_put(struct fs *fs, struct inode *inode, struct object *row,
                          const uint8_t *hash, const struct shown *superseded)
 {
-    assert(row != NULL);
+    assert(row);
 
     struct buffer key = {0};
     struct dot dot = {0};
@@ -171,19 +171,19 @@ static int inode_was_put(struct fs *fs, struct inode *inode, struct object *row,
         status = inode_append_key(inode, &key);
     }
     struct inode *base = base_inode(fs, inode);
-    if (status == STATUS_OK && base != NULL && base->shown.dots == NULL) {
+    if (status == STATUS_OK && base && !base->shown.dots) {
         struct shown shown = {0};
         shown_set_all(&shown, base->shown.row);
         status = shown_after_put(&shown, row, hash, false, &ignored);
         /* Otherwise there is a version that was not shown: what was shown before stays. */
-        if (status == STATUS_OK && shown.dots == NULL) {
+        if (status == STATUS_OK && !shown.dots) {
             shown_move(&base->shown, &shown);
         }
         shown_release(&shown);
     }
     inodes_unlock(&fs->inodes);
 
-    if (status == STATUS_OK && superseded->dots != NULL && dot.counter != 0) {
+    if (status == STATUS_OK && superseded->dots && dot.counter != 0) {
         conflicts_rewritten(fs->conflicts, buffer_slice(&key), superseded->dots,
                             superseded->dot_count, dot);
     }
@@ -194,13 +194,13 @@ static int inode_was_put(struct fs *fs, struct inode *inode, struct object *row,
 int current_was_put(struct fs *fs, struct inode *inode, struct file *file, struct object *row,
                     const uint8_t hash[CONTENT_HASH_SIZE], const struct shown *superseded)
 {
-    assert(row != NULL && superseded != NULL);
-    assert(file == NULL || file->inode == inode);
+    assert(row && superseded);
+    assert(!file || file->inode == inode);
 
     enum status status = STATUS_OK;
     struct dot ignored;
 
-    if (file != NULL) {
+    if (file) {
         bool is_sibling = hold_sibling_number(fs, inode) > 0;
         file_lock(file);
         status = shown_after_put(&file->shown, row, hash, is_sibling, &ignored);
@@ -213,28 +213,28 @@ int current_was_put(struct fs *fs, struct inode *inode, struct file *file, struc
 int current_moved(struct fs *fs, struct inode *inode, struct inode *parent, struct slice name,
                   const struct inode *as, struct shown *shown)
 {
-    assert(shown != NULL);
+    assert(shown);
 
     struct file *file = file_of_inode(fs, inode);
     struct shown for_file = {0};
-    enum status status = file != NULL ? shown_copy(&for_file, shown) : STATUS_OK;
+    enum status status = file ? shown_copy(&for_file, shown) : STATUS_OK;
 
-    if (file != NULL) {
+    if (file) {
         file_lock(file);
     }
     inodes_lock(&fs->inodes);
     inode_set_pending(&fs->inodes, inode, false);
-    if (status == STATUS_OK && parent != NULL && !inode->is_unlinked) {
+    if (status == STATUS_OK && parent && !inode->is_unlinked) {
         status = inode_move(&fs->inodes, inode, parent, name, as);
     }
-    if (status == STATUS_OK && file != NULL) {
+    if (status == STATUS_OK && file) {
         shown_move(&file->shown, &for_file);
     }
     if (status == STATUS_OK && !inode->is_unlinked) {
         shown_move(&inode->shown, shown);
     }
     inodes_unlock(&fs->inodes);
-    if (file != NULL) {
+    if (file) {
         file_unlock(file);
         file_unref(file);
     }

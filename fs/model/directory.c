@@ -44,11 +44,11 @@ int directory_open(struct fs *fs, uint64_t id, struct directory **ret_directory)
 {
     inodes_lock(&fs->inodes);
     struct inode *inode = inode_by_id(&fs->inodes, id);
-    if (inode != NULL) {
+    if (inode) {
         inode_ref(inode);
     }
     inodes_unlock(&fs->inodes);
-    if (inode == NULL) {
+    if (!inode) {
         return ESTALE;
     }
     if (inode->type != VERSION_DIRECTORY) {
@@ -56,7 +56,7 @@ int directory_open(struct fs *fs, uint64_t id, struct directory **ret_directory)
         return ENOTDIR;
     }
     struct directory *directory = calloc(1, sizeof *directory);
-    if (directory == NULL) {
+    if (!directory) {
         hold_release(fs, inode);
         return ENOMEM;
     }
@@ -121,22 +121,22 @@ static int add_local(struct directory *directory)
     size_t count = 0;
     int failed = 0;
 
-    if (listing_add(listed, slice_of_string(".")) == NULL ||
-        listing_add(listed, slice_of_string("..")) == NULL) {
+    if (!listing_add(listed, slice_of_string(".")) ||
+        !listing_add(listed, slice_of_string(".."))) {
         return ENOMEM;
     }
     inodes_lock(&fs->inodes);
-    for (struct inode *inode = fs->inodes.pending; inode != NULL; inode = inode->next_pending) {
+    for (struct inode *inode = fs->inodes.pending; inode; inode = inode->next_pending) {
         count += inode->parent == directory->inode;
     }
     directory->pending = count > 0 ? calloc(count, sizeof(struct inode *)) : NULL;
-    failed = count > 0 && directory->pending == NULL ? ENOMEM : 0;
-    for (struct inode *inode = fs->inodes.pending; failed == 0 && inode != NULL;
+    failed = count > 0 && !directory->pending ? ENOMEM : 0;
+    for (struct inode *inode = fs->inodes.pending; failed == 0 && inode;
          inode = inode->next_pending) {
         if (inode->parent != directory->inode) {
             continue;
         }
-        failed = listing_add(listed, inode_name(inode)) == NULL ? ENOMEM : 0;
+        failed = !listing_add(listed, inode_name(inode)) ? ENOMEM : 0;
         if (failed == 0) {
             directory->pending[directory->pending_count++] = inode_ref(inode);
         }
@@ -227,8 +227,7 @@ static int load_next(struct directory *directory)
     }
     size_t count = listed->count;
     if (failed == 0) {
-        failed = ask(directory, blob_slice(directory->after), directory->after != NULL, listed,
-                     &rows);
+        failed = ask(directory, blob_slice(directory->after), directory->after, listed, &rows);
     }
     if (failed != 0 && !directory->is_loaded) {
         rewind_all(directory);
@@ -261,8 +260,8 @@ static int load_again(struct directory *directory, size_t position)
     directory->removals_first = directory->removals_latest = removals;
     while (failed == 0 && directory->end == position) {
         struct kv_rows rows = {0};
-        struct slice start = after != NULL ? blob_slice(after) : listing_base(listed, position);
-        failed = ask(directory, start, after != NULL, &again, &rows);
+        struct slice start = after ? blob_slice(after) : listing_base(listed, position);
+        failed = ask(directory, start, after, &again, &rows);
         if (failed == 0) {
             directory->end =
                 listing_fill(listed, position, &again,
@@ -302,7 +301,7 @@ static int seek(struct directory *directory, uint64_t *position, struct entry **
                 continue;
             }
             struct entry *entry = &listed->entries[*position];
-            if (*position < listed->local_count || entry->row != NULL) {
+            if (*position < listed->local_count || entry->row) {
                 *ret_entry = entry;
                 return 0;
             }
@@ -333,7 +332,7 @@ static void fill_entry(struct directory *directory, const struct entry *entry,
     if (position < DOTS) {
         inodes_lock(&fs->inodes);
         struct inode *above = directory->inode->parent;
-        struct inode *inode = position == 0 || above == NULL ? directory->inode : above;
+        struct inode *inode = position == 0 || !above ? directory->inode : above;
         inode_ref(inode);
         inodes_unlock(&fs->inodes);
         current_entry(fs, inode, &shown);
@@ -363,7 +362,7 @@ static void fill_entry(struct directory *directory, const struct entry *entry,
 int directory_at(struct directory *directory, uint64_t position,
                  struct directory_entry *ret_entry, bool *ret_is_end)
 {
-    assert(ret_entry != NULL && ret_is_end != NULL);
+    assert(ret_entry && ret_is_end);
 
     struct entry *entry = NULL;
     int failed = seek(directory, &position, &entry);
@@ -371,8 +370,8 @@ int directory_at(struct directory *directory, uint64_t position,
     if (failed != 0) {
         return failed;
     }
-    *ret_is_end = entry == NULL;
-    if (entry != NULL) {
+    *ret_is_end = !entry;
+    if (entry) {
         fill_entry(directory, entry, position, ret_entry);
     }
     return 0;
@@ -381,7 +380,7 @@ int directory_at(struct directory *directory, uint64_t position,
 /* The found that a lookup of the entry would have given. */
 static int found_of_entry(const struct entry *entry, struct found *ret_found)
 {
-    assert(entry->row != NULL);
+    assert(entry->row);
 
     struct found found = {.base_size = entry->base_size, .number = entry->number};
     int failed = 0;
@@ -419,9 +418,9 @@ int directory_enter(struct directory *directory, uint64_t position, struct fs_en
     inodes_lock(&fs->inodes);
     if (inodes_was_removed(&fs->inodes, place.directory, place.name, removals)) {
         failed = ENOENT;
-    } else if (failed == 0 && inode == NULL) {
+    } else if (failed == 0 && !inode) {
         inode = place_inode_of_found(fs, &place, &found);
-        failed = inode == NULL ? ENOMEM : 0;
+        failed = !inode ? ENOMEM : 0;
     } else if (failed == 0) {
         inode_ref(inode);
     }
@@ -444,7 +443,7 @@ int directory_sync(struct fs *fs, uint64_t id)
 
     inodes_lock(&fs->inodes);
     inode = inode_by_id(&fs->inodes, id);
-    bool is_removed = inode != NULL && inode->is_unlinked;
+    bool is_removed = inode && inode->is_unlinked;
     inodes_unlock(&fs->inodes);
     if (is_removed) {
         return 0; /* it holds nothing that could be lost */

@@ -65,14 +65,14 @@ static struct object *shown_row(struct fs *fs, struct inode *inode)
     struct file *file = file_of_inode(fs, inode);
     struct object *row = NULL;
 
-    if (file != NULL) {
+    if (file) {
         file_lock(file);
     }
     inodes_lock(&fs->inodes);
-    bool is_of_file = file != NULL && !file_is_stale(file);
+    bool is_of_file = file && !file_is_stale(file);
     row = object_ref(is_of_file ? file->shown.row : inode->shown.row);
     inodes_unlock(&fs->inodes);
-    if (file != NULL) {
+    if (file) {
         file_unlock(file);
         file_unref(file);
     }
@@ -90,7 +90,7 @@ static int get_own(struct fs *fs, struct inode *inode, struct slice key, const c
         return errno_of_status(kv_replicas(fs->config.kv, key, ret_value));
     }
     struct object *row = shown_row(fs, inode);
-    const struct clock *clock = row != NULL ? &row->clock : &nothing;
+    const struct clock *clock = row ? &row->clock : &nothing;
     if (strcmp(what, "siblings") == 0) {
         failed = append_siblings(ret_value, row);
     } else if (strcmp(what, "clock") == 0) {
@@ -109,7 +109,7 @@ static int get_own(struct fs *fs, struct inode *inode, struct slice key, const c
 static int get_encoded(struct fs *fs, struct inode *inode, struct slice key,
                        struct blob **ret_encoded)
 {
-    assert(ret_encoded != NULL);
+    assert(ret_encoded);
 
     struct file *file = file_of_inode(fs, inode);
     struct object *object = NULL;
@@ -117,7 +117,7 @@ static int get_encoded(struct fs *fs, struct inode *inode, struct slice key,
     struct shown shown = {0};
     bool is_in_memory = false;
 
-    if (file != NULL) {
+    if (file) {
         file_lock(file);
         inodes_lock(&fs->inodes);
         is_in_memory = file->is_loaded && (file->is_dirty || inode->is_unlinked);
@@ -143,7 +143,7 @@ static int get_encoded(struct fs *fs, struct inode *inode, struct slice key,
 
 int extended_get(struct fs *fs, uint64_t id, const char *name, struct buffer *ret_value)
 {
-    assert(name != NULL && ret_value != NULL);
+    assert(name && ret_value);
 
     struct inode *inode;
     struct buffer key = {0};
@@ -212,7 +212,7 @@ int extended_list(struct fs *fs, uint64_t id, struct buffer *ret_names)
 
 int extended_set(struct fs *fs, uint64_t id, const struct xattr_change *change)
 {
-    assert(change->name != NULL);
+    assert(change->name);
 
     struct inode *inode;
 

@@ -10,7 +10,7 @@
 static struct file *file_new(struct fs *fs, struct inode *inode)
 {
     struct file *file = calloc(1, sizeof *file);
-    if (file == NULL) {
+    if (!file) {
         return NULL;
     }
     pthread_mutex_init(&file->lock, NULL);
@@ -23,12 +23,12 @@ static struct file *file_new(struct fs *fs, struct inode *inode)
 struct file *file_obtain(struct fs *fs, struct inode *inode, bool writes)
 {
     assert(inode->type == VERSION_FILE);
-    assert(!inode->is_unlinked || inode->file != NULL);
+    assert(!inode->is_unlinked || inode->file);
 
-    if (inode->file == NULL) {
+    if (!inode->file) {
         inode->file = file_new(fs, inode);
     }
-    if (inode->file != NULL) {
+    if (inode->file) {
         inode->file->handles++;
         inode->file->writers += writes ? 1 : 0;
         inode->file->references++;
@@ -38,7 +38,7 @@ struct file *file_obtain(struct fs *fs, struct inode *inode, bool writes)
 
 bool file_is_cache(const struct inode *inode)
 {
-    return inode->file != NULL && inode->file->writers == 0 && !inode->is_unlinked;
+    return inode->file && inode->file->writers == 0 && !inode->is_unlinked;
 }
 
 bool file_is_stale(const struct file *file)
@@ -46,19 +46,19 @@ bool file_is_stale(const struct file *file)
     const struct object *told = file->inode->shown.row;
     const struct object *held = file->shown.row;
 
-    if (!file->is_loaded || !file_is_cache(file->inode) || told == NULL) {
+    if (!file->is_loaded || !file_is_cache(file->inode) || !told) {
         return false;
     }
-    return held == NULL || !clock_descends(&held->clock, &told->clock);
+    return !held || !clock_descends(&held->clock, &told->clock);
 }
 
 struct file *file_of_inode(struct fs *fs, struct inode *inode)
 {
-    assert(inode != NULL);
+    assert(inode);
 
     inodes_lock(&fs->inodes);
     struct file *file = inode->file;
-    if (file != NULL) {
+    if (file) {
         file->references++;
     }
     inodes_unlock(&fs->inodes);
@@ -104,7 +104,7 @@ void file_unlock(struct file *file)
 struct file *file_loaded(struct fs *fs, struct inode *inode)
 {
     struct file *file = file_of_inode(fs, inode);
-    if (file == NULL) {
+    if (!file) {
         return NULL;
     }
     file_lock(file);
@@ -145,7 +145,7 @@ int file_resize(struct file *file, uint64_t size)
     if (size > edited->size) {
         size_t growth = (size_t)size - edited->size;
         uint8_t *place = buffer_reserve(edited, growth);
-        if (place == NULL) {
+        if (!place) {
             edited->failed = false; /* the bytes are as they were */
             return ENOMEM;
         }

@@ -14,10 +14,10 @@ enum { ROOT_MODE = 0755 };
 
 struct fs *fs_new(const struct fs_config *config)
 {
-    assert(config->kv != NULL);
+    assert(config->kv);
 
     struct fs *fs = calloc(1, sizeof *fs);
-    if (fs == NULL) {
+    if (!fs) {
         return NULL;
     }
     fs->config = *config;
@@ -25,7 +25,7 @@ struct fs *fs_new(const struct fs_config *config)
         (struct kv_options){.deadline_ms = config->deadline_ms, .r = config->r, .w = config->w};
     fs->conflicts = conflicts_new(CONFLICTS_MAX);
     fs->config.kv = merged_kv_new(config->kv);
-    if (fs->conflicts == NULL || fs->config.kv == NULL || !inodes_init(&fs->inodes)) {
+    if (!fs->conflicts || !fs->config.kv || !inodes_init(&fs->inodes)) {
         kv_close(fs->config.kv);
         conflicts_free(fs->conflicts);
         free(fs);
@@ -50,9 +50,9 @@ static void close_files(struct fs *fs)
     for (;;) {
         inodes_lock(&fs->inodes);
         struct inode *inode = inode_open(&fs->inodes);
-        struct file *file = inode != NULL ? inode->file : NULL;
+        struct file *file = inode ? inode->file : NULL;
         inodes_unlock(&fs->inodes);
-        if (file == NULL) {
+        if (!file) {
             return;
         }
         flush_release(fs, file, 0);
@@ -61,7 +61,7 @@ static void close_files(struct fs *fs)
 
 void fs_free(struct fs *fs)
 {
-    if (fs == NULL) {
+    if (!fs) {
         return;
     }
     close_files(fs);

@@ -7,13 +7,13 @@
 
 int hold_inode(struct fs *fs, uint64_t id, struct inode **ret_inode)
 {
-    assert(ret_inode != NULL);
+    assert(ret_inode);
 
     int failed = ESTALE;
 
     inodes_lock(&fs->inodes);
     struct inode *inode = inode_by_id(&fs->inodes, id);
-    if (inode != NULL && !inode->is_unlinked) {
+    if (inode && !inode->is_unlinked) {
         *ret_inode = inode_ref(inode);
         failed = 0;
     }
@@ -23,13 +23,13 @@ int hold_inode(struct fs *fs, uint64_t id, struct inode **ret_inode)
 
 int hold_open_inode(struct fs *fs, uint64_t id, struct inode **ret_inode)
 {
-    assert(ret_inode != NULL);
+    assert(ret_inode);
 
     int failed = ESTALE;
 
     inodes_lock(&fs->inodes);
     struct inode *inode = inode_or_heir(&fs->inodes, id);
-    if (inode != NULL && (!inode->is_unlinked || inode->file != NULL)) {
+    if (inode && (!inode->is_unlinked || inode->file)) {
         *ret_inode = inode_ref(inode);
         failed = 0;
     }
@@ -50,7 +50,7 @@ enum { TOKEN_DEADLINES = 4 };
 
 int hold_take_token(struct fs *fs, struct inode *inode)
 {
-    assert(inode != NULL);
+    assert(inode);
 
     uint32_t deadline_ms = fs->options.deadline_ms;
 
@@ -82,7 +82,7 @@ uint32_t hold_sibling_number(struct fs *fs, const struct inode *inode)
 
 int hold_key(struct fs *fs, const struct inode *inode, struct buffer *key)
 {
-    assert(inode != NULL && key != NULL);
+    assert(inode && key);
 
     buffer_reset(key);
     inodes_lock(&fs->inodes);

@@ -40,7 +40,7 @@ bool inodes_init(struct inodes *inodes)
     inodes->by_id = calloc(BUCKETS_FIRST, sizeof(struct inode *));
     inodes->by_name = calloc(BUCKETS_FIRST, sizeof(struct inode *));
     inodes->root = calloc(1, sizeof(struct inode));
-    if (inodes->by_id == NULL || inodes->by_name == NULL || inodes->root == NULL) {
+    if (!inodes->by_id || !inodes->by_name || !inodes->root) {
         free(inodes->by_id);
         free(inodes->by_name);
         free(inodes->root);
@@ -70,9 +70,9 @@ static void inode_free(struct inode *inode)
 void inodes_release(struct inodes *inodes)
 {
     for (uint32_t i = 0; i < inodes->bucket_count; i++) {
-        while (inodes->by_id[i] != NULL) {
+        while (inodes->by_id[i]) {
             struct inode *inode = inodes->by_id[i];
-            assert(inode->file == NULL);
+            assert(!inode->file);
             inodes->by_id[i] = inode->next_by_id;
             inode_free(inode);
         }
@@ -146,7 +146,7 @@ struct inode *inode_by_id(struct inodes *inodes, uint64_t id)
 {
     struct inode *inode = inodes->by_id[bucket_of_id(inodes, id)];
 
-    while (inode != NULL && inode->id != id) {
+    while (inode && inode->id != id) {
         inode = inode->next_by_id;
     }
     return inode;
@@ -156,18 +156,18 @@ struct inode *inode_or_heir(struct inodes *inodes, uint64_t id)
 {
     struct inode *inode = inode_by_id(inodes, id);
 
-    if (inode == NULL || inode->is_named || inode->file != NULL || inode->heir_id == 0) {
+    if (!inode || inode->is_named || inode->file || inode->heir_id == 0) {
         return inode;
     }
     struct inode *heir = inode_by_id(inodes, inode->heir_id);
-    return heir != NULL ? heir : inode;
+    return heir ? heir : inode;
 }
 
 struct inode *inode_open(const struct inodes *inodes)
 {
     for (uint32_t i = 0; i < inodes->bucket_count; i++) {
-        for (struct inode *inode = inodes->by_id[i]; inode != NULL; inode = inode->next_by_id) {
-            if (inode->file != NULL) {
+        for (struct inode *inode = inodes->by_id[i]; inode; inode = inode->next_by_id) {
+            if (inode->file) {
                 return inode;
             }
         }
@@ -178,12 +178,11 @@ struct inode *inode_open(const struct inodes *inodes)
 struct inode *inode_by_name(struct inodes *inodes, const struct inode *parent,
                             struct slice name)
 {
-    assert(parent != NULL && parent->type == VERSION_DIRECTORY);
+    assert(parent && parent->type == VERSION_DIRECTORY);
 
     struct inode *inode = inodes->by_name[bucket_of_name(inodes, parent, name)];
 
-    while (inode != NULL &&
-           (inode->parent != parent || !slice_equal(inode_name(inode), name))) {
+    while (inode && (inode->parent != parent || !slice_equal(inode_name(inode), name))) {
         inode = inode->next_by_name;
     }
     return inode;
@@ -229,7 +228,7 @@ static void grow(struct inodes *inodes)
     struct inode **by_id = calloc((size_t)old_count * 2, sizeof(struct inode *));
     struct inode **by_name = calloc((size_t)old_count * 2, sizeof(struct inode *));
 
-    if (by_id == NULL || by_name == NULL) {
+    if (!by_id || !by_name) {
         free(by_id);
         free(by_name);
         return;
@@ -239,7 +238,7 @@ static void grow(struct inodes *inodes)
     inodes->by_name = by_name;
     inodes->bucket_count = old_count * 2;
     for (uint32_t i = 0; i < old_count; i++) {
-        while (old[i] != NULL) {
+        while (old[i]) {
             struct inode *inode = old[i];
             old[i] = inode->next_by_id;
             uint32_t bucket = bucket_of_id(inodes, inode->id);
@@ -262,13 +261,13 @@ static void set_parent(struct inode *inode, struct inode *parent)
 struct inode *inode_add(struct inodes *inodes, struct inode *parent,
                         const struct inode_description *description)
 {
-    assert(parent != NULL && parent->type == VERSION_DIRECTORY);
+    assert(parent && parent->type == VERSION_DIRECTORY);
     assert(description->base_size <= description->name.size);
-    assert(inode_by_name(inodes, parent, description->name) == NULL);
+    assert(!inode_by_name(inodes, parent, description->name));
 
     struct inode *inode = calloc(1, sizeof *inode);
     char *name = malloc(description->name.size);
-    if (inode == NULL || name == NULL) {
+    if (!inode || !name) {
         free(inode);
         free(name);
         return NULL;
@@ -316,7 +315,7 @@ void inode_unname(struct inodes *inodes, struct inode *inode)
 
 void inode_set_pending(struct inodes *inodes, struct inode *inode, bool is_pending)
 {
-    assert(!is_pending || inode->parent != NULL);
+    assert(!is_pending || inode->parent);
 
     if (inode->is_pending == is_pending) {
         return;
@@ -337,7 +336,7 @@ void inode_set_pending(struct inodes *inodes, struct inode *inode, bool is_pendi
 
 void inode_unlink(struct inodes *inodes, struct inode *inode)
 {
-    assert(inode->parent != NULL);
+    assert(inode->parent);
 
     inode_unname(inodes, inode);
     inode_set_pending(inodes, inode, false);
@@ -347,11 +346,11 @@ void inode_unlink(struct inodes *inodes, struct inode *inode)
 
 static void remove_if_unused(struct inodes *inodes, struct inode *inode)
 {
-    while (inode != NULL && inode->references == 0 && inode->lookups == 0) {
+    while (inode && inode->references == 0 && inode->lookups == 0) {
         struct inode *parent = inode->parent;
         struct inode **place = &inodes->by_id[bucket_of_id(inodes, inode->id)];
 
-        assert(inode->file == NULL);
+        assert(!inode->file);
         inode_set_pending(inodes, inode, false);
         inode_unname(inodes, inode);
         while (*place != inode) {
@@ -361,7 +360,7 @@ static void remove_if_unused(struct inodes *inodes, struct inode *inode)
         inodes->count--;
         inode_free(inode);
         inode = parent;
-        if (inode != NULL) {
+        if (inode) {
             inode->children--;
             inode->references--;
         }
@@ -370,7 +369,7 @@ static void remove_if_unused(struct inodes *inodes, struct inode *inode)
 
 void inode_unref(struct inodes *inodes, struct inode *inode)
 {
-    if (inode == NULL) {
+    if (!inode) {
         return;
     }
     assert(inode->references > 0);
@@ -387,18 +386,18 @@ void inode_forget(struct inodes *inodes, struct inode *inode, uint64_t count)
 enum status inode_move(struct inodes *inodes, struct inode *inode, struct inode *parent,
                        struct slice name, const struct inode *as)
 {
-    assert(inode->parent != NULL);
-    assert(parent != NULL && parent->type == VERSION_DIRECTORY);
+    assert(inode->parent);
+    assert(parent && parent->type == VERSION_DIRECTORY);
 
     char *copy = malloc(name.size);
-    if (copy == NULL) {
+    if (!copy) {
         return STATUS_NO_MEMORY;
     }
     memcpy(copy, name.data, name.size);
-    size_t base_size = as != NULL ? as->base_size : name.size;
-    uint32_t number = as != NULL ? as->number : 0;
+    size_t base_size = as ? as->base_size : name.size;
+    uint32_t number = as ? as->number : 0;
     struct inode *replaced = inode_by_name(inodes, parent, name);
-    if (replaced != NULL && replaced != inode) {
+    if (replaced && replaced != inode) {
         inode_unlink(inodes, replaced);
     }
     inode_unname(inodes, inode);
@@ -422,7 +421,7 @@ void inode_adopt(struct inodes *inodes, struct inode *from, struct inode *to)
     assert(from != to);
 
     for (uint32_t i = 0; i < inodes->bucket_count && from->children > 0; i++) {
-        for (struct inode *inode = inodes->by_id[i]; inode != NULL; inode = inode->next_by_id) {
+        for (struct inode *inode = inodes->by_id[i]; inode; inode = inode->next_by_id) {
             if (inode->parent != from) {
                 continue;
             }
@@ -431,7 +430,7 @@ void inode_adopt(struct inodes *inodes, struct inode *from, struct inode *to)
             set_parent(inode, to);
             from->children--;
             from->references--;
-            if (was_named && inode_by_name(inodes, to, inode_name(inode)) == NULL) {
+            if (was_named && !inode_by_name(inodes, to, inode_name(inode))) {
                 name_link(inodes, inode);
             }
         }
@@ -445,7 +444,7 @@ void inode_unname_siblings(struct inodes *inodes, const struct inode *parent)
     assert(parent->type == VERSION_DIRECTORY);
 
     for (uint32_t i = 0; i < inodes->bucket_count && parent->children > 0; i++) {
-        for (struct inode *inode = inodes->by_id[i]; inode != NULL; inode = inode->next_by_id) {
+        for (struct inode *inode = inodes->by_id[i]; inode; inode = inode->next_by_id) {
             if (inode->parent == parent && inode->number > 0) {
                 inode_unname(inodes, inode);
             }
@@ -457,25 +456,25 @@ bool inode_has_pending_child(const struct inodes *inodes, const struct inode *pa
 {
     const struct inode *inode = inodes->pending;
 
-    while (inode != NULL && inode->parent != parent) {
+    while (inode && inode->parent != parent) {
         inode = inode->next_pending;
     }
-    return inode != NULL;
+    return inode;
 }
 
 enum status inode_append_key(const struct inode *inode, struct buffer *buffer)
 {
-    assert(inode != NULL && buffer != NULL);
+    assert(inode && buffer);
 
     const struct inode *path[KEY_SIZE_MAX / 2 + 1];
     size_t depth = 0;
     size_t start = buffer->size;
 
-    if (inode->parent == NULL) {
+    if (!inode->parent) {
         buffer_append_byte(buffer, '/');
         return buffer->failed ? STATUS_NO_MEMORY : STATUS_OK;
     }
-    for (; inode->parent != NULL; inode = inode->parent) {
+    for (; inode->parent; inode = inode->parent) {
         if (depth == sizeof path / sizeof *path) {
             return STATUS_BAD_KEY;
         }

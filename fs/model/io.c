@@ -12,7 +12,7 @@
 int io_read(struct file *file, uint64_t offset, size_t size, struct slice *ret_bytes,
             struct blob **ret_blob)
 {
-    assert(ret_bytes != NULL && ret_blob != NULL);
+    assert(ret_bytes && ret_blob);
 
     int failed = load_refresh(file);
     if (failed != 0) {
@@ -31,7 +31,7 @@ int io_read(struct file *file, uint64_t offset, size_t size, struct slice *ret_b
 int io_write(struct file *file, struct slice bytes, uint64_t offset, bool append,
              size_t *ret_written)
 {
-    assert(bytes.data != NULL || bytes.size == 0);
+    assert(bytes.data || bytes.size == 0);
 
     int failed = 0;
 

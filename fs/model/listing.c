@@ -68,7 +68,7 @@ struct entry *listing_add(struct listing *listing, struct slice name)
     if (listing->count == listing->capacity) {
         size_t capacity = listing->capacity == 0 ? CAPACITY_FIRST : listing->capacity * 2;
         struct entry *entries = realloc(listing->entries, capacity * sizeof *entries);
-        if (entries == NULL) {
+        if (!entries) {
             return NULL;
         }
         listing->entries = entries;
@@ -93,7 +93,7 @@ struct entry *listing_add(struct listing *listing, struct slice name)
 static int add_row(struct listing *listing, const struct row *row)
 {
     struct entry *entry = listing_add(listing, blob_slice(row->name));
-    if (entry == NULL) {
+    if (!entry) {
         return ENOMEM;
     }
     entry->row = object_ref(row->object);
@@ -119,14 +119,14 @@ static int add_siblings(struct listing *listing, struct fs *fs, struct object *r
     const struct view *view = siblings->view;
     char name[SHOWN_NAME_MAX + 1];
     uint32_t *numbers = malloc(view->count * sizeof *numbers);
-    if (numbers == NULL) {
+    if (!numbers) {
         return ENOMEM;
     }
     int failed = resolve_numbers(fs, siblings, true, numbers);
     for (uint32_t group = 0; failed == 0 && group < view->count; group++) {
         size_t size = names_format_sibling(siblings->base, numbers[group], name);
         struct entry *entry = listing_add(listing, slice_of(name, size));
-        if (entry == NULL) {
+        if (!entry) {
             failed = ENOMEM;
             break;
         }
@@ -179,7 +179,7 @@ int listing_add_rows(struct listing *listing, struct fs *fs, struct slice key,
             continue;
         }
         const struct row *before = i > 0 ? &rows->rows[i - 1] : NULL;
-        bool has_directory = before != NULL && before->kind == ROW_DIRECTORY &&
+        bool has_directory = before && before->kind == ROW_DIRECTORY &&
                              slice_equal(blob_slice(before->name), blob_slice(row->name));
         failed = add_file(listing, fs, key, row, has_directory);
     }

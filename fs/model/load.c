@@ -32,7 +32,7 @@ static bool is_of_another_file(struct fs *fs, const struct inode *inode,
 /* EAGAIN if the file was moved meanwhile. */
 static int load_fetch(struct fs *fs, struct inode *inode, struct load *load)
 {
-    assert(load->object == NULL);
+    assert(!load->object);
 
     struct buffer key = {0};
     struct buffer key_after = {0};
@@ -66,19 +66,19 @@ static void load_release(struct load *load)
  * held. */
 static bool is_current(const struct file *file, const struct load *load)
 {
-    assert(load->shown.row != NULL);
+    assert(load->shown.row);
 
     if (!file->is_loaded) {
         return false;
     }
-    return file->is_dirty || (file->shown.row != NULL &&
+    return file->is_dirty || (file->shown.row &&
                               clock_descends(&file->shown.row->clock, &load->shown.row->clock));
 }
 
 /* Takes over what was fetched, and tells the inode. The file's lock is held. */
 static int load_install(struct file *file, struct load *load)
 {
-    assert(load->version != NULL && load->shown.row != NULL);
+    assert(load->version && load->shown.row);
 
     const struct version *version = load->version;
     enum status status = current_loaded(file, version, &load->shown);
@@ -197,7 +197,7 @@ bool load_nothing(struct file *file)
     file_lock(file);
     inodes_lock(&fs->inodes);
     bool is_known =
-        !file->is_loaded && file->inode->shown.row != NULL && current_follow(file) == STATUS_OK;
+        !file->is_loaded && file->inode->shown.row && current_follow(file) == STATUS_OK;
     file->is_loaded |= is_known;
     inodes_unlock(&fs->inodes);
     file_unlock(file);

@@ -18,7 +18,7 @@ enum { LOOKUP_TRIES = 3 };
 static struct inode *hand_out(struct fs *fs, const struct place *place, struct found *found,
                               uint64_t since, int *ret_failed)
 {
-    assert(ret_failed != NULL);
+    assert(ret_failed);
 
     struct inode *inode = NULL;
 
@@ -29,7 +29,7 @@ static struct inode *hand_out(struct fs *fs, const struct place *place, struct f
         inode = place_inode_of_found(fs, place, found);
         *ret_failed = found->kind == FOUND_NOTHING ? ENOENT : ENOMEM;
     }
-    if (inode != NULL) {
+    if (inode) {
         inode->lookups++;
         *ret_failed = 0;
     }
@@ -43,7 +43,7 @@ static struct inode *hand_out_known(struct fs *fs, const struct place *place)
 {
     inodes_lock(&fs->inodes);
     struct inode *inode = inode_by_name(&fs->inodes, place->directory, place->name);
-    if (inode != NULL) {
+    if (inode) {
         inode->lookups++;
         inode_ref(inode);
     }
@@ -56,11 +56,11 @@ static struct inode *hand_out_known(struct fs *fs, const struct place *place)
 static struct inode *hand_out_pending(struct fs *fs, const struct place *place,
                                       uint64_t *ret_removals)
 {
-    assert(ret_removals != NULL);
+    assert(ret_removals);
 
     inodes_lock(&fs->inodes);
     struct inode *inode = inode_by_name(&fs->inodes, place->directory, place->name);
-    if (inode != NULL && inode->is_pending) {
+    if (inode && inode->is_pending) {
         inode->lookups++;
         inode_ref(inode);
     } else {
@@ -73,7 +73,7 @@ static struct inode *hand_out_pending(struct fs *fs, const struct place *place,
 
 int lookup_name(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *ret_entry)
 {
-    assert(name != NULL && ret_entry != NULL);
+    assert(name && ret_entry);
 
     struct place place;
     struct inode *inode = NULL;
@@ -82,11 +82,11 @@ int lookup_name(struct fs *fs, uint64_t parent, const char *name, struct fs_entr
         return failed;
     }
 
-    for (int tries = 0; tries < LOOKUP_TRIES && inode == NULL; tries++) {
+    for (int tries = 0; tries < LOOKUP_TRIES && !inode; tries++) {
         struct found found = {0};
         uint64_t removals;
         inode = hand_out_pending(fs, &place, &removals);
-        if (inode != NULL) {
+        if (inode) {
             break;
         }
         failed = resolve_name(fs, buffer_slice(&place.key), place.name, &found);
@@ -101,7 +101,7 @@ int lookup_name(struct fs *fs, uint64_t parent, const char *name, struct fs_entr
     if (failed == EAGAIN) {
         /* Replaced again and again: whoever does that knows what is there now. */
         inode = hand_out_known(fs, &place);
-        failed = inode != NULL ? 0 : ENOENT;
+        failed = inode ? 0 : ENOENT;
     }
     if (failed == 0) {
         current_entry(fs, inode, ret_entry);
@@ -115,7 +115,7 @@ void lookup_forget(struct fs *fs, uint64_t id, uint64_t count)
 {
     inodes_lock(&fs->inodes);
     struct inode *inode = inode_by_id(&fs->inodes, id);
-    if (inode != NULL) {
+    if (inode) {
         inode_forget(&fs->inodes, inode, count);
     }
     inodes_unlock(&fs->inodes);

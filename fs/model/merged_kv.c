@@ -60,7 +60,7 @@ static enum status merge_groups(struct object **object, const struct view *view)
     struct object *merged = NULL;
     enum status status = STATUS_OK;
 
-    if (versions == NULL) {
+    if (!versions) {
         return STATUS_NO_MEMORY;
     }
     memcpy(versions, (*object)->versions, count * sizeof *versions);
@@ -89,7 +89,7 @@ enum status merged_object(struct object **object)
 {
     struct view view;
 
-    if (*object == NULL || (*object)->version_count < 2) {
+    if (!*object || (*object)->version_count < 2) {
         return STATUS_OK;
     }
     enum status status = view_build(*object, &view);
@@ -136,7 +136,7 @@ static enum status merged_put(struct kv *kv, const struct kv_put *put,
     enum status status = kv_put(inner_of(kv), put, options, ret_row);
 
     /* It is done: a row that could not be merged for want of memory is shown as it is. */
-    if (status == STATUS_OK && ret_row != NULL) {
+    if (status == STATUS_OK && ret_row) {
         (void)!merged_object(ret_row);
     }
     return status;
@@ -187,8 +187,8 @@ struct kv *merged_kv_new(struct kv *inner)
     };
     struct merged_kv *merged = calloc(1, sizeof *merged);
 
-    assert(inner != NULL);
-    if (merged == NULL) {
+    assert(inner);
+    if (!merged) {
         return NULL;
     }
     merged->kv.operations = &operations;

@@ -22,7 +22,7 @@ double model_seconds_until(int64_t monotonic_ns)
 
 void model_note(struct fs *fs, const char *text)
 {
-    if (fs->config.on_note != NULL) {
+    if (fs->config.on_note) {
         fs->config.on_note(fs->config.note_context, text);
     }
 }

@@ -11,7 +11,7 @@ int move_version(struct fs *fs, struct slice key, const struct version *version,
                  struct shown *shown, bool only_own, int64_t named_ns)
 {
     assert(key.size > 0);
-    assert(version != NULL && shown != NULL);
+    assert(version && shown);
 
     struct version named = *version;
     struct kv_put put = {.key = key, .value = &named};
@@ -46,7 +46,7 @@ static int put_versions(struct fs *fs, struct slice key, const struct view *view
         failed = errno_of_status(times_put(fs, &put, &row));
         if (failed == 0) {
             /* Only with the row before shown whole do the others count as seen. */
-            bool is_whole = shown->dots == NULL && !only_own;
+            bool is_whole = !shown->dots && !only_own;
             failed = errno_of_status(shown_after_put(is_whole ? shown : &nothing, row,
                                                      put.value->content_hash, !is_whole, &dot));
         }
@@ -60,7 +60,7 @@ int move_versions(struct fs *fs, struct slice from, struct slice to, struct show
                   bool only_own, int64_t named_ns)
 {
     assert(!slice_equal(from, to));
-    assert(to_shown != NULL);
+    assert(to_shown);
 
     struct object *object = NULL;
     struct view view = {0};

@@ -33,14 +33,14 @@ static int open_known(struct fs *fs, uint64_t id, unsigned flags, struct opened 
 
     inodes_lock(&fs->inodes);
     struct inode *inode = inode_by_id(&fs->inodes, id);
-    if (inode == NULL || (inode->is_unlinked && inode->file == NULL)) {
+    if (!inode || (inode->is_unlinked && !inode->file)) {
         failed = ESTALE;
     } else if (inode->type != VERSION_FILE) {
         failed = inode->type == VERSION_DIRECTORY ? EISDIR : ELOOP;
     }
     if (failed == 0) {
         opened->file = file_obtain(fs, inode, writes);
-        failed = opened->file == NULL ? ENOMEM : 0;
+        failed = !opened->file ? ENOMEM : 0;
     }
     inodes_unlock(&fs->inodes);
     if (failed != 0) {
@@ -68,7 +68,7 @@ static int place_of_inode(struct fs *fs, uint64_t id, uint64_t *ret_parent, stru
     buffer_reset(name);
     inodes_lock(&fs->inodes);
     const struct inode *inode = inode_by_id(&fs->inodes, id);
-    if (inode != NULL && inode->parent != NULL) {
+    if (inode && inode->parent) {
         buffer_append_slice(name, inode_name(inode));
         buffer_append_byte(name, 0);
         *ret_parent = inode->parent->id;
@@ -83,7 +83,7 @@ static void set_heir(struct fs *fs, uint64_t id, uint64_t heir)
 {
     inodes_lock(&fs->inodes);
     struct inode *inode = inode_by_id(&fs->inodes, id);
-    if (inode != NULL && id != heir) {
+    if (inode && id != heir) {
         inode->heir_id = heir;
     }
     inodes_unlock(&fs->inodes);
@@ -125,7 +125,7 @@ static int open_in_place_of(struct fs *fs, uint64_t id, unsigned flags, struct o
 
 int open_inode(struct fs *fs, uint64_t id, unsigned flags, struct opened *ret_opened)
 {
-    assert(ret_opened != NULL);
+    assert(ret_opened);
 
     struct opened opened = {0};
     int failed = open_known(fs, id, flags, &opened);

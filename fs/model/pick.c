@@ -34,7 +34,7 @@ static int pick(struct fs *fs, struct inode *inode, struct object *object,
     struct object *row = object_project(object);
     const struct version *version = object_newest(object);
     bool is_sibling = hold_sibling_number(fs, inode) > 0;
-    enum status status = row == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+    enum status status = !row ? STATUS_NO_MEMORY : STATUS_OK;
     int failed = 0;
 
     if (status == STATUS_OK && is_sibling) {
@@ -61,7 +61,7 @@ static int pick(struct fs *fs, struct inode *inode, struct object *object,
 static bool is_another_file(struct fs *fs, struct inode *inode, const struct version *version)
 {
     struct file *file = file_loaded(fs, inode);
-    if (file == NULL) {
+    if (!file) {
         return false;
     }
     inodes_lock(&fs->inodes);
@@ -77,7 +77,7 @@ int pick_version(struct fs *fs, struct inode *inode, struct slice key,
                  struct shown *ret_shown)
 {
     assert(key.size > 0);
-    assert(ret_object != NULL && ret_version != NULL && ret_shown != NULL);
+    assert(ret_object && ret_version && ret_shown);
 
     struct object *object = NULL;
     enum status status = inode->type == VERSION_DIRECTORY

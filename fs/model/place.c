@@ -21,7 +21,7 @@ int place_check_new_name(struct slice name)
 
 int place_open(struct fs *fs, uint64_t id, const char *name, struct place *ret_place)
 {
-    assert(name != NULL && ret_place != NULL);
+    assert(name && ret_place);
 
     struct place place = {.name = slice_of_string(name)};
     int failed = 0;
@@ -31,7 +31,7 @@ int place_open(struct fs *fs, uint64_t id, const char *name, struct place *ret_p
     }
     inodes_lock(&fs->inodes);
     place.directory = inode_by_id(&fs->inodes, id);
-    if (place.directory == NULL) {
+    if (!place.directory) {
         failed = ESTALE;
     } else if (place.directory->type != VERSION_DIRECTORY) {
         failed = ENOTDIR;
@@ -89,25 +89,25 @@ static bool is_same(const struct inode *inode, const struct found *found,
 struct inode *place_inode_of_found(struct fs *fs, const struct place *place,
                                    struct found *found)
 {
-    assert(place->directory != NULL);
-    assert(found->kind == FOUND_NOTHING || found->version != NULL);
+    assert(place->directory);
+    assert(found->kind == FOUND_NOTHING || found->version);
 
     struct inode *inode = inode_by_name(&fs->inodes, place->directory, place->name);
 
-    if (inode != NULL && inode->is_pending) {
+    if (inode && inode->is_pending) {
         return inode_ref(inode);
     }
     if (found->kind == FOUND_NOTHING) {
-        if (inode != NULL) {
+        if (inode) {
             inode_unname(&fs->inodes, inode);
         }
         return NULL;
     }
     enum version_type type = found_type(found);
-    if (inode != NULL && is_same(inode, found, type)) {
+    if (inode && is_same(inode, found, type)) {
         inode_ref(inode);
     } else {
-        if (inode != NULL) {
+        if (inode) {
             inode_unname(&fs->inodes, inode);
         }
         struct inode_description description = {.name = place->name,
@@ -116,7 +116,7 @@ struct inode *place_inode_of_found(struct fs *fs, const struct place *place,
                                                 .type = type};
         inode = inode_add(&fs->inodes, place->directory, &description);
     }
-    if (inode != NULL) {
+    if (inode) {
         current_found(fs, inode, found);
     }
     return inode;
@@ -124,17 +124,17 @@ struct inode *place_inode_of_found(struct fs *fs, const struct place *place,
 
 int place_shown_inode(struct fs *fs, const struct place *place, struct inode **ret_inode)
 {
-    assert(place->directory != NULL && ret_inode != NULL);
+    assert(place->directory && ret_inode);
 
     struct found found = {0};
 
     inodes_lock(&fs->inodes);
     struct inode *inode = inode_by_name(&fs->inodes, place->directory, place->name);
-    if (inode != NULL) {
+    if (inode) {
         inode_ref(inode);
     }
     inodes_unlock(&fs->inodes);
-    if (inode != NULL) {
+    if (inode) {
         *ret_inode = inode;
         return 0;
     }
@@ -146,7 +146,7 @@ int place_shown_inode(struct fs *fs, const struct place *place, struct inode **r
     inodes_lock(&fs->inodes);
     inode = place_inode_of_found(fs, place, &found);
     inodes_unlock(&fs->inodes);
-    if (inode == NULL) {
+    if (!inode) {
         failed = found.kind == FOUND_NOTHING ? ENOENT : ENOMEM;
     } else {
         *ret_inode = inode;
@@ -157,7 +157,7 @@ int place_shown_inode(struct fs *fs, const struct place *place, struct inode **r
 
 int place_take_token(struct fs *fs, const struct place *place, struct inode *inode)
 {
-    assert(place->directory != NULL && inode != NULL);
+    assert(place->directory && inode);
 
     int failed = hold_take_token(fs, inode);
     if (failed != 0) {

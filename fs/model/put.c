@@ -55,8 +55,8 @@ static enum status snapshot_take(const struct file *file, struct snapshot *ret_s
 static enum status snapshot_put(struct fs *fs, struct snapshot *snapshot, struct slice key,
                                 bool sync, struct object **ret_row)
 {
-    assert(key.size > 0 && ret_row != NULL);
-    assert(snapshot->version.content != NULL);
+    assert(key.size > 0 && ret_row);
+    assert(snapshot->version.content);
 
     struct kv_put put = {.key = key, .value = &snapshot->version, .sync = sync};
 
@@ -104,7 +104,7 @@ static bool is_attempt(const struct file *file, const struct snapshot *snapshot,
 static void drop_attempts(struct file *file, const struct snapshot *snapshot, struct slice key,
                           struct object **row)
 {
-    assert(*row != NULL);
+    assert(*row);
 
     struct fs *fs = file->fs;
     struct dot dots[ATTEMPTS_MAX];
@@ -187,7 +187,7 @@ static int take_company(struct file *file, struct slice key, const uint8_t *hash
 static int note_success(struct file *file, const struct snapshot *snapshot, struct object *row)
 {
     assert(file->inode->is_token_taken);
-    assert(row != NULL);
+    assert(row);
 
     struct fs *fs = file->fs;
     struct inode *inode = file->inode;
@@ -207,13 +207,13 @@ static int note_success(struct file *file, const struct snapshot *snapshot, stru
 /* Drops just the own version of `row` at `key`: the file went elsewhere while it was put. */
 static int drop_own(struct fs *fs, struct slice key, struct object *row, const uint8_t *hash)
 {
-    assert(key.size > 0 && row != NULL);
+    assert(key.size > 0 && row);
 
     struct shown own = {0};
     struct dot dot;
     enum status status = shown_after_put(&own, row, hash, true, &dot);
 
-    if (status == STATUS_OK && own.dots != NULL) {
+    if (status == STATUS_OK && own.dots) {
         struct kv_put put = {.key = key};
         shown_apply(&own, &put);
         status = times_put(fs, &put, NULL);
@@ -230,7 +230,7 @@ static int follow(struct file *file, struct snapshot *snapshot, struct buffer *k
                   struct object *row)
 {
     assert(file->inode->is_token_taken);
-    assert(row != NULL);
+    assert(row);
 
     struct fs *fs = file->fs;
     struct buffer now = {0};
@@ -292,7 +292,7 @@ int put_file(struct file *file, bool sync)
 
 int put_file_at(struct file *file, struct slice key, struct shown *shown, bool only_own)
 {
-    assert(key.size > 0 && shown != NULL);
+    assert(key.size > 0 && shown);
     assert(file->inode->is_token_taken);
 
     struct snapshot snapshot;

@@ -17,13 +17,13 @@
 /* The root has no row, so that its object is read. That nobody wrote it is no error. */
 static int refresh_root(struct fs *fs, struct inode *root)
 {
-    assert(root->parent == NULL);
+    assert(!root->parent);
 
     struct object *object = NULL;
     enum status status = times_get_directory(fs, root, slice_of_string("/"), &object);
     struct object *row = status == STATUS_OK ? object_project(object) : NULL;
 
-    if (row != NULL) {
+    if (row) {
         inodes_lock(&fs->inodes);
         root->attributes = object_newest(object)->attributes;
         root->attributes.type = VERSION_DIRECTORY;
@@ -112,7 +112,7 @@ static int refresh_stale(struct fs *fs, struct inode *inode)
 static bool is_held_open(struct fs *fs, struct inode *inode)
 {
     struct file *file = file_loaded(fs, inode);
-    if (file == NULL) {
+    if (!file) {
         return false;
     }
     file_unref(file);
@@ -122,21 +122,20 @@ static bool is_held_open(struct fs *fs, struct inode *inode)
 int query_attributes(struct fs *fs, uint64_t id, struct stat *ret_attributes,
                      double *ret_valid_s)
 {
-    assert(ret_attributes != NULL && ret_valid_s != NULL);
+    assert(ret_attributes && ret_valid_s);
 
     struct fs_entry entry;
     int failed = 0;
 
     inodes_lock(&fs->inodes);
     struct inode *inode = inode_or_heir(&fs->inodes, id);
-    bool is_lost =
-        inode != NULL && inode->is_unlinked && inode->lost != 0 && inode->file == NULL;
-    if (inode == NULL || is_lost) {
+    bool is_lost = inode && inode->is_unlinked && inode->lost != 0 && !inode->file;
+    if (!inode || is_lost) {
         inodes_unlock(&fs->inodes);
         return ESTALE;
     }
     inode_ref(inode);
-    bool is_in_memory = inode->is_unlinked || (inode->file != NULL && !file_is_cache(inode));
+    bool is_in_memory = inode->is_unlinked || (inode->file && !file_is_cache(inode));
     bool may_be_lost = inode->is_pending;
     double valid_s = is_in_memory ? fs->config.attribute_timeout : seconds_fresh(inode);
     inodes_unlock(&fs->inodes);
@@ -159,7 +158,7 @@ int query_attributes(struct fs *fs, uint64_t id, struct stat *ret_attributes,
 
 int query_link(struct fs *fs, uint64_t id, struct buffer *ret_target)
 {
-    assert(ret_target != NULL);
+    assert(ret_target);
 
     struct inode *inode;
     struct buffer key = {0};
@@ -191,7 +190,7 @@ int query_link(struct fs *fs, uint64_t id, struct buffer *ret_target)
 
 int query_space(struct fs *fs, struct statvfs *ret_space)
 {
-    assert(ret_space != NULL);
+    assert(ret_space);
 
     struct kv_space space;
     int failed = errno_of_status(kv_space(fs->config.kv, &fs->options, &space));

@@ -28,7 +28,7 @@ int remove_shown(struct fs *fs, struct inode *inode)
         shown_apply(&shown, &put);
         status = times_put(fs, &put, NULL);
     }
-    if (status == STATUS_OK && shown.dots == NULL) {
+    if (status == STATUS_OK && !shown.dots) {
         conflicts_forget(fs->conflicts, buffer_slice(&key)); /* all that had a number is gone */
     }
     shown_release(&shown);
@@ -61,7 +61,7 @@ static int remove_inode(struct fs *fs, struct inode *inode)
 static int take_shown(struct fs *fs, uint64_t parent, const char *name,
                       struct inode **ret_inode)
 {
-    assert(name != NULL && ret_inode != NULL);
+    assert(name && ret_inode);
 
     struct place place;
     struct inode *inode = NULL;
@@ -115,7 +115,7 @@ int remove_check_empty(struct fs *fs, struct inode *directory)
     while (failed == 0 && more) {
         struct kv_list list = {.directory = buffer_slice(&key),
                                .start = blob_slice(resume),
-                               .after_start = resume != NULL,
+                               .after_start = resume,
                                .limit = 1};
         failed = errno_of_status(kv_list(fs->config.kv, &list, &fs->options, &rows));
         if (failed != 0) {

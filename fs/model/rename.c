@@ -35,7 +35,7 @@ struct ends {
 static void return_tokens(struct fs *fs, struct ends *ends)
 {
     hold_return_token(fs, ends->source);
-    if (ends->target != NULL) {
+    if (ends->target) {
         hold_return_token(fs, ends->target);
     }
 }
@@ -44,21 +44,21 @@ static void return_tokens(struct fs *fs, struct ends *ends)
  * other. */
 static int take_tokens(struct fs *fs, struct ends *ends)
 {
-    assert(ends->source != NULL && ends->source != ends->target);
+    assert(ends->source && ends->source != ends->target);
 
     struct inode *first = ends->source;
     struct inode *second = ends->target;
     const struct place *first_place = &ends->from;
     const struct place *second_place = &ends->to;
 
-    if (second != NULL && second->id < first->id) {
+    if (second && second->id < first->id) {
         first = ends->target;
         first_place = &ends->to;
         second = ends->source;
         second_place = &ends->from;
     }
     int failed = place_take_token(fs, first_place, first);
-    if (failed == 0 && second != NULL) {
+    if (failed == 0 && second) {
         failed = place_take_token(fs, second_place, second);
         if (failed != 0) {
             hold_return_token(fs, first);
@@ -73,7 +73,7 @@ static void ends_release(struct fs *fs, struct ends *ends)
     if (ends->has_tokens) {
         return_tokens(fs, ends);
     }
-    if (ends->file != NULL) {
+    if (ends->file) {
         file_unref(ends->file);
     }
     shown_release(&ends->to_shown);
@@ -81,10 +81,10 @@ static void ends_release(struct fs *fs, struct ends *ends)
     buffer_release(&ends->to_key);
     hold_release(fs, ends->source);
     hold_release(fs, ends->target);
-    if (ends->to.directory != NULL) {
+    if (ends->to.directory) {
         place_release(fs, &ends->to);
     }
-    if (ends->from.directory != NULL) {
+    if (ends->from.directory) {
         place_release(fs, &ends->from);
     }
 }
@@ -92,9 +92,9 @@ static void ends_release(struct fs *fs, struct ends *ends)
 /* The rules of rename(2) about kinds. */
 static int check_kinds(const struct ends *ends, bool no_replace)
 {
-    assert(ends->source != NULL);
+    assert(ends->source);
 
-    if (ends->target == NULL) {
+    if (!ends->target) {
         return place_check_new_name(ends->to.name);
     }
     if (no_replace) {
@@ -135,12 +135,12 @@ static int ends_prepare(struct fs *fs, struct ends *ends)
     ends->file = file_of_inode(fs, ends->source);
     int failed = hold_key(fs, ends->source, &ends->from_key);
 
-    if (failed == 0 && ends->target != NULL) {
+    if (failed == 0 && ends->target) {
         failed = hold_key(fs, ends->target, &ends->to_key);
     } else if (failed == 0) {
         failed = place_key(&ends->to, ends->to.name, ROW_FILE, &ends->to_key);
     }
-    if (failed == 0 && ends->target != NULL) {
+    if (failed == 0 && ends->target) {
         inodes_lock(&fs->inodes);
         failed = errno_of_status(shown_copy(&ends->to_shown, &ends->target->shown));
         inodes_unlock(&fs->inodes);
@@ -152,14 +152,14 @@ static int ends_prepare(struct fs *fs, struct ends *ends)
  * normally superseded it. */
 static bool is_left(const struct shown *moved, const struct shown *now)
 {
-    for (uint32_t i = 0; now->row != NULL && i < now->row->version_count; i++) {
+    for (uint32_t i = 0; now->row && i < now->row->version_count; i++) {
         for (uint32_t j = 0; j < moved->dot_count; j++) {
             if (dot_equal(now->row->versions[i].dot, moved->dots[j])) {
                 return true;
             }
         }
     }
-    return now->row == NULL;
+    return !now->row;
 }
 
 /* A version moves to another key: it is put there, then dropped here. */
@@ -192,7 +192,7 @@ static int move_sibling(struct fs *fs, struct ends *ends, bool only_own)
 /* True if the file holds what the cluster does not have. */
 static bool is_unsaved(struct file *file)
 {
-    if (file == NULL) {
+    if (!file) {
         return false;
     }
     file_lock(file);
@@ -206,7 +206,7 @@ static bool is_unsaved(struct file *file)
 static int move_unsaved(struct fs *fs, struct ends *ends, bool only_own)
 {
     assert(ends->has_tokens);
-    assert(ends->file != NULL);
+    assert(ends->file);
 
     int failed =
         put_file_at(ends->file, buffer_slice(&ends->to_key), &ends->to_shown, only_own);
@@ -229,7 +229,7 @@ static int move_file(struct fs *fs, struct ends *ends)
 {
     assert(ends->has_tokens);
 
-    bool only_own = ends->target != NULL && ends->target->number > 0;
+    bool only_own = ends->target && ends->target->number > 0;
     bool is_same_key = slice_equal(buffer_slice(&ends->from_key), buffer_slice(&ends->to_key));
     struct shown replaced = {0};
     int failed = 0;
@@ -261,7 +261,7 @@ static int move_file(struct fs *fs, struct ends *ends)
 
 int rename_name(struct fs *fs, const struct rename_names *names)
 {
-    assert(names->name != NULL && names->new_name != NULL);
+    assert(names->name && names->new_name);
 
     struct ends ends = {0};
     int failed = ends_open(fs, names, &ends);

@@ -66,7 +66,7 @@ static void append_mark(const struct tree *tree, struct buffer *mark)
 /* The target as it is while it is filled (marked at the top), or once it is whole. */
 static int put_target(struct fs *fs, struct tree *tree, bool is_whole)
 {
-    assert(tree->version != NULL);
+    assert(tree->version);
 
     bool marked = tree->is_top && !is_whole;
     struct version version = *tree->version;
@@ -109,7 +109,7 @@ static int put_target(struct fs *fs, struct tree *tree, bool is_whole)
  * ENOTEMPTY. */
 static int check_mark(struct fs *fs, const struct tree *tree, struct slice key)
 {
-    assert(tree->version != NULL);
+    assert(tree->version);
 
     struct object *object = NULL;
     struct buffer mark = {0};
@@ -146,13 +146,13 @@ static int take_child(struct fs *fs, struct inode *directory, const struct row *
 
     inodes_lock(&fs->inodes);
     struct inode *inode = place_inode_of_found(fs, &place, &found);
-    bool is_pending = inode != NULL && inode->is_pending;
+    bool is_pending = inode && inode->is_pending;
     if (is_pending) {
         inode_unref(&fs->inodes, inode);
     }
     inodes_unlock(&fs->inodes);
     found_release(&found);
-    if (inode == NULL) {
+    if (!inode) {
         return ENOMEM;
     }
     int failed = is_pending ? 0 : hold_take_token(fs, inode);
@@ -175,7 +175,7 @@ static bool is_superseded(struct fs *fs, const struct tree *tree, const struct r
     struct object *file = NULL;
     int failed =
         resolve_rows(fs, buffer_slice(&tree->to), blob_slice(row->name), &directory, &file);
-    bool is_covered = failed == 0 && file != NULL;
+    bool is_covered = failed == 0 && file;
 
     for (uint32_t i = 0; is_covered && i < row->object->version_count; i++) {
         is_covered = clock_covers(&file->clock, row->object->versions[i].dot);
@@ -213,7 +213,7 @@ static int move_file(struct fs *fs, struct tree *tree, const struct row *row)
     if (failed == 0 && to.size > KEY_SIZE_MAX) {
         failed = ENAMETOOLONG;
     }
-    bool is_left_behind = tree->staging == NULL;
+    bool is_left_behind = !tree->staging;
     if (failed == 0 && is_left_behind && is_superseded(fs, tree, row)) {
         failed = drop_left_behind(fs, buffer_slice(&from), row);
         goto out;
@@ -221,11 +221,11 @@ static int move_file(struct fs *fs, struct tree *tree, const struct row *row)
     if (failed == 0) {
         failed = move_versions(fs, buffer_slice(&from), buffer_slice(&to), &shown, false, 0);
     }
-    if (failed == 0 && inode != NULL) {
+    if (failed == 0 && inode) {
         failed = current_moved(fs, inode, tree->staging, name, NULL, &shown);
     }
 out:
-    if (inode != NULL) {
+    if (inode) {
         hold_return_token(fs, inode);
         hold_release(fs, inode);
     }
@@ -245,10 +245,10 @@ static struct inode *obtain_directory(struct fs *fs, struct inode *parent, struc
 
     inodes_lock(&fs->inodes);
     struct inode *inode = inode_by_name(&fs->inodes, parent, name);
-    if (inode != NULL && inode->type == VERSION_DIRECTORY) {
+    if (inode && inode->type == VERSION_DIRECTORY) {
         inode_ref(inode);
     } else {
-        if (inode != NULL) {
+        if (inode) {
             inode_unname(&fs->inodes, inode);
         }
         inode = inode_add(&fs->inodes, parent, &description);
@@ -264,7 +264,7 @@ static int move_directory(struct fs *fs, struct tree *above, struct slice name)
 
     tree.source = obtain_directory(fs, above->source, name);
     tree.staging = obtain_directory(fs, above->staging, name);
-    if (tree.source != NULL && tree.staging != NULL) {
+    if (tree.source && tree.staging) {
         failed = hold_take_token(fs, tree.source);
     }
     if (failed == 0) {
@@ -279,7 +279,7 @@ static int move_directory(struct fs *fs, struct tree *above, struct slice name)
  * `files_only` directories are left alone. */
 static int move_children(struct fs *fs, struct tree *tree, bool files_only, size_t *ret_count)
 {
-    assert(ret_count != NULL);
+    assert(ret_count);
 
     struct blob *resume = NULL;
     struct kv_rows rows = {0};
@@ -290,7 +290,7 @@ static int move_children(struct fs *fs, struct tree *tree, bool files_only, size
     while (failed == 0 && more) {
         struct kv_list list = {.directory = buffer_slice(&tree->from),
                                .start = blob_slice(resume),
-                               .after_start = resume != NULL,
+                               .after_start = resume,
                                .limit = PAGE_ROWS};
         failed = errno_of_status(kv_list(fs->config.kv, &list, &fs->options, &rows));
         if (failed != 0) {
@@ -320,7 +320,7 @@ static int move_children(struct fs *fs, struct tree *tree, bool files_only, size
 static int enter_target(struct fs *fs, struct tree *tree)
 {
     assert(tree->source->is_token_taken);
-    assert(tree->staging != NULL);
+    assert(tree->staging);
 
     struct inode *staging = tree->staging;
 
@@ -349,7 +349,7 @@ static int enter_target(struct fs *fs, struct tree *tree)
 static int leave_source(struct fs *fs, struct tree *tree)
 {
     assert(tree->source->is_token_taken);
-    assert(tree->staging != NULL);
+    assert(tree->staging);
 
     inodes_lock(&fs->inodes);
     inode_unname_siblings(&fs->inodes, tree->source);
@@ -394,7 +394,7 @@ static int read_source(struct fs *fs, struct tree *tree)
 
 static int delete_source(struct fs *fs, const struct tree *tree)
 {
-    assert(tree->object != NULL);
+    assert(tree->object);
 
     struct kv_put put = {
         .key = buffer_slice(&tree->from), .mode = UPDATE_ALL, .context = tree->object->clock};
@@ -405,7 +405,7 @@ static int delete_source(struct fs *fs, const struct tree *tree)
 /* Both inodes are set; at the top the source has been read and the target checked. */
 static int move_tree(struct fs *fs, struct tree *tree)
 {
-    assert(tree->source->is_token_taken && tree->staging != NULL);
+    assert(tree->source->is_token_taken && tree->staging);
 
     size_t count = 1;
     int failed = tree->is_top ? 0 : read_source(fs, tree);
@@ -444,11 +444,11 @@ static int move_tree(struct fs *fs, struct tree *tree)
 static bool is_within(struct fs *fs, const struct inode *inode, const struct inode *directory)
 {
     inodes_lock(&fs->inodes);
-    while (inode != NULL && inode != directory) {
+    while (inode && inode != directory) {
         inode = inode->parent;
     }
     inodes_unlock(&fs->inodes);
-    return inode != NULL;
+    return inode;
 }
 
 /*
@@ -458,7 +458,7 @@ static bool is_within(struct fs *fs, const struct inode *inode, const struct ino
 static int find_staging(struct fs *fs, struct tree *tree, const struct inode *target,
                         const struct place *to)
 {
-    int failed = target != NULL ? ENOTEMPTY : check_mark(fs, tree, buffer_slice(&to->key));
+    int failed = target ? ENOTEMPTY : check_mark(fs, tree, buffer_slice(&to->key));
 
     if (failed != 0 && failed != ENOTEMPTY) {
         return failed;
@@ -472,7 +472,7 @@ static int find_staging(struct fs *fs, struct tree *tree, const struct inode *ta
         failed = errno_of_status(status);
     } else {
         tree->staging = obtain_directory(fs, to->directory, to->name);
-        failed = tree->staging == NULL ? ENOMEM : 0;
+        failed = !tree->staging ? ENOMEM : 0;
     }
     return failed != 0 ? failed : hold_key(fs, tree->staging, &tree->to);
 }
@@ -497,7 +497,7 @@ int rename_directory(struct fs *fs, struct inode *source, struct inode *target,
                      const struct place *to)
 {
     assert(source->is_token_taken);
-    assert(target == NULL || target->type == VERSION_DIRECTORY);
+    assert(!target || target->type == VERSION_DIRECTORY);
 
     struct tree tree = {.is_top = true};
 
@@ -511,7 +511,7 @@ int rename_directory(struct fs *fs, struct inode *source, struct inode *target,
     if (failed == 0) {
         failed = find_staging(fs, &tree, target, to);
     }
-    if (failed == 0 && target != NULL) {
+    if (failed == 0 && target) {
         failed = check_target(fs, &tree, target);
     }
     if (failed == 0) {

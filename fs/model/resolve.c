@@ -20,7 +20,7 @@ void found_release(struct found *found)
 
 enum version_type found_type(const struct found *found)
 {
-    assert(found->kind != FOUND_NOTHING && found->version != NULL);
+    assert(found->kind != FOUND_NOTHING && found->version);
 
     if (found->kind == FOUND_DIRECTORY) {
         return VERSION_DIRECTORY;
@@ -37,7 +37,7 @@ int resolve_rows(struct fs *fs, struct slice directory_key, struct slice name,
                  struct object **ret_directory, struct object **ret_file)
 {
     assert(is_directory_key(directory_key));
-    assert(ret_directory != NULL && ret_file != NULL);
+    assert(ret_directory && ret_file);
 
     struct kv_list list = {.directory = directory_key, .start = name, .end = name, .limit = 2};
     struct object *found[2] = {NULL, NULL};
@@ -54,7 +54,7 @@ int resolve_rows(struct fs *fs, struct slice directory_key, struct slice name,
         }
         for (size_t i = 0; i < rows.count; i++) {
             struct object **place = &found[rows.rows[i].kind == ROW_FILE];
-            if (*place == NULL && object_is_live(rows.rows[i].object)) {
+            if (!*place && object_is_live(rows.rows[i].object)) {
                 *place = object_ref(rows.rows[i].object);
             }
         }
@@ -96,7 +96,7 @@ static enum status taken_append(struct taken_list *taken, struct slice name, str
     if (taken->count == taken->capacity) {
         size_t capacity = taken->capacity == 0 ? 16 : taken->capacity * 2;
         uint32_t *numbers = realloc(taken->numbers, capacity * sizeof *numbers);
-        if (numbers == NULL) {
+        if (!numbers) {
             return STATUS_NO_MEMORY;
         }
         taken->numbers = numbers;
@@ -202,7 +202,7 @@ static int find_numbered(struct fs *fs, struct slice directory_key, struct slice
                          uint32_t number, struct object *file, struct found *ret_found)
 {
     assert(number > 0 && number <= SIBLING_NUMBER_MAX);
-    assert(file != NULL);
+    assert(file);
 
     struct view view;
     int failed = errno_of_status(view_build(file, &view));
@@ -212,7 +212,7 @@ static int find_numbered(struct fs *fs, struct slice directory_key, struct slice
     struct siblings siblings = {
         .directory_key = directory_key, .base = base, .row = file, .view = &view};
     uint32_t *numbers = malloc(view.count * sizeof *numbers);
-    failed = numbers == NULL ? ENOMEM : resolve_numbers(fs, &siblings, false, numbers);
+    failed = !numbers ? ENOMEM : resolve_numbers(fs, &siblings, false, numbers);
     for (uint32_t group = 0; failed == 0 && group < view.count; group++) {
         if (numbers[group] != number) {
             continue;
@@ -248,7 +248,7 @@ static int resolve_sibling(struct fs *fs, struct slice directory_key, struct sli
     }
     struct view view = {0};
     failed = errno_of_status(view_build(file, &view));
-    if (failed == 0 && !resolve_is_conflict(&view, directory != NULL)) {
+    if (failed == 0 && !resolve_is_conflict(&view, directory)) {
         resolve_no_conflict(fs, directory_key, base);
     } else if (failed == 0) {
         failed = find_numbered(fs, directory_key, base, number, file, ret_found);
@@ -263,7 +263,7 @@ int resolve_name(struct fs *fs, struct slice directory_key, struct slice name,
                  struct found *ret_found)
 {
     assert(is_directory_key(directory_key));
-    assert(ret_found != NULL);
+    assert(ret_found);
 
     struct object *directory = NULL;
     struct object *file = NULL;
@@ -273,10 +273,10 @@ int resolve_name(struct fs *fs, struct slice directory_key, struct slice name,
     if (name.size <= NAME_SIZE_MAX) {
         failed = resolve_rows(fs, directory_key, name, &directory, &file);
     }
-    if (failed == 0 && directory != NULL) {
+    if (failed == 0 && directory) {
         found.kind = FOUND_DIRECTORY;
         shown_set_all(&found.shown, directory);
-    } else if (failed == 0 && file != NULL) {
+    } else if (failed == 0 && file) {
         found.kind = FOUND_FILE;
         shown_set_all(&found.shown, file);
         if (file->version_count == 1) {

@@ -28,7 +28,7 @@ enum status shown_set_group(struct shown *shown, struct object *row, const struc
 
     const struct view_group *members = &view->groups[group];
     struct shown result = {.dots = malloc(members->count * sizeof *result.dots)};
-    if (result.dots == NULL) {
+    if (!result.dots) {
         return STATUS_NO_MEMORY;
     }
     for (uint32_t i = 0; i < members->count; i++) {
@@ -44,9 +44,9 @@ enum status shown_copy(struct shown *shown, const struct shown *from)
 {
     struct shown result = {0};
 
-    if (from->dots != NULL) {
+    if (from->dots) {
         result.dots = malloc(from->dot_count * sizeof *result.dots);
-        if (result.dots == NULL) {
+        if (!result.dots) {
             return STATUS_NO_MEMORY;
         }
         memcpy(result.dots, from->dots, from->dot_count * sizeof *result.dots);
@@ -70,14 +70,14 @@ void shown_apply(const struct shown *shown, struct kv_put *put)
 {
     assert(put->key.size > 0);
 
-    if (shown->dots != NULL) {
+    if (shown->dots) {
         put->mode = UPDATE_SOME;
         put->dots = shown->dots;
         put->dot_count = shown->dot_count;
         return;
     }
     put->mode = UPDATE_ALL;
-    if (shown->row != NULL) {
+    if (shown->row) {
         put->context = shown->row->clock;
     }
 }
@@ -125,7 +125,7 @@ static bool is_all_known(const struct shown *before, const struct object *row,
         if (group == own) {
             continue;
         }
-        if (before->dots != NULL || before->row == NULL) {
+        if (before->dots || !before->row) {
             return false;
         }
         for (uint32_t i = 0; i < members->count; i++) {
@@ -142,7 +142,7 @@ enum status shown_after_put(struct shown *shown, struct object *row,
                             const uint8_t hash[CONTENT_HASH_SIZE], bool only_own,
                             struct dot *ret_dot)
 {
-    assert(row != NULL);
+    assert(row);
 
     struct view view;
     enum status status = view_build(row, &view);

@@ -41,12 +41,12 @@ static struct inode *find_directory(struct inodes *inodes, struct slice key)
     if (key_is_root(directory)) {
         return inode;
     }
-    for (size_t i = 0; inode != NULL && i < directory.size; i++) {
+    for (size_t i = 0; inode && i < directory.size; i++) {
         if (directory.data[i] != '/') {
             continue;
         }
         inode = inode_by_name(inodes, inode, slice_of(directory.data + start, i - start));
-        inode = inode != NULL && inode->type == VERSION_DIRECTORY ? inode : NULL;
+        inode = inode && inode->type == VERSION_DIRECTORY ? inode : NULL;
         start = i + 1;
     }
     return inode;
@@ -62,12 +62,12 @@ enum status times_put(struct fs *fs, const struct kv_put *put, struct object **r
     if (status == STATUS_OK && !key_is_root(put->key)) {
         inodes_lock(&fs->inodes);
         struct inode *directory = find_directory(&fs->inodes, put->key);
-        if (directory != NULL) {
+        if (directory) {
             note(directory, nanoseconds(row_names_us(row)));
         }
         inodes_unlock(&fs->inodes);
     }
-    if (status == STATUS_OK && ret_row != NULL) {
+    if (status == STATUS_OK && ret_row) {
         *ret_row = row;
     } else {
         object_unref(row);

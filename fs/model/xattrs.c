@@ -220,7 +220,7 @@ static int merge_encoded(struct slice a, struct slice b, struct blob **ret_merge
     }
     if (failed == 0 && merged.size > 0) {
         blob = blob_new(buffer_slice(&merged));
-        failed = blob == NULL ? ENOMEM : 0;
+        failed = !blob ? ENOMEM : 0;
     }
     buffer_release(&merged);
     if (failed == 0) {

@@ -37,7 +37,7 @@ static bool host_is_plain(const char *host, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         unsigned char c = (unsigned char)host[i];
-        if (c <= ' ' || c >= 0x7f || strchr("[]/,@\"'\\", c) != NULL) {
+        if (c <= ' ' || c >= 0x7f || strchr("[]/,@\"'\\", c)) {
             return false;
         }
     }
@@ -58,8 +58,8 @@ static bool is_ip6(const char *host)
 
 enum status address_parse(const char *text, struct address *ret_address, struct error *error)
 {
-    assert(text != NULL);
-    assert(ret_address != NULL);
+    assert(text);
+    assert(ret_address);
     struct address address = {.port = 0};
     const char *colon = strrchr(text, ':');
     const char *host = text;
@@ -67,7 +67,7 @@ enum status address_parse(const char *text, struct address *ret_address, struct 
     if (strlen(text) >= ADDRESS_SIZE) {
         return refuse(error, text, "longer than an address may be");
     }
-    if (colon == NULL || !parse_port(colon + 1, &address.port)) {
+    if (!colon || !parse_port(colon + 1, &address.port)) {
         return refuse(error, text, "not of the form HOST:PORT");
     }
     size_t size = (size_t)(colon - text);
@@ -79,7 +79,7 @@ enum status address_parse(const char *text, struct address *ret_address, struct 
     if (size == 0 || !host_is_plain(host, size)) {
         return refuse(error, text, "not of the form HOST:PORT");
     }
-    if (!bracketed && memchr(host, ':', size) != NULL) {
+    if (!bracketed && memchr(host, ':', size)) {
         return refuse(error, text, "an IPv6 address needs brackets, as in [::1]:7450");
     }
     memcpy(address.host, host, size);
@@ -107,16 +107,16 @@ enum status address_parse_remote(const char *text, struct address *ret_address,
 
 enum status address_check_list(const char *addresses, struct error *error)
 {
-    assert(addresses != NULL);
+    assert(addresses);
     enum status status = STATUS_OK;
     const char *rest = addresses;
 
-    while (rest != NULL && status == STATUS_OK) {
+    while (rest && status == STATUS_OK) {
         struct address ignored;
         char one[ADDRESS_SIZE + 1]; /* cut, it is still too long */
         size_t size = strcspn(rest, ",");
 
-        (void)snprintf(one, sizeof(one), "%.*s",
+        (void)snprintf(one, sizeof one, "%.*s",
                        (int)(size < ADDRESS_SIZE ? size : ADDRESS_SIZE), rest);
         status = address_parse_remote(one, &ignored, error);
         rest = rest[size] == ',' ? rest + size + 1 : NULL;
@@ -126,9 +126,9 @@ enum status address_check_list(const char *addresses, struct error *error)
 
 bool address_format(const struct address *address, char ret_text[ADDRESS_SIZE])
 {
-    bool is_ip6 = strchr(address->host, ':') != NULL;
+    bool is_ip6 = strchr(address->host, ':');
     char text[2 * ADDRESS_SIZE];
-    int length = snprintf(text, sizeof(text), is_ip6 ? "[%s]:%u" : "%s:%u", address->host,
+    int length = snprintf(text, sizeof text, is_ip6 ? "[%s]:%u" : "%s:%u", address->host,
                           (unsigned)address->port);
 
     if (length < 0 || length >= ADDRESS_SIZE) {

@@ -22,11 +22,11 @@ bool numeric_of_socket(const struct sockaddr_storage *socket_address,
     if (!is_ip6 && socket_address->ss_family != AF_INET) {
         return false;
     }
-    if (getnameinfo((const struct sockaddr *)socket_address, size, host, sizeof(host), port,
-                    sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+    if (getnameinfo((const struct sockaddr *)socket_address, size, host, sizeof host, port,
+                    sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
         return false;
     }
-    int length = snprintf(text, sizeof(text), is_ip6 ? "[%s]:%s" : "%s:%s", host, port);
+    int length = snprintf(text, sizeof text, is_ip6 ? "[%s]:%s" : "%s:%s", host, port);
     if (length < 0 || length >= ADDRESS_SIZE) {
         return false;
     }
@@ -47,7 +47,7 @@ bool numeric_of_text(const char *address, char ret_text[ADDRESS_SIZE])
     if (address_parse(address, &parts, &error) != STATUS_OK) {
         return false;
     }
-    (void)snprintf(port, sizeof(port), "%u", (unsigned)parts.port);
+    (void)snprintf(port, sizeof port, "%u", (unsigned)parts.port);
     if (getaddrinfo(parts.host, port, &hints, &list) != 0) {
         return false;
     }

@@ -53,14 +53,14 @@ static struct directories list_directories(void)
     const char *session = getenv("XDG_RUNTIME_DIR");
     unsigned user = geteuid();
 
-    if (own != NULL && own[0] == '/') {
+    if (own && own[0] == '/') {
         add(&directories, "%s", own);
         return directories;
     }
     if (user == 0) {
         add(&directories, "/run/dynamofs");
     } else {
-        if (session != NULL && session[0] == '/') {
+        if (session && session[0] == '/') {
             add(&directories, "%s/dynamofs", session);
         }
         add(&directories, "/run/user/%u/dynamofs", user);
@@ -91,7 +91,7 @@ static bool is_name(const char *name)
 {
     size_t size = strlen(name);
 
-    return size > 0 && size < ADDRESS_SIZE && name[0] != '.' && strchr(name, '/') == NULL;
+    return size > 0 && size < ADDRESS_SIZE && name[0] != '.' && !strchr(name, '/');
 }
 
 /* The lock is its holder's as long as it lives. */
@@ -135,7 +135,7 @@ enum status registry_find_connected(const char *address, int descriptor, bool mu
                                     struct secret *ret_secret)
 {
     struct sockaddr_storage remote;
-    socklen_t size = sizeof(remote);
+    socklen_t size = sizeof remote;
     char name[ADDRESS_SIZE];
 
     enum status status = registry_find(address, must_run, ret_secret);
@@ -219,13 +219,13 @@ static void registry_sweep(int directory)
     DIR *listing = copy >= 0 ? fdopendir(copy) : NULL;
     const struct dirent *entry;
 
-    if (listing == NULL) {
+    if (!listing) {
         if (copy >= 0) {
             (void)close(copy);
         }
         return;
     }
-    while ((entry = readdir(listing)) != NULL) {
+    while ((entry = readdir(listing))) {
         int descriptor = entry->d_name[0] == '.'
                              ? -1
                              : openat(directory, entry->d_name,
@@ -257,7 +257,7 @@ static int write_entry(int directory, const char *name, const struct secret *sec
     char text[SECRET_TEXT_SIZE];
     char fresh[NAME_SIZE];
 
-    snprintf(fresh, sizeof(fresh), ".%s.new", name);
+    snprintf(fresh, sizeof fresh, ".%s.new", name);
     (void)unlinkat(directory, fresh, 0);
     int descriptor =
         openat(directory, fresh, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -266,7 +266,7 @@ static int write_entry(int directory, const char *name, const struct secret *sec
     }
     secret_format(secret, text);
     if (flock(descriptor, LOCK_EX | LOCK_NB) == 0 &&
-        write(descriptor, text, sizeof(text)) == (ssize_t)sizeof(text) &&
+        write(descriptor, text, sizeof text) == (ssize_t)sizeof text &&
         renameat(directory, fresh, directory, name) == 0) {
         return descriptor;
     }
@@ -283,7 +283,7 @@ enum status registry_enter(struct registry *registry, const char *name,
     assert(registry->lock != 0);
     struct registry_name *place = place_of(registry, name);
 
-    assert(place != NULL);
+    assert(place);
     if (!is_name(name)) {
         return error_set(error, STATUS_REFUSED, "%.64s: no name for a file", name);
     }
@@ -296,7 +296,7 @@ enum status registry_enter(struct registry *registry, const char *name,
         (void)close(place->descriptor - 1);
     }
     place->descriptor = descriptor + 1;
-    snprintf(place->name, sizeof(place->name), "%s", name);
+    snprintf(place->name, sizeof place->name, "%s", name);
     return STATUS_OK;
 }
 
@@ -327,5 +327,5 @@ void registry_leave(struct registry *registry)
     if (registry->directory != 0) {
         (void)close(registry->directory - 1);
     }
-    memset(registry, 0, sizeof(*registry));
+    memset(registry, 0, sizeof *registry);
 }

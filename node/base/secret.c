@@ -43,7 +43,7 @@ enum status secret_make(struct secret *ret_secret, struct error *error)
 {
     struct secret secret;
 
-    enum status status = secret_random(secret.bytes, sizeof(secret.bytes), error);
+    enum status status = secret_random(secret.bytes, sizeof secret.bytes, error);
     if (status == STATUS_OK) {
         *ret_secret = secret;
     }
@@ -63,7 +63,7 @@ void secret_code(const struct secret *secret, struct slice bytes,
     const uint8_t *done =
         HMAC(EVP_sha256(), secret->bytes, SECRET_SIZE, bytes.data, bytes.size, ret_code, &size);
 
-    assert(done != NULL && size == SECRET_CODE_SIZE);
+    assert(done && size == SECRET_CODE_SIZE);
     (void)done;
 }
 
@@ -140,7 +140,7 @@ enum status secret_read_take(int descriptor, struct secret *ret_secret, struct e
 
     enum status status = check_file(descriptor, error);
     if (status == STATUS_OK) {
-        ssize_t size = read(descriptor, text, sizeof(text));
+        ssize_t size = read(descriptor, text, sizeof text);
         if (size < 0) {
             status = error_set(error, STATUS_IO, "%s", strerror(errno));
         } else if (secret_parse(slice_of(text, (size_t)size), ret_secret) != STATUS_OK) {
@@ -188,9 +188,9 @@ static bool sync_parent(const char *path)
 {
     char parent[PATH_SIZE];
 
-    snprintf(parent, sizeof(parent), "%s", path);
+    snprintf(parent, sizeof parent, "%s", path);
     char *slash = strrchr(parent, '/');
-    if (slash == NULL) {
+    if (!slash) {
         return false;
     }
     *slash = '\0';
@@ -208,13 +208,13 @@ enum status secret_write_file(const char *path, const struct secret *secret,
 {
     char text[SECRET_TEXT_SIZE];
     char fresh[PATH_SIZE];
-    int size = snprintf(fresh, sizeof(fresh), "%s.new", path);
+    int size = snprintf(fresh, sizeof fresh, "%s.new", path);
 
     if (size < 0 || size >= PATH_SIZE) {
         return error_set(error, STATUS_IO, "secret file %.120s: path too long", path);
     }
     secret_format(secret, text);
-    if (!write_synced(fresh, text, sizeof(text)) || rename(fresh, path) != 0 ||
+    if (!write_synced(fresh, text, sizeof text) || rename(fresh, path) != 0 ||
         !sync_parent(path)) {
         return error_set(error, errno == ENOSPC ? STATUS_NO_SPACE : STATUS_IO,
                          "secret file %.120s: %s", path, strerror(errno));
@@ -224,7 +224,7 @@ enum status secret_write_file(const char *path, const struct secret *secret,
 
 const char *secret_file_named(const char *option)
 {
-    const char *named = option != NULL ? option : getenv("DYNAMOFS_SECRET_FILE");
+    const char *named = option ? option : getenv("DYNAMOFS_SECRET_FILE");
 
-    return named != NULL && named[0] != '\0' ? named : NULL;
+    return named && named[0] != '\0' ? named : NULL;
 }

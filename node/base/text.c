@@ -71,7 +71,7 @@ bool text_is_plain(uint32_t code)
         {0xfeff, 0xfeff}, {0xfff9, 0xfffb},
     };
 
-    for (size_t i = 0; i < sizeof(TRICKS) / sizeof(TRICKS[0]); i++) {
+    for (size_t i = 0; i < sizeof TRICKS / sizeof TRICKS[0]; i++) {
         if (code >= TRICKS[i][0] && code <= TRICKS[i][1]) {
             return false;
         }

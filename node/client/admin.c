@@ -3,14 +3,14 @@
  */
 #include "node/client/admin.h"
 
-#include "node/base/error.h"
-#include "node/client/pool.h"
-#include "node/client/socket.h"
-
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "node/base/error.h"
+#include "node/client/pool.h"
+#include "node/client/socket.h"
 
 static enum status fail(struct error *error, const char *address, enum status status)
 {

@@ -18,13 +18,12 @@
  *
  * Every attempt of a put carries the same write id, so that being written twice is harmless.
  */
-#include "node/client/cluster.h"
-#include "node/client/socket.h"
-
-#include "ring/preference_list.h"
-
 #include <assert.h>
 #include <string.h>
+
+#include "node/client/cluster.h"
+#include "node/client/socket.h"
+#include "ring/preference_list.h"
 
 enum {
     /* An attempt lasts a few times as long as answers take of late, but at least so long. */

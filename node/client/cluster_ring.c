@@ -1,13 +1,13 @@
 /*
  * cluster_ring.c - what the client knows of the ring and of nodes that fail.
  */
-#include "node/client/cluster.h"
-#include "node/client/socket.h"
-
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "node/client/cluster.h"
+#include "node/client/socket.h"
 
 enum {
     PAUSE_MIN_MS = 1000,

@@ -4,12 +4,12 @@
  * `c1.` and, in the alphabet for names, the head of a digest and a tombstone's record. The
  * digest is there because a context that was mistyped would supersede what its user never saw.
  */
+#include <assert.h>
+#include <string.h>
+
 #include "node/client/base64.h"
 #include "node/client/kv.h"
 #include "node/wire/record.h"
-
-#include <assert.h>
-#include <string.h>
 
 enum { CHECK_SIZE = 6 };
 

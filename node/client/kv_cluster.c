@@ -1,18 +1,17 @@
 /*
  * kv_cluster.c - a cluster as a kv: requests out of arguments, results out of replies.
  */
-#include "node/base/address.h"
-#include "node/client/cluster.h"
-#include "node/client/socket.h"
-#include "node/client/value.h"
-
-#include "node/wire/record.h"
-#include "ring/preference_list.h"
-
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "node/base/address.h"
+#include "node/client/cluster.h"
+#include "node/client/socket.h"
+#include "node/client/value.h"
+#include "node/wire/record.h"
+#include "ring/preference_list.h"
 
 /* How long the first address may be silent before the next one is asked. */
 enum { OPEN_PATIENCE_MS = 500 };
@@ -364,7 +363,7 @@ static enum status learn_ring(struct cluster *cluster, const char *addresses,
     static const struct kv_options none;
     uint64_t deadline_ns = deadline_of(cluster, &none);
     uint64_t total_ns = deadline_ns - socket_now_ns();
-    bool is_lone = strchr(addresses, ',') == NULL;
+    bool is_lone = !strchr(addresses, ',');
     uint64_t patience_ns = is_lone ? total_ns : OPEN_PATIENCE_MS * NS_PER_MS;
     bool is_silent;
     enum status status =

@@ -7,13 +7,14 @@
  * Threads:  one lock around everything.
  */
 #include "node/client/kv_memory.h"
-#include "node/base/now.h"
-#include "node/client/value.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "node/base/now.h"
+#include "node/client/value.h"
 
 enum { NODE_HERE = 1, MODE_REVIVED = 0755, SPACE_TOTAL_BITS = 40 };
 

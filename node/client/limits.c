@@ -4,11 +4,10 @@
  * Shape:    one record for each thread, since an operation lives on one thread from its
  *           beginning to its end, and every wait of it is a wait of that thread.
  */
-#include "node/client/kv.h"
-
-#include "node/client/socket.h"
-
 #include <assert.h>
+
+#include "node/client/kv.h"
+#include "node/client/socket.h"
 
 /* A wait that may be interrupted looks up so often. */
 enum { SLICE_MS = 50 };

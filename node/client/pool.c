@@ -3,13 +3,6 @@
  */
 #include "node/client/pool.h"
 
-#include "node/base/numeric.h"
-#include "node/base/registry.h"
-#include "node/client/socket.h"
-#include "node/wire/codec.h"
-#include "node/wire/frame.h"
-#include "node/wire/greeting.h"
-
 #include <assert.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -18,6 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "node/base/numeric.h"
+#include "node/base/registry.h"
+#include "node/client/socket.h"
+#include "node/wire/codec.h"
+#include "node/wire/frame.h"
+#include "node/wire/greeting.h"
 
 enum {
     /* One receive takes most replies whole. */

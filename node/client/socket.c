@@ -3,11 +3,6 @@
  */
 #include "node/client/socket.h"
 
-#include "node/base/address.h"
-#include "node/base/now.h"
-#include "node/client/kv.h"
-#include "ring/ring.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +17,11 @@
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "node/base/address.h"
+#include "node/base/now.h"
+#include "node/client/kv.h"
+#include "ring/ring.h"
 
 enum {
     /* How long one send or receive may block in the kernel before the deadline is looked at:

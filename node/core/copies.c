@@ -25,7 +25,7 @@ void note_key(struct core *core, enum note note, struct slice key)
 
 void copy_refused(struct core *core, struct slice key)
 {
-    assert(key.size > 0 || key.data == NULL);
+    assert(key.size > 0 || !key.data);
     core->stats.copies_refused++;
     note_key(core, NOTE_COPY_REFUSED, key);
 }

@@ -130,7 +130,7 @@ static void reply_status(struct core *core, struct event *event)
     struct message_status_reply *reply = &message->status_reply;
     reply->node = core->node;
     memcpy(reply->address, core->address, ADDRESS_SIZE);
-    reply->ready = core->ring != NULL && !source_is_on(core);
+    reply->ready = core->ring && !source_is_on(core);
     if (core->waits[0] != '\0') {
         message_set_text(message, core->waits);
     }

@@ -387,7 +387,7 @@ static bool dots_are_known(struct core *core, const struct request *request)
             return false;
         }
     }
-    return parent != NULL;
+    return parent;
 }
 
 static void get_lacks_quorum(struct core *core, struct request *request)

@@ -164,7 +164,7 @@ bool list_start_child(struct core *core, struct request *parent, struct blob *di
 static void list_end(struct core *core, struct request *request, enum status status,
                      struct message_list_reply *list)
 {
-    assert(status == STATUS_OK ? list != NULL : true);
+    assert(status != STATUS_OK || list);
     if (request->is_child) {
         for (uint16_t i = 0; list && i < list->row_count; i++) {
             if (message_open_row(&list->rows[i]) != STATUS_OK) {
@@ -400,7 +400,7 @@ static enum status list_merge(struct core *core, struct request *request,
     struct blob *last = cut;
     const struct row *row;
     enum status status = STATUS_OK;
-    while (status == STATUS_OK && (row = streams_least(request, &merge.at)) != NULL) {
+    while (status == STATUS_OK && (row = streams_least(request, &merge.at))) {
         if (cut && slice_compare(blob_slice(row->name), blob_slice(cut)) > 0) {
             break;
         }

@@ -93,7 +93,7 @@ bool list_compare(struct request *request, struct message_list_reply *ret_list)
     cut_rows(first, mark);
     *ret_list = (struct message_list_reply){.rows = first->rows,
                                             .row_count = first->row_count,
-                                            .more = mark->name != NULL,
+                                            .more = mark->name,
                                             .resume = blob_ref(mark->name)};
     first->rows = NULL;
     first->row_count = 0;

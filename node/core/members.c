@@ -84,13 +84,13 @@ void members_map_peers(struct core *core)
 
 bool members_must_refill(const struct core *core, const struct ring *ring)
 {
-    return core->ring == NULL && ring->epoch > 1 && !core->place_is_new;
+    return !core->ring && ring->epoch > 1 && !core->place_is_new;
 }
 
 void members_ring_in_force(struct core *core, const struct ring *ring)
 {
     assert(ring_is_valid(ring));
-    bool is_first = core->ring == NULL;
+    bool is_first = !core->ring;
     bool must_refill_first = members_must_refill(core, ring);
     if (is_first) {
         core->ring = malloc(sizeof *core->ring);

@@ -194,7 +194,7 @@ static void membership_fill_hello(const struct core *core, struct message *messa
     hello->cluster_id = core->ring ? core->ring->cluster_id : 0;
     hello->node = core->node;
     memcpy(hello->address, core->address, ADDRESS_SIZE);
-    hello->forming = core->ring == NULL;
+    hello->forming = !core->ring;
     if (hello->forming) {
         hello->seeds = calloc(core->seed_count, ADDRESS_SIZE);
         if (hello->seeds) {
@@ -382,7 +382,7 @@ static void adopt_on_stored(struct core *core, struct request *request, uint8_t 
 {
     (void)leg;
     core->is_adopting = false;
-    bool is_first = core->ring == NULL;
+    bool is_first = !core->ring;
     if (result->status == STATUS_OK) {
         members_ring_in_force(core, adopt_of(request)->ring);
     }

@@ -3,12 +3,12 @@
  */
 #include "node/dynamoctl/ctl_json.h"
 
-#include "node/base/text.h"
-#include "node/client/base64.h"
-
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
+
+#include "node/base/text.h"
+#include "node/client/base64.h"
 
 static struct slice rest_of(struct slice bytes, size_t taken)
 {

@@ -259,7 +259,7 @@ static int read_argument(struct ctl *ctl, const char *argument)
 static int read_words(struct ctl *ctl, int argc, char **argv, int *ret_count)
 {
     struct option table[RULE_COUNT + 3];
-    bool has_verb = ctl->verb != NULL;
+    bool has_verb = ctl->verb;
     int code = -1;
 
     make_table(ctl, table);

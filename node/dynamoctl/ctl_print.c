@@ -5,9 +5,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "node/dynamoctl/ctl.h"
-
 #include "node/base/text.h"
+#include "node/dynamoctl/ctl.h"
 
 #define NS_PER_SECOND INT64_C(1000000000)
 

@@ -107,9 +107,8 @@ static enum status drop_row(struct check *check, struct slice row)
 {
     struct engine_write write = {.key = row, .is_delete = true};
 
-    return check->state == NULL
-               ? STATUS_OK
-               : check->engine->operations->write(check->engine, &write, 1, false);
+    return !check->state ? STATUS_OK
+                         : check->engine->operations->write(check->engine, &write, 1, false);
 }
 
 /* The row is made anew from the object. */
@@ -118,11 +117,11 @@ static enum status project(struct check *check, struct slice key)
     struct store_request request = {.operation = STORE_PROJECT};
     struct store_result result = {0};
 
-    if (check->state == NULL) {
+    if (!check->state) {
         return STATUS_OK;
     }
     request.key = blob_new(key);
-    if (request.key == NULL) {
+    if (!request.key) {
         return STATUS_NO_MEMORY;
     }
     store_apply(check->state, &request, 1, &result);
@@ -189,7 +188,7 @@ static enum status look_at_page(struct check *check, enum merkle_part part, stru
 static enum status look_at(struct check *check, enum merkle_part part)
 {
     struct page *page = calloc(1, sizeof *page);
-    enum status status = page == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+    enum status status = !page ? STATUS_NO_MEMORY : STATUS_OK;
     bool more = status == STATUS_OK;
 
     if (more) {
@@ -198,7 +197,7 @@ static enum status look_at(struct check *check, enum merkle_part part)
     while (status == STATUS_OK && more) {
         status = look_at_page(check, part, page, &more);
     }
-    if (page != NULL) {
+    if (page) {
         page_release(page);
     }
     free(page);

@@ -75,7 +75,7 @@ static void on_signal(int number)
  * ignored, as nohup does. */
 static const int STOP_SIGNALS[] = {SIGTERM, SIGINT, SIGHUP};
 
-enum { STOP_SIGNAL_COUNT = sizeof(STOP_SIGNALS) / sizeof(STOP_SIGNALS[0]) };
+enum { STOP_SIGNAL_COUNT = sizeof STOP_SIGNALS / sizeof STOP_SIGNALS[0] };
 
 /* Blocked until the handlers are there, and on every thread but this one. */
 static void block_signals(int how)
@@ -124,7 +124,7 @@ static int usage_error(const char *what, const char *why)
 {
     char text[ERROR_TEXT_SIZE + 128];
 
-    snprintf(text, sizeof(text), "%.100s%s%s (see --help)", what, why[0] != '\0' ? ": " : "",
+    snprintf(text, sizeof text, "%.100s%s%s (see --help)", what, why[0] != '\0' ? ": " : "",
              why);
     complain(text);
     return EXIT_USAGE;
@@ -215,7 +215,7 @@ static bool check_options(const struct server_options *options, int *ret_exit)
     struct error error;
 
     *ret_exit = EXIT_USAGE;
-    if (options->data_directory == NULL) {
+    if (!options->data_directory) {
         (void)usage_error("--data", "missing");
         return false;
     }
@@ -226,7 +226,7 @@ static bool check_options(const struct server_options *options, int *ret_exit)
     if (wants_check) {
         return true;
     }
-    if (options->listen == NULL) {
+    if (!options->listen) {
         (void)usage_error("--listen", "missing");
         return false;
     }

@@ -78,7 +78,7 @@ static void unmark_dirty(struct connection *connection)
     struct connection **link = &connection->options.group->first;
 
     while (connection->dirty) {
-        assert(*link != NULL);
+        assert(*link);
         if (*link == connection) {
             *link = connection->next_dirty;
             connection->dirty = false;
@@ -124,7 +124,7 @@ static void starve(struct connection *connection)
     }
     connection->starved = true;
     connection->next_starved = NULL;
-    if (queue->last != NULL) {
+    if (queue->last) {
         queue->last->next_starved = connection;
     } else {
         queue->first = connection;
@@ -221,13 +221,13 @@ static void on_shutdown(uv_shutdown_t *request, int uv_status)
 static void keep_reason(struct connection *connection, enum status status, const char *text)
 {
     connection->close_status = status;
-    snprintf(connection->close_text, sizeof(connection->close_text), "%s", text);
+    snprintf(connection->close_text, sizeof connection->close_text, "%s", text);
 }
 
 void connection_close(struct connection *connection, enum status status, const char *text)
 {
-    assert(connection != NULL);
-    assert(text != NULL);
+    assert(connection);
+    assert(text);
     if (connection->state == CONNECTION_CLOSING) {
         return;
     }
@@ -315,7 +315,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buffer
         wanted = READ_SIZE_MAX;
     }
     uint8_t *space = frame_splitter_space(&connection->input, wanted, &room);
-    if (space == NULL) {
+    if (!space) {
         room = 0;
     }
     *ret_buffer = uv_buf_init((char *)space, (unsigned)(room < INT32_MAX ? room : INT32_MAX));
@@ -350,11 +350,11 @@ static void report_malformed(struct connection *connection, enum status status)
 
     connection->malformed = true;
     if (status == STATUS_BAD_VERSION) {
-        snprintf(text, sizeof(text), "another protocol version than %d", PROTOCOL_VERSION);
+        snprintf(text, sizeof text, "another protocol version than %d", PROTOCOL_VERSION);
     } else if (status == STATUS_NO_MEMORY) {
-        snprintf(text, sizeof(text), "no memory for a message");
+        snprintf(text, sizeof text, "no memory for a message");
     } else {
-        snprintf(text, sizeof(text), "not a message of this protocol, or over a limit");
+        snprintf(text, sizeof text, "not a message of this protocol, or over a limit");
     }
     connection->options.on_malformed(connection->options.context, status, text);
 }
@@ -400,7 +400,7 @@ static void note_begun(struct connection *connection)
     if (connection->begun_ms == 0) {
         connection->begun_ms = uv_now(connection->options.loop) + 1; /* 0 is none */
         connection->begun_bytes = 0;
-        if (connection->options.on_begun != NULL) {
+        if (connection->options.on_begun) {
             connection->options.on_begun(connection->options.context);
         }
     }
@@ -466,11 +466,11 @@ static void on_write(uv_write_t *write, int uv_status)
 enum status connection_new(const struct connection_options *options,
                            struct connection **ret_connection)
 {
-    assert(options->on_message != NULL && options->on_malformed != NULL);
-    assert(options->on_closed != NULL && options->group != NULL);
-    struct connection *connection = calloc(1, sizeof(*connection));
+    assert(options->on_message && options->on_malformed);
+    assert(options->on_closed && options->group);
+    struct connection *connection = calloc(1, sizeof *connection);
 
-    if (connection == NULL) {
+    if (!connection) {
         return STATUS_NO_MEMORY;
     }
     connection->options = *options;
@@ -499,7 +499,7 @@ static void set_socket_options(struct connection *connection)
     (void)uv_tcp_keepalive(&connection->tcp, 1, KEEPALIVE_SECONDS);
     if (uv_fileno((uv_handle_t *)&connection->tcp, &descriptor) == 0) {
         (void)setsockopt(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms,
-                         sizeof(timeout_ms));
+                         sizeof timeout_ms);
     }
 }
 
@@ -619,7 +619,7 @@ void connection_resume(struct connection *connection)
 
 void connection_finish(struct connection *connection, enum status status, const char *text)
 {
-    assert(text != NULL);
+    assert(text);
     if (connection->state != CONNECTION_OPEN) {
         connection_close(connection, status, text);
         return;
@@ -632,7 +632,7 @@ void connection_finish(struct connection *connection, enum status status, const 
 /* There may be room again. Strictly in turn, or a long message would wait for ever. */
 static void feed(struct connection_queue *queue)
 {
-    while (queue->first != NULL && has_room_to_go_on(queue->first)) {
+    while (queue->first && has_room_to_go_on(queue->first)) {
         struct connection *connection = queue->first;
 
         unstarve(connection);
@@ -642,7 +642,7 @@ static void feed(struct connection_queue *queue)
 
 void connections_flush(struct connection_group *group)
 {
-    while (group->first != NULL) {
+    while (group->first) {
         struct connection *connection = group->first;
 
         group->first = connection->next_dirty;

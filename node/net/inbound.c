@@ -120,7 +120,7 @@ static const struct secret *current_secret(const struct listener *listener)
 {
     const struct listener_options *options = &listener->options;
 
-    return options->secret != NULL ? options->secret(options->context) : NULL;
+    return options->secret ? options->secret(options->context) : NULL;
 }
 
 /* It is what it says; it may still be one too many. */
@@ -133,7 +133,7 @@ static bool let_in(struct inbound *inbound)
     inbound->state = INBOUND_GREETED;
     inbound->idle_ms = uv_now(inbound->listener->options.loop);
     connection_trust(inbound->connection, inbound->role == ROLE_NODE);
-    if (inbound->role == ROLE_NODE && inbound->listener->options.on_node != NULL) {
+    if (inbound->role == ROLE_NODE && inbound->listener->options.on_node) {
         inbound->listener->options.on_node(inbound->listener->options.context,
                                            inbound->address);
     }
@@ -146,8 +146,8 @@ static void on_proof(struct inbound *inbound, const struct message *message)
     const struct secret *secret = current_secret(inbound->listener);
     struct message reply = {.type = MESSAGE_PROOF_REPLY, .request_id = message->request_id};
 
-    if (secret == NULL || !greeting_is_proved(&inbound->greeting, secret, GREETING_OPENER,
-                                              message->proof.proof)) {
+    if (!secret || !greeting_is_proved(&inbound->greeting, secret, GREETING_OPENER,
+                                       message->proof.proof)) {
         inbound_misbehaved(inbound, STATUS_DENIED, "the proof of the secret is wrong");
         return;
     }
@@ -180,7 +180,7 @@ void inbound_on_message(void *context, struct message *message)
     struct listener_options *options = &inbound->listener->options;
     const char *why = is_out_of_turn(inbound, message->type);
 
-    if (why != NULL) {
+    if (why) {
         inbound_misbehaved(inbound, STATUS_BAD_MESSAGE, why);
         return;
     }
@@ -190,7 +190,7 @@ void inbound_on_message(void *context, struct message *message)
     }
     if (message->type == MESSAGE_HELLO) {
         inbound->role = message->hello.role;
-        memcpy(inbound->address, message->hello.address, sizeof(inbound->address));
+        memcpy(inbound->address, message->hello.address, sizeof inbound->address);
         if (greeting_note_hello(&inbound->greeting, message) != STATUS_OK) {
             connection_close(inbound->connection, STATUS_NO_MEMORY, "no memory for a hello");
             return;
@@ -227,7 +227,7 @@ static void greet(struct inbound *inbound, const struct message *message)
     struct error error = {.code = STATUS_OK};
     enum status status = STATUS_OK;
 
-    if (secret != NULL) {
+    if (secret) {
         status = secret_random(reply.hello.nonce, NONCE_SIZE, &error);
         if (status == STATUS_OK) {
             status = greeting_note_reply(&inbound->greeting, &reply);
@@ -240,7 +240,7 @@ static void greet(struct inbound *inbound, const struct message *message)
     }
     if (status != STATUS_OK) {
         connection_close(inbound->connection, status, "no greeting could be sent");
-    } else if (secret != NULL) {
+    } else if (secret) {
         inbound->state = INBOUND_PROVING;
     } else {
         (void)let_in(inbound);
@@ -288,7 +288,7 @@ void listener_reply(struct listener *listener, uint64_t handle, const struct mes
 {
     struct inbound *inbound = inbound_find(listener, handle);
 
-    if (inbound == NULL) {
+    if (!inbound) {
         bool is_node = (handle >> INDEX_BITS & 1) != 0;
         memory_change(&listener->options.group->memory, is_node, handle_size(handle), 0);
         return;

@@ -65,7 +65,7 @@ static uint64_t age_of(const struct inbound *inbound)
 static bool is_better_spared(const struct inbound *inbound, const struct inbound *than)
 {
     unsigned rank = spare_rank(inbound);
-    unsigned other = than != NULL ? spare_rank(than) : 0;
+    unsigned other = than ? spare_rank(than) : 0;
 
     return rank > other || (rank > 0 && rank == other && age_of(inbound) < age_of(than));
 }
@@ -83,7 +83,7 @@ static bool close_spare(struct listener *listener, bool only_idle)
             spare = inbound;
         }
     }
-    if (spare == NULL) {
+    if (!spare) {
         return false;
     }
     spare->state = INBOUND_FINISHING;
@@ -138,7 +138,7 @@ static void on_closed(void *context, enum status status, const char *text)
 static void name_remote(struct inbound *inbound)
 {
     struct sockaddr_storage remote;
-    int size = (int)sizeof(remote);
+    int size = (int)sizeof remote;
     struct address address = {.port = 0};
 
     if (uv_tcp_getpeername(connection_tcp(inbound->connection), (struct sockaddr *)&remote,
@@ -147,9 +147,9 @@ static void name_remote(struct inbound *inbound)
     }
     address.port = socket_address_port(&remote);
     if (remote.ss_family == AF_INET) {
-        (void)uv_ip4_name((struct sockaddr_in *)&remote, address.host, sizeof(address.host));
+        (void)uv_ip4_name((struct sockaddr_in *)&remote, address.host, sizeof address.host);
     } else {
-        (void)uv_ip6_name((struct sockaddr_in6 *)&remote, address.host, sizeof(address.host));
+        (void)uv_ip6_name((struct sockaddr_in6 *)&remote, address.host, sizeof address.host);
     }
     (void)!address_format(&address, inbound->remote);
 }
@@ -184,7 +184,7 @@ static enum status inbound_new(struct listener *listener, struct inbound **ret_i
     inbound->held = 0;
     inbound->reply_size = 0;
     inbound_set_deadline(inbound, LISTENER_GREETING_MS);
-    snprintf(inbound->remote, sizeof(inbound->remote), "unknown");
+    snprintf(inbound->remote, sizeof inbound->remote, "unknown");
     *ret_inbound = inbound;
     return STATUS_OK;
 }
@@ -197,10 +197,10 @@ static void on_discard_closed(uv_handle_t *handle)
 /* libuv accepts no further connection until this one was taken from it. */
 static void accept_and_discard(struct listener *listener, const char *why)
 {
-    uv_tcp_t *tcp = malloc(sizeof(*tcp));
+    uv_tcp_t *tcp = malloc(sizeof *tcp);
 
     listener->options.on_misbehaviour(listener->options.context, "unknown", STATUS_BUSY, why);
-    if (tcp == NULL || uv_tcp_init(listener->options.loop, tcp) != 0) {
+    if (!tcp || uv_tcp_init(listener->options.loop, tcp) != 0) {
         free(tcp);
         return;
     }
@@ -324,7 +324,7 @@ static int bind_and_listen(struct listener *listener,
                            const struct sockaddr_storage *socket_address)
 {
     struct sockaddr_storage bound;
-    int size = (int)sizeof(bound);
+    int size = (int)sizeof bound;
 
     int failure = uv_tcp_bind(&listener->tcp, (const struct sockaddr *)socket_address, 0);
     if (failure == 0) {
@@ -343,13 +343,13 @@ enum status listener_new(const struct listener_options *options,
                          const struct sockaddr_storage *socket_address,
                          struct listener **ret_listener, struct error *error)
 {
-    assert(options->on_request != NULL && options->on_misbehaviour != NULL);
-    struct listener *listener = calloc(1, sizeof(*listener));
+    assert(options->on_request && options->on_misbehaviour);
+    struct listener *listener = calloc(1, sizeof *listener);
 
-    if (listener == NULL || uv_tcp_init(options->loop, &listener->tcp) != 0) {
+    if (!listener || uv_tcp_init(options->loop, &listener->tcp) != 0) {
         free(listener);
         error->code = STATUS_NO_MEMORY;
-        snprintf(error->text, sizeof(error->text), "%s", status_text(STATUS_NO_MEMORY));
+        snprintf(error->text, sizeof error->text, "%s", status_text(STATUS_NO_MEMORY));
         return STATUS_NO_MEMORY;
     }
     (void)uv_timer_init(options->loop, &listener->sweep);
@@ -368,7 +368,7 @@ enum status listener_new(const struct listener_options *options,
     int failure = bind_and_listen(listener, socket_address);
     if (failure != 0) {
         error->code = STATUS_IO;
-        snprintf(error->text, sizeof(error->text), "%s", uv_strerror(failure));
+        snprintf(error->text, sizeof error->text, "%s", uv_strerror(failure));
         listener_close(listener);
         return STATUS_IO;
     }
@@ -417,7 +417,7 @@ bool listener_is_flushed(const struct listener *listener)
 
 void listener_close(struct listener *listener)
 {
-    if (listener == NULL) {
+    if (!listener) {
         return;
     }
     assert(!listener->is_closing);

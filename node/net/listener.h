@@ -9,15 +9,16 @@
  *           word on a connection that it closes, with the reason.
  * Threads:  the loop's.
  * Bounds:   LISTENER_CONNECTIONS_MAX connections, of which clients may have seven of eight.
- * Where these are had, a client that comes takes the place of the one that has been idle for
- *           longest, or is told BUSY; where all are had, one that has not been let in yet goes.
- *           Memory is bounded for all together (memory.h): while clients have used up their
- * share their replies are BUSY. Turns:    a client has a window of requests in flight, as many
- * as its replies are small: those of 1 MiB come one at a time, those of 64 KiB and less
- * sixteen. So no one fills the queues that all share. Nodes are not held back so: two nodes
- * that wait for each other's replicas would wait for ever. Never:    an unread reply is kept
- * for ever: while memory is tight, a client that takes nothing of what waits for it for
- * LISTENER_UNREAD_MS is closed.
+ *           Where these are had, a client that comes takes the place of the one that has been
+ *           idle for longest, or is told BUSY; where all are had, one that has not been let in
+ *           yet goes. Memory is bounded for all together (memory.h): while clients have used up
+ *           their share their replies are BUSY.
+ * Turns:    a client has a window of requests in flight, as many as its replies are small:
+ *           those of 1 MiB come one at a time, those of 64 KiB and less sixteen. So no one
+ *           fills the queues that all share. Nodes are not held back so: two nodes that wait
+ *           for each other's replicas would wait for ever.
+ * Never:    an unread reply is kept for ever: while memory is tight, a client that takes
+ *           nothing of what waits for it for LISTENER_UNREAD_MS is closed.
  */
 #ifndef NODE_NET_LISTENER_H
 #define NODE_NET_LISTENER_H

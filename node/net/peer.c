@@ -45,7 +45,7 @@ struct peer {
 
 static void free_if_done(struct peer *peer)
 {
-    bool is_idle = peer->connection == NULL && peer->state != PEER_RESOLVING;
+    bool is_idle = !peer->connection && peer->state != PEER_RESOLVING;
 
     if (peer->is_abandoned && peer->timer_is_closed && is_idle) {
         free(peer);
@@ -101,7 +101,7 @@ static void report(struct peer *peer, bool was_up, enum status status, const cha
 /* What follows happens in on_closed. */
 static void drop(struct peer *peer, enum status status, const char *text)
 {
-    assert(peer->connection != NULL);
+    assert(peer->connection);
     connection_close(peer->connection, status, text);
 }
 
@@ -127,9 +127,9 @@ static void drop_with_text_of(struct peer *peer, const struct message *message)
     struct slice given = blob_slice(message->text);
 
     if (given.size > 0) {
-        snprintf(text, sizeof(text), "%.*s", (int)given.size, (const char *)given.data);
+        snprintf(text, sizeof text, "%.*s", (int)given.size, (const char *)given.data);
     } else {
-        snprintf(text, sizeof(text), "%s", status_text(message->status));
+        snprintf(text, sizeof text, "%s", status_text(message->status));
     }
     drop(peer, message->status == STATUS_DENIED ? STATUS_DENIED : STATUS_REFUSED, text);
 }
@@ -178,7 +178,7 @@ static void exchange_proofs(struct peer *peer, struct message *reply)
     }
     peer->state = PEER_PROVING;
     peer->hello_reply = *reply;
-    memset(reply, 0, sizeof(*reply));
+    memset(reply, 0, sizeof *reply);
 }
 
 static void on_proved(struct peer *peer, const struct message *message)
@@ -203,7 +203,7 @@ static void on_greeting(struct peer *peer, struct message *message)
         drop_with_text_of(peer, message);
         return;
     }
-    if (peer->options.prove != NULL) {
+    if (peer->options.prove) {
         exchange_proofs(peer, message);
     } else {
         come_up(peer, message);
@@ -321,7 +321,7 @@ static void begin_attempt(struct peer *peer)
         connect_to(peer, (const struct sockaddr *)&socket_address);
         return;
     }
-    snprintf(service, sizeof(service), "%u", (unsigned)peer->address.port);
+    snprintf(service, sizeof service, "%u", (unsigned)peer->address.port);
     peer->resolve.data = peer;
     int failure = uv_getaddrinfo(peer->options.loop, &peer->resolve, on_resolved,
                                  peer->address.host, service, &hints);
@@ -354,13 +354,13 @@ static void on_timer(uv_timer_t *timer)
 
 enum status peer_new(const struct peer_options *options, struct peer **ret_peer)
 {
-    assert(options->fill_hello != NULL && options->on_up != NULL);
-    assert(options->on_reply != NULL && options->on_down != NULL);
-    assert(options->on_failed != NULL && options->address != NULL);
+    assert(options->fill_hello && options->on_up);
+    assert(options->on_reply && options->on_down);
+    assert(options->on_failed && options->address);
     struct error ignored;
-    struct peer *peer = calloc(1, sizeof(*peer));
+    struct peer *peer = calloc(1, sizeof *peer);
 
-    if (peer == NULL) {
+    if (!peer) {
         return STATUS_NO_MEMORY;
     }
     enum status status = address_parse(options->address, &peer->address, &ignored);
@@ -369,7 +369,7 @@ enum status peer_new(const struct peer_options *options, struct peer **ret_peer)
         return status;
     }
     peer->options = *options;
-    snprintf(peer->text, sizeof(peer->text), "%s", options->address);
+    snprintf(peer->text, sizeof peer->text, "%s", options->address);
     peer->options.address = peer->text;
     peer->backoff_ms = PEER_BACKOFF_MIN_MS;
     peer->random = options->random_seed | 1; /* xorshift needs a bit */
@@ -417,12 +417,12 @@ static void on_timer_closed(uv_handle_t *handle)
 
 void peer_close(struct peer *peer)
 {
-    if (peer == NULL) {
+    if (!peer) {
         return;
     }
     assert(!peer->is_abandoned);
     peer->is_abandoned = true;
-    if (peer->connection != NULL) {
+    if (peer->connection) {
         connection_close(peer->connection, STATUS_CLOSED, "shutting down");
     }
     if (peer->state == PEER_RESOLVING) {

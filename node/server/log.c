@@ -20,7 +20,7 @@ struct line {
 static void line_add(struct line *line, const char *text, size_t size)
 {
     /* One byte stays for the newline. */
-    if (size < sizeof(line->text) - line->size) {
+    if (size < sizeof line->text - line->size) {
         memcpy(line->text + line->size, text, size);
         line->size += size;
     }
@@ -75,10 +75,10 @@ static void line_begin(struct line *line, const struct log *log, enum log_level 
     uint64_t now_ms = now_wall_us() / 1000;
     time_t now_s = (time_t)(now_ms / 1000);
     gmtime_r(&now_s, &parts);
-    size_t size = strftime(text, sizeof(text), "time=%Y-%m-%dT%H:%M:%S", &parts);
+    size_t size = strftime(text, sizeof text, "time=%Y-%m-%dT%H:%M:%S", &parts);
     line->size = 0;
     line_add(line, text, size);
-    int rest = snprintf(text, sizeof(text), ".%03uZ", (unsigned)(now_ms % 1000));
+    int rest = snprintf(text, sizeof text, ".%03uZ", (unsigned)(now_ms % 1000));
     line_add(line, text, (size_t)rest);
     line_add_field(line, "level", LEVELS[level]);
     line_add_field(line, "node", log->node);
@@ -101,7 +101,7 @@ static void tell_suppressed(struct log *log, struct log_rate *rate)
     if (rate->suppressed == 0) {
         return;
     }
-    snprintf(count, sizeof(count), "%llu", (unsigned long long)rate->suppressed);
+    snprintf(count, sizeof count, "%llu", (unsigned long long)rate->suppressed);
     rate->suppressed = 0;
     line_begin(&line, log, LOG_LEVEL_INFO, "suppressed");
     line_add_field(&line, "of", rate->event);
@@ -113,7 +113,7 @@ static struct log_rate *rate_of(struct log *log, const char *event)
 {
     size_t i = 0;
 
-    while (i < LOG_EVENTS_MAX && log->rates[i].event != NULL &&
+    while (i < LOG_EVENTS_MAX && log->rates[i].event &&
            strcmp(log->rates[i].event, event) != 0) {
         i++;
     }
@@ -142,10 +142,10 @@ static bool may_write(struct log *log, const char *event)
 
 void log_init(struct log *log, FILE *stream, const char *node)
 {
-    assert(stream != NULL);
-    memset(log, 0, sizeof(*log));
+    assert(stream);
+    memset(log, 0, sizeof *log);
     log->stream = stream;
-    snprintf(log->node, sizeof(log->node), "%s", node);
+    snprintf(log->node, sizeof log->node, "%s", node);
 }
 
 void log_write(struct log *log, enum log_level level, const char *event, ...)
@@ -158,7 +158,7 @@ void log_write(struct log *log, enum log_level level, const char *event, ...)
     }
     line_begin(&line, log, level, event);
     va_start(fields, event);
-    for (const char *name = va_arg(fields, const char *); name != NULL;
+    for (const char *name = va_arg(fields, const char *); name;
          name = va_arg(fields, const char *)) {
         line_add_field(&line, name, va_arg(fields, const char *));
     }
@@ -168,7 +168,7 @@ void log_write(struct log *log, enum log_level level, const char *event, ...)
 
 void log_release(struct log *log)
 {
-    for (size_t i = 0; i < LOG_EVENTS_MAX && log->rates[i].event != NULL; i++) {
+    for (size_t i = 0; i < LOG_EVENTS_MAX && log->rates[i].event; i++) {
         tell_suppressed(log, &log->rates[i]);
     }
 }

@@ -32,7 +32,7 @@ static enum status add_address(struct address_list *list, const char *text, cons
         return error_set(error, STATUS_REFUSED, "join: %s: longer than an address may be",
                          text);
     }
-    if (self != NULL && strcmp(formatted, self) == 0) {
+    if (self && strcmp(formatted, self) == 0) {
         return STATUS_OK;
     }
     for (uint16_t i = 0; i < list->count; i++) {
@@ -44,7 +44,7 @@ static enum status add_address(struct address_list *list, const char *text, cons
         return error_set(error, STATUS_REFUSED, "join: %s: more than %d addresses", text,
                          MEMBERS_MAX - 1);
     }
-    memcpy(list->addresses[list->count++], formatted, sizeof(formatted));
+    memcpy(list->addresses[list->count++], formatted, sizeof formatted);
     return STATUS_OK;
 }
 
@@ -54,13 +54,13 @@ enum status options_parse_addresses(const char *text, const char *self,
     enum status status = STATUS_OK;
     const char *rest = text;
 
-    memset(ret_list, 0, sizeof(*ret_list));
-    while (rest != NULL && status == STATUS_OK) {
+    memset(ret_list, 0, sizeof *ret_list);
+    while (rest && status == STATUS_OK) {
         char one[2 * ADDRESS_SIZE];
         const char *comma = strchrnul(rest, ',');
 
         /* What is too long even for this is too long for an address. */
-        snprintf(one, sizeof(one), "%.*s",
+        snprintf(one, sizeof one, "%.*s",
                  (int)(comma - rest < ADDRESS_SIZE ? comma - rest : ADDRESS_SIZE), rest);
         status = add_address(ret_list, one, self, error);
         rest = *comma == ',' ? comma + 1 : NULL;
@@ -140,7 +140,7 @@ enum status options_make_directory(const char *path, struct error *error)
 {
     struct stat attributes;
 
-    if (path == NULL || path[0] == '\0') {
+    if (!path || path[0] == '\0') {
         return error_set(error, STATUS_REFUSED, "data directory: none was named");
     }
     if (mkdir(path, 0700) != 0 && errno != EEXIST) {

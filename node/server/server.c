@@ -195,7 +195,7 @@ static enum status open_listener(struct server *server, const struct server_opti
     if (status != STATUS_OK) {
         server->listener = NULL;
         error->code = status;
-        snprintf(error->text, sizeof(error->text), "listen on %.64s: %.160s", options->listen,
+        snprintf(error->text, sizeof error->text, "listen on %.64s: %.160s", options->listen,
                  why.text);
         return status;
     }
@@ -232,7 +232,7 @@ static enum status check_counts(const struct server *server,
     if ((partitions != 0 && partitions != ring->partition_count) ||
         (replicas != 0 && replicas != ring->replica_count)) {
         error->code = STATUS_REFUSED;
-        snprintf(error->text, sizeof(error->text),
+        snprintf(error->text, sizeof error->text,
                  "data directory: %.150s: its cluster has %u partitions and %u replicas for "
                  "ever",
                  options->data_directory, (unsigned)ring->partition_count,
@@ -267,7 +267,7 @@ static enum status open_core(struct server *server, const struct server_options 
     if (status != STATUS_OK) {
         return status;
     }
-    memcpy(config.address, server->address, sizeof(config.address));
+    memcpy(config.address, server->address, sizeof config.address);
     config.seed_count = seeds.count;
     config.seeds = (const char(*)[ADDRESS_SIZE])seeds.addresses;
     if (options->partition_count != 0) {
@@ -277,8 +277,8 @@ static enum status open_core(struct server *server, const struct server_options 
         config.replica_count = options->replica_count;
     }
     server->core = core_new(&config);
-    server->outbox = calloc(1, sizeof(*server->outbox));
-    if (server->core == NULL || server->outbox == NULL) {
+    server->outbox = calloc(1, sizeof *server->outbox);
+    if (!server->core || !server->outbox) {
         return fail(error, STATUS_NO_MEMORY, "start node", server->address);
     }
     set_disk_figures(server);
@@ -316,7 +316,7 @@ static enum status open_all(struct server *server, const struct server_options *
 
     /* Before the databases: they use a share of what is allowed then. */
     server->connections_max = raise_descriptors();
-    if (status == STATUS_OK && options->expect != NULL) {
+    if (status == STATUS_OK && options->expect) {
         status = options_parse_identity(options->expect, &expect, error);
     }
     if (status == STATUS_OK && expect != 0) {
@@ -365,11 +365,11 @@ static enum status open_all(struct server *server, const struct server_options *
 enum status server_new(const struct server_options *options, struct server **ret_server,
                        struct error *error)
 {
-    assert(options != NULL && options->listen != NULL);
-    assert(ret_server != NULL && error != NULL);
-    struct server *server = calloc(1, sizeof(*server));
+    assert(options && options->listen);
+    assert(ret_server && error);
+    struct server *server = calloc(1, sizeof *server);
 
-    if (server == NULL) {
+    if (!server) {
         return fail(error, STATUS_NO_MEMORY, "start node", options->listen);
     }
     server->last_unsent = &server->first_unsent;
@@ -391,7 +391,7 @@ const char *server_address(const struct server *server)
 static void close_handle(uv_handle_t *handle)
 {
     /* One that was never initialised has no loop. */
-    if (handle->loop != NULL && !uv_is_closing(handle)) {
+    if (handle->loop && !uv_is_closing(handle)) {
         uv_close(handle, NULL);
     }
 }
@@ -409,7 +409,7 @@ static void close_network(struct server *server)
     close_handle((uv_handle_t *)&server->tick);
     close_handle((uv_handle_t *)&server->disk);
     close_handle((uv_handle_t *)&server->drain);
-    if (server->stop.loop != NULL) {
+    if (server->stop.loop) {
         /* It stays: server_stop may come until server_free. */
         uv_unref((uv_handle_t *)&server->stop);
     }
@@ -418,7 +418,7 @@ static void close_network(struct server *server)
 
 static void free_unsent(struct server *server)
 {
-    while (server->first_unsent != NULL) {
+    while (server->first_unsent) {
         struct unsent *unsent = server->first_unsent;
         server->first_unsent = unsent->next;
         message_release(&unsent->reply);
@@ -463,7 +463,7 @@ enum status server_run(struct server *server, struct error *error)
     struct event first = {.type = EVENT_TICK};
 
     assert(server->state == SERVER_NEW);
-    assert(error != NULL);
+    assert(error);
     block_broken_pipe_signal();
     server->state = SERVER_RUNNING;
     (void)uv_prepare_start(&server->prepare, on_prepare);
@@ -484,7 +484,7 @@ enum status server_run(struct server *server, struct error *error)
     log_release(&server->log);
     if (status == STATUS_OK && server->is_refused) {
         error->code = STATUS_REFUSED;
-        snprintf(error->text, sizeof(error->text), "join: %s", server->refusal);
+        snprintf(error->text, sizeof error->text, "join: %s", server->refusal);
         return STATUS_REFUSED;
     }
     return status;
@@ -499,7 +499,7 @@ void server_free(struct server *server)
 {
     struct error ignored;
 
-    if (server == NULL) {
+    if (!server) {
         return;
     }
     /* Only a server that never ran still has something to close: no data to lose. */

@@ -28,7 +28,7 @@ enum status server_data_random(uint64_t *ret_random, struct error *error)
     uint64_t random = 0;
 
     while (random == 0) {
-        ssize_t size = getrandom(&random, sizeof(random), 0);
+        ssize_t size = getrandom(&random, sizeof random, 0);
         if (size < 0 && errno != EINTR) {
             return error_set(error, STATUS_IO, "random numbers: kernel: %s", strerror(errno));
         }
@@ -55,7 +55,7 @@ static enum status open_engine(const struct engine_leveldb_options *options,
 
     if (status != STATUS_OK) {
         /* LevelDB knows only text; a second mount of the directory asks for just this. */
-        bool is_locked = strstr(why.text, "in use by another process") != NULL;
+        bool is_locked = strstr(why.text, "in use by another process");
         return error_set(error, is_locked ? STATUS_BUSY : status, "open data: %.230s",
                          why.text);
     }
@@ -88,13 +88,13 @@ static void advise(const char *directory, struct error *error)
 enum status server_data_open(struct server_data *data, const char *directory, bool can_salvage,
                              struct error *error)
 {
-    memset(data, 0, sizeof(*data));
+    memset(data, 0, sizeof *data);
     enum status status = options_make_directory(directory, error);
     if (status != STATUS_OK) {
         return status;
     }
     data->directory = strdup(directory);
-    if (data->directory == NULL) {
+    if (!data->directory) {
         return error_set(error, STATUS_NO_MEMORY, "data directory: %.150s: no memory",
                          directory);
     }
@@ -123,8 +123,8 @@ enum status server_data_expect(const char *directory, node_id expect, struct err
 {
     char path[SERVER_PATH_SIZE];
 
-    int size = snprintf(path, sizeof(path), "%s/db/CURRENT", directory);
-    if (size < 0 || (size_t)size >= sizeof(path) || access(path, F_OK) != 0) {
+    int size = snprintf(path, sizeof path, "%s/db/CURRENT", directory);
+    if (size < 0 || (size_t)size >= sizeof path || access(path, F_OK) != 0) {
         return error_set(error, STATUS_REFUSED,
                          "data directory: %.120s: holds no data, but those of node %016llx are "
                          "expected: is its volume mounted?",
@@ -188,8 +188,8 @@ static enum status save_ring(struct server_data *data, struct error *error)
     struct store_request request = {.operation = STORE_SAVE_RING, .wall_us = now_wall_us()};
     struct store_result result = {.operation = STORE_SAVE_RING};
 
-    request.ring = malloc(sizeof(*request.ring));
-    if (request.ring == NULL) {
+    request.ring = malloc(sizeof *request.ring);
+    if (!request.ring) {
         return error_set(error, STATUS_NO_MEMORY, "ring: %.150s: no memory", data->directory);
     }
     *request.ring = data->identity.ring;
@@ -232,7 +232,7 @@ enum status server_data_settle(struct server_data *data, const char *address,
                          "start it with --listen %s",
                          address, member->address, member->address);
     }
-    snprintf(member->address, sizeof(member->address), "%s", address);
+    snprintf(member->address, sizeof member->address, "%s", address);
     ring->epoch++;
     return save_ring(data, error);
 }
@@ -265,7 +265,7 @@ enum status server_data_publish(struct server_data *data, const char *address,
         return error_set(error, STATUS_IO, "data directory: %.100s: path too long",
                          data->directory);
     }
-    snprintf(text, sizeof(text), "%s\n", address);
+    snprintf(text, sizeof text, "%s\n", address);
     /* Renamed into place: a reader sees the whole address or the one before. */
     if (!write_file(new_path, text) || rename(new_path, path) != 0) {
         if (errno == ENOSPC) {
@@ -292,14 +292,14 @@ enum status server_data_close(struct server_data *data, struct error *error)
         (void)error_set(error, status, "close store: %.150s: %s", data->directory,
                         status_text(status));
     }
-    if (data->hints != NULL) {
+    if (data->hints) {
         data->hints->operations->close(data->hints);
     }
-    if (data->engine != NULL) {
+    if (data->engine) {
         data->engine->operations->close(data->engine);
     }
     free(data->directory);
-    memset(data, 0, sizeof(*data));
+    memset(data, 0, sizeof *data);
     return status;
 }
 

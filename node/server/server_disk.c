@@ -19,7 +19,7 @@ static void format_now(char *text, size_t size)
     time_t now = time(NULL);
     struct tm parts;
 
-    if (gmtime_r(&now, &parts) == NULL || strftime(text, size, "%FT%TZ", &parts) == 0) {
+    if (!gmtime_r(&now, &parts) || strftime(text, size, "%FT%TZ", &parts) == 0) {
         (void)snprintf(text, size, "?");
     }
 }

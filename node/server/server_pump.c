@@ -19,16 +19,16 @@ static void on_hello_wanted(void *context, struct message *ret_hello)
     struct message_hello *hello = &ret_hello->hello;
 
     hello->role = ROLE_NODE;
-    hello->cluster_id = ring != NULL ? ring->cluster_id : 0;
+    hello->cluster_id = ring ? ring->cluster_id : 0;
     hello->node = server->data.identity.node;
-    hello->forming = ring == NULL;
-    memcpy(hello->address, server->address, sizeof(hello->address));
+    hello->forming = !ring;
+    memcpy(hello->address, server->address, sizeof hello->address);
     ret_hello->ring_epoch = core_ring_mark(server->core);
     if (!hello->forming) {
         return;
     }
     hello->seeds = calloc(server->seeds.count, ADDRESS_SIZE);
-    if (hello->seeds != NULL) {
+    if (hello->seeds) {
         hello->seed_count = server->seeds.count;
         memcpy(hello->seeds, server->seeds.addresses,
                (size_t)server->seeds.count * ADDRESS_SIZE);
@@ -67,7 +67,7 @@ static void end_refused(struct server *server, const char *address, const char *
                         const char *more)
 {
     server->is_refused = true;
-    snprintf(server->refusal, sizeof(server->refusal), "%s: %.100s%s", address, text, more);
+    snprintf(server->refusal, sizeof server->refusal, "%s: %.100s%s", address, text, more);
     server_begin_stop(server);
 }
 
@@ -77,7 +77,7 @@ static void judge_refusal(struct server *server, const char *address, const char
 {
     const struct ring *ring = core_ring(server->core);
 
-    if (ring == NULL || ring_find_address(ring, address) >= 0 || server->is_refused) {
+    if (!ring || ring_find_address(ring, address) >= 0 || server->is_refused) {
         return;
     }
     end_refused(server, address, text, "; the data directory holds a cluster of its own");
@@ -86,7 +86,7 @@ static void judge_refusal(struct server *server, const char *address, const char
 /* Without the secret nothing can be joined or formed, and waiting does not bring it. */
 static void judge_denial(struct server *server, const char *address, const char *text)
 {
-    if (core_ring(server->core) == NULL && !server->is_refused &&
+    if (!core_ring(server->core) && !server->is_refused &&
         ++server->secret.denials >= SERVER_DENIALS_MAX) {
         end_refused(server, address, text, "");
     }
@@ -117,7 +117,7 @@ void server_on_node(void *context, const char *address)
 
     for (size_t i = 0; i < SERVER_PEERS_MAX; i++) {
         struct peer *peer = server->peers[i];
-        if (peer != NULL && strcmp(peer_address(peer), address) == 0) {
+        if (peer && strcmp(peer_address(peer), address) == 0) {
             peer_hurry(peer);
         }
     }
@@ -156,7 +156,7 @@ static void carry_out_connect(struct server *server, const struct action *action
     assert(action->peer < SERVER_PEERS_MAX);
     struct peer **slot = &server->peers[action->peer];
 
-    if (*slot != NULL) {
+    if (*slot) {
         /* A peer's number stands for one address as long as the core lives. */
         assert(strcmp(peer_address(*slot), action->address) == 0);
         return;
@@ -188,10 +188,10 @@ static void carry_out_connect(struct server *server, const struct action *action
 static void answer_unsent(struct server *server, const struct action *action,
                           enum status status)
 {
-    struct unsent *unsent = calloc(1, sizeof(*unsent));
+    struct unsent *unsent = calloc(1, sizeof *unsent);
 
     core_count(server->core, "requests_unsent", 1);
-    if (unsent == NULL) {
+    if (!unsent) {
         return;
     }
     unsent->peer = action->peer;
@@ -208,7 +208,7 @@ static void carry_out_send(struct server *server, const struct action *action)
     assert(action->peer < SERVER_PEERS_MAX);
     struct peer *peer = server->peers[action->peer];
 
-    if (peer == NULL) {
+    if (!peer) {
         return;
     }
     enum status status = peer_send(peer, &action->message);
@@ -235,7 +235,7 @@ static void carry_out_note(struct server *server, const struct action *action)
     case NOTE_JOIN_REFUSED:
         log_write(log, LOG_LEVEL_ERROR, "join_refused", "reason", text, NULL);
         server->is_refused = true;
-        snprintf(server->refusal, sizeof(server->refusal), "%.190s", text);
+        snprintf(server->refusal, sizeof server->refusal, "%.190s", text);
         server_begin_stop(server);
         break;
     case NOTE_JOIN_WAITS:
@@ -327,11 +327,11 @@ static bool step_unsent(struct server *server)
 {
     struct unsent *unsent = server->first_unsent;
 
-    if (unsent == NULL) {
+    if (!unsent) {
         return false;
     }
     server->first_unsent = unsent->next;
-    if (server->first_unsent == NULL) {
+    if (!server->first_unsent) {
         server->last_unsent = &server->first_unsent;
     }
     struct event event = {
@@ -346,7 +346,7 @@ void server_pump(struct server *server, struct event *event)
 {
     assert(!server->is_pumping);
     server->is_pumping = true;
-    if (event != NULL) {
+    if (event) {
         step(server, event);
     }
     while (step_stored(server) || step_unsent(server)) {

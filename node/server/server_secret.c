@@ -30,7 +30,7 @@ void server_secret_note_socket(struct server *server,
     if (numeric_of_socket(socket_address, text)) {
         colon = strrchr(text, ':');
     }
-    if (colon != NULL) {
+    if (colon) {
         *colon = '\0';
         /* What does not fit is not entered. */
         int size = snprintf(of(server)->numeric, ADDRESS_SIZE, "%.50s:%u", text,
@@ -58,7 +58,7 @@ static enum status read_own(const struct server *server, struct secret *ret_secr
 
     if (!server_data_secret_path(&server->data, path)) {
         error->code = STATUS_IO;
-        snprintf(error->text, sizeof(error->text), "data directory: path too long");
+        snprintf(error->text, sizeof error->text, "data directory: path too long");
         return STATUS_IO;
     }
     return secret_read_file(path, ret_secret, error);
@@ -121,7 +121,7 @@ static enum status choose_for_member(struct server *server, struct error *error)
         return STATUS_OK;
     }
     error->code = STATUS_REFUSED;
-    snprintf(error->text, sizeof(error->text),
+    snprintf(error->text, sizeof error->text,
              "data directory: %.130s: the secret of its cluster is missing: name that of "
              "another member with --secret-file",
              server->data.directory);
@@ -141,7 +141,7 @@ static enum status choose_for_newcomer(struct server *server, struct error *erro
 
 static enum status choose(struct server *server, const char *named, struct error *error)
 {
-    if (named != NULL) {
+    if (named) {
         of(server)->is_named = true;
         return secret_read_file(named, &of(server)->secret, error);
     }
@@ -166,7 +166,7 @@ enum status server_secret_open(struct server *server, const struct server_option
     registry_unlock(&own->registry);
     /* The node serves all the same those who were handed the secret in a file. */
     if (trouble.code != STATUS_OK) {
-        snprintf(own->trouble, sizeof(own->trouble), "%.180s", trouble.text);
+        snprintf(own->trouble, sizeof own->trouble, "%.180s", trouble.text);
     }
     return status;
 }
@@ -232,7 +232,7 @@ bool server_secret_prove(void *context, uint16_t number, const struct peer_greet
     struct error ignored;
     bool is_proved = is_proved_by(greeting, &own->secret);
 
-    if (!is_proved && !own->is_named && core_ring(server->core) == NULL &&
+    if (!is_proved && !own->is_named && !core_ring(server->core) &&
         registry_lock(&own->registry, LOCK_PATIENCE_LOOP_MS, &ignored) == STATUS_OK) {
         is_proved = adopt(server, peer_address(server->peers[number]), greeting);
         registry_unlock(&own->registry);

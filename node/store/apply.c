@@ -36,18 +36,18 @@ bool store_request_is_read(const struct store_request *request)
 {
     const struct operation *operation = operation_of(request);
 
-    return operation != NULL && operation->is_read;
+    return operation && operation->is_read;
 }
 
 size_t store_request_size(const struct store_request *request)
 {
     size_t size = REQUEST_OVERHEAD_SIZE + 2 * blob_slice(request->key).size;
 
-    if (request->put != NULL) {
+    if (request->put) {
         size += blob_slice(request->put->value.content).size;
         size += blob_slice(request->put->value.xattrs).size;
     }
-    if (request->object != NULL) {
+    if (request->object) {
         size += object_content_size(request->object);
     }
     return size;
@@ -58,7 +58,7 @@ bool store_request_is_quick(const struct store_state *state,
 {
     const struct operation *operation = operation_of(request);
 
-    return operation != NULL && operation->is_quick != NULL &&
+    return operation && operation->is_quick &&
            operation->is_quick(state, request, store_request_size(request));
 }
 
@@ -66,7 +66,7 @@ static bool needs_to_be_alone(const struct store_request *request)
 {
     const struct operation *operation = operation_of(request);
 
-    return operation != NULL && operation->is_alone != NULL && operation->is_alone(request);
+    return operation && operation->is_alone && operation->is_alone(request);
 }
 
 /* Takes the lock that the group needs; false if it needs none. */
@@ -110,11 +110,11 @@ static bool is_hint_damage(const struct group *group, const struct store_request
     const struct operation *operation = operation_of(request);
     char text[DAMAGE_TEXT_SIZE] = "";
 
-    if (operation == NULL || operation->damaged != DAMAGED_EITHER) {
-        return operation != NULL && operation->damaged == DAMAGED_HINTS;
+    if (!operation || operation->damaged != DAMAGED_EITHER) {
+        return operation && operation->damaged == DAMAGED_HINTS;
     }
     state->engine->operations->last_corruption(state->engine, text, sizeof text);
-    return state->hints != NULL && atomic_load(&state->hints->is_damaged) &&
+    return state->hints && atomic_load(&state->hints->is_damaged) &&
            group->batch.damage[0] == '\0' && text[0] == '\0';
 }
 
@@ -132,7 +132,7 @@ static void say_where(const struct group *group, const struct store_request *req
         result->is_hint_damage = true;
         engine = group->state->hints->engine;
     }
-    if (result->text != NULL) {
+    if (result->text) {
         return;
     }
     if (group->batch.damage[0] != '\0') {
@@ -140,7 +140,7 @@ static void say_where(const struct group *group, const struct store_request *req
     } else {
         engine->operations->last_corruption(engine, text, sizeof text);
     }
-    if (text[0] == '\0' && group->state->hints != NULL) {
+    if (text[0] == '\0' && group->state->hints) {
         engine = group->state->hints->engine;
         engine->operations->last_corruption(engine, text, sizeof text);
     }
@@ -171,7 +171,7 @@ static enum status apply_one(struct group *group, size_t i)
     const struct operation *operation = operation_of(request);
     bool has_ring = state->partition_count > 0;
 
-    if (operation == NULL) {
+    if (!operation) {
         return STATUS_BAD_MESSAGE;
     }
     group->batch.trees = has_ring ? state->trees : NULL;
@@ -181,8 +181,7 @@ static enum status apply_one(struct group *group, size_t i)
     if (operation->resets_batch) {
         batch_release(&group->batch);
     }
-    if ((operation->needs_ring && !has_ring) ||
-        (operation->needs_hints && state->hints == NULL)) {
+    if ((operation->needs_ring && !has_ring) || (operation->needs_hints && !state->hints)) {
         return STATUS_NOT_READY;
     }
     if (operation->once_in_row && i > 0 &&
@@ -196,8 +195,7 @@ static bool writes_to_batch(const struct store_request *request)
 {
     const struct operation *operation = operation_of(request);
 
-    return operation != NULL && operation->writes_batch != NULL &&
-           operation->writes_batch(request);
+    return operation && operation->writes_batch && operation->writes_batch(request);
 }
 
 /*
@@ -207,9 +205,8 @@ static bool writes_to_batch(const struct store_request *request)
 static bool has_room(const struct store_state *state, const struct store_request *request)
 {
     const struct operation *operation = operation_of(request);
-    enum room room =
-        operation == NULL || operation->room == NULL ? ROOM_NONE : operation->room(request);
-    bool is_on_hints = operation != NULL && operation->is_on_hints && state->hints != NULL;
+    enum room room = !operation || !operation->room ? ROOM_NONE : operation->room(request);
+    bool is_on_hints = operation && operation->is_on_hints && state->hints;
 
     return room == ROOM_NONE ||
            engine_has_room(is_on_hints ? state->hints->engine : state->engine,
@@ -252,7 +249,7 @@ static void apply_all(struct group *group)
 void store_apply(struct store_state *state, const struct store_request *requests, size_t count,
                  struct store_result *ret_results)
 {
-    assert(state != NULL && requests != NULL && ret_results != NULL);
+    assert(state && requests && ret_results);
     assert(count > 0);
 
     struct group group = {
@@ -268,10 +265,10 @@ void store_apply(struct store_state *state, const struct store_request *requests
         ret_results[i] = (struct store_result){
             .operation = requests[i].operation,
             .token = requests[i].token,
-            .status = group.ties == NULL ? STATUS_NO_MEMORY : STATUS_OK,
+            .status = !group.ties ? STATUS_NO_MEMORY : STATUS_OK,
         };
     }
-    if (group.ties == NULL) {
+    if (!group.ties) {
         return;
     }
     bool is_locked = lock_directories(&group);

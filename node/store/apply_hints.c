@@ -21,7 +21,7 @@ enum status hint_set_load(struct hint_set *set, struct store_state *state,
                           const struct store_request *request, enum hint_kind kind)
 {
     assert(request->owner_count > 0 && request->owner_count <= OWNERS_MAX);
-    assert(request->key != NULL && request->key->size > 0);
+    assert(request->key && request->key->size > 0);
 
     *set = (struct hint_set){.hints = state->hints};
     for (size_t i = 0; i < request->owner_count; i++) {
@@ -51,12 +51,12 @@ enum status hint_set_merge(const struct hint_set *set, struct object **ret_objec
 
     for (size_t i = 1; i < set->count; i++) {
         struct object *other = set->changes[i].before.object;
-        if (other == NULL) {
+        if (!other) {
             continue;
         }
         struct object *both = object_merge(merged, other);
         object_unref(merged);
-        if (both == NULL) {
+        if (!both) {
             return STATUS_NO_MEMORY;
         }
         merged = both;
@@ -69,9 +69,9 @@ enum status hint_set_add(struct hint_set *set, size_t first, struct object *inco
 {
     for (size_t i = first; i < set->count; i++) {
         struct hint_change *change = &set->changes[i];
-        mark_if(change->before.object != NULL, MARK_HINT_MERGED);
+        mark_if(change->before.object, MARK_HINT_MERGED);
         set->objects[i] = object_merge(change->before.object, incoming);
-        if (set->objects[i] == NULL) {
+        if (!set->objects[i]) {
             return STATUS_NO_MEMORY;
         }
     }
@@ -86,7 +86,7 @@ enum status hint_set_write(struct hint_set *set, uint64_t wall_us, bool sync)
     for (size_t i = 0; i < set->count; i++) {
         struct hint_change *change = &set->changes[i];
         change->object = set->objects[i];
-        bool is_same = change->object != NULL && change->object == change->before.object;
+        bool is_same = change->object && change->object == change->before.object;
         if (sync || !is_same) {
             changes[count++] = *change;
         }
@@ -105,7 +105,7 @@ void hint_set_release(struct hint_set *set)
 
 enum status object_is_acceptable(const struct object *object)
 {
-    assert(object != NULL);
+    assert(object);
 
     bool is_good = payload_is_whole(object) && object_is_sound(object);
     return is_good ? STATUS_OK : STATUS_BAD_MESSAGE;
@@ -116,15 +116,15 @@ enum status apply_hint(struct store_state *state, const struct store_request *re
     struct hint_set set;
     struct object *object = request->object;
 
-    enum status status = object != NULL ? object_is_acceptable(object) : STATUS_OK;
-    if (status != STATUS_OK || (object != NULL && object_is_nothing(object))) {
+    enum status status = object ? object_is_acceptable(object) : STATUS_OK;
+    if (status != STATUS_OK || (object && object_is_nothing(object))) {
         return status;
     }
-    status = hint_set_load(&set, state, request, object != NULL ? HINT_OBJECT : HINT_MARKER);
+    status = hint_set_load(&set, state, request, object ? HINT_OBJECT : HINT_MARKER);
     if (status != STATUS_OK) {
         return status;
     }
-    if (object != NULL) {
+    if (object) {
         status = hint_set_add(&set, 0, object);
     }
     if (status == STATUS_OK) {
@@ -146,7 +146,7 @@ enum status apply_get_hints(struct store_state *state, const struct store_reques
     }
     for (size_t i = 0; i < set.count && status == STATUS_OK; i++) {
         struct object *object = set.changes[i].before.object;
-        status = object == NULL ? STATUS_OK : record_verify(object);
+        status = !object ? STATUS_OK : record_verify(object);
     }
     if (status == STATUS_OK) {
         status = hint_set_merge(&set, &ret_result->object);
@@ -191,7 +191,7 @@ static enum status read_hint(struct slice key, struct slice value, struct hint *
     }
     if (status == STATUS_OK) {
         hint.key = blob_new(rest);
-        status = hint.key == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+        status = !hint.key ? STATUS_NO_MEMORY : STATUS_OK;
     }
     if (status != STATUS_OK) {
         object_unref(hint.object);
@@ -230,7 +230,7 @@ static enum status scan_hints(struct hint_store *hints, const struct store_reque
     struct buffer end = {0};
     enum status status = STATUS_NO_MEMORY;
 
-    if (request->key == NULL) {
+    if (!request->key) {
         layout_hint_owner(&start, request->owners[0]);
     } else {
         layout_hint(&start, request->owners[0], (char)request->hint_kind,
@@ -257,7 +257,7 @@ enum status apply_list_hints(struct store_state *state, const struct store_reque
     enum status status = STATUS_NO_MEMORY;
 
     assert(request->limit >= 1 && request->owner_count == 1);
-    if (list.hints != NULL) {
+    if (list.hints) {
         status = scan_hints(state->hints, request, &list);
     }
     if (list.status != STATUS_OK) {
@@ -297,7 +297,7 @@ enum status apply_clear_hints(struct store_state *state, const struct store_requ
 {
     size_t capacity = request->hint_count > 0 ? request->hint_count : 1;
     struct hint_change *changes = calloc(capacity, sizeof *changes);
-    enum status status = changes == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+    enum status status = !changes ? STATUS_NO_MEMORY : STATUS_OK;
     bool is_damaged = false;
     size_t count = 0;
 
@@ -342,7 +342,7 @@ enum status apply_hint_owners(struct store_state *state, struct store_result *re
     enum status status = STATUS_OK;
     uint16_t count = 0;
 
-    if (owners == NULL) {
+    if (!owners) {
         return STATUS_NO_MEMORY;
     }
     pthread_mutex_lock(&hints->lock);

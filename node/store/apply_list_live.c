@@ -81,8 +81,8 @@ static bool add_mark(struct live_scan *scan, bool is_end)
     struct list_mark *mark = &scan->marks[scan->mark_count];
     memcpy(mark->digest, scan->digest, DIGEST_SIZE);
     mark->name = is_end ? NULL : blob_new(buffer_slice(&scan->name));
-    scan->mark_count += is_end || mark->name != NULL ? 1 : 0;
-    return is_end || mark->name != NULL;
+    scan->mark_count += is_end || mark->name ? 1 : 0;
+    return is_end || mark->name;
 }
 
 static bool is_spent(const struct live_scan *scan)
@@ -119,7 +119,7 @@ static bool append_row(struct live_scan *scan, struct slice name, enum row_kind 
     struct row row = {.name = blob_new(name), .kind = kind, .record = blob_new(record)};
 
     assert(scan->count <= scan->limit);
-    if (row.name == NULL || row.record == NULL) {
+    if (!row.name || !row.record) {
         row_release(&row);
         return stop(scan, STATUS_NO_MEMORY);
     }
@@ -170,8 +170,7 @@ static enum status scan_live(const struct store_state *state, struct slice direc
     scan->prefix_size = end.size;
     scan->rows = calloc(scan->limit + 1, sizeof *scan->rows);
     scan->marks = calloc(LIST_MARKS_MAX, sizeof *scan->marks);
-    if (!end.failed && scan->rows != NULL && scan->marks != NULL &&
-        list_range(list, &start, &end)) {
+    if (!end.failed && scan->rows && scan->marks && list_range(list, &start, &end)) {
         status = state->engine->operations->scan(state->engine, buffer_slice(&start),
                                                  buffer_slice(&end), false, on_row, scan);
         status = status == STATUS_OK ? scan->status : status;

@@ -138,8 +138,8 @@ enum status store_salvage(struct store_state *state, uint64_t before_us, uint64_
         status = aside_put_old(state, before_us);
     }
     if (status == STATUS_OK) {
-        status = state->trees != NULL ? tree_store_rebuild(state->trees, state->engine)
-                                      : tree_store_forget(state->engine);
+        status = state->trees ? tree_store_rebuild(state->trees, state->engine)
+                              : tree_store_forget(state->engine);
     }
     return status == STATUS_OK ? store_state_restore(state, false) : status;
 }
@@ -162,7 +162,7 @@ enum status apply_salvage(struct store_state *state, const struct store_request 
     struct error error = {0};
     char text[sizeof error.text];
     uint64_t dropped = 0;
-    bool hints_only = request->hints_only && state->hints != NULL;
+    bool hints_only = request->hints_only && state->hints;
     uint64_t before_us =
         request->wall_us > request->grace_us ? request->wall_us - request->grace_us : 0;
     enum status status = hints_only ? salvage_hints(state, &error)

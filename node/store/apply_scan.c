@@ -54,7 +54,7 @@ static bool stop(struct row_scan *scan, enum status status)
 static bool cut(struct row_scan *scan, const struct buffer *name)
 {
     scan->resume = blob_new(buffer_slice(name));
-    return stop(scan, scan->resume == NULL ? STATUS_NO_MEMORY : STATUS_OK);
+    return stop(scan, !scan->resume ? STATUS_NO_MEMORY : STATUS_OK);
 }
 
 static bool is_spent(const struct row_scan *scan)
@@ -97,7 +97,7 @@ static bool append_row(struct row_scan *scan, struct slice name, enum row_kind k
     struct row row = {.name = blob_new(name), .kind = kind, .record = blob_new(record)};
 
     assert(scan->count <= scan->limit);
-    if (row.name == NULL || row.record == NULL) {
+    if (!row.name || !row.record) {
         row_release(&row);
         return stop(scan, STATUS_NO_MEMORY);
     }
@@ -153,9 +153,9 @@ bool list_range(const struct message_list *list, struct buffer *start, struct bu
     struct slice prefix = buffer_slice(end);
     enum { BEHIND_NAME = 1 }; /* above the 00 that ends a name, below what continues it */
 
-    if (list->end_is_prefix && list->end != NULL) {
+    if (list->end_is_prefix && list->end) {
         bool begins_later =
-            list->start != NULL && slice_compare(blob_slice(list->start), end_name) >= 0;
+            list->start && slice_compare(blob_slice(list->start), end_name) >= 0;
         if (!begins_later) {
             buffer_append_slice(start, prefix);
             buffer_append_slice(start, end_name);
@@ -164,18 +164,18 @@ bool list_range(const struct message_list *list, struct buffer *start, struct bu
     if (start->size == 0) {
         buffer_append_slice(start, prefix);
         buffer_append_slice(start, blob_slice(list->start));
-        if (list->start != NULL && list->after_start) {
+        if (list->start && list->after_start) {
             buffer_append_byte(start, BEHIND_NAME);
         }
     }
     buffer_append_slice(end, end_name);
-    if (list->end != NULL && !list->end_is_prefix) {
+    if (list->end && !list->end_is_prefix) {
         buffer_append_byte(end, BEHIND_NAME);
     }
     if (start->failed || end->failed) {
         return false;
     }
-    if (list->end == NULL || list->end_is_prefix) {
+    if (!list->end || list->end_is_prefix) {
         step_behind(end);
     }
     return true;
@@ -191,7 +191,7 @@ static enum status scan_rows(const struct store_state *state, struct slice direc
     layout_rows(&end, state->partition_count, directory);
     scan->prefix_size = end.size;
     scan->rows = calloc(scan->limit + 1, sizeof *scan->rows);
-    if (!end.failed && scan->rows != NULL && list_range(list, &start, &end)) {
+    if (!end.failed && scan->rows && list_range(list, &start, &end)) {
         status =
             state->engine->operations->scan(state->engine, buffer_slice(&start),
                                             buffer_slice(&end), scan->first_only, on_row, scan);
@@ -208,7 +208,7 @@ static void take_rows(struct row_scan *scan, struct message_list_reply *ret_list
     ret_list->rows = scan->rows;
     ret_list->row_count = (uint16_t)scan->count;
     ret_list->resume = scan->resume;
-    ret_list->more = scan->resume != NULL;
+    ret_list->more = scan->resume;
     scan->rows = NULL;
     scan->count = 0;
     scan->resume = NULL;
@@ -278,7 +278,7 @@ static bool on_intent(void *context, struct slice key, struct slice value)
         return false;
     }
     struct blob *object_key = blob_new(slice_of(key.data + 1, key.size - 1));
-    if (object_key == NULL) {
+    if (!object_key) {
         scan->status = STATUS_NO_MEMORY;
         return false;
     }
@@ -303,10 +303,10 @@ enum status apply_list_intents(const struct store_state *state,
 
     assert(request->limit >= 1);
     layout_intent(&start, (char)request->intent_kind, blob_slice(request->key));
-    if (request->key != NULL) {
+    if (request->key) {
         buffer_append_byte(&start, 0); /* the next key that can be */
     }
-    if (scan.intents != NULL && !start.failed) {
+    if (scan.intents && !start.failed) {
         status = state->engine->operations->scan(state->engine, buffer_slice(&start),
                                                  slice_of(&kind_end, sizeof kind_end), true,
                                                  on_intent, &scan);

@@ -67,7 +67,7 @@ static bool append_entry(struct entry_scan *scan, const struct layout_entry *ent
 
     scrubbed->entry.part = entry->part;
     scrubbed->entry.key = blob_new(entry->object_key);
-    if (scrubbed->entry.key == NULL) {
+    if (!scrubbed->entry.key) {
         return stop(scan, STATUS_NO_MEMORY);
     }
     object_digest(object, scrubbed->entry.digest);
@@ -95,8 +95,7 @@ static bool on_entry(void *context, struct slice key, struct slice value)
     }
     scan->looked++;
     scan->bytes += value.size;
-    if (scan->leaves != NULL &&
-        !merkle_leaves_has(scan->leaves, merkle_leaf_of(entry.object_key))) {
+    if (scan->leaves && !merkle_leaves_has(scan->leaves, merkle_leaf_of(entry.object_key))) {
         return true;
     }
     status = record_decode(value, &object);
@@ -159,7 +158,7 @@ static enum status scan_entries(const struct store_state *state,
     enum status status = STATUS_OK;
 
     scan->entries = calloc(scan->limit, sizeof *scan->entries);
-    if (scan->entries == NULL) {
+    if (!scan->entries) {
         return STATUS_NO_MEMORY;
     }
     if (!begins_with_rows) {
@@ -225,7 +224,7 @@ enum status apply_tree(const struct store_state *state, const struct store_reque
     }
     static_assert(MERKLE_BUCKETS == MERKLE_FANOUT, "one size of reply");
     ret_result->hashes = calloc(MERKLE_FANOUT, sizeof *ret_result->hashes);
-    if (ret_result->hashes == NULL) {
+    if (!ret_result->hashes) {
         return STATUS_NO_MEMORY;
     }
     tree_store_read(state->trees, request->partition, &tree);
@@ -342,7 +341,7 @@ static enum status check_object_gone(const struct store_state *state, struct bat
     size_t index = 0;
     enum status status = load_part(state, batch, MERKLE_OBJECT, key, &index);
 
-    if (status == STATUS_OK && batch_object(batch, index) != NULL) {
+    if (status == STATUS_OK && batch_object(batch, index)) {
         mark(MARK_REAP_ROW_BEFORE_OBJECT);
         status = STATUS_REFUSED;
     }
@@ -383,7 +382,7 @@ enum status apply_reap(struct store_state *state, struct batch *batch,
     if (status == STATUS_OK) {
         status = load_part(state, batch, request->part, key, &index);
     }
-    if (status != STATUS_OK || batch_object(batch, index) == NULL) {
+    if (status != STATUS_OK || !batch_object(batch, index)) {
         mark_if(status == STATUS_OK && !request->drop, MARK_REAP_REPEATED);
         return status;
     }

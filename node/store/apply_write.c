@@ -218,13 +218,13 @@ static enum status plan_row(struct plan *plan, struct object *incoming)
         return status;
     }
     struct object *projection = object_project(incoming);
-    if (projection == NULL) {
+    if (!projection) {
         return STATUS_NO_MEMORY;
     }
     plan->row = object_merge(batch_object(plan->batch, plan->row_index), projection);
     object_unref(projection);
     plan->has_row = true;
-    return plan->row == NULL ? STATUS_NO_MEMORY : plan_names(plan);
+    return !plan->row ? STATUS_NO_MEMORY : plan_names(plan);
 }
 
 static enum status take_stamp(struct plan *plan)
@@ -270,7 +270,7 @@ static enum status plan_revival(struct plan *plan)
             status = touch_intent(plan->batch, INTENT_REVIVE, directory, &plan->parent_index);
         }
     }
-    if (status == STATUS_OK && plan->has_object && plan->object != NULL &&
+    if (status == STATUS_OK && plan->has_object && plan->object &&
         key_is_directory(plan->key) && !object_is_live(plan->object)) {
         plan->revives_self = !planted(PLANTED_REVIVE_UNASKED);
         status = touch_intent(plan->batch, INTENT_REVIVE, plan->key, &plan->self_index);
@@ -291,7 +291,7 @@ static void set_if_changed(const struct plan *plan, size_t index, struct object 
 /* Sets what was planned, and says so in the result. */
 static void plan_carry_out(const struct plan *plan, struct store_result *result)
 {
-    if (plan->has_object && plan->object != NULL) {
+    if (plan->has_object && plan->object) {
         if (key_is_directory(plan->key)) {
             live_remove(&plan->state->live, plan->key);
         }
@@ -397,7 +397,7 @@ static enum status clock_of_row(struct plan *plan, struct object **ret_object)
     enum status status = load_for_write(plan, true, &plan->row_index);
 
     *ret_object = NULL;
-    if (status != STATUS_OK || batch_object(plan->batch, plan->row_index) == NULL) {
+    if (status != STATUS_OK || !batch_object(plan->batch, plan->row_index)) {
         return status;
     }
     const struct object *row = batch_object(plan->batch, plan->row_index);
@@ -412,7 +412,7 @@ static enum status plan_own_update(struct plan *plan, const struct store_request
     struct object *lost = NULL;
     enum status status = STATUS_OK;
 
-    if (current == NULL && plan->over_damage && !key_is_root(plan->key)) {
+    if (!current && plan->over_damage && !key_is_root(plan->key)) {
         status = clock_of_row(plan, &lost);
         current = lost;
     }
@@ -437,7 +437,7 @@ enum status apply_coordinate(struct store_state *state, struct batch *batch,
     };
     bool is_root = key_is_root(plan.key);
 
-    assert(request->put != NULL);
+    assert(request->put);
     if (request->owner_count > 0) {
         enum status status = coordinate_hints(&plan, request, ret_result);
         plan_release(&plan);
@@ -478,7 +478,7 @@ static struct object *without_bad_contents(const struct object *object)
     struct object *sound = NULL;
     uint8_t hash[CONTENT_HASH_SIZE];
 
-    for (uint32_t i = 0; versions != NULL && i < object->version_count; i++) {
+    for (uint32_t i = 0; versions && i < object->version_count; i++) {
         versions[i] = object->versions[i];
         content_hash(blob_slice(versions[i].content), hash);
         if (memcmp(hash, versions[i].content_hash, sizeof hash) != 0) {
@@ -486,11 +486,11 @@ static struct object *without_bad_contents(const struct object *object)
             versions[i].xattrs = NULL;
         }
     }
-    if (versions != NULL && object_new(&object->clock, versions, object->version_count,
-                                       object->own, &sound) != STATUS_OK) {
+    if (versions && object_new(&object->clock, versions, object->version_count, object->own,
+                               &sound) != STATUS_OK) {
         sound = NULL;
     }
-    if (sound != NULL) {
+    if (sound) {
         object_set_deleted(sound, object->deleted_us);
     }
     free(versions);
@@ -502,12 +502,12 @@ static enum status own_copy(const struct plan *plan, bool heals, struct object *
 {
     struct object *current = batch_object(plan->batch, plan->object_index);
 
-    if (!heals || current == NULL) {
+    if (!heals || !current) {
         *ret_copy = object_ref(current);
         return STATUS_OK;
     }
     *ret_copy = without_bad_contents(current);
-    return *ret_copy == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+    return !*ret_copy ? STATUS_NO_MEMORY : STATUS_OK;
 }
 
 /* Verified here and not by the core: hashing takes a while, and this is another thread where it
@@ -528,7 +528,7 @@ static enum status plan_merge(struct plan *plan, const struct store_request *req
     }
     plan->object = object_merge(copy, request->object);
     object_unref(copy);
-    if (plan->object == NULL) {
+    if (!plan->object) {
         return STATUS_NO_MEMORY;
     }
     plan->has_object = true;
@@ -546,7 +546,7 @@ static bool is_outdone(const struct plan *plan, const struct store_request *requ
         copy = batch_object(plan->batch, plan->row_index);
     }
     return store_state_is_outdone(plan->state, &request->object->clock,
-                                  copy == NULL ? NULL : &copy->clock, plan->wall_us);
+                                  !copy ? NULL : &copy->clock, plan->wall_us);
 }
 
 enum status apply_merge(struct store_state *state, struct batch *batch,
@@ -561,7 +561,7 @@ enum status apply_merge(struct store_state *state, struct batch *batch,
     };
     enum status status = STATUS_OK;
 
-    assert(request->object != NULL && request->parts != 0);
+    assert(request->object && request->parts != 0);
     if (object_is_nothing(request->object)) {
         ret_result->object = object_ref(request->object);
         return STATUS_OK;
@@ -602,7 +602,7 @@ enum status apply_project(struct store_state *state, struct batch *batch,
     }
     /* Loading the row may move the entries, but not the object. */
     struct object *object = object_ref(batch_object(batch, plan.object_index));
-    if (object != NULL && !key_is_root(plan.key)) {
+    if (object && !key_is_root(plan.key)) {
         status = plan_row(&plan, object);
     }
     if (status == STATUS_OK) {
@@ -637,7 +637,7 @@ enum status apply_get(struct store_state *state, struct batch *batch,
         (void)batch_stamp(batch, names, &ret_result->names_us);
     }
     struct object *object = batch_object(batch, index);
-    if (object != NULL) {
+    if (object) {
         status = record_verify(object);
         if (status != STATUS_OK) {
             batch_note_damage(batch, index, "content checksum mismatch");

@@ -118,7 +118,7 @@ static enum status merge_records(struct slice there, struct slice aside, struct 
     }
     if (status == STATUS_OK) {
         merged = object_merge(current, object);
-        status = merged == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+        status = !merged ? STATUS_NO_MEMORY : STATUS_OK;
     }
     if (status == STATUS_OK) {
         buffer_reset(value);
@@ -164,7 +164,7 @@ static enum status move_all(struct engine *engine, char kind, uint64_t before_us
     struct buffer start = {0};
     bool more = true;
 
-    if (batch == NULL) {
+    if (!batch) {
         return STATUS_NO_MEMORY;
     }
     batch->before_us = before_us;
@@ -195,7 +195,7 @@ enum status aside_put_old(struct store_state *state, uint64_t before_us)
     const struct ring *ring = state->ring;
 
     /* Nobody else has anything. */
-    if (ring == NULL || ring->member_count == 1 || ring->replica_count == 1) {
+    if (!ring || ring->member_count == 1 || ring->replica_count == 1) {
         return STATUS_OK;
     }
     enum status status = move_all(state->engine, 'o', before_us, put_aside);
@@ -220,7 +220,7 @@ enum status aside_end(struct store_state *state, bool merges)
         return status;
     }
     enum status status = move_all(state->engine, LAYOUT_ASIDE, UINT64_MAX, bring_back);
-    if (status == STATUS_OK && state->trees != NULL) {
+    if (status == STATUS_OK && state->trees) {
         status = tree_store_rebuild(state->trees, state->engine);
     }
     return status;

@@ -45,12 +45,12 @@ static bool grow(struct batch *batch)
         return true;
     }
     struct batch_entry *entries = realloc(batch->entries, capacity * sizeof *entries);
-    if (entries == NULL) {
+    if (!entries) {
         return false;
     }
     batch->entries = entries;
     uint32_t *table = calloc(table_size, sizeof *table);
-    if (table == NULL) {
+    if (!table) {
         return false;
     }
     free(batch->table);
@@ -65,7 +65,7 @@ static bool grow(struct batch *batch)
 
 enum status batch_touch(struct batch *batch, struct slice key, size_t *ret_index)
 {
-    assert(batch->engine != NULL);
+    assert(batch->engine);
     assert(key.size > 0);
 
     uint32_t hash = fnv32(key);
@@ -75,7 +75,7 @@ enum status batch_touch(struct batch *batch, struct slice key, size_t *ret_index
     uint32_t *slot = find_slot(batch, key, hash);
     if (*slot == 0) {
         uint8_t *copy = malloc(key.size);
-        if (copy == NULL) {
+        if (!copy) {
             return STATUS_NO_MEMORY;
         }
         memcpy(copy, key.data, key.size);
@@ -222,7 +222,7 @@ static void set(struct batch_entry *entry, struct object *object, bool has_stamp
 
 void batch_set_object(struct batch *batch, size_t index, struct object *object)
 {
-    assert(object != NULL);
+    assert(object);
     set(entry_at(batch, index), object, false, 0);
 }
 
@@ -240,7 +240,7 @@ static void encode_value(const struct batch_entry *entry, struct buffer *values)
 {
     uint8_t number[NUMBER_SIZE];
 
-    if (entry->object != NULL) {
+    if (entry->object) {
         record_encode(entry->object, true, values);
     } else if (entry->has_stamp) {
         number_encode(entry->stamp, number);
@@ -265,7 +265,7 @@ static size_t gather(const struct batch *batch, struct engine_write *writes,
         writes[count++] = (struct engine_write){
             .key = entry_key(entry),
             .value = {.data = NULL, .size = values->size - start},
-            .is_delete = entry->object == NULL && !entry->has_stamp,
+            .is_delete = !entry->object && !entry->has_stamp,
         };
     }
     /* The buffer has stopped moving: now the values have addresses. */
@@ -284,7 +284,7 @@ static enum status gather_changes(const struct batch *batch, struct tree_changes
 {
     enum status status = STATUS_OK;
 
-    for (size_t i = 0; i < batch->count && batch->trees != NULL && status == STATUS_OK; i++) {
+    for (size_t i = 0; i < batch->count && batch->trees && status == STATUS_OK; i++) {
         const struct batch_entry *entry = &batch->entries[i];
         bool is_record = entry->key[0] == 'o' || entry->key[0] == 'r';
 
@@ -303,7 +303,7 @@ static enum status write_pending(struct batch *batch, struct tree_changes *chang
     struct engine_write *writes = calloc(batch->count + changes->count, sizeof *writes);
     enum status status = STATUS_NO_MEMORY;
 
-    if (writes == NULL) {
+    if (!writes) {
         return STATUS_NO_MEMORY;
     }
     size_t count = gather(batch, writes, &values);

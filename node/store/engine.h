@@ -75,7 +75,7 @@ static inline struct engine_health engine_health(struct engine *engine)
 {
     struct engine_health health = {.state = DISK_WELL};
 
-    if (engine->operations->health != NULL) {
+    if (engine->operations->health) {
         engine->operations->health(engine, &health);
     }
     return health;
@@ -83,7 +83,7 @@ static inline struct engine_health engine_health(struct engine *engine)
 
 static inline bool engine_has_room(struct engine *engine, size_t size, bool is_vital)
 {
-    return engine->operations->has_room == NULL ||
+    return !engine->operations->has_room ||
            engine->operations->has_room(engine, size, is_vital);
 }
 

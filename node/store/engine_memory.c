@@ -5,12 +5,12 @@
  *           equal lists.
  * Never:    half a batch: all memory is taken before the first link changes.
  */
-#include "node/store/engine.h"
-
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "node/store/engine.h"
 
 enum { LEVELS_MAX = 16 };
 
@@ -47,7 +47,7 @@ static struct slice node_value(const struct node *node)
 
 static void node_free(struct node *node)
 {
-    if (node != NULL) {
+    if (node) {
         free(node->value);
         free(node);
     }
@@ -74,7 +74,7 @@ static struct node *node_new(struct memory_engine *memory, struct slice key, str
     struct node *node = calloc(1, sizeof *node + links_size + key.size);
     uint8_t *copy = malloc(value.size > 0 ? value.size : 1);
 
-    if (node == NULL || copy == NULL) {
+    if (!node || !copy) {
         free(node);
         free(copy);
         return NULL;
@@ -100,8 +100,7 @@ static struct node *seek(struct memory_engine *memory, struct slice key,
     struct node **level_links = memory->head;
 
     for (int level = LEVELS_MAX - 1; level >= 0; level--) {
-        while (level_links[level] != NULL &&
-               slice_compare(node_key(level_links[level]), key) < 0) {
+        while (level_links[level] && slice_compare(node_key(level_links[level]), key) < 0) {
             level_links = level_links[level]->next;
         }
         links[level] = &level_links[level];
@@ -114,7 +113,7 @@ static void link_node(struct memory_engine *memory, struct node *node)
     struct node **links[LEVELS_MAX];
     struct node *found = seek(memory, node_key(node), links);
 
-    if (found != NULL && slice_equal(node_key(found), node_key(node))) {
+    if (found && slice_equal(node_key(found), node_key(node))) {
         uint8_t *old_value = found->value;
 
         found->value = node->value;
@@ -134,7 +133,7 @@ static void unlink_key(struct memory_engine *memory, struct slice key)
     struct node **links[LEVELS_MAX];
     struct node *found = seek(memory, key, links);
 
-    if (found == NULL || !slice_equal(node_key(found), key)) {
+    if (!found || !slice_equal(node_key(found), key)) {
         return;
     }
     for (int level = 0; level < found->level_count; level++) {
@@ -152,7 +151,7 @@ static enum status memory_get(struct engine *engine, struct slice key, struct bu
 
     pthread_rwlock_rdlock(&memory->lock);
     struct node *found = seek(memory, key, links);
-    if (found != NULL && slice_equal(node_key(found), key)) {
+    if (found && slice_equal(node_key(found), key)) {
         buffer_append_slice(ret_value, node_value(found));
         status = ret_value->failed ? STATUS_NO_MEMORY : STATUS_OK;
     }
@@ -169,7 +168,7 @@ static enum status memory_write(struct engine *engine, const struct engine_write
     enum status status = STATUS_OK;
 
     (void)sync; /* memory survives neither */
-    if (prepared == NULL) {
+    if (!prepared) {
         return STATUS_NO_MEMORY;
     }
     pthread_rwlock_wrlock(&memory->lock);
@@ -178,7 +177,7 @@ static enum status memory_write(struct engine *engine, const struct engine_write
             continue;
         }
         prepared[i] = node_new(memory, writes[i].key, writes[i].value);
-        status = prepared[i] == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+        status = !prepared[i] ? STATUS_NO_MEMORY : STATUS_OK;
     }
     for (size_t i = 0; i < count; i++) {
         if (status != STATUS_OK) {
@@ -203,7 +202,7 @@ static enum status memory_scan(struct engine *engine, struct slice start, struct
     (void)cold;
     pthread_rwlock_rdlock(&memory->lock);
     struct node *node = seek(memory, start, links);
-    while (node != NULL) {
+    while (node) {
         if (end.size > 0 && slice_compare(node_key(node), end) >= 0) {
             break;
         }
@@ -243,7 +242,7 @@ static void memory_close(struct engine *engine)
     struct memory_engine *memory = memory_of(engine);
     struct node *node = memory->head[0];
 
-    while (node != NULL) {
+    while (node) {
         struct node *next = node->next[0];
         node_free(node);
         node = next;
@@ -266,7 +265,7 @@ enum status engine_open_memory(struct engine **ret_engine)
 {
     struct memory_engine *memory = calloc(1, sizeof *memory);
 
-    if (memory == NULL) {
+    if (!memory) {
         return STATUS_NO_MEMORY;
     }
     if (pthread_rwlock_init(&memory->lock, NULL) != 0) {

@@ -88,9 +88,9 @@ static struct job *job_list_take(struct job_list *list)
 {
     struct job *job = list->head;
 
-    if (job != NULL) {
+    if (job) {
         list->head = job->next;
-        if (list->head == NULL) {
+        if (!list->head) {
             list->tail = &list->head;
         }
     }
@@ -100,7 +100,7 @@ static struct job *job_list_take(struct job_list *list)
 /* Appends all of `source` to `list`; `source` is empty afterwards. */
 static void job_list_move(struct job_list *list, struct job_list *source)
 {
-    if (source->head == NULL) {
+    if (!source->head) {
         return;
     }
     *list->tail = source->head;
@@ -112,12 +112,12 @@ static struct job *job_new(struct executor *executor)
 {
     struct job *job = executor->free_jobs;
 
-    if (job != NULL) {
+    if (job) {
         executor->free_jobs = job->next;
         return job;
     }
     job = calloc(1, sizeof *job);
-    if (job == NULL) {
+    if (!job) {
         /* A request without a result would hang its owner for ever. */
         abort();
     }
@@ -153,10 +153,10 @@ static size_t take_group(struct lane *lane)
     size_t size = 0;
 
     pthread_mutex_lock(&lane->lock);
-    while (lane->queue.head == NULL && !lane->stopping) {
+    while (!lane->queue.head && !lane->stopping) {
         pthread_cond_wait(&lane->wanted, &lane->lock);
     }
-    while (count < GROUP_REQUESTS_MAX && size < GROUP_SIZE_MAX && lane->queue.head != NULL) {
+    while (count < GROUP_REQUESTS_MAX && size < GROUP_SIZE_MAX && lane->queue.head) {
         struct job *job = job_list_take(&lane->queue);
         size += store_request_size(&job->request);
         lane->group[count++] = job;
@@ -281,13 +281,13 @@ void executor_submit_take(struct executor *executor, struct store_request *reque
 
 bool executor_collect(struct executor *executor, struct store_result *ret_result)
 {
-    if (executor->ready.head == NULL) {
+    if (!executor->ready.head) {
         pthread_mutex_lock(&executor->done_lock);
         job_list_move(&executor->ready, &executor->done);
         pthread_mutex_unlock(&executor->done_lock);
     }
     struct job *job = job_list_take(&executor->ready);
-    if (job == NULL) {
+    if (!job) {
         return false;
     }
     assert(executor->pending > 0);
@@ -333,11 +333,11 @@ static void stop_lane(struct lane *lane)
 
 enum status executor_new(const struct executor_options *options, struct executor **ret_executor)
 {
-    assert(options->state != NULL && options->wake != NULL);
+    assert(options->state && options->wake);
 
     struct executor *executor = calloc(1, sizeof *executor);
     struct job *pool = calloc(EXECUTOR_QUEUE_MAX, sizeof *pool);
-    if (executor == NULL || pool == NULL) {
+    if (!executor || !pool) {
         free(executor);
         free(pool);
         return STATUS_NO_MEMORY;
@@ -369,7 +369,7 @@ void executor_free(struct executor *executor)
 {
     struct store_result result;
 
-    if (executor == NULL) {
+    if (!executor) {
         return;
     }
     for (size_t i = 0; i < executor->lane_count; i++) {

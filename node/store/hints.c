@@ -64,7 +64,7 @@ enum status hint_store_verify(enum hint_kind kind, struct slice value)
     struct stored_hint stored = {0};
     enum status status = parse_loaded(value, kind, true, &stored);
 
-    if (status == STATUS_OK && stored.object != NULL) {
+    if (status == STATUS_OK && stored.object) {
         status = record_verify(stored.object);
     }
     stored_hint_release(&stored);
@@ -140,7 +140,7 @@ struct hint_tally *hint_store_tally(struct hint_store *hints, node_id owner)
 {
     struct hint_tally *found = find_tally(hints, owner);
 
-    if (found != NULL) {
+    if (found) {
         return found;
     }
     if (hints->tally_count == MEMBERS_MAX) {
@@ -167,7 +167,7 @@ static enum status begin_writing(struct hint_store *hints, const struct hint_cha
     pthread_mutex_lock(&hints->lock);
     for (; begun < count && status == STATUS_OK; begun++) {
         struct hint_tally *tally = hint_store_tally(hints, changes[begun].owner);
-        if (tally == NULL) {
+        if (!tally) {
             status = STATUS_BUSY;
             break;
         }
@@ -194,7 +194,7 @@ static void end_writing(struct hint_store *hints, const struct hint_change *chan
         struct hint_tally *tally = find_tally(hints, changes[i].owner);
         bool was_there = changes[i].before.size > 0;
 
-        assert(tally != NULL && tally->writing > 0);
+        assert(tally && tally->writing > 0);
         tally->writing--;
         tally->is_doubtful = tally->is_doubtful || !is_written;
         if (!is_written) {
@@ -307,7 +307,7 @@ enum status hint_store_write(struct hint_store *hints, const struct hint_change 
     size_t *sizes = calloc(count, sizeof *sizes);
     enum status status = STATUS_NO_MEMORY;
 
-    if (gathered.writes == NULL || sizes == NULL) {
+    if (!gathered.writes || !sizes) {
         goto out;
     }
     gather(&gathered, hints, changes, count, wall_us, sizes);
@@ -374,7 +374,7 @@ enum status hints_any_for_key(struct store_state *state, struct slice key, bool 
     size_t count = 0;
     bool any = false;
 
-    if (hints == NULL) {
+    if (!hints) {
         *ret_any = false;
         return STATUS_OK;
     }

@@ -107,7 +107,7 @@ static bool on_hint(void *context, struct slice key, struct slice value)
         return true;
     }
     struct hint_tally *tally = hint_store_tally(count->hints, owner);
-    if (tally == NULL) {
+    if (!tally) {
         count->status = STATUS_CORRUPT;
         return false;
     }
@@ -261,7 +261,7 @@ static enum status sweep_all(struct hint_store *hints, bool puts_ages)
     struct sweep *sweep = calloc(1, sizeof *sweep);
     enum status status = STATUS_NO_MEMORY;
 
-    if (sweep == NULL) {
+    if (!sweep) {
         return status;
     }
     sweep->hints = hints;
@@ -295,7 +295,7 @@ enum status hint_store_salvage(struct store_state *state, struct error *error)
 {
     struct hint_store *hints = state->hints;
 
-    if (hints == NULL || !atomic_load(&hints->is_damaged)) {
+    if (!hints || !atomic_load(&hints->is_damaged)) {
         return STATUS_OK;
     }
     enum status status = hints->engine->operations->salvage(hints->engine, error);
@@ -330,10 +330,10 @@ static enum status heal_at_start(struct store_state *state, struct error *error)
 enum status store_hints_open(struct store_state *state, struct engine *engine,
                              struct error *error)
 {
-    assert(state->engine != NULL && state->hints == NULL && engine != NULL);
+    assert(state->engine && !state->hints && engine);
 
     struct hint_store *hints = calloc(1, sizeof *hints);
-    if (hints == NULL) {
+    if (!hints) {
         return fail(error, STATUS_NO_MEMORY, status_text(STATUS_NO_MEMORY));
     }
     hints->engine = engine;
@@ -357,12 +357,12 @@ enum status store_hints_open(struct store_state *state, struct engine *engine,
 
 enum status hint_store_sync(struct store_state *state)
 {
-    return state->hints == NULL ? STATUS_OK : write_format(state->hints->engine);
+    return !state->hints ? STATUS_OK : write_format(state->hints->engine);
 }
 
 void hint_store_release(struct store_state *state)
 {
-    if (state->hints == NULL) {
+    if (!state->hints) {
         return;
     }
     pthread_mutex_destroy(&state->hints->lock);

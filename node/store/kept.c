@@ -52,7 +52,7 @@ enum status settings_keep(struct engine *engine)
 {
     struct buffer kept = {0};
 
-    if (engine->operations->keep == NULL) {
+    if (!engine->operations->keep) {
         return STATUS_OK;
     }
     enum status status = engine->operations->scan(
@@ -73,7 +73,7 @@ enum status settings_restore(struct engine *engine)
     struct buffer kept = {0};
     size_t count = 0;
 
-    if (engine->operations->kept == NULL) {
+    if (!engine->operations->kept) {
         return STATUS_NOT_FOUND;
     }
     enum status status = engine->operations->kept(engine, &kept);
@@ -109,8 +109,8 @@ bool settings_kept_ring(struct slice kept, struct ring *ret_ring)
             codec_decode(value, &message) != STATUS_OK) {
             continue;
         }
-        has_ring = message.type == MESSAGE_RING_REPLY && message.ring != NULL &&
-                   ring_is_valid(message.ring);
+        has_ring =
+            message.type == MESSAGE_RING_REPLY && message.ring && ring_is_valid(message.ring);
         if (has_ring) {
             *ret_ring = *message.ring;
         }

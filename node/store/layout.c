@@ -124,7 +124,7 @@ static bool append_object_key(struct buffer *buffer, struct slice row_key, size_
     struct slice name;
     const uint8_t *end = memchr(row_key.data + head_size, 0, row_key.size - head_size);
 
-    if (end == NULL) {
+    if (!end) {
         return false;
     }
     size_t prefix_size = (size_t)(end - row_key.data) + 1;

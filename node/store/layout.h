@@ -16,8 +16,8 @@
  *
  * PARTITION is two bytes, big-endian, so that a partition is one range of objects and one of
  * rows. Names hold no NUL, so the bytewise order of rows is the order of names. Values of o and
- * r are records (node/wire/record.h), that of l is three numbers (vouch.c), stamps and numbers are eight bytes, big-endian; the
- * comparator is LevelDB's own.
+ * r are records (node/wire/record.h), that of l is three numbers (vouch.c), stamps and numbers
+ * are eight bytes, big-endian; the comparator is LevelDB's own.
  *
  * A database of its own holds the hints:
  *

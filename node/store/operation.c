@@ -45,7 +45,7 @@ static bool is_quick_hint(const struct store_state *state, const struct store_re
     size_t copies = request->owner_count > 0 ? request->owner_count : 1;
 
     return !request->sync && size * copies <= QUICK_SIZE_MAX &&
-           (state->hints == NULL ||
+           (!state->hints ||
             state->hints->engine->operations->is_quick(state->hints->engine, size * copies));
 }
 
@@ -91,7 +91,7 @@ static bool has_row(const struct store_request *request)
 
 static bool has_versions(const struct object *object)
 {
-    return object != NULL && object->version_count > 0;
+    return object && object->version_count > 0;
 }
 
 /* Deletes go on, and so does what resolves siblings or empties a file. */
@@ -358,7 +358,7 @@ static const struct operation coordinate_hint = {
 
 const struct operation *operation_of(const struct store_request *request)
 {
-    assert(request != NULL);
+    assert(request);
     size_t index = (size_t)request->operation;
 
     if (index >= sizeof operations / sizeof *operations) {

@@ -35,7 +35,7 @@ void store_reclaim(struct store_state *state, unsigned step)
     struct buffer end = {0};
 
     assert(step < RECLAIM_STEPS);
-    if (engine->operations->compact == NULL) {
+    if (!engine->operations->compact) {
         return;
     }
     fill_range(state, step, &start, &end);

@@ -24,7 +24,7 @@ struct ring *state_ring_copy(const struct ring *ring)
 {
     struct ring *copy = malloc(sizeof *copy);
 
-    if (copy != NULL) {
+    if (copy) {
         *copy = *ring;
     }
     return copy;
@@ -35,7 +35,7 @@ enum status state_begin_partitions(struct store_state *state, uint16_t partition
 {
     struct tree_store *trees = tree_store_new();
 
-    if (trees == NULL) {
+    if (!trees) {
         return STATUS_NO_MEMORY;
     }
     enum status status = tree_store_open(trees, state->engine, partition_count);
@@ -124,11 +124,11 @@ enum status store_state_save_ring(struct store_state *state, const struct ring *
         return STATUS_REFUSED;
     }
     struct ring *copy = state_ring_copy(ring);
-    if (copy == NULL) {
+    if (!copy) {
         return STATUS_NO_MEMORY;
     }
     settings_add_ring(&settings, SETTING_RING, ring);
-    if (state->ring != NULL) {
+    if (state->ring) {
         settings_add_ring(&settings, SETTING_RING_BEFORE, state->ring);
     }
     if (mark_incomplete) {
@@ -165,10 +165,9 @@ bool store_state_is_outdone(struct store_state *state, const struct clock *clock
 
     for (uint32_t i = 0; i < clock->count; i++) {
         struct dot pair = clock->pair[i];
-        bool is_news =
-            pair.actor.node == state->node && pair.counter > greatest &&
-            pair.counter <= wall_us + COUNTER_AHEAD_MAX_US &&
-            (own_clock == NULL || pair.counter > clock_counter(own_clock, pair.actor));
+        bool is_news = pair.actor.node == state->node && pair.counter > greatest &&
+                       pair.counter <= wall_us + COUNTER_AHEAD_MAX_US &&
+                       (!own_clock || pair.counter > clock_counter(own_clock, pair.actor));
         greatest = is_news ? pair.counter : greatest;
     }
     uint64_t issued = atomic_load(&state->issued);
@@ -239,7 +238,7 @@ enum status store_state_restore(struct store_state *state, bool is_salvaging)
     settings_add(&settings, SETTING_INCARNATION, state->incarnation);
     settings_add(&settings, SETTING_COMPLETE, 0);
     settings_add(&settings, SETTING_SALVAGING, is_salvaging ? 1 : 0);
-    if (state->ring != NULL) {
+    if (state->ring) {
         settings_add_ring(&settings, SETTING_RING, state->ring);
     }
     enum status status = settings_write(&settings, state->engine);

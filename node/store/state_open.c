@@ -121,8 +121,7 @@ static enum status read_ring(struct engine *engine, struct store_identity *ident
     if (status != STATUS_OK) {
         goto out;
     }
-    if (message.type != MESSAGE_RING_REPLY || message.ring == NULL ||
-        !ring_is_valid(message.ring)) {
+    if (message.type != MESSAGE_RING_REPLY || !message.ring || !ring_is_valid(message.ring)) {
         status = STATUS_CORRUPT;
     } else {
         identity->ring = *message.ring;
@@ -257,7 +256,7 @@ bool store_state_peek(struct engine *engine, struct ring *ret_ring)
         *ret_ring = identity.ring;
         return true;
     }
-    bool has_ring = engine->operations->kept != NULL &&
+    bool has_ring = engine->operations->kept &&
                     engine->operations->kept(engine, &kept) == STATUS_OK &&
                     settings_kept_ring(buffer_slice(&kept), ret_ring);
     buffer_release(&kept);
@@ -291,7 +290,7 @@ static enum status begin(struct store_state *state, uint64_t wall_us, bool is_sa
         /* It is read meanwhile; the mark precedes the first write. */
         status = STATUS_OK;
     }
-    if (status == STATUS_OK && state->ring != NULL && state->trees == NULL) {
+    if (status == STATUS_OK && state->ring && !state->trees) {
         status = state_begin_partitions(state, state->ring->partition_count);
     }
     return status;
@@ -306,7 +305,7 @@ static enum status begin_or_salvage(struct store_state *state, struct store_iden
 
     if (identity->has_ring) {
         state->ring = state_ring_copy(&identity->ring);
-        if (state->ring == NULL) {
+        if (!state->ring) {
             return STATUS_NO_MEMORY;
         }
     }
@@ -317,7 +316,7 @@ static enum status begin_or_salvage(struct store_state *state, struct store_iden
     identity->is_complete = false;
     /* What a salvage that was cut short held for old is not known any more: all of it. */
     status = store_salvage(state, UINT64_MAX, &dropped, error);
-    if (status == STATUS_OK && state->trees == NULL) {
+    if (status == STATUS_OK && !state->trees) {
         status = begin(state, wall_us, false);
     }
     return status;

@@ -33,7 +33,7 @@ void scrubbed_entries_free(struct scrubbed_entry *entries, size_t count)
 
 static void put_free(struct message_put *put)
 {
-    if (put == NULL) {
+    if (!put) {
         return;
     }
     /* message_release knows what a put owns; the put moves into a message for it. */
@@ -51,7 +51,7 @@ static void list_release(struct message_list *list)
 
 void store_request_release(struct store_request *request)
 {
-    if (request == NULL) {
+    if (!request) {
         return;
     }
     blob_unref(request->key);
@@ -66,7 +66,7 @@ void store_request_release(struct store_request *request)
 
 void store_result_release(struct store_result *result)
 {
-    if (result == NULL) {
+    if (!result) {
         return;
     }
     object_unref(result->object);

@@ -46,7 +46,7 @@ static enum status drop(struct engine *engine, const struct pass *pass)
         return STATUS_OK;
     }
     writes = calloc(pass->count, sizeof *writes);
-    if (writes == NULL) {
+    if (!writes) {
         return STATUS_NO_MEMORY;
     }
     for (size_t i = 0; i < pass->count; i++) {
@@ -70,7 +70,7 @@ enum status sweep(struct engine *engine, char kind, sweep_is_good *is_good, void
     enum status status = STATUS_OK;
     enum status scanned = STATUS_OK;
 
-    if (pass == NULL) {
+    if (!pass) {
         return STATUS_NO_MEMORY;
     }
     *pass = (struct pass){.is_good = is_good, .context = context};

@@ -43,7 +43,7 @@ struct tree_store *tree_store_new(void)
 
 void tree_store_free(struct tree_store *trees)
 {
-    if (trees == NULL) {
+    if (!trees) {
         return;
     }
     buffer_release(&trees->scrub.key);
@@ -214,7 +214,7 @@ static enum status write_leaves(const struct tree_store *trees, struct engine *e
     enum status status = STATUS_NO_MEMORY;
     size_t count = 0;
 
-    if (changes == NULL || writes == NULL) {
+    if (!changes || !writes) {
         goto out;
     }
     for (uint16_t leaf = 0; leaf < MERKLE_LEAVES; leaf++) {
@@ -279,7 +279,7 @@ enum status tree_store_rebuild(struct tree_store *trees, struct engine *engine)
     uint64_t dropped = 0;
     enum status status = write_mark(engine, false);
 
-    assert(trees->leaves != NULL);
+    assert(trees->leaves);
     tree_scrub_drop(trees);
     clear_leaves(trees);
     if (status == STATUS_OK) {
@@ -306,9 +306,9 @@ enum status tree_store_open(struct tree_store *trees, struct engine *engine,
     bool is_kept = false;
     size_t count = (size_t)partition_count * MERKLE_LEAVES;
 
-    assert(trees->leaves == NULL && partition_count > 0);
+    assert(!trees->leaves && partition_count > 0);
     trees->leaves = calloc(count, sizeof *trees->leaves);
-    if (trees->leaves == NULL) {
+    if (!trees->leaves) {
         return STATUS_NO_MEMORY;
     }
     trees->partition_count = partition_count;
@@ -330,7 +330,7 @@ static bool grow(struct tree_changes *changes)
         return true;
     }
     struct tree_change *grown = realloc(changes->changes, capacity * sizeof *grown);
-    if (grown == NULL) {
+    if (!grown) {
         return false;
     }
     changes->changes = grown;
@@ -361,10 +361,10 @@ static struct tree_change *change_of(struct tree_changes *changes, uint16_t part
 static uint64_t hash_of(const struct layout_entry *entry, const struct object *object,
                         struct tree_digest *last)
 {
-    if (object == NULL) {
+    if (!object) {
         return 0;
     }
-    if (last->object == NULL || !object_equal(last->object, object)) {
+    if (!last->object || !object_equal(last->object, object)) {
         object_digest(object, last->digest);
     }
     last->object = object;
@@ -400,7 +400,7 @@ enum status tree_changes_add(struct tree_changes *changes, const struct tree_sto
     }
     struct tree_change *change =
         change_of(changes, entry.partition, merkle_leaf_of(entry.object_key));
-    if (change == NULL) {
+    if (!change) {
         return STATUS_NO_MEMORY;
     }
     change->toggle ^= toggle;

@@ -24,7 +24,7 @@ static bool take_number(struct walk *walk, size_t width, uint64_t *ret_number)
 {
     uint64_t number = 0;
 
-    assert(width <= sizeof(number));
+    assert(width <= sizeof number);
     if (walk->left.size < width) {
         return false;
     }
@@ -195,7 +195,7 @@ bool bounds_check(struct slice bytes, uint32_t *ret_count)
 {
     struct walk walk = {.left = bytes};
 
-    assert(bytes.data != NULL || bytes.size == 0);
+    assert(bytes.data || bytes.size == 0);
     if (!walk_whole(&walk) || walk.left.size > 0) {
         return false;
     }

@@ -25,10 +25,10 @@ static const struct payload *find_payload(uint64_t type)
 {
     const struct payload *payload = find_in(payload_client, PAYLOAD_CLIENT_COUNT, type);
 
-    if (payload == NULL) {
+    if (!payload) {
         payload = find_in(payload_node, PAYLOAD_NODE_COUNT, type);
     }
-    if (payload == NULL) {
+    if (!payload) {
         payload = find_in(payload_repair, PAYLOAD_REPAIR_COUNT, type);
     }
     return payload;
@@ -72,7 +72,7 @@ static struct blob *read_text(struct reader *reader)
         return NULL;
     }
     text = blob_new(bytes);
-    if (text == NULL) {
+    if (!text) {
         reader_fail(reader, STATUS_NO_MEMORY);
     }
     return text;
@@ -84,7 +84,7 @@ void codec_encode(const struct message *message, struct buffer *buffer)
     struct writer writer = writer_over(buffer);
     bool is_request = message_type_is_request(message->type);
 
-    assert(payload != NULL);
+    assert(payload);
     assert((unsigned)message->status < STATUS_COUNT);
     writer_array(&writer,
                  payload->field_count + (is_request ? REQUEST_HEAD_FIELDS : REPLY_HEAD_FIELDS));
@@ -95,7 +95,7 @@ void codec_encode(const struct message *message, struct buffer *buffer)
         writer_uint(&writer, message->status);
         write_text(&writer, message->text);
     }
-    if (payload->encode != NULL) {
+    if (payload->encode) {
         payload->encode(message, &writer);
     }
 }
@@ -105,7 +105,7 @@ static void decode_fields(struct reader *reader, struct message *message)
 {
     const struct payload *payload = find_payload(reader_uint(reader, 0, UINT64_MAX));
 
-    if (payload == NULL) {
+    if (!payload) {
         reader_fail(reader, STATUS_BAD_MESSAGE);
         return;
     }
@@ -117,7 +117,7 @@ static void decode_fields(struct reader *reader, struct message *message)
         message->text = read_text(reader);
     }
     reader_expect(reader, payload->field_count);
-    if (payload->decode != NULL && !reader_failed(reader)) {
+    if (payload->decode && !reader_failed(reader)) {
         payload->decode(reader, message);
     }
     assert(reader_failed(reader) || reader->left == 0);
@@ -133,7 +133,7 @@ enum status codec_decode(struct slice bytes, struct message *ret_message)
     if (status != STATUS_OK) {
         return status;
     }
-    memset(&message, 0, sizeof(message));
+    memset(&message, 0, sizeof message);
     reader = reader_over(&tree, &status);
     decode_fields(&reader, &message);
     tree_close(&tree);

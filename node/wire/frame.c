@@ -15,7 +15,7 @@ enum {
 
 static const uint8_t magic[] = {'D', 'y', 'n'};
 
-static_assert(FRAME_HEADER_SIZE == sizeof(magic) + 1 + 4, "magic, version, length");
+static_assert(FRAME_HEADER_SIZE == sizeof magic + 1 + 4, "magic, version, length");
 
 enum status frame_append(const struct message *message, struct buffer *buffer)
 {
@@ -27,7 +27,7 @@ enum status frame_append(const struct message *message, struct buffer *buffer)
     if (buffer->failed) {
         return STATUS_NO_MEMORY;
     }
-    buffer_append(buffer, room, sizeof(room));
+    buffer_append(buffer, room, sizeof room);
     codec_encode(message, buffer);
     if (buffer->failed) {
         buffer->size = start;
@@ -41,7 +41,7 @@ enum status frame_append(const struct message *message, struct buffer *buffer)
         return STATUS_TOO_LARGE;
     }
     header = buffer->data + start;
-    memcpy(header, magic, sizeof(magic));
+    memcpy(header, magic, sizeof magic);
     header[3] = PROTOCOL_VERSION;
     for (size_t i = 0; i < 4; i++) {
         header[4 + i] = (uint8_t)(payload_size >> (24 - 8 * i));
@@ -56,7 +56,7 @@ static struct slice rest(const struct frame_splitter *splitter)
 
     assert(splitter->taken <= input.size);
     return (struct slice){
-        .data = input.data == NULL ? NULL : input.data + splitter->taken,
+        .data = !input.data ? NULL : input.data + splitter->taken,
         .size = input.size - splitter->taken,
     };
 }
@@ -93,7 +93,7 @@ uint8_t *frame_splitter_space(struct frame_splitter *splitter, size_t size_min,
     assert(size_min > 0);
     drop_taken(splitter);
     space = buffer_reserve(&splitter->input, size_min);
-    if (space == NULL) {
+    if (!space) {
         splitter->input.failed = false;
         return NULL;
     }
@@ -111,13 +111,13 @@ void frame_splitter_received(struct frame_splitter *splitter, size_t size)
 /* What can be told of the header's bytes that are there. */
 static enum status check_header(const struct frame_splitter *splitter, struct slice left)
 {
-    size_t size = left.size < sizeof(magic) ? left.size : sizeof(magic);
+    size_t size = left.size < sizeof magic ? left.size : sizeof magic;
     uint32_t length;
 
     if (size > 0 && memcmp(left.data, magic, size) != 0) {
         return STATUS_BAD_MESSAGE;
     }
-    if (left.size > sizeof(magic) && left.data[sizeof(magic)] != PROTOCOL_VERSION) {
+    if (left.size > sizeof magic && left.data[sizeof magic] != PROTOCOL_VERSION) {
         return STATUS_BAD_VERSION;
     }
     if (left.size < FRAME_HEADER_SIZE) {

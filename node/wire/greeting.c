@@ -60,7 +60,7 @@ void greeting_prove(const struct greeting *greeting, const struct secret *secret
     said[0] = (uint8_t)side;
     memcpy(said + 1, greeting->hello, CONTENT_HASH_SIZE);
     memcpy(said + 1 + CONTENT_HASH_SIZE, greeting->reply, CONTENT_HASH_SIZE);
-    secret_code(secret, slice_of(said, sizeof(said)), ret_proof);
+    secret_code(secret, slice_of(said, sizeof said), ret_proof);
 }
 
 bool greeting_is_proved(const struct greeting *greeting, const struct secret *secret,

@@ -153,10 +153,10 @@ void tree_entries_free(struct tree_entry *entries, size_t count)
 
 void message_release(struct message *message)
 {
-    assert(message != NULL);
+    assert(message);
     release_payload(message);
     blob_unref(message->text);
-    memset(message, 0, sizeof(*message));
+    memset(message, 0, sizeof *message);
 }
 
 static const struct {
@@ -211,7 +211,7 @@ static const struct {
 
 const char *message_type_name(enum message_type type)
 {
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (names[i].type == type) {
             return names[i].name;
         }
@@ -276,7 +276,7 @@ enum status message_open_row(struct row *row)
 {
     struct object *object = NULL;
 
-    if (row->object != NULL) {
+    if (row->object) {
         return STATUS_OK;
     }
     enum status status = record_decode(blob_slice(row->record), &object);
@@ -294,8 +294,7 @@ enum status message_open_row(struct row *row)
 
 bool message_row_is_live(const struct row *row)
 {
-    return row->object != NULL ? object_is_live(row->object)
-                               : record_is_live(blob_slice(row->record));
+    return row->object ? object_is_live(row->object) : record_is_live(blob_slice(row->record));
 }
 
 const char *disk_state_name(enum disk_state state)

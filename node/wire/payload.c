@@ -21,7 +21,7 @@ struct blob *payload_read_key(struct reader *reader)
         return NULL;
     }
     blob = blob_new(key);
-    if (blob == NULL) {
+    if (!blob) {
         reader_fail(reader, STATUS_NO_MEMORY);
     }
     return blob;
@@ -31,7 +31,7 @@ void payload_write_object(struct writer *writer, const struct object *object)
 {
     size_t begin;
 
-    if (object == NULL) {
+    if (!object) {
         writer_nil(writer);
         return;
     }
@@ -70,7 +70,7 @@ struct object *payload_read_object_or_nil(struct reader *reader)
 bool payload_is_row(const struct object *object)
 {
     for (uint32_t i = 0; i < object->version_count; i++) {
-        if (object->versions[i].content != NULL || object->versions[i].xattrs != NULL) {
+        if (object->versions[i].content || object->versions[i].xattrs) {
             return false;
         }
     }
@@ -82,7 +82,7 @@ bool payload_is_whole(const struct object *object)
     for (uint32_t i = 0; i < object->version_count; i++) {
         const struct version *version = &object->versions[i];
 
-        if (version->content == NULL && version->attributes.size > 0) {
+        if (!version->content && version->attributes.size > 0) {
             return false;
         }
     }
@@ -118,8 +118,8 @@ struct dot *payload_read_dots(struct reader *reader, uint32_t max, uint32_t *ret
     if (count == 0) {
         return NULL;
     }
-    dots = calloc(count, sizeof(*dots));
-    if (dots == NULL) {
+    dots = calloc(count, sizeof *dots);
+    if (!dots) {
         reader_fail(reader, STATUS_NO_MEMORY);
         return NULL;
     }
@@ -187,7 +187,7 @@ static void read_ring(struct reader *reader, struct ring *ring)
 
 void payload_encode_ring(const struct message *message, struct writer *writer)
 {
-    if (message->ring == NULL) {
+    if (!message->ring) {
         writer_nil(writer);
     } else {
         write_ring(writer, message->ring);
@@ -199,8 +199,8 @@ void payload_decode_ring(struct reader *reader, struct message *message)
     if (reader_skip_nil(reader)) {
         return;
     }
-    message->ring = calloc(1, sizeof(*message->ring));
-    if (message->ring == NULL) {
+    message->ring = calloc(1, sizeof *message->ring);
+    if (!message->ring) {
         reader_fail(reader, STATUS_NO_MEMORY);
         return;
     }

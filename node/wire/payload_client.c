@@ -63,7 +63,7 @@ static void decode_get_reply(struct reader *reader, struct message *message)
     struct object *object = payload_read_object_or_nil(reader);
 
     message->get_reply.object = object;
-    reader_require(reader, object == NULL || payload_is_whole(object));
+    reader_require(reader, !object || payload_is_whole(object));
     message->get_reply.answers = (uint8_t)reader_uint(reader, 0, UINT8_MAX);
     message->get_reply.names_us = reader_uint(reader, 0, UINT64_MAX);
 }
@@ -157,7 +157,7 @@ static void decode_put_reply(struct reader *reader, struct message *message)
     struct object *row = payload_read_object_or_nil(reader);
 
     message->put_reply.row = row;
-    reader_require(reader, row == NULL || payload_is_row(row));
+    reader_require(reader, !row || payload_is_row(row));
 }
 
 /* Where a range of names begins or ends: like a name, but `.` will do as a prefix. */
@@ -170,13 +170,13 @@ struct blob *payload_read_range_end(struct reader *reader)
         return NULL;
     }
     bytes = reader_bytes(reader, 1, NAME_SIZE_MAX);
-    if (reader_failed(reader) || memchr(bytes.data, '/', bytes.size) != NULL ||
-        memchr(bytes.data, '\0', bytes.size) != NULL) {
+    if (reader_failed(reader) || memchr(bytes.data, '/', bytes.size) ||
+        memchr(bytes.data, '\0', bytes.size)) {
         reader_fail(reader, STATUS_BAD_MESSAGE);
         return NULL;
     }
     blob = blob_new(bytes);
-    if (blob == NULL) {
+    if (!blob) {
         reader_fail(reader, STATUS_NO_MEMORY);
     }
     return blob;
@@ -206,8 +206,7 @@ void payload_decode_list(struct reader *reader, struct message *message)
     struct message_list *list = &message->list;
 
     list->directory = payload_read_key(reader);
-    reader_require(reader,
-                   list->directory != NULL && key_is_directory(blob_slice(list->directory)));
+    reader_require(reader, list->directory && key_is_directory(blob_slice(list->directory)));
     list->start = payload_read_range_end(reader);
     list->after_start = reader_bool(reader);
     list->end = payload_read_range_end(reader);
@@ -221,11 +220,11 @@ void payload_decode_list(struct reader *reader, struct message *message)
 /* [name, kind, row] */
 static void write_row(struct writer *writer, const struct row *row)
 {
-    assert(row->name != NULL && (row->object != NULL || row->record != NULL));
+    assert(row->name && (row->object || row->record));
     writer_array(writer, ROW_FIELDS);
     writer_blob(writer, row->name);
     writer_uint(writer, row->kind);
-    if (row->object != NULL) {
+    if (row->object) {
         payload_write_object(writer, row->object);
     } else {
         writer_blob(writer, row->record);
@@ -261,7 +260,7 @@ void payload_encode_list_reply(const struct message *message, struct writer *wri
     const struct message_list_reply *reply = &message->list_reply;
 
     assert(reply->row_count <= ROWS_MAX);
-    assert(!reply->more || reply->resume != NULL);
+    assert(!reply->more || reply->resume);
     writer_array(writer, reply->row_count);
     for (uint16_t i = 0; i < reply->row_count; i++) {
         write_row(writer, &reply->rows[i]);
@@ -278,8 +277,8 @@ static void read_rows(struct reader *reader, bool is_opened, struct message_list
     if (count == 0) {
         return;
     }
-    reply->rows = calloc(count, sizeof(*reply->rows));
-    if (reply->rows == NULL) {
+    reply->rows = calloc(count, sizeof *reply->rows);
+    if (!reply->rows) {
         reader_fail(reader, STATUS_NO_MEMORY);
         return;
     }
@@ -301,7 +300,7 @@ void payload_decode_list_reply(struct reader *reader, struct message *message)
     reply->more = reader_bool(reader);
     reply->resume = payload_read_range_end(reader);
     /* Else whoever asks again would get the same rows for ever. */
-    reader_require(reader, !reply->more || reply->resume != NULL);
+    reader_require(reader, !reply->more || reply->resume);
 }
 
 /* STATUS_REPLY: node, address, cluster_id, epoch, ready, disk_total, disk_free,
@@ -329,7 +328,7 @@ static void encode_status_reply(const struct message *message, struct writer *wr
     writer_array(writer, reply->stat_count);
     for (uint16_t i = 0; i < reply->stat_count; i++) {
         writer_array(writer, STATISTIC_FIELDS);
-        payload_write_text(writer, reply->stats[i].name, sizeof(reply->stats[i].name));
+        payload_write_text(writer, reply->stats[i].name, sizeof reply->stats[i].name);
         writer_uint(writer, reply->stats[i].value);
     }
 }
@@ -342,8 +341,8 @@ static void read_peers(struct reader *reader, struct message_status_reply *reply
     if (count == 0) {
         return;
     }
-    reply->peers = calloc(count, sizeof(*reply->peers));
-    if (reply->peers == NULL) {
+    reply->peers = calloc(count, sizeof *reply->peers);
+    if (!reply->peers) {
         reader_fail(reader, STATUS_NO_MEMORY);
         return;
     }
@@ -361,7 +360,7 @@ static void read_peers(struct reader *reader, struct message_status_reply *reply
 static void read_statistic(struct reader *reader, struct statistic *statistic)
 {
     struct reader fields = reader_array(reader, STATISTIC_FIELDS, STATISTIC_FIELDS);
-    struct slice name = reader_string(&fields, 1, sizeof(statistic->name) - 1);
+    struct slice name = reader_string(&fields, 1, sizeof statistic->name - 1);
 
     for (size_t i = 0; i < name.size; i++) {
         reader_require(&fields, name.data[i] > ' ' && name.data[i] <= '~');
@@ -378,8 +377,8 @@ static void read_statistics(struct reader *reader, struct message_status_reply *
     if (count == 0) {
         return;
     }
-    reply->stats = calloc(count, sizeof(*reply->stats));
-    if (reply->stats == NULL) {
+    reply->stats = calloc(count, sizeof *reply->stats);
+    if (!reply->stats) {
         reader_fail(reader, STATUS_NO_MEMORY);
         return;
     }

@@ -42,8 +42,8 @@ static void read_seeds(struct reader *reader, struct message_hello *hello)
     if (count == 0) {
         return;
     }
-    hello->seeds = calloc(count, sizeof(*hello->seeds));
-    if (hello->seeds == NULL) {
+    hello->seeds = calloc(count, sizeof *hello->seeds);
+    if (!hello->seeds) {
         reader_fail(reader, STATUS_NO_MEMORY);
         return;
     }
@@ -144,7 +144,7 @@ static void decode_replica_get_reply(struct reader *reader, struct message *mess
         reader_require(reader, reader_skip_nil(reader));
     } else {
         reply->object = payload_read_object_or_nil(reader);
-        reader_require(reader, reply->object == NULL || payload_is_whole(reply->object));
+        reader_require(reader, !reply->object || payload_is_whole(reply->object));
     }
     reply->names_us = reader_uint(reader, 0, UINT64_MAX);
 }
@@ -154,7 +154,7 @@ static void encode_replica_put(const struct message *message, struct writer *wri
 {
     const struct message_replica_put *put = &message->replica_put;
 
-    assert(put->object != NULL);
+    assert(put->object);
     writer_blob(writer, put->key);
     payload_write_object(writer, put->object);
     writer_uint(writer, put->parts);
@@ -266,7 +266,7 @@ static void decode_replica_list_reply(struct reader *reader, struct message *mes
     struct reader array = reader_array(reader, 0, LIST_MARKS_MAX);
     uint16_t count = (uint16_t)array.left;
     reply->marks = count > 0 ? calloc(count, sizeof *reply->marks) : NULL;
-    if (count > 0 && reply->marks == NULL) {
+    if (count > 0 && !reply->marks) {
         reader_fail(reader, STATUS_NO_MEMORY);
         return;
     }
@@ -277,9 +277,9 @@ static void decode_replica_list_reply(struct reader *reader, struct message *mes
         reader_copy(&fields, mark->digest, DIGEST_SIZE);
         bool is_last = reply->mark_count == count;
         bool is_first = reply->mark_count == 1;
-        reader_require(&fields, mark->name != NULL || is_last);
+        reader_require(&fields, mark->name || is_last);
         reader_require(
-            &fields, mark->name == NULL || is_first ||
+            &fields, !mark->name || is_first ||
                          slice_compare(blob_slice(mark[-1].name), blob_slice(mark->name)) < 0);
     }
 }

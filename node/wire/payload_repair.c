@@ -45,8 +45,8 @@ static void decode_hints_reply(struct reader *reader, struct message *message)
     if (count == 0) {
         return;
     }
-    reply->owners = calloc(count, sizeof(*reply->owners));
-    if (reply->owners == NULL) {
+    reply->owners = calloc(count, sizeof *reply->owners);
+    if (!reply->owners) {
         reader_fail(reader, STATUS_NO_MEMORY);
         return;
     }
@@ -158,7 +158,7 @@ static void decode_tree_reply(struct reader *reader, struct message *message)
 static void write_entry_name(struct writer *writer, enum merkle_part part,
                              const struct blob *key)
 {
-    assert(key != NULL && (part == MERKLE_OBJECT || part == MERKLE_ROW));
+    assert(key && (part == MERKLE_OBJECT || part == MERKLE_ROW));
     writer_uint(writer, part);
     writer_blob(writer, key);
 }
@@ -186,7 +186,7 @@ static void encode_tree_keys(const struct message *message, struct writer *write
     for (size_t i = 0; i < MERKLE_BUCKETS; i++) {
         writer_uint(writer, keys->leaves.bucket[i]);
     }
-    if (keys->after_key == NULL) {
+    if (!keys->after_key) {
         writer_nil(writer);
     } else {
         writer_array(writer, CURSOR_FIELDS);
@@ -252,8 +252,8 @@ static void read_tree_entries(struct reader *reader, struct message_tree_keys_re
     if (count == 0) {
         return;
     }
-    reply->entries = calloc(count, sizeof(*reply->entries));
-    if (reply->entries == NULL) {
+    reply->entries = calloc(count, sizeof *reply->entries);
+    if (!reply->entries) {
         reader_fail(reader, STATUS_NO_MEMORY);
         return;
     }

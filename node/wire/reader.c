@@ -97,21 +97,21 @@ bool reader_skip_nil(struct reader *reader)
     if (reader->left == 0 || reader->next->type != MSGPACK_OBJECT_NIL) {
         return false;
     }
-    return take(reader, MSGPACK_OBJECT_NIL) != NULL;
+    return take(reader, MSGPACK_OBJECT_NIL);
 }
 
 bool reader_bool(struct reader *reader)
 {
     const msgpack_object *element = take(reader, MSGPACK_OBJECT_BOOLEAN);
 
-    return element != NULL && element->via.boolean;
+    return element && element->via.boolean;
 }
 
 uint64_t reader_uint(struct reader *reader, uint64_t min, uint64_t max)
 {
     const msgpack_object *element = take(reader, MSGPACK_OBJECT_POSITIVE_INTEGER);
 
-    if (element == NULL) {
+    if (!element) {
         return 0;
     }
     if (element->via.u64 < min || element->via.u64 > max) {
@@ -127,7 +127,7 @@ int64_t reader_int(struct reader *reader)
 
     if (reader->left > 0 && reader->next->type == MSGPACK_OBJECT_NEGATIVE_INTEGER) {
         element = take(reader, MSGPACK_OBJECT_NEGATIVE_INTEGER);
-        return element != NULL ? element->via.i64 : 0;
+        return element ? element->via.i64 : 0;
     }
     return (int64_t)reader_uint(reader, 0, INT64_MAX);
 }
@@ -136,7 +136,7 @@ struct slice reader_bytes(struct reader *reader, size_t min, size_t max)
 {
     const msgpack_object *element = take(reader, MSGPACK_OBJECT_BIN);
 
-    if (element == NULL) {
+    if (!element) {
         return (struct slice){0};
     }
     if (element->via.bin.size < min || element->via.bin.size > max) {
@@ -164,7 +164,7 @@ struct blob *reader_blob(struct reader *reader, size_t min, size_t max)
         return NULL;
     }
     blob = blob_new(bytes);
-    if (blob == NULL) {
+    if (!blob) {
         reader_fail(reader, STATUS_NO_MEMORY);
     }
     return blob;
@@ -174,7 +174,7 @@ struct slice reader_string(struct reader *reader, size_t min, size_t max)
 {
     const msgpack_object *element = take(reader, MSGPACK_OBJECT_STR);
 
-    if (element == NULL) {
+    if (!element) {
         return (struct slice){0};
     }
     if (element->via.str.size < min || element->via.str.size > max) {
@@ -238,7 +238,7 @@ struct reader reader_array(struct reader *reader, uint32_t min, uint32_t max)
     const msgpack_object *element = take(reader, MSGPACK_OBJECT_ARRAY);
     struct reader inner = {.status = reader->status};
 
-    if (element == NULL) {
+    if (!element) {
         return inner;
     }
     if (element->via.array.size < min || element->via.array.size > max) {

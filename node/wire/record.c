@@ -58,7 +58,7 @@ void record_encode(const struct object *object, bool with_own, struct buffer *bu
     struct writer writer = writer_over(buffer);
     struct actor own = {0};
 
-    assert(object != NULL);
+    assert(object);
     if (with_own && object->own.node != 0) {
         own = object->own;
     }
@@ -142,7 +142,7 @@ static void *scratch(struct reader *reader, void *near, uint32_t near_count, uin
         return near;
     }
     far = calloc(count, size);
-    if (far == NULL) {
+    if (!far) {
         reader_fail(reader, STATUS_NO_MEMORY);
     }
     return far;
@@ -154,7 +154,7 @@ static void decode_parts(struct reader *fields, struct object **ret_object)
     struct version versions_near[VERSIONS_NEAR] = {0};
     struct reader array = reader_array(fields, 0, CLOCK_PAIRS_MAX);
     struct clock clock = {.count = array.left};
-    struct dot *pairs = scratch(fields, pairs_near, PAIRS_NEAR, clock.count, sizeof(*pairs));
+    struct dot *pairs = scratch(fields, pairs_near, PAIRS_NEAR, clock.count, sizeof *pairs);
     struct version *versions = NULL;
 
     for (uint32_t i = 0; i < clock.count && !reader_failed(fields); i++) {
@@ -166,8 +166,8 @@ static void decode_parts(struct reader *fields, struct object **ret_object)
         goto out;
     }
     array = reader_array(fields, 0, VERSIONS_MAX);
-    versions = scratch(fields, versions_near, VERSIONS_NEAR, array.left, sizeof(*versions));
-    if (versions != NULL) {
+    versions = scratch(fields, versions_near, VERSIONS_NEAR, array.left, sizeof *versions);
+    if (versions) {
         decode_object(&array, fields, &clock, versions, ret_object);
     }
 out:

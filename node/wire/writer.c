@@ -21,7 +21,7 @@ struct writer writer_over(struct buffer *buffer)
 {
     struct writer writer = {.buffer = buffer};
 
-    assert(buffer != NULL);
+    assert(buffer);
     msgpack_packer_init(&writer.packer, buffer, append);
     return writer;
 }
@@ -61,7 +61,7 @@ void writer_bytes(struct writer *writer, struct slice bytes)
 
 void writer_blob(struct writer *writer, const struct blob *blob)
 {
-    if (blob == NULL) {
+    if (!blob) {
         writer_nil(writer);
     } else {
         writer_bytes(writer, blob_slice(blob));
@@ -111,7 +111,7 @@ size_t writer_bytes_begin(struct writer *writer)
     static const uint8_t room[BYTES_HEAD_MAX];
     size_t begin = writer->buffer->size;
 
-    buffer_append(writer->buffer, room, sizeof(room));
+    buffer_append(writer->buffer, room, sizeof room);
     return begin;
 }
 

@@ -7,20 +7,19 @@
  *  - Who holds the lock is alone.
  *  - Spellings of one address in numbers are the same; different ones differ.
  */
+#include <fcntl.h>
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-
-#include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "node/base/address.h"
 #include "node/base/numeric.h"
@@ -35,11 +34,11 @@ static char directory[80];
 static int setup(void **state)
 {
     (void)state;
-    snprintf(base, sizeof(base), "/tmp/dynamofs-registry-XXXXXX");
-    if (mkdtemp(base) == NULL) {
+    snprintf(base, sizeof base, "/tmp/dynamofs-registry-XXXXXX");
+    if (!mkdtemp(base)) {
         return -1;
     }
-    snprintf(directory, sizeof(directory), "%s/run", base);
+    snprintf(directory, sizeof directory, "%s/run", base);
     return setenv("DYNAMOFS_RUNTIME_DIR", directory, 1);
 }
 
@@ -206,7 +205,7 @@ static void test_registry__directory_is_a_link__not_used(void **state)
     char real[100];
 
     (void)state;
-    snprintf(real, sizeof(real), "%s/real", base);
+    snprintf(real, sizeof real, "%s/real", base);
     assert_int_equal(mkdir(real, 0700), 0);
     assert_int_equal(symlink(real, directory), 0);
     assert_unusable();
@@ -222,8 +221,8 @@ static void test_registry__entry_is_a_link_or_open__not_believed(void **state)
 
     (void)state;
     enter(&registry, &secret);
-    snprintf(entry, sizeof(entry), "%s/%s", directory, NAME);
-    snprintf(moved, sizeof(moved), "%s/moved", directory);
+    snprintf(entry, sizeof entry, "%s/%s", directory, NAME);
+    snprintf(moved, sizeof moved, "%s/moved", directory);
     assert_int_equal(chmod(entry, 0644), 0);
     assert_int_equal(registry_find(NAME, false, &found), STATUS_NOT_FOUND);
     assert_int_equal(chmod(entry, 0600), 0);
@@ -289,11 +288,11 @@ static void test_address__of_the_form_or_not(void **state)
         "a@b:7450", "[a]:1"};
 
     (void)state;
-    for (size_t i = 0; i < sizeof(GOOD) / sizeof(GOOD[0]); i++) {
+    for (size_t i = 0; i < sizeof GOOD / sizeof GOOD[0]; i++) {
         assert_true(address_text_is_valid(GOOD[i], false));
         assert_true(address_list_is_valid(GOOD[i]));
     }
-    for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
         assert_false(address_text_is_valid(BAD[i], true));
         assert_false(address_list_is_valid(BAD[i]));
     }

@@ -5,19 +5,18 @@
  *  - Codes differ by secret and by bytes.
  *  - A file that others could have read or written is refused, with the reason.
  */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "node/base/secret.h"
 
@@ -29,11 +28,11 @@ static char path[PATH_SIZE + 16];
 static int setup(void **state)
 {
     (void)state;
-    snprintf(directory, sizeof(directory), "/tmp/dynamofs-secret-XXXXXX");
-    if (mkdtemp(directory) == NULL) {
+    snprintf(directory, sizeof directory, "/tmp/dynamofs-secret-XXXXXX");
+    if (!mkdtemp(directory)) {
         return -1;
     }
-    snprintf(path, sizeof(path), "%s/secret", directory);
+    snprintf(path, sizeof path, "%s/secret", directory);
     return 0;
 }
 
@@ -104,7 +103,7 @@ static void test_secret_code__known_key__known_code(void **state)
     char text[2 * SECRET_CODE_SIZE + 1];
 
     (void)state;
-    memset(secret.bytes, 0xaa, sizeof(secret.bytes));
+    memset(secret.bytes, 0xaa, sizeof secret.bytes);
     secret_code(&secret, slice_of_string("what do ya want for nothing?"), code);
     for (size_t i = 0; i < SECRET_CODE_SIZE; i++) {
         snprintf(text + 2 * i, 3, "%02x", code[i]);

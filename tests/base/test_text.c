@@ -9,12 +9,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "node/base/text.h"
 
@@ -60,7 +59,7 @@ static void test_text__marks_of_direction__as_numbers(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(MARKS) / sizeof(MARKS[0]); i++) {
+    for (size_t i = 0; i < sizeof MARKS / sizeof MARKS[0]; i++) {
         char expected[16] = "";
         for (size_t k = 0; MARKS[i][k] != '\0'; k++) {
             snprintf(expected + 4 * k, 5, "\\x%02x", (unsigned char)MARKS[i][k]);

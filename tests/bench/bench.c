@@ -109,9 +109,9 @@ void bench_run(struct bench_report *report, const struct bench_phase *phase)
 {
     assert(phase->threads > 0);
     assert(phase->operations >= phase->threads);
-    uint64_t *latencies = allocate(report, phase->operations, sizeof(*latencies));
-    struct worker *workers = allocate(report, phase->threads, sizeof(*workers));
-    pthread_t *threads = allocate(report, phase->threads, sizeof(*threads));
+    uint64_t *latencies = allocate(report, phase->operations, sizeof *latencies);
+    struct worker *workers = allocate(report, phase->threads, sizeof *workers);
+    pthread_t *threads = allocate(report, phase->threads, sizeof *threads);
     uint64_t stolen = bench_stolen_ns();
     uint64_t begin = bench_now_ns();
 
@@ -134,7 +134,7 @@ void bench_run(struct bench_report *report, const struct bench_phase *phase)
             exit(1);
         }
     }
-    qsort(latencies, phase->operations, sizeof(*latencies), compare_latencies);
+    qsort(latencies, phase->operations, sizeof *latencies, compare_latencies);
     print_phase(report, phase, latencies, total, stolen);
     free(latencies);
     free(workers);

@@ -4,8 +4,6 @@
  * Works in DIR/bench/, where file i is called f000000i. Phases run in the order they are named;
  * whoever wants a cold one remounts in between (run.sh does).
  */
-#include "tests/bench/bench.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +13,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "tests/bench/bench.h"
 
 enum { SIZE_LIMIT = 1 << 20, FILES_LIMIT = 10000000, THREADS_LIMIT = 64, NAME_SIZE = 32 };
 
@@ -147,7 +147,7 @@ static int do_rename(void *context, unsigned thread, unsigned index)
 
     (void)thread;
     file_name(from, index);
-    snprintf(to, sizeof(to), "r%08u", index);
+    snprintf(to, sizeof to, "r%08u", index);
     return renameat(work->directory, from, work->directory, to) ? errno : 0;
 }
 
@@ -157,7 +157,7 @@ static int do_unlink(void *context, unsigned thread, unsigned index)
     char name[NAME_SIZE];
 
     (void)thread;
-    snprintf(name, sizeof(name), "r%08u", index);
+    snprintf(name, sizeof name, "r%08u", index);
     return unlinkat(work->directory, name, 0) ? errno : 0;
 }
 
@@ -179,7 +179,7 @@ static const struct phase {
 
 static void run_phase(struct bench_report *report, struct work *work, const char *name)
 {
-    for (size_t i = 0; i < sizeof(PHASES) / sizeof(PHASES[0]); i++) {
+    for (size_t i = 0; i < sizeof PHASES / sizeof PHASES[0]; i++) {
         const struct phase *phase = &PHASES[i];
         if (strcmp(phase->name, name) != 0) {
             continue;
@@ -213,7 +213,7 @@ static void prepare(struct work *work, const char *directory)
 {
     char path[4096];
 
-    snprintf(path, sizeof(path), "%s/bench", directory);
+    snprintf(path, sizeof path, "%s/bench", directory);
     if (mkdir(path, 0755) && errno != EEXIST) {
         fprintf(stderr, "bench_files: %s: %s\n", path, strerror(errno));
         exit(1);

@@ -3,8 +3,6 @@
  *
  * The client blocks, so `in flight` is the number of threads that each have one call under way.
  */
-#include "tests/bench/bench.h"
-
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -12,6 +10,7 @@
 #include <string.h>
 
 #include "node/client/kv.h"
+#include "tests/bench/bench.h"
 
 enum { OPERATIONS_LIMIT = 10000000, THREADS_LIMIT = 256 };
 
@@ -40,7 +39,7 @@ static int do_put(void *context, unsigned thread, unsigned index)
 {
     struct work *work = context;
     char key[64];
-    int length = key_of(index, key, sizeof(key));
+    int length = key_of(index, key, sizeof key);
     struct version value = {.attributes = {.type = VERSION_FILE, .mode = 0644},
                             .content = work->content};
     struct kv_put put = {
@@ -54,7 +53,7 @@ static int do_get(void *context, unsigned thread, unsigned index)
 {
     struct work *work = context;
     char key[64];
-    int length = key_of(index, key, sizeof(key));
+    int length = key_of(index, key, sizeof key);
     struct object *object = NULL;
 
     (void)thread;
@@ -74,7 +73,7 @@ static int do_delete(void *context, unsigned thread, unsigned index)
 {
     struct work *work = context;
     char key[64];
-    int length = key_of(index, key, sizeof(key));
+    int length = key_of(index, key, sizeof key);
     struct slice name = slice_of(key, (size_t)length);
     struct object *object = NULL;
 

@@ -13,9 +13,6 @@
  * A thread that waits for an operation's moment tells what the machine itself costs: no promise
  * can be judged where even that is woken too late.
  */
-#include "tests/bench/bench.h"
-#include "tests/bench/histogram.h"
-
 #include <getopt.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -27,6 +24,8 @@
 
 #include "node/client/kv.h"
 #include "node/client/socket.h"
+#include "tests/bench/bench.h"
+#include "tests/bench/histogram.h"
 
 #define NS_PER_S  UINT64_C(1000000000)
 #define NS_PER_US UINT64_C(1000)
@@ -109,7 +108,7 @@ static struct blob *content_of(const struct load *load, uint32_t number)
 
     if (content) {
         memset(content->data, 's', load->value_size);
-        memcpy(content->data, &number, sizeof(number));
+        memcpy(content->data, &number, sizeof number);
     }
     return content;
 }
@@ -153,7 +152,7 @@ static enum status get_some(struct load *load, unsigned index)
     if (status == STATUS_OK) {
         struct slice content = blob_slice(object_newest(object)->content);
         if (content.size != load->value_size ||
-            memcmp(content.data, &number, sizeof(number)) != 0) {
+            memcmp(content.data, &number, sizeof number) != 0) {
             status = STATUS_CORRUPT;
         }
     }
@@ -210,7 +209,7 @@ static void *writer_run(void *argument)
 /* Runs `function` on every thread; in the midst of it, once it is time, stops `victim`. */
 static void run_threads(struct load *load, void *(*function)(void *), pid_t victim)
 {
-    pthread_t *threads = allocate(load->threads, sizeof(*threads));
+    pthread_t *threads = allocate(load->threads, sizeof *threads);
 
     atomic_store(&load->next, 0);
     for (unsigned i = 0; i < load->threads; i++) {
@@ -326,7 +325,7 @@ static int report(const struct load *load, uint64_t stolen_ns)
     printf("{\"program\": \"bench_sla\", \"per_second\": %u, \"size\": %zu, \"threads\": %u, "
            "\"stolen_cores\": %.3f",
            load->rate, load->value_size, load->threads, (double)stolen_ns / (double)total_ns);
-    for (size_t i = 0; i < sizeof(phases) / sizeof(*phases); i++) {
+    for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
         print_phase(&phases[i]);
         print_phase_json(&phases[i]);
         failures += phases[i].failures;
@@ -406,8 +405,8 @@ int main(int argc, char **argv)
     pid_t victim = parse_options(argc, argv, &load, &cluster);
 
     load.operations = load.rate * (load.healthy_s + load.stopped_s);
-    load.outcomes = allocate(load.operations, sizeof(*load.outcomes));
-    load.written = allocate(FIRST_KEYS + load.operations, sizeof(*load.written));
+    load.outcomes = allocate(load.operations, sizeof *load.outcomes);
+    load.written = allocate(FIRST_KEYS + load.operations, sizeof *load.written);
     if (pthread_mutex_init(&load.lock, NULL) != 0 ||
         kv_open_cluster(cluster, NULL, &load.kv, &error) != STATUS_OK) {
         fprintf(stderr, "bench_sla: %s\n", error.text);

@@ -31,7 +31,7 @@ struct percentiles histogram_percentiles(uint32_t *latencies_us, size_t count)
     if (count == 0) {
         return (struct percentiles){0};
     }
-    qsort(latencies_us, count, sizeof(*latencies_us), compare);
+    qsort(latencies_us, count, sizeof *latencies_us, compare);
     return (struct percentiles){.p50_us = percentile(latencies_us, count, 500),
                                 .p99_us = percentile(latencies_us, count, 990),
                                 .p999_us = percentile(latencies_us, count, 999),

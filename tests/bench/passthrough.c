@@ -86,7 +86,7 @@ static struct inode *inode_found(int fd, const struct stat *status)
     if (inode) {
         inode->lookups++;
         close(fd);
-    } else if ((inode = calloc(1, sizeof(*inode)))) {
+    } else if ((inode = calloc(1, sizeof *inode))) {
         inode->fd = fd;
         inode->device = status->st_dev;
         inode->number = status->st_ino;
@@ -123,7 +123,7 @@ static void inode_forget(struct inode *inode, uint64_t lookups)
 /* Fills `entry` for a name. 0 or an errno. */
 static int look_up(fuse_ino_t parent, const char *name, struct fuse_entry_param *entry)
 {
-    memset(entry, 0, sizeof(*entry));
+    memset(entry, 0, sizeof *entry);
     entry->attr_timeout = KEEP_S;
     entry->entry_timeout = KEEP_S;
     int fd = openat(fd_of(parent), name, O_PATH | O_NOFOLLOW);
@@ -332,7 +332,7 @@ static struct listing *listing_of(const struct fuse_file_info *file)
 
 static void pass_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
 {
-    struct listing *listing = calloc(1, sizeof(*listing));
+    struct listing *listing = calloc(1, sizeof *listing);
     int fd = openat(fd_of(number), ".", O_RDONLY | O_DIRECTORY);
 
     if (listing && fd >= 0) {
@@ -537,7 +537,7 @@ int main(int argc, char **argv)
         return 1;
     }
     struct fuse_session *session =
-        fuse_session_new(&args, &OPERATIONS, sizeof(OPERATIONS), NULL);
+        fuse_session_new(&args, &OPERATIONS, sizeof OPERATIONS, NULL);
     if (!session) {
         return 1;
     }

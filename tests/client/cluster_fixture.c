@@ -1,6 +1,8 @@
 /*
  * cluster_fixture.c - see cluster_fixture.h.
  */
+#include "tests/client/cluster_fixture.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +12,6 @@
 #include <cmocka.h>
 
 #include "ring/preference_list.h"
-#include "tests/client/cluster_fixture.h"
 
 struct slice text(const char *string)
 {

@@ -3,12 +3,6 @@
  */
 #include "tests/client/fake_node.h"
 
-#include "node/base/registry.h"
-#include "node/client/socket.h"
-#include "node/wire/codec.h"
-#include "node/wire/frame.h"
-#include "node/wire/greeting.h"
-
 #include <arpa/inet.h>
 #include <assert.h>
 #include <pthread.h>
@@ -17,6 +11,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "node/base/registry.h"
+#include "node/client/socket.h"
+#include "node/wire/codec.h"
+#include "node/wire/frame.h"
+#include "node/wire/greeting.h"
 
 enum { SCRIPT_MAX = 64, CONNECTIONS_MAX = 1024, HINT_OWNERS_MAX = 4 };
 
@@ -607,7 +607,7 @@ void fake_node_set_repair(struct fake_node *node, const struct message_repair_re
 void fake_node_set_ring(struct fake_node *node, const struct ring *ring)
 {
     pthread_mutex_lock(&node->lock);
-    node->has_ring = ring != NULL;
+    node->has_ring = ring;
     if (ring) {
         node->ring = *ring;
         node->cluster_id = ring->cluster_id;

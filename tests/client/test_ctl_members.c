@@ -8,19 +8,19 @@
  * member has gone through a pass that began after the command, and succeeds only if every pair
  * was compared and every member has all its copies.
  */
+#include <pty.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-#include <pty.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "node/client/kv.h"
 #include "tests/client/fake_node.h"
@@ -116,7 +116,7 @@ static void assert_line(const struct cluster *cluster, const char *words[], unsi
         const char *at = line;
         const char *end = line + strcspn(line, "\n");
         unsigned met = 0;
-        while (met < count && (at = strstr(at, words[met])) != NULL && at < end) {
+        while (met < count && (at = strstr(at, words[met])) && at < end) {
             at += strlen(words[met++]);
         }
         if (met == count) {
@@ -134,7 +134,7 @@ static void assert_line(const struct cluster *cluster, const char *words[], unsi
 
 static void assert_holds(const struct cluster *cluster, const char *text)
 {
-    if (strstr(cluster->output, text) == NULL) {
+    if (!strstr(cluster->output, text)) {
         print_error("no \"%s\" in:\n%s", text, cluster->output);
         fail();
     }

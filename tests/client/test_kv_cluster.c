@@ -7,6 +7,7 @@
  * a newer ring is fetched and used, another cluster's never; corrupt content is not handed on;
  * every call ends by its deadline.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,8 +17,6 @@
 #include <time.h>
 
 #include <cmocka.h>
-
-#include <pthread.h>
 
 #include "node/client/socket.h"
 #include "tests/client/cluster_fixture.h"

@@ -7,6 +7,7 @@
  * what takes long by its nature has the time; a node may finish what the client no longer waits
  * for; a call can be interrupted, and those of one operation have one deadline.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,8 +17,6 @@
 #include <time.h>
 
 #include <cmocka.h>
-
-#include <pthread.h>
 
 #include "node/client/cluster.h"
 #include "node/client/socket.h"

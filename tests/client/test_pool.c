@@ -6,19 +6,18 @@
  * to have stayed undone is reported as open; no answer that is not exactly the one asked for is
  * believed; no call overstays its deadline; another cluster's node is not talked to.
  */
+#include <arpa/inet.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-#include <arpa/inet.h>
-#include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "node/base/address.h"
 #include "node/client/pool.h"

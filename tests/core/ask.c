@@ -137,7 +137,7 @@ static enum status list_page(struct world *world, int node, const char *director
     struct message message = {.type = MESSAGE_LIST, .request_id = 3};
     message.list.directory = blob_of(directory);
     message.list.start = *cursor;
-    message.list.after_start = *cursor != NULL;
+    message.list.after_start = *cursor;
     message.list.limit = 3;
     message.list.live_only = true;
     message.list.deadline_ms = 5000;

@@ -79,7 +79,7 @@ static struct listed list_all(struct world *world, int node, uint16_t limit, uin
         struct message reply = {0};
         message.list.directory = blob_new(slice_of_string("d/"));
         message.list.start = cursor;
-        message.list.after_start = cursor != NULL;
+        message.list.after_start = cursor;
         message.list.limit = limit;
         message.list.live_only = true;
         message.list.r = r;

@@ -53,7 +53,7 @@ static node_id id_at(struct world *world, int of, int node)
 
 static bool is_member(struct world *world, int node)
 {
-    return core_ring(world_core(world, node)) != NULL;
+    return core_ring(world_core(world, node));
 }
 
 /* The answer to a request; its text, if it has one, into `text`. */

@@ -11,7 +11,7 @@ enum { TEXT_SIZE = 64 << 10, NAMES_MAX = 64 };
 int fixture_mount(void **state)
 {
     *state = fuse_kernel_start();
-    return *state != NULL ? 0 : -1;
+    return *state ? 0 : -1;
 }
 
 int fixture_unmount(void **state)
@@ -54,10 +54,10 @@ static void sort_names(char *names)
     size_t count = 0;
 
     assert_non_null(copy);
-    while (names[0] != '\0' && count < NAMES_MAX && rest != NULL) {
+    while (names[0] != '\0' && count < NAMES_MAX && rest) {
         words[count++] = strsep(&rest, " ");
     }
-    qsort(words, count, sizeof(words[0]), compare_names);
+    qsort(words, count, sizeof words[0], compare_names);
     for (size_t i = 0; i < count; i++) {
         names = stpcpy(stpcpy(names, i > 0 ? " " : ""), words[i]);
     }
@@ -84,7 +84,7 @@ static void put_elsewhere(struct fuse_kernel *kernel, const char *key, const cha
     struct kv_put put = {.key = slice_of_string(key), .mode = UPDATE_ALL, .value = &value};
 
     assert_non_null(value.content);
-    if (context != NULL) {
+    if (context) {
         put.context = *context;
     }
     assert_int_equal(kv_put(fuse_kernel_kv(kernel), &put, NULL, NULL), STATUS_OK);

@@ -37,9 +37,9 @@ static int request_entry(struct fuse_kernel *kernel, const struct fuse_kernel_ca
                          uint64_t *ret_inode)
 {
     struct fuse_entry_out entry;
-    int error = request(kernel, call, &entry, sizeof(entry));
+    int error = request(kernel, call, &entry, sizeof entry);
 
-    if (error == 0 && ret_inode != NULL) {
+    if (error == 0 && ret_inode) {
         *ret_inode = entry.nodeid;
     }
     return error;
@@ -51,13 +51,13 @@ int call_lookup(struct fuse_kernel *kernel, uint64_t parent, const char *name,
     struct fuse_kernel_call call = {
         .opcode = FUSE_LOOKUP, .inode = parent, .parts = {name_slice(name)}};
     struct fuse_entry_out entry;
-    int error = request(kernel, &call, &entry, sizeof(entry));
+    int error = request(kernel, &call, &entry, sizeof entry);
 
     if (error == 0 && entry.nodeid == 0) {
         /* A name that is known not to be there, which the kernel may remember. */
         error = ENOENT;
     }
-    if (error == 0 && ret_entry != NULL) {
+    if (error == 0 && ret_entry) {
         *ret_entry = entry;
     }
     return error;
@@ -74,7 +74,7 @@ int call_forget(struct fuse_kernel *kernel, uint64_t inode, uint64_t count)
 {
     struct fuse_forget_in in = {.nlookup = count};
     struct fuse_kernel_call call = {
-        .opcode = FUSE_FORGET, .inode = inode, .parts = {slice_of(&in, sizeof(in))}};
+        .opcode = FUSE_FORGET, .inode = inode, .parts = {slice_of(&in, sizeof in)}};
 
     return fuse_kernel_tell(kernel, &call);
 }
@@ -83,11 +83,11 @@ int call_getattr(struct fuse_kernel *kernel, uint64_t inode, struct fuse_attr *r
 {
     struct fuse_getattr_in in = {0};
     struct fuse_kernel_call call = {
-        .opcode = FUSE_GETATTR, .inode = inode, .parts = {slice_of(&in, sizeof(in))}};
+        .opcode = FUSE_GETATTR, .inode = inode, .parts = {slice_of(&in, sizeof in)}};
     struct fuse_attr_out out;
-    int error = request(kernel, &call, &out, sizeof(out));
+    int error = request(kernel, &call, &out, sizeof out);
 
-    if (error == 0 && ret_attributes != NULL) {
+    if (error == 0 && ret_attributes) {
         *ret_attributes = out.attr;
     }
     return error;
@@ -97,11 +97,11 @@ int call_setattr(struct fuse_kernel *kernel, uint64_t inode, const struct fuse_s
                  struct fuse_attr *ret_attributes)
 {
     struct fuse_kernel_call call = {
-        .opcode = FUSE_SETATTR, .inode = inode, .parts = {slice_of(in, sizeof(*in))}};
+        .opcode = FUSE_SETATTR, .inode = inode, .parts = {slice_of(in, sizeof *in)}};
     struct fuse_attr_out out;
-    int error = request(kernel, &call, &out, sizeof(out));
+    int error = request(kernel, &call, &out, sizeof out);
 
-    if (error == 0 && ret_attributes != NULL) {
+    if (error == 0 && ret_attributes) {
         *ret_attributes = out.attr;
     }
     return error;
@@ -120,12 +120,12 @@ int call_create(struct fuse_kernel *kernel, uint64_t parent, const char *name, u
     struct fuse_create_in in = {.flags = O_CREAT | O_RDWR, .mode = S_IFREG | mode};
     struct fuse_kernel_call call = {.opcode = FUSE_CREATE,
                                     .inode = parent,
-                                    .parts = {slice_of(&in, sizeof(in)), name_slice(name)}};
+                                    .parts = {slice_of(&in, sizeof in), name_slice(name)}};
     struct {
         struct fuse_entry_out entry;
         struct fuse_open_out open;
     } out;
-    int error = request(kernel, &call, &out, sizeof(out));
+    int error = request(kernel, &call, &out, sizeof out);
 
     if (error == 0) {
         *ret_inode = out.entry.nodeid;
@@ -138,9 +138,9 @@ int call_open(struct fuse_kernel *kernel, uint64_t inode, int flags, uint64_t *r
 {
     struct fuse_open_in in = {.flags = (uint32_t)flags};
     struct fuse_kernel_call call = {
-        .opcode = FUSE_OPEN, .inode = inode, .parts = {slice_of(&in, sizeof(in))}};
+        .opcode = FUSE_OPEN, .inode = inode, .parts = {slice_of(&in, sizeof in)}};
     struct fuse_open_out out;
-    int error = request(kernel, &call, &out, sizeof(out));
+    int error = request(kernel, &call, &out, sizeof out);
 
     if (error == 0) {
         *ret_handle = out.fh;
@@ -154,9 +154,9 @@ int call_write(struct fuse_kernel *kernel, uint64_t inode, uint64_t handle, uint
     struct fuse_write_in in = {
         .fh = handle, .offset = offset, .size = (uint32_t)bytes.size, .flags = O_RDWR};
     struct fuse_kernel_call call = {
-        .opcode = FUSE_WRITE, .inode = inode, .parts = {slice_of(&in, sizeof(in)), bytes}};
+        .opcode = FUSE_WRITE, .inode = inode, .parts = {slice_of(&in, sizeof in), bytes}};
     struct fuse_write_out out;
-    int error = request(kernel, &call, &out, sizeof(out));
+    int error = request(kernel, &call, &out, sizeof out);
 
     if (error == 0 && out.size != bytes.size) {
         error = EBADMSG;
@@ -169,7 +169,7 @@ int call_read(struct fuse_kernel *kernel, uint64_t inode, uint64_t handle, uint6
 {
     struct fuse_read_in in = {.fh = handle, .offset = offset, .size = size};
     struct fuse_kernel_call call = {
-        .opcode = FUSE_READ, .inode = inode, .parts = {slice_of(&in, sizeof(in))}};
+        .opcode = FUSE_READ, .inode = inode, .parts = {slice_of(&in, sizeof in)}};
 
     return fuse_kernel_request(kernel, &call, ret_bytes);
 }
@@ -178,7 +178,7 @@ int call_flush(struct fuse_kernel *kernel, uint64_t inode, uint64_t handle)
 {
     struct fuse_flush_in in = {.fh = handle};
     struct fuse_kernel_call call = {
-        .opcode = FUSE_FLUSH, .inode = inode, .parts = {slice_of(&in, sizeof(in))}};
+        .opcode = FUSE_FLUSH, .inode = inode, .parts = {slice_of(&in, sizeof in)}};
 
     return request(kernel, &call, NULL, 0);
 }
@@ -187,7 +187,7 @@ int call_fsync(struct fuse_kernel *kernel, uint64_t inode, uint64_t handle)
 {
     struct fuse_fsync_in in = {.fh = handle};
     struct fuse_kernel_call call = {
-        .opcode = FUSE_FSYNC, .inode = inode, .parts = {slice_of(&in, sizeof(in))}};
+        .opcode = FUSE_FSYNC, .inode = inode, .parts = {slice_of(&in, sizeof in)}};
 
     return request(kernel, &call, NULL, 0);
 }
@@ -196,7 +196,7 @@ static int release(struct fuse_kernel *kernel, uint32_t opcode, uint64_t inode, 
 {
     struct fuse_release_in in = {.fh = handle};
     struct fuse_kernel_call call = {
-        .opcode = opcode, .inode = inode, .parts = {slice_of(&in, sizeof(in))}};
+        .opcode = opcode, .inode = inode, .parts = {slice_of(&in, sizeof in)}};
 
     return request(kernel, &call, NULL, 0);
 }
@@ -212,7 +212,7 @@ int call_mkdir(struct fuse_kernel *kernel, uint64_t parent, const char *name,
     struct fuse_mkdir_in in = {.mode = S_IFDIR | 0755};
     struct fuse_kernel_call call = {.opcode = FUSE_MKDIR,
                                     .inode = parent,
-                                    .parts = {slice_of(&in, sizeof(in)), name_slice(name)}};
+                                    .parts = {slice_of(&in, sizeof in), name_slice(name)}};
 
     return request_entry(kernel, &call, ret_inode);
 }
@@ -223,7 +223,7 @@ int call_mknod(struct fuse_kernel *kernel, uint64_t parent, const char *name, ui
     struct fuse_mknod_in in = {.mode = mode};
     struct fuse_kernel_call call = {.opcode = FUSE_MKNOD,
                                     .inode = parent,
-                                    .parts = {slice_of(&in, sizeof(in)), name_slice(name)}};
+                                    .parts = {slice_of(&in, sizeof in), name_slice(name)}};
 
     return request_entry(kernel, &call, ret_inode);
 }
@@ -251,7 +251,7 @@ int call_link(struct fuse_kernel *kernel, uint64_t inode, uint64_t parent, const
     struct fuse_link_in in = {.oldnodeid = inode};
     struct fuse_kernel_call call = {.opcode = FUSE_LINK,
                                     .inode = parent,
-                                    .parts = {slice_of(&in, sizeof(in)), name_slice(name)}};
+                                    .parts = {slice_of(&in, sizeof in), name_slice(name)}};
 
     return request_entry(kernel, &call, NULL);
 }
@@ -279,7 +279,7 @@ int call_rename(struct fuse_kernel *kernel, uint64_t parent, const char *name,
     struct fuse_kernel_call call = {
         .opcode = FUSE_RENAME2,
         .inode = parent,
-        .parts = {slice_of(&in, sizeof(in)), name_slice(name), name_slice(new_name)}};
+        .parts = {slice_of(&in, sizeof in), name_slice(name), name_slice(new_name)}};
 
     return request(kernel, &call, NULL, 0);
 }
@@ -288,9 +288,9 @@ int call_opendir(struct fuse_kernel *kernel, uint64_t inode, uint64_t *ret_handl
 {
     struct fuse_open_in in = {.flags = O_DIRECTORY};
     struct fuse_kernel_call call = {
-        .opcode = FUSE_OPENDIR, .inode = inode, .parts = {slice_of(&in, sizeof(in))}};
+        .opcode = FUSE_OPENDIR, .inode = inode, .parts = {slice_of(&in, sizeof in)}};
     struct fuse_open_out out;
-    int error = request(kernel, &call, &out, sizeof(out));
+    int error = request(kernel, &call, &out, sizeof out);
 
     if (error == 0) {
         *ret_handle = out.fh;
@@ -309,7 +309,7 @@ int call_readdir(struct fuse_kernel *kernel, uint64_t inode, uint64_t handle, ui
     struct fuse_read_in in = {.fh = handle, .offset = offset, .size = 4096};
     struct fuse_kernel_call call = {.opcode = plus ? FUSE_READDIRPLUS : FUSE_READDIR,
                                     .inode = inode,
-                                    .parts = {slice_of(&in, sizeof(in))}};
+                                    .parts = {slice_of(&in, sizeof in)}};
 
     return fuse_kernel_request(kernel, &call, ret_entries);
 }
@@ -333,7 +333,7 @@ int call_getxattr(struct fuse_kernel *kernel, uint64_t inode, const char *name, 
     struct fuse_getxattr_in in = {.size = size};
     struct fuse_kernel_call call = {.opcode = FUSE_GETXATTR,
                                     .inode = inode,
-                                    .parts = {slice_of(&in, sizeof(in)), name_slice(name)}};
+                                    .parts = {slice_of(&in, sizeof in), name_slice(name)}};
 
     return fuse_kernel_request(kernel, &call, ret_value);
 }
@@ -343,7 +343,7 @@ int call_listxattr(struct fuse_kernel *kernel, uint64_t inode, uint32_t size,
 {
     struct fuse_getxattr_in in = {.size = size};
     struct fuse_kernel_call call = {
-        .opcode = FUSE_LISTXATTR, .inode = inode, .parts = {slice_of(&in, sizeof(in))}};
+        .opcode = FUSE_LISTXATTR, .inode = inode, .parts = {slice_of(&in, sizeof in)}};
 
     return fuse_kernel_request(kernel, &call, ret_names);
 }
@@ -360,7 +360,7 @@ int call_statfs(struct fuse_kernel *kernel, struct fuse_kstatfs *ret_space)
 {
     struct fuse_kernel_call call = {.opcode = FUSE_STATFS, .inode = ROOT};
 
-    return request(kernel, &call, ret_space, sizeof(*ret_space));
+    return request(kernel, &call, ret_space, sizeof *ret_space);
 }
 
 /* Opens for writing, empty: what open(O_CREAT | O_TRUNC) asks of a file system. */
@@ -450,7 +450,7 @@ static int take_entries(struct fuse_kernel *kernel, const struct fuse_kernel_rep
     while (at < reply->size) {
         struct fuse_entry_out entry = {0};
         struct fuse_dirent head;
-        size_t head_at = at + (plus ? sizeof(entry) : 0);
+        size_t head_at = at + (plus ? sizeof entry : 0);
 
         if (head_at + FUSE_NAME_OFFSET > reply->size) {
             return EBADMSG;
@@ -462,7 +462,7 @@ static int take_entries(struct fuse_kernel *kernel, const struct fuse_kernel_rep
         append_name(names, size, (const char *)reply->data + head_at + FUSE_NAME_OFFSET,
                     head.namelen);
         if (plus) {
-            memcpy(&entry, reply->data + at, sizeof(entry));
+            memcpy(&entry, reply->data + at, sizeof entry);
         }
         if (entry.nodeid != 0) {
             (void)call_forget(kernel, entry.nodeid, 1);

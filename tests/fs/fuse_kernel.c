@@ -73,16 +73,16 @@ static void sort_message(struct fuse_kernel *kernel, const uint8_t *message, siz
     struct fuse_out_header header;
     struct slot *slot;
 
-    if (size < sizeof(header)) {
+    if (size < sizeof header) {
         return;
     }
-    memcpy(&header, message, sizeof(header));
+    memcpy(&header, message, sizeof header);
     if (header.unique == 0) {
         kernel->notifications++;
         return;
     }
     slot = find_slot(kernel, header.unique);
-    if (slot == NULL) {
+    if (!slot) {
         return;
     }
     slot->state = SLOT_ANSWERED;
@@ -90,10 +90,10 @@ static void sort_message(struct fuse_kernel *kernel, const uint8_t *message, siz
     if (header.len != size) {
         slot->error = EBADMSG;
     } else if (slot->error == 0) {
-        slot->reply.size = size - sizeof(header);
+        slot->reply.size = size - sizeof header;
         slot->reply.data = malloc(slot->reply.size + 1);
-        if (slot->reply.data != NULL) {
-            memcpy(slot->reply.data, message + sizeof(header), slot->reply.size);
+        if (slot->reply.data) {
+            memcpy(slot->reply.data, message + sizeof header, slot->reply.size);
             slot->reply.data[slot->reply.size] = '\0';
         } else {
             slot->error = ENOMEM;
@@ -108,8 +108,7 @@ static void *reader_thread(void *argument)
     uint8_t *message = malloc(FUSE_KERNEL_MESSAGE_MAX);
     ssize_t size = 0;
 
-    while (message != NULL &&
-           (size = recv(kernel->fd, message, FUSE_KERNEL_MESSAGE_MAX, 0)) > 0) {
+    while (message && (size = recv(kernel->fd, message, FUSE_KERNEL_MESSAGE_MAX, 0)) > 0) {
         (void)pthread_mutex_lock(&kernel->lock);
         sort_message(kernel, message, (size_t)size);
         (void)pthread_mutex_unlock(&kernel->lock);
@@ -128,7 +127,7 @@ static struct slot *take_slot(struct fuse_kernel *kernel, uint64_t unique)
     struct slot *found = NULL;
 
     (void)pthread_mutex_lock(&kernel->lock);
-    for (size_t i = 0; i < FUSE_KERNEL_CALLS_MAX && found == NULL; i++) {
+    for (size_t i = 0; i < FUSE_KERNEL_CALLS_MAX && !found; i++) {
         if (kernel->slots[i].state == SLOT_FREE) {
             found = &kernel->slots[i];
             *found = (struct slot){.state = SLOT_WAITING, .unique = unique};
@@ -162,7 +161,7 @@ static int await(struct fuse_kernel *kernel, struct slot *slot, struct fuse_kern
         error = pthread_cond_timedwait(&kernel->answered, &kernel->lock, &until);
     }
     error = slot->state == SLOT_ANSWERED ? slot->error : ETIME;
-    if (error == 0 && reply != NULL) {
+    if (error == 0 && reply) {
         *reply = slot->reply;
     } else {
         free(slot->reply.data);
@@ -176,7 +175,7 @@ static int send_call(struct fuse_kernel *kernel, const struct fuse_kernel_call *
                      uint64_t unique)
 {
     struct fuse_in_header header = {
-        .len = sizeof(header),
+        .len = sizeof header,
         .opcode = call->opcode,
         .unique = unique,
         .nodeid = call->inode,
@@ -187,7 +186,7 @@ static int send_call(struct fuse_kernel *kernel, const struct fuse_kernel_call *
     struct iovec parts[1 + FUSE_KERNEL_PARTS_MAX];
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 1 + FUSE_KERNEL_PARTS_MAX};
 
-    parts[0] = (struct iovec){.iov_base = &header, .iov_len = sizeof(header)};
+    parts[0] = (struct iovec){.iov_base = &header, .iov_len = sizeof header};
     for (size_t i = 0; i < FUSE_KERNEL_PARTS_MAX; i++) {
         parts[1 + i] = (struct iovec){.iov_base = (void *)(uintptr_t)call->parts[i].data,
                                       .iov_len = call->parts[i].size};
@@ -202,7 +201,7 @@ int fuse_kernel_request(struct fuse_kernel *kernel, const struct fuse_kernel_cal
     uint64_t unique = next_unique(kernel);
     struct slot *slot = take_slot(kernel, unique);
 
-    if (slot == NULL) {
+    if (!slot) {
         return EIO;
     }
     if (send_call(kernel, call, unique) != 0) {
@@ -224,16 +223,16 @@ int fuse_kernel_raw(struct fuse_kernel *kernel, void *bytes, size_t size, bool a
     struct fuse_in_header header;
     struct slot *slot = NULL;
 
-    if (size >= sizeof(header)) {
-        memcpy(&header, bytes, sizeof(header));
+    if (size >= sizeof header) {
+        memcpy(&header, bytes, sizeof header);
         header.unique = next_unique(kernel);
-        memcpy(bytes, &header, sizeof(header));
+        memcpy(bytes, &header, sizeof header);
         slot = answered ? take_slot(kernel, header.unique) : NULL;
     }
     if (send(kernel->fd, bytes, size, MSG_NOSIGNAL) != (ssize_t)size) {
         return EIO;
     }
-    return slot != NULL ? await(kernel, slot, NULL) : 0;
+    return slot ? await(kernel, slot, NULL) : 0;
 }
 
 static int init_protocol(struct fuse_kernel *kernel)
@@ -252,7 +251,7 @@ static int init_protocol(struct fuse_kernel *kernel)
                  FUSE_ABORT_ERROR | FUSE_MAX_PAGES | FUSE_CACHE_SYMLINKS |
                  FUSE_NO_OPENDIR_SUPPORT | FUSE_EXPLICIT_INVAL_DATA | FUSE_HANDLE_KILLPRIV_V2,
     };
-    struct fuse_kernel_call call = {.opcode = FUSE_INIT, .parts = {slice_of(&in, sizeof(in))}};
+    struct fuse_kernel_call call = {.opcode = FUSE_INIT, .parts = {slice_of(&in, sizeof in)}};
     struct fuse_kernel_reply reply = {0};
     struct fuse_init_out out = {0};
     int error = fuse_kernel_request(kernel, &call, &reply);
@@ -260,7 +259,7 @@ static int init_protocol(struct fuse_kernel *kernel)
     if (error != 0) {
         return error;
     }
-    memcpy(&out, reply.data, reply.size < sizeof(out) ? reply.size : sizeof(out));
+    memcpy(&out, reply.data, reply.size < sizeof out ? reply.size : sizeof out);
     free(reply.data);
     kernel->max_write = out.max_write;
     return out.major == FUSE_KERNEL_VERSION ? 0 : EPROTO;
@@ -276,8 +275,8 @@ static bool open_socket(struct fuse_kernel *kernel, int *ret_server_fd)
     }
     for (int i = 0; i < 2; i++) {
         /* Forced if that is allowed; else as large as the system lets everybody. */
-        if (setsockopt(ends[i], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) != 0) {
-            (void)setsockopt(ends[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+        if (setsockopt(ends[i], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0) {
+            (void)setsockopt(ends[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
         }
     }
     kernel->fd = ends[0];
@@ -297,7 +296,7 @@ static bool open_session(struct fuse_kernel *kernel)
     config.kv = kernel->kv;
     kernel->fs = fs_new(&config);
     options.userdata = kernel->fs;
-    if (kernel->fs == NULL || session_new(&options, &kernel->session, &kernel->error) != 0 ||
+    if (!kernel->fs || session_new(&options, &kernel->session, &kernel->error) != 0 ||
         !open_socket(kernel, &server_fd)) {
         return false;
     }
@@ -307,9 +306,9 @@ static bool open_session(struct fuse_kernel *kernel)
 
 struct fuse_kernel *fuse_kernel_start(void)
 {
-    struct fuse_kernel *kernel = calloc(1, sizeof(*kernel));
+    struct fuse_kernel *kernel = calloc(1, sizeof *kernel);
 
-    if (kernel == NULL) {
+    if (!kernel) {
         return NULL;
     }
     (void)pthread_mutex_init(&kernel->lock, NULL);

@@ -29,8 +29,8 @@ static char directory[PATH_SIZE];
 static int make_directory(void **state)
 {
     (void)state;
-    (void)snprintf(directory, sizeof(directory), "/tmp/dynamofs-embed.XXXXXX");
-    return mkdtemp(directory) != NULL ? 0 : -1;
+    (void)snprintf(directory, sizeof directory, "/tmp/dynamofs-embed.XXXXXX");
+    return mkdtemp(directory) ? 0 : -1;
 }
 
 static int remove_directory(void **state)
@@ -38,7 +38,7 @@ static int remove_directory(void **state)
     char command[PATH_SIZE + 16];
 
     (void)state;
-    (void)snprintf(command, sizeof(command), "rm -rf '%s'", directory);
+    (void)snprintf(command, sizeof command, "rm -rf '%s'", directory);
     return system(command);
 }
 
@@ -81,7 +81,7 @@ static void test_embed__started__answers_and_keeps_its_data(void **state)
     struct error error;
 
     (void)state;
-    (void)snprintf(data, sizeof(data), "%s/some/data", directory);
+    (void)snprintf(data, sizeof data, "%s/some/data", directory);
     assert_int_equal(start(data, "127.0.0.1:0", &embed, &error), STATUS_OK);
     assert_false(embed_is_foreign(embed));
     assert_false(embed_has_failed(embed, &error));
@@ -109,7 +109,7 @@ static void test_embed__data_in_use__finds_the_node_that_runs(void **state)
     struct error error;
 
     (void)state;
-    (void)snprintf(data, sizeof(data), "%s/shared", directory);
+    (void)snprintf(data, sizeof data, "%s/shared", directory);
     assert_int_equal(start(data, "127.0.0.1:0", &first, &error), STATUS_OK);
     assert_int_equal(start(data, "127.0.0.1:0", &second, &error), STATUS_OK);
 
@@ -124,7 +124,7 @@ static void test_embed__busy_port__says_so(void **state)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof(address);
+    socklen_t size = sizeof address;
     char data[PATH_SIZE + 16];
     char listen_on[32];
     struct embed *embed = NULL;
@@ -135,8 +135,8 @@ static void test_embed__busy_port__says_so(void **state)
     assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
     assert_int_equal(listen(fd, 1), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    (void)snprintf(data, sizeof(data), "%s/busy", directory);
-    (void)snprintf(listen_on, sizeof(listen_on), "127.0.0.1:%d", ntohs(address.sin_port));
+    (void)snprintf(data, sizeof data, "%s/busy", directory);
+    (void)snprintf(listen_on, sizeof listen_on, "127.0.0.1:%d", ntohs(address.sin_port));
     assert_int_not_equal(start(data, listen_on, &embed, &error), STATUS_OK);
 
     assert_null(embed);
@@ -165,7 +165,7 @@ static void test_embed__beyond_this_machine__is_refused(void **state)
     struct error error;
 
     (void)state;
-    (void)snprintf(data, sizeof(data), "%s/wide", directory);
+    (void)snprintf(data, sizeof data, "%s/wide", directory);
     assert_int_not_equal(start(data, "192.0.2.1:7450", &embed, &error), STATUS_OK);
 
     assert_non_null(strstr(error.text, "--insecure"));

@@ -353,7 +353,7 @@ static void test_flush__cluster_fails__errno_and_nothing_lost(void **state)
 
     assert_done(call_create(kernel, ROOT, "f", 0600, &inode, &handle));
     assert_done(call_write(kernel, inode, handle, 0, text("kept")));
-    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         kv_memory_fail(fuse_kernel_kv(kernel), 1, CASES[i].status);
         assert_errno(call_flush(kernel, inode, handle), CASES[i].expected);
     }

@@ -21,7 +21,7 @@ static void test_lookup__missing_and_too_long__errno(void **state)
     struct fuse_kernel *kernel = *state;
     char name[300];
 
-    memset(name, 'n', sizeof(name));
+    memset(name, 'n', sizeof name);
     name[256] = '\0';
     assert_errno(call_lookup(kernel, ROOT, "none", NULL), ENOENT);
     assert_errno(call_lookup(kernel, ROOT, name, NULL), ENAMETOOLONG);
@@ -34,7 +34,7 @@ static void test_name__of_248_bytes__fits_and_249_do_not(void **state)
     uint64_t inode;
     uint64_t handle;
 
-    memset(name, 'n', sizeof(name));
+    memset(name, 'n', sizeof name);
     name[249] = '\0';
     assert_errno(call_create(kernel, ROOT, name, 0600, &inode, &handle), ENAMETOOLONG);
     assert_errno(call_mkdir(kernel, ROOT, name, NULL), ENAMETOOLONG);
@@ -290,7 +290,7 @@ static void assert_many(char *names)
     char *name;
     size_t count = 0;
 
-    while ((name = strsep(&rest, " ")) != NULL) {
+    while ((name = strsep(&rest, " "))) {
         long number = strtol(name + 1, NULL, 10);
 
         assert_true(name[0] == 'n' && number >= 0 && number < MANY);
@@ -308,7 +308,7 @@ static void test_readdir__many_names__each_once(void **state)
     char name[16];
 
     for (int i = 0; i < MANY; i++) {
-        (void)snprintf(name, sizeof(name), "n%04d", i);
+        (void)snprintf(name, sizeof name, "n%04d", i);
         write_elsewhere(kernel, name, "x");
     }
 
@@ -354,7 +354,7 @@ static void test_readdir__cluster_fails__is_an_error_and_never_shorter(void **st
 
     assert_done(shell_write(kernel, ROOT, "f", "x"));
     kv_memory_fail(fuse_kernel_kv(kernel), 1, STATUS_NO_QUORUM);
-    assert_errno(shell_list(kernel, ROOT, false, names, sizeof(names)), EIO);
+    assert_errno(shell_list(kernel, ROOT, false, names, sizeof names), EIO);
 
     assert_names(kernel, ROOT, "f");
 }

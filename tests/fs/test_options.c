@@ -32,11 +32,11 @@ static enum status parse(const char *line, struct options *options, struct error
     int argc = 0;
 
     assert_non_null(copy);
-    while ((word = strsep(&rest, " ")) != NULL) {
+    while ((word = strsep(&rest, " "))) {
         assert_true(argc < WORDS_MAX);
         argv[argc++] = word;
     }
-    memset(error, 0, sizeof(*error));
+    memset(error, 0, sizeof *error);
     enum status status = options_parse(argc, argv, options, error);
     free(copy);
     return status;
@@ -60,7 +60,7 @@ static void parse_badly(const char *line, const char *part)
     if (parse(line, &options, &error) == STATUS_OK) {
         fail_msg("%s: was taken", line);
     }
-    if (strstr(error.text, part) == NULL || strchr(error.text, '\n') != NULL) {
+    if (!strstr(error.text, part) || strchr(error.text, '\n')) {
         fail_msg("%s: \"%s\" does not say \"%s\"", line, error.text, part);
     }
     assert_int_not_equal(error.code, STATUS_OK);
@@ -301,10 +301,10 @@ static void test_options__value_out_of_range__is_refused(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
         char line[128];
 
-        (void)snprintf(line, sizeof(line), "dynamofs -o %s /mnt", BAD[i]);
+        (void)snprintf(line, sizeof line, "dynamofs -o %s /mnt", BAD[i]);
         parse_badly(line, "option ");
     }
 }
@@ -360,12 +360,12 @@ static void test_options_resolve__relative_paths__become_absolute(void **state)
     (void)state;
     char expected[PATH_MAX + 8];
     assert_int_equal(chdir("/usr"), 0);
-    assert_non_null(getcwd(working, sizeof(working)));
+    assert_non_null(getcwd(working, sizeof working));
     assert_int_equal(
         resolve("dynamofs --data some/where --secret-file a/key bin/..//bin", &options, &error),
         STATUS_OK);
 
-    (void)snprintf(expected, sizeof(expected), "%s/bin", working);
+    (void)snprintf(expected, sizeof expected, "%s/bin", working);
     char *real = realpath(expected, NULL);
     assert_string_equal(options.mountpoint, real);
     assert_string_equal(options.data, "/usr/some/where");

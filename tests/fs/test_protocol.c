@@ -30,11 +30,11 @@ static size_t make_message(uint8_t message[static MESSAGE_SIZE], uint32_t opcode
                            uint64_t inode, size_t body)
 {
     struct fuse_in_header header = {
-        .len = (uint32_t)(sizeof(header) + body), .opcode = opcode, .nodeid = inode};
+        .len = (uint32_t)(sizeof header + body), .opcode = opcode, .nodeid = inode};
 
     memset(message, 0, MESSAGE_SIZE);
-    memcpy(message, &header, sizeof(header));
-    return sizeof(header) + body;
+    memcpy(message, &header, sizeof header);
+    return sizeof header + body;
 }
 
 static void assert_serves(struct fuse_kernel *kernel)
@@ -68,7 +68,7 @@ static void test_request__without_its_arguments__errno(void **state)
     struct fuse_kernel *kernel = *state;
     uint8_t message[MESSAGE_SIZE];
 
-    for (size_t i = 0; i < sizeof(OPERATIONS) / sizeof(OPERATIONS[0]); i++) {
+    for (size_t i = 0; i < sizeof OPERATIONS / sizeof OPERATIONS[0]; i++) {
         for (size_t body = 0; body <= 48; body += 3) {
             size_t size = make_message(message, OPERATIONS[i], ROOT, body);
             int error = fuse_kernel_raw(kernel, message, size, true);
@@ -85,8 +85,8 @@ static void test_request__of_a_inode_that_never_was__errno(void **state)
     struct fuse_kernel *kernel = *state;
     uint8_t message[MESSAGE_SIZE];
 
-    for (size_t i = 0; i < sizeof(OPERATIONS) / sizeof(OPERATIONS[0]); i++) {
-        for (size_t j = 0; j < sizeof(NODES) / sizeof(NODES[0]); j++) {
+    for (size_t i = 0; i < sizeof OPERATIONS / sizeof OPERATIONS[0]; i++) {
+        for (size_t j = 0; j < sizeof NODES / sizeof NODES[0]; j++) {
             size_t size = make_message(message, OPERATIONS[i], NODES[j], 64);
             int error = fuse_kernel_raw(kernel, message, size, true);
 
@@ -104,7 +104,7 @@ static void test_request__random_arguments__answered(void **state)
     uint64_t random = 88172645463325252;
 
     for (unsigned i = 0; i < 4000; i++) {
-        uint32_t opcode = OPERATIONS[i % (sizeof(OPERATIONS) / sizeof(OPERATIONS[0]))];
+        uint32_t opcode = OPERATIONS[i % (sizeof OPERATIONS / sizeof OPERATIONS[0])];
         size_t size = make_message(message, opcode, 1 + i % 3, 8 + i % 200);
 
         for (size_t at = sizeof(struct fuse_in_header); at < size; at++) {
@@ -124,7 +124,7 @@ static void test_interrupt__of_nothing__is_passed_over(void **state)
     struct fuse_kernel *kernel = *state;
     struct fuse_interrupt_in in = {.unique = 424242};
     struct fuse_kernel_call call = {.opcode = FUSE_INTERRUPT,
-                                    .parts = {slice_of(&in, sizeof(in))}};
+                                    .parts = {slice_of(&in, sizeof in)}};
 
     assert_done(fuse_kernel_tell(kernel, &call));
     assert_serves(kernel);
@@ -160,16 +160,16 @@ static const char *work(struct fuse_kernel *kernel, unsigned index, unsigned rou
     char text[32];
     char seen[32];
 
-    (void)snprintf(name, sizeof(name), "w%u", index);
-    (void)snprintf(moved, sizeof(moved), "w%u-moved", index);
-    (void)snprintf(text, sizeof(text), "round %u", round);
+    (void)snprintf(name, sizeof name, "w%u", index);
+    (void)snprintf(moved, sizeof moved, "w%u-moved", index);
+    (void)snprintf(text, sizeof text, "round %u", round);
     if ((*ret_error = shell_write(kernel, ROOT, name, text)) != 0) {
         return "write";
     }
     if ((*ret_error = call_rename(kernel, ROOT, name, ROOT, moved, 0)) != 0) {
         return "rename";
     }
-    if ((*ret_error = shell_read(kernel, ROOT, moved, seen, sizeof(seen))) != 0) {
+    if ((*ret_error = shell_read(kernel, ROOT, moved, seen, sizeof seen)) != 0) {
         return "read";
     }
     if (strcmp(seen, text) != 0) {
@@ -189,8 +189,8 @@ static void meddle(struct fuse_kernel *kernel, unsigned index)
     char text[64];
 
     (void)shell_write(kernel, ROOT, "shared", index % 2 == 0 ? "even" : "odd");
-    (void)shell_read(kernel, ROOT, "shared", text, sizeof(text));
-    (void)shell_list(kernel, ROOT, index % 2 == 0, names, sizeof(names));
+    (void)shell_read(kernel, ROOT, "shared", text, sizeof text);
+    (void)shell_list(kernel, ROOT, index % 2 == 0, names, sizeof names);
     if (index % 4 == 0) {
         (void)call_unlink(kernel, ROOT, "shared");
     }
@@ -202,7 +202,7 @@ static void *worker_thread(void *argument)
 {
     struct worker *worker = argument;
 
-    for (unsigned round = 0; round < ROUNDS && worker->what == NULL; round++) {
+    for (unsigned round = 0; round < ROUNDS && !worker->what; round++) {
         worker->what = work(worker->kernel, worker->index, round, &worker->error);
         meddle(worker->kernel, worker->index);
     }
@@ -223,7 +223,7 @@ static void test_threads__own_and_shared_files__own_ones_are_never_disturbed(voi
     }
 
     for (unsigned i = 0; i < THREADS; i++) {
-        if (workers[i].what != NULL) {
+        if (workers[i].what) {
             fail_msg("worker %u: %s: %s", i, workers[i].what, strerror(workers[i].error));
         }
     }

@@ -46,7 +46,7 @@ static void open_running(struct running *running)
     struct session_options options = {.operations = &OPERATIONS};
     int ends[2];
 
-    memset(running, 0, sizeof(*running));
+    memset(running, 0, sizeof *running);
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
     assert_int_equal(session_new(&options, &running->session, &running->error), STATUS_OK);
     assert_int_equal(session_attach(running->session, ends[1], &running->error), STATUS_OK);
@@ -67,21 +67,21 @@ static void assert_serves(struct running *running)
     struct {
         struct fuse_in_header header;
         struct fuse_init_in init;
-    } init = {.header = {.len = sizeof(init), .opcode = FUSE_INIT, .unique = 2},
+    } init = {.header = {.len = sizeof init, .opcode = FUSE_INIT, .unique = 2},
               .init = {.major = FUSE_KERNEL_VERSION, .minor = FUSE_KERNEL_MINOR_VERSION}};
     struct {
         struct fuse_in_header header;
         struct fuse_getattr_in getattr;
     } getattr = {
-        .header = {.len = sizeof(getattr), .opcode = FUSE_GETATTR, .unique = 4, .nodeid = 1}};
+        .header = {.len = sizeof getattr, .opcode = FUSE_GETATTR, .unique = 4, .nodeid = 1}};
     uint8_t answer[4096];
     struct fuse_out_header header;
 
-    assert_int_equal(send(running->fd, &init, sizeof(init), 0), sizeof(init));
-    assert_true(recv(running->fd, answer, sizeof(answer), 0) > 0);
-    assert_int_equal(send(running->fd, &getattr, sizeof(getattr), 0), sizeof(getattr));
-    assert_true(recv(running->fd, answer, sizeof(answer), 0) >= (ssize_t)sizeof(header));
-    memcpy(&header, answer, sizeof(header));
+    assert_int_equal(send(running->fd, &init, sizeof init, 0), sizeof init);
+    assert_true(recv(running->fd, answer, sizeof answer, 0) > 0);
+    assert_int_equal(send(running->fd, &getattr, sizeof getattr, 0), sizeof getattr);
+    assert_true(recv(running->fd, answer, sizeof answer, 0) >= (ssize_t)sizeof header);
+    memcpy(&header, answer, sizeof header);
     assert_int_equal(header.unique, 4);
     assert_int_equal(header.error, 0);
 }

@@ -225,7 +225,7 @@ static void test_xattr__set__is_kept_with_the_file(void **state)
     assert_xattr(kernel, inode, "user.colour", "red");
     assert_xattr(kernel, inode, "user.empty", "");
     assert_done(call_getxattr(kernel, inode, "user.colour", 0, &reply));
-    memcpy(&size, reply.data, sizeof(size));
+    memcpy(&size, reply.data, sizeof size);
     free(reply.data);
     assert_int_equal(size.size, 3);
     /* Content and attributes are one value: writing the one keeps the other. */
@@ -278,7 +278,7 @@ static void test_xattr__of_the_cluster__are_read_only(void **state)
 
     make_conflict(kernel);
     uint64_t inode = call_find(kernel, ROOT, "f");
-    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
         struct fuse_kernel_reply reply;
 
         assert_done(call_getxattr(kernel, inode, NAMES[i], 4096, &reply));

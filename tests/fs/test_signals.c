@@ -5,15 +5,14 @@
  *        not; none does not; of a process that cannot be looked at nobody knows, so any does.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "fs/fuse/signals.h"
 
@@ -73,7 +72,7 @@ static void test_signals__that_end_or_are_caught__end_it(void **state)
     static const int numbers[] = {SIGINT, SIGTERM, SIGALRM, SIGHUP};
 
     (void)state;
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         pid_t child = stopped_child();
         assert_int_equal(kill(child, numbers[i]), 0);
         assert_true(signals_end_a_wait(child));

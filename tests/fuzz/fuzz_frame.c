@@ -45,7 +45,7 @@ static void feed(struct frame_splitter *splitter, struct slice bytes)
     size_t room = 0;
     uint8_t *space = frame_splitter_space(splitter, bytes.size, &room);
 
-    check(space != NULL && room >= bytes.size);
+    check(space && room >= bytes.size);
     memcpy(space, bytes.data, bytes.size);
     frame_splitter_received(splitter, bytes.size);
 }

@@ -24,7 +24,7 @@ static void check_row(const struct object *object)
     struct object *back = NULL;
     struct buffer bytes = {0};
 
-    check(row != NULL);
+    check(row);
     record_encode(row, false, &bytes);
     check(record_decode(buffer_slice(&bytes), &back) == STATUS_OK);
     check(object_equal(back, object));

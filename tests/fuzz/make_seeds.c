@@ -21,9 +21,9 @@ static void save(const char *directory, const char *kind, unsigned number, struc
     FILE *file;
 
     assert(!bytes->failed);
-    snprintf(path, sizeof(path), "%s/%s/seed-%03u", directory, kind, number);
+    snprintf(path, sizeof path, "%s/%s/seed-%03u", directory, kind, number);
     file = fopen(path, "wb");
-    if (file == NULL || fwrite(bytes->data, 1, bytes->size, file) != bytes->size ||
+    if (!file || fwrite(bytes->data, 1, bytes->size, file) != bytes->size ||
         fclose(file) != 0) {
         perror(path);
         exit(1);

@@ -80,7 +80,7 @@ struct model {
 
 static struct object *must(struct object *object)
 {
-    if (object == NULL) {
+    if (!object) {
         abort();
     }
     return object;
@@ -112,7 +112,7 @@ static void check_rules(struct model *model, const struct object *object)
 
 static bool holds(const struct object *object, struct dot dot)
 {
-    for (uint32_t i = 0; object != NULL && i < object->version_count; i++) {
+    for (uint32_t i = 0; object && i < object->version_count; i++) {
         if (dot_equal(object->versions[i].dot, dot)) {
             return true;
         }
@@ -127,7 +127,7 @@ static struct record *record_of(struct model *model, const struct version *versi
 
 static void observe(struct model *model, const struct object *object)
 {
-    for (uint32_t i = 0; object != NULL && i < object->version_count; i++) {
+    for (uint32_t i = 0; object && i < object->version_count; i++) {
         record_of(model, &object->versions[i])->observed = true;
     }
 }
@@ -161,7 +161,7 @@ static struct node *any_node_up(struct model *model)
 
 static void absorb(struct model *model, struct node *node, struct object *object)
 {
-    if (object != NULL) {
+    if (object) {
         replace(&node->copy, must(object_merge(node->copy, object)));
         check_rules(model, node->copy);
     }
@@ -171,7 +171,7 @@ static void absorb(struct model *model, struct node *node, struct object *object
 static struct object *alone(const struct object *object, const struct version *version)
 {
     struct object *sent = NULL;
-    uint32_t count = version == NULL ? 0 : 1;
+    uint32_t count = !version ? 0 : 1;
     if (object_new(&object->clock, version, count, (struct actor){0}, &sent) != STATUS_OK) {
         abort();
     }
@@ -181,7 +181,7 @@ static struct object *alone(const struct object *object, const struct version *v
 /* Sends a coordinator's whole copy, at once or to arrive late, or twice, or never. */
 static bool send_copy(struct model *model, struct object *copy, uint32_t to)
 {
-    bool is_alone = model->singly && copy != NULL; /* a delete of nothing leaves no copy */
+    bool is_alone = model->singly && copy; /* a delete of nothing leaves no copy */
     struct object *sent = is_alone ? alone(copy, object_newest(copy)) : object_ref(copy);
     bool is_late = random_percent(&model->random, 25);
     bool is_kept = is_late || random_percent(&model->random, 15);
@@ -215,7 +215,7 @@ static uint32_t send_to_some(struct model *model, const struct node *coordinator
 static bool was_truncated(const struct object *before, const struct clock *context,
                           const struct object *after)
 {
-    return (before != NULL && !clock_descends(&after->clock, &before->clock)) ||
+    return (before && !clock_descends(&after->clock, &before->clock)) ||
            !clock_descends(&after->clock, context);
 }
 
@@ -223,7 +223,7 @@ static bool was_truncated(const struct object *before, const struct clock *conte
 static void note_dot(struct model *model, struct node *node, const struct object *after,
                      uint64_t file_id)
 {
-    struct actor own = node->copy == NULL ? (struct actor){0} : node->copy->own;
+    struct actor own = !node->copy ? (struct actor){0} : node->copy->own;
     bool was_usable = own.node != 0 && own.birth >= node->trusted_since;
     model->counts->reopened += was_usable && !actor_equal(own, after->own);
     model->counts->writes++;
@@ -248,7 +248,7 @@ static struct record *coordinate(struct model *model, struct node *node,
     if (write != 0) {
         assert(model->record_count < RECORDS_MAX);
         record = &model->records[model->record_count++];
-        memcpy(value.write_id, &write, sizeof(write));
+        memcpy(value.write_id, &write, sizeof write);
         value.attributes.type = VERSION_FILE;
         value.attributes.file_id = model->record_count;
         update.value = &value;
@@ -257,7 +257,7 @@ static struct record *coordinate(struct model *model, struct node *node,
     if (object_update(node->copy, &update, &coordinator, &after) != STATUS_OK) {
         /* The limit of siblings, or a dot not heard of: refused, so nothing was promised. */
         model->is_exact = false;
-        if (record != NULL) {
+        if (record) {
             model->record_count--;
         }
         return NULL;
@@ -269,7 +269,7 @@ static struct record *coordinate(struct model *model, struct node *node,
         model->counts->truncated++;
         model->is_exact = false;
     }
-    if (record != NULL) {
+    if (record) {
         note_dot(model, node, after, value.attributes.file_id);
     }
     if (after->version_count > model->counts->siblings_most) {
@@ -282,7 +282,7 @@ static struct record *coordinate(struct model *model, struct node *node,
 static void check_superseded(struct model *model, const struct node *node,
                              const struct object *handed, const struct update *update)
 {
-    for (uint32_t i = 0; handed != NULL && i < handed->version_count; i++) {
+    for (uint32_t i = 0; handed && i < handed->version_count; i++) {
         struct dot dot = handed->versions[i].dot;
         bool is_named = update->mode == UPDATE_ALL ||
                         (update->dot_count > 0 && dot_equal(update->dots[0], dot));
@@ -295,7 +295,7 @@ static void check_superseded(struct model *model, const struct node *node,
 static void finish_write(struct model *model, struct node *node, struct record *record)
 {
     uint32_t copies = 1 + send_to_some(model, node);
-    if (record != NULL && copies >= W) {
+    if (record && copies >= W) {
         record->acknowledged = true;
         model->counts->acknowledged++;
     }
@@ -306,7 +306,7 @@ static void put_all(struct model *model, struct node *node, struct object *hande
                     uint64_t write)
 {
     struct update update = {.mode = UPDATE_ALL};
-    if (handed != NULL) {
+    if (handed) {
         update.context = handed->clock;
     }
     observe(model, handed);
@@ -325,7 +325,7 @@ static void put_some(struct model *model, struct node *node, struct object *hand
         .mode = UPDATE_SOME, .context = handed->clock, .dots = &version->dot, .dot_count = 1};
     if (random_percent(&model->random, 50)) {
         struct node *other = any_node_up(model);
-        absorb(model, node, other == NULL || other == node ? NULL : other->copy);
+        absorb(model, node, !other || other == node ? NULL : other->copy);
     }
     if (!holds(node->copy, version->dot)) {
         /* Nothing to drop here: the sibling stays where it is. */
@@ -355,7 +355,7 @@ static struct object *context_at(const struct model *model, uint32_t index)
 static void step_put(struct model *model)
 {
     struct node *node = any_node_up(model);
-    if (node == NULL || model->record_count == RECORDS_MAX) {
+    if (!node || model->record_count == RECORDS_MAX) {
         return;
     }
     uint32_t index = choose_context(model);
@@ -363,7 +363,7 @@ static void step_put(struct model *model)
     bool is_delete = random_percent(&model->random, 15);
     uint64_t write = is_delete ? 0 : ++model->write_count;
     model->counts->deletes += is_delete;
-    bool is_some = handed != NULL && handed->version_count > 1;
+    bool is_some = handed && handed->version_count > 1;
     if (is_some && random_percent(&model->random, 30)) {
         put_some(model, node, handed, write);
         return;
@@ -377,7 +377,7 @@ static void step_put(struct model *model)
 static void step_retry(struct model *model)
 {
     struct node *node = any_node_up(model);
-    if (node == NULL || !model->can_retry || model->record_count == RECORDS_MAX) {
+    if (!node || !model->can_retry || model->record_count == RECORDS_MAX) {
         return;
     }
     model->counts->retries++;
@@ -405,11 +405,11 @@ static void step_get(struct model *model)
     uint32_t count = 1 + random_below(&model->random, 3);
     for (uint32_t i = 0; i < count; i++) {
         asked[i] = any_node_up(model);
-        if (asked[i] == NULL) {
+        if (!asked[i]) {
             object_unref(got);
             return;
         }
-        if (asked[i]->copy != NULL) {
+        if (asked[i]->copy) {
             struct object *merged = must(object_merge(got, asked[i]->copy));
             replace(&got, merged);
         }
@@ -424,7 +424,7 @@ static void step_get(struct model *model)
 static void step_far_context(struct model *model)
 {
     struct node *node = any_node_up(model);
-    if (node == NULL) {
+    if (!node) {
         return;
     }
     uint64_t ahead = model->now_us + 100 * (uint64_t)MINUTE_US;
@@ -435,7 +435,7 @@ static void step_far_context(struct model *model)
     if (object_new(&clock, NULL, 0, (struct actor){0}, &object) != STATUS_OK) {
         abort();
     }
-    if (node->copy != NULL) {
+    if (node->copy) {
         replace(&object, must(object_merge(object, node->copy)));
     }
     remember_context(model, object);
@@ -448,7 +448,7 @@ static void step_far_context(struct model *model)
 static void step_cover_own(struct model *model)
 {
     struct node *node = any_node_up(model);
-    if (node == NULL || node->copy == NULL || node->copy->own.node != node->id) {
+    if (!node || !node->copy || node->copy->own.node != node->id) {
         return;
     }
     struct dot far = {node->copy->own, model->now_us + 100 * (uint64_t)MINUTE_US};
@@ -471,7 +471,7 @@ static void step_hand_off(struct model *model)
     struct node *from =
         &model->nodes[model->primary_count + random_below(&model->random, FALLBACKS)];
     struct node *to = &model->nodes[random_below(&model->random, model->primary_count)];
-    if (from->copy != NULL && from->is_up && to->is_up) {
+    if (from->copy && from->is_up && to->is_up) {
         absorb(model, to, from->copy);
         replace(&from->copy, NULL);
         replace(&from->disk, NULL);
@@ -483,7 +483,7 @@ static void step_hand_off(struct model *model)
 static void repair(struct model *model, struct node *from, struct node *to)
 {
     struct object *copy = object_ref(from->copy);
-    for (uint32_t i = 0; model->singly && copy != NULL && i < copy->version_count; i++) {
+    for (uint32_t i = 0; model->singly && copy && i < copy->version_count; i++) {
         struct object *sent = alone(copy, &copy->versions[i]);
         absorb(model, to, sent);
         object_unref(sent);
@@ -498,7 +498,7 @@ static void step_repair(struct model *model)
 {
     struct node *a = any_node_up(model);
     struct node *b = any_node_up(model);
-    if (a != NULL && a != b && !a->is_fallback && !b->is_fallback) {
+    if (a && a != b && !a->is_fallback && !b->is_fallback) {
         repair(model, a, b);
         repair(model, b, a);
     }
@@ -524,7 +524,7 @@ static void step_deliver(struct model *model)
 /* True if every acknowledged version of this copy also lives on another node. */
 static bool can_lose_copy(struct model *model, const struct node *node)
 {
-    for (uint32_t i = 0; node->copy != NULL && i < node->copy->version_count; i++) {
+    for (uint32_t i = 0; node->copy && i < node->copy->version_count; i++) {
         const struct version *version = &node->copy->versions[i];
         bool is_safe = !record_of(model, version)->acknowledged;
         for (uint32_t j = 0; j < model->node_count && !is_safe; j++) {
@@ -568,7 +568,7 @@ static void step_skew(struct model *model)
 {
     static const int64_t skews[] = {
         0, 0, 5, -5, 1000, 10 * (int64_t)MINUTE_US, -10 * (int64_t)MINUTE_US};
-    uint32_t chosen = random_below(&model->random, sizeof(skews) / sizeof(skews[0]));
+    uint32_t chosen = random_below(&model->random, sizeof skews / sizeof skews[0]);
     model->nodes[random_below(&model->random, model->node_count)].skew_us = skews[chosen];
 }
 
@@ -589,7 +589,7 @@ static void step(struct model *model)
         {6, step_crash},  {2, step_skew},    {2, step_far_context}, {1, step_cover_own},
     };
     uint32_t all = 0;
-    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         all += steps[i].weight;
     }
     uint32_t drawn = random_below(&model->random, all);
@@ -611,17 +611,17 @@ static struct object *merge_all(struct model *model, uint32_t order)
     for (uint32_t i = 0; i < model->node_count; i++) {
         uint32_t at = order == 0 ? i : random_below(&model->random, model->node_count);
         uint32_t half = order == 0 ? 0 : random_below(&model->random, 2);
-        if (model->nodes[at].copy != NULL) {
+        if (model->nodes[at].copy) {
             replace(&halves[half], must(object_merge(halves[half], model->nodes[at].copy)));
         }
     }
     /* Those that chance has left out. */
     for (uint32_t i = 0; i < model->node_count; i++) {
-        if (model->nodes[i].copy != NULL) {
+        if (model->nodes[i].copy) {
             replace(&halves[1], must(object_merge(halves[1], model->nodes[i].copy)));
         }
     }
-    if (halves[0] != NULL) {
+    if (halves[0]) {
         replace(&halves[1], must(object_merge(halves[1], halves[0])));
     }
     object_unref(halves[0]);
@@ -673,7 +673,7 @@ unsigned causal_run(uint64_t seed, bool singly, struct causal_counts *counts)
     model.now_us = UINT64_C(1000000000000);
     model.is_exact = true;
     model.content = blob_new(slice_of(NULL, 0));
-    if (model.content == NULL) {
+    if (!model.content) {
         abort();
     }
     model.primary_count = 2 + random_below(&model.random, PRIMARIES_MAX - 1);

@@ -40,8 +40,8 @@ struct version make_version(struct dot dot, const char *content)
     struct version version = {.dot = dot};
     version.content = blob_new(slice_of_string(content));
     assert_non_null(version.content);
-    memcpy(version.write_id, &dot.counter, sizeof(dot.counter));
-    memcpy(version.write_id + sizeof(dot.counter), &dot.actor.node, sizeof(dot.actor.node));
+    memcpy(version.write_id, &dot.counter, sizeof dot.counter);
+    memcpy(version.write_id + sizeof dot.counter, &dot.actor.node, sizeof dot.actor.node);
     version.attributes.type = VERSION_FILE;
     version.attributes.mode = 0644;
     version.attributes.size = version.content->size;
@@ -62,7 +62,7 @@ static struct object *make_from_dots(const struct clock *clock, const struct clo
     struct version versions[MAKE_DOTS_MAX];
     for (uint32_t i = 0; i < dots->count; i++) {
         char content[96];
-        snprintf(content, sizeof(content), "%lu.%lu:%lu", dots->pair[i].actor.node,
+        snprintf(content, sizeof content, "%lu.%lu:%lu", dots->pair[i].actor.node,
                  dots->pair[i].actor.birth, dots->pair[i].counter);
         versions[i] = make_version(dots->pair[i], content);
     }
@@ -79,14 +79,14 @@ struct object *make_object(const char *text, const char *own)
     char clock_text[MAKE_TEXT_SIZE];
     const char *bar = strchr(text, '|');
     assert_non_null(bar);
-    assert_true((size_t)(bar - text) < sizeof(clock_text));
+    assert_true((size_t)(bar - text) < sizeof clock_text);
     memcpy(clock_text, text, (size_t)(bar - text));
     clock_text[bar - text] = '\0';
     struct made_clock clock;
     struct made_clock dots;
     make_clock(clock_text, &clock);
     make_clock(bar[1] == ' ' ? bar + 2 : bar + 1, &dots);
-    struct actor actor = own == NULL ? (struct actor){0} : make_dot(own).actor;
+    struct actor actor = !own ? (struct actor){0} : make_dot(own).actor;
     struct object *object = make_from_dots(&clock.clock, &dots.clock, actor);
     if (!object_is_live(object)) {
         object_set_deleted(object, clock_greatest_counter(&clock.clock, UINT64_MAX));
@@ -104,7 +104,7 @@ static size_t print_dot(struct dot dot, const char *after, char *ret_text, size_
 
 void object_print(const struct object *object, char ret_text[MAKE_TEXT_SIZE])
 {
-    if (object == NULL) {
+    if (!object) {
         snprintf(ret_text, MAKE_TEXT_SIZE, "none");
         return;
     }
@@ -138,5 +138,5 @@ void assert_object(const struct object *object, const char *text)
     char printed[MAKE_TEXT_SIZE];
     object_print(object, printed);
     assert_string_equal(printed, text);
-    assert_true(object == NULL || object_keeps_rules(object));
+    assert_true(!object || object_keeps_rules(object));
 }

@@ -21,8 +21,8 @@ static inline struct property property_read(int argc, char **argv, uint64_t runs
     const char *seed_text = argc > 1 ? argv[1] : getenv("SEED");
     const char *runs_text = argc > 2 ? argv[2] : getenv("HISTORIES");
     struct property property = {
-        .seed = seed_text == NULL ? 1 : strtoull(seed_text, NULL, 0),
-        .runs = runs_text == NULL ? runs : strtoull(runs_text, NULL, 0),
+        .seed = !seed_text ? 1 : strtoull(seed_text, NULL, 0),
+        .runs = !runs_text ? runs : strtoull(runs_text, NULL, 0),
     };
     printf("seed %lu, %lu runs (SEED=%lu HISTORIES=%lu)\n", property.seed, property.runs,
            property.seed, property.runs);

@@ -103,13 +103,13 @@ static bool same_bytes(const struct object *a, const struct object *b)
     for (uint32_t i = 0; i < a->version_count; i++) {
         struct version of_a = a->versions[i];
         struct version of_b = b->versions[i];
-        if ((of_a.content == NULL) != (of_b.content == NULL) ||
+        if ((!of_a.content) != (!of_b.content) ||
             !slice_equal(blob_slice(of_a.content), blob_slice(of_b.content))) {
             return false;
         }
         of_a.content = of_b.content = NULL;
         of_a.xattrs = of_b.xattrs = NULL;
-        if (memcmp(&of_a, &of_b, sizeof(of_a)) != 0) {
+        if (memcmp(&of_a, &of_b, sizeof of_a) != 0) {
             return false;
         }
     }

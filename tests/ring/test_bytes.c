@@ -31,7 +31,7 @@ static void test_slice_compare__pairs__are_in_store_order(void **state)
         {"ab", "b", -1}, {"a", "ab", -1}, {"\xff", "a", 1}, {"a\xff", "b", -1}, {"a/", "a", 1},
     };
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct slice a = slice_of_string(cases[i].a);
         struct slice b = slice_of_string(cases[i].b);
         assert_int_equal(sign(slice_compare(a, b)), cases[i].order);

@@ -89,7 +89,7 @@ static void test_clock_descends__pairs__are_compared_one_by_one(void **state)
         {"1.1:2 2.1:1", "1.2:2 2.1:1", false, false},
     };
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct made_clock a;
         struct made_clock b;
         make_clock(cases[i].a, &a);
@@ -135,11 +135,11 @@ static void test_clock_is_valid__each_broken_rule__is_found(void **state)
                                       "1.2:1 1.1:1"};
     struct made_clock made;
 
-    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         make_clock(good[i], &made);
         assert_true(clock_is_valid(&made.clock));
     }
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         make_clock(bad[i], &made);
         assert_false(clock_is_valid(&made.clock));
     }

@@ -1,8 +1,8 @@
 /*
  * test_digest.c - what nodes compare instead of copies, and what a copy is checked by.
  *
- * Nodes of different builds compare digests, tree hashes and marks of rings, so that these must stay what they
- * are. The expected values were computed from the definitions by another program.
+ * Nodes of different builds compare digests, tree hashes and marks of rings, so that these must
+ * stay what they are. The expected values were computed from the definitions by another program.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -76,7 +76,7 @@ static void test_merkle_bucket_hashes__known_leaves__never_change(void **state)
     uint64_t hash[MERKLE_BUCKETS];
 
     (void)state;
-    memset(&tree, 0, sizeof(tree));
+    memset(&tree, 0, sizeof tree);
     tree.leaf[4] = 77;
     tree.leaf[5] = 78;
     tree.leaf[33] = 5;

@@ -42,7 +42,7 @@ static void test_position_of__rfc_1321_vectors__match(void **state)
          "57edf4a22be3c955ac49da2e2107b67a"},
     };
 
-    for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+    for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
         struct position position = position_of(slice_of_string(vectors[i][0]));
         assert_hex(position.byte, POSITION_SIZE, vectors[i][1]);
     }
@@ -58,7 +58,7 @@ static void test_content_hash__fips_180_vectors__match(void **state)
          "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
     };
 
-    for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+    for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
         uint8_t hash[CONTENT_HASH_SIZE];
         uint8_t digest[DIGEST_SIZE];
         content_hash(slice_of_string(vectors[i][0]), hash);
@@ -96,7 +96,7 @@ static void test_position_partition__ends__are_first_and_last(void **state)
     (void)state;
     struct position first = {{0}};
     struct position last;
-    memset(last.byte, 0xff, sizeof(last.byte));
+    memset(last.byte, 0xff, sizeof last.byte);
 
     for (uint16_t count = 1; count <= 1024; count = (uint16_t)(2 * count)) {
         assert_int_equal(position_partition(&first, count), 0);

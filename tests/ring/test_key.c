@@ -19,7 +19,7 @@ static void test_key_is_valid__legal_keys__are_taken(void **state)
         "..a/b", "a/.../b", "\xff\xfe", "a b\n/c", "~v1",  "x~v1/y~v2/",
     };
 
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         assert_true(key_is_valid(slice_of_string(keys[i])));
     }
 }
@@ -32,7 +32,7 @@ static void test_key_is_valid__illegal_keys__are_refused(void **state)
         "./", "../", "a/.", "a/./b", "a/..", "a/../", "../a", "///",
     };
 
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         assert_false(key_is_valid(slice_of_string(keys[i])));
     }
     assert_false(key_is_valid(slice_of("a\0b", 3)));
@@ -44,7 +44,7 @@ static void test_key_is_valid__name_sizes__end_at_the_limit(void **state)
 {
     (void)state;
     uint8_t key[2 * NAME_SIZE_MAX];
-    memset(key, 'n', sizeof(key));
+    memset(key, 'n', sizeof key);
     key[0] = 'd';
     key[1] = '/';
 
@@ -58,7 +58,7 @@ static void test_key_is_valid__key_sizes__end_at_the_limit(void **state)
 {
     (void)state;
     uint8_t key[KEY_SIZE_MAX + 2];
-    for (size_t i = 0; i < sizeof(key); i++) {
+    for (size_t i = 0; i < sizeof key; i++) {
         key[i] = i % 2 == 0 ? 'a' : '/';
     }
 
@@ -98,7 +98,7 @@ static void test_key__split_and_joined__is_the_same(void **state)
         {"carts/2007/", "carts/", "2007", ROW_DIRECTORY},
     };
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct slice key = slice_of_string(cases[i].key);
         assert_true(slice_equal(key_directory(key), slice_of_string(cases[i].directory)));
         assert_true(slice_equal(key_name(key), slice_of_string(cases[i].name)));

@@ -63,30 +63,30 @@ static bool do_new(struct world *world)
     struct object *made = NULL;
     enum status status = object_new(&world->copy->clock, world->copy->versions,
                                     world->copy->version_count, world->copy->own, &made);
-    assert_int_equal(status, made == NULL ? STATUS_NO_MEMORY : STATUS_OK);
+    assert_int_equal(status, !made ? STATUS_NO_MEMORY : STATUS_OK);
     object_unref(made);
-    return made != NULL;
+    return made;
 }
 
 static bool do_merge(struct world *world)
 {
     struct object *made = object_merge(world->copy, world->other);
     object_unref(made);
-    return made != NULL;
+    return made;
 }
 
 static bool do_receive(struct world *world)
 {
     struct object *made = object_merge(NULL, world->copy);
     object_unref(made);
-    return made != NULL;
+    return made;
 }
 
 static bool do_project(struct world *world)
 {
     struct object *made = object_project(world->copy);
     object_unref(made);
-    return made != NULL;
+    return made;
 }
 
 static bool do_update(struct world *world)
@@ -97,9 +97,9 @@ static bool do_update(struct world *world)
     struct coordinator coordinator = {.node = 1, .counter = 500};
     struct object *made = NULL;
     enum status status = object_update(world->copy, &update, &coordinator, &made);
-    assert_int_equal(status, made == NULL ? STATUS_NO_MEMORY : STATUS_OK);
+    assert_int_equal(status, !made ? STATUS_NO_MEMORY : STATUS_OK);
     object_unref(made);
-    return made != NULL;
+    return made;
 }
 
 static bool do_view(struct world *world)
@@ -120,7 +120,7 @@ static bool do_blob(struct world *world)
     (void)world;
     struct blob *blob = blob_new(slice_of_string("milk"));
     blob_unref(blob);
-    return blob != NULL;
+    return blob;
 }
 
 static bool do_buffer(struct world *world)

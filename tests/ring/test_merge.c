@@ -23,7 +23,7 @@ static void test_object_merge__y_knows_all__is_y_itself(void **state)
     static const char *const known[] = {"1.1:5 2.1:2 | 1.1:5", "1.1:5 | 1.1:5", "2.1:3 | 2.1:3",
                                         "|"};
 
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         struct object *x = make_object(known[i], NULL);
         struct object *merged = object_merge(x, y);
         assert_ptr_equal(merged, y);

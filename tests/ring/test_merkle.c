@@ -29,7 +29,7 @@ static uint64_t hash_of(enum merkle_part part, int number, uint64_t state)
 {
     char text[32];
     uint8_t digest[DIGEST_SIZE];
-    digest_of(slice_of(&state, sizeof(state)), digest);
+    digest_of(slice_of(&state, sizeof state), digest);
     return merkle_entry_hash(part, text_of(text, number), digest);
 }
 
@@ -90,8 +90,8 @@ static void test_merkle_bucket_hashes__toggled_in_and_out__are_as_before(void **
     static struct merkle_tree other;
     uint64_t hash[MERKLE_BUCKETS];
     uint64_t other_hash[MERKLE_BUCKETS];
-    memset(&tree, 0, sizeof(tree));
-    memset(&other, 0, sizeof(other));
+    memset(&tree, 0, sizeof tree);
+    memset(&other, 0, sizeof other);
     for (int i = 0; i < KEYS; i++) {
         char text[32];
         tree.leaf[merkle_leaf_of(text_of(text, i))] ^= hash_of(MERKLE_ROW, i, 1);
@@ -104,7 +104,7 @@ static void test_merkle_bucket_hashes__toggled_in_and_out__are_as_before(void **
     }
     merkle_bucket_hashes(&tree, hash);
     merkle_bucket_hashes(&other, other_hash);
-    assert_memory_equal(hash, other_hash, sizeof(hash));
+    assert_memory_equal(hash, other_hash, sizeof hash);
 
     for (int i = 0; i < KEYS; i++) {
         char text[32];
@@ -120,7 +120,7 @@ static void test_merkle_bucket_hashes__one_leaf_differs__only_its_bucket_does(vo
 {
     (void)state;
     static struct merkle_tree tree;
-    memset(&tree, 0, sizeof(tree));
+    memset(&tree, 0, sizeof tree);
     for (uint16_t leaf = 0; leaf < MERKLE_LEAVES; leaf++) {
         tree.leaf[leaf] = hash_of(MERKLE_OBJECT, leaf, 3);
     }
@@ -137,7 +137,7 @@ static void test_merkle_bucket_hashes__one_leaf_differs__only_its_bucket_does(vo
     }
     uint64_t leaves[MERKLE_FANOUT];
     merkle_bucket_leaves(&tree, 3, leaves);
-    assert_memory_equal(leaves, &tree.leaf[(size_t)3 * MERKLE_FANOUT], sizeof(leaves));
+    assert_memory_equal(leaves, &tree.leaf[(size_t)3 * MERKLE_FANOUT], sizeof leaves);
 }
 
 static void test_merkle_bucket_hashes__two_leaves_change_places__differ(void **state)
@@ -146,7 +146,7 @@ static void test_merkle_bucket_hashes__two_leaves_change_places__differ(void **s
     static struct merkle_tree tree;
     uint64_t before[MERKLE_BUCKETS];
     uint64_t after[MERKLE_BUCKETS];
-    memset(&tree, 0, sizeof(tree));
+    memset(&tree, 0, sizeof tree);
     tree.leaf[4] = 77;
     tree.leaf[5] = 78;
     merkle_bucket_hashes(&tree, before);
@@ -212,7 +212,7 @@ static void test_merkle_entry_compare__any_two__is_the_order_of_the_store(void *
     /* By directory first: "/" (of the top-level names) before "a-/" before "a/" before "a/b/".
      */
     static const int place[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 10};
-    enum { COUNT = sizeof(ordered) / sizeof(ordered[0]) };
+    enum { COUNT = sizeof ordered / sizeof ordered[0] };
     for (int i = 0; i < COUNT; i++) {
         for (int j = 0; j < COUNT; j++) {
             int order = merkle_entry_compare(ordered[i].part, slice_of_string(ordered[i].key),

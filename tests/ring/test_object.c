@@ -74,7 +74,7 @@ static void test_object_new__broken_dots__are_refused(void **state)
         {"1.1:5 2.1:7", {"3.1:0", "2.1:7"}}, {"", {"1.1:1", "1.1:2"}},
     };
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct version versions[2] = {make_version(make_dot(cases[i].dots[0]), "a"),
                                       make_version(make_dot(cases[i].dots[1]), "b")};
         assert_refused(cases[i].clock, versions, 2);
@@ -184,7 +184,7 @@ static void test_object_equal__objects_that_differ__have_other_digests(void **st
         "1.1:5 | 1.1:4 1.1:5",
         "1.1:5 2.1:5 | 1.1:5",
     };
-    enum { COUNT = sizeof(texts) / sizeof(texts[0]) };
+    enum { COUNT = sizeof texts / sizeof texts[0] };
     struct object *objects[COUNT];
     uint8_t digests[COUNT][DIGEST_SIZE];
     for (size_t i = 0; i < COUNT; i++) {
@@ -387,7 +387,7 @@ static void test_object_merge__nothing_new__is_x_itself(void **state)
     static const char *const known[] = {"1.1:5 2.1:3 | 1.1:5", "1.1:5 | 1.1:5", "2.1:3 | 2.1:3",
                                         "|"};
 
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         struct object *y = make_object(known[i], NULL);
         struct object *merged = object_merge(x, y);
         assert_ptr_equal(merged, x);
@@ -408,7 +408,7 @@ static void test_object_merge__something_new__is_not_x(void **state)
     static const char *const news[] = {"1.1:5 2.1:3 |", "1.1:5 2.1:4 | 1.1:5", "3.1:1 |",
                                        "3.1:1 | 3.1:1"};
 
-    for (size_t i = 0; i < sizeof(news) / sizeof(news[0]); i++) {
+    for (size_t i = 0; i < sizeof news / sizeof news[0]; i++) {
         struct object *y = make_object(news[i], NULL);
         struct object *merged = object_merge(x, y);
         assert_ptr_not_equal(merged, x);
@@ -519,7 +519,7 @@ static void test_object_project__object__loses_contents_only(void **state)
     assert_null(row->versions[0].content);
     assert_null(row->versions[0].xattrs);
     assert_memory_equal(&row->versions[0].attributes, &version.attributes,
-                        sizeof(version.attributes));
+                        sizeof version.attributes);
     assert_memory_equal(row->versions[0].content_hash, version.content_hash, CONTENT_HASH_SIZE);
     assert_memory_equal(row->versions[0].write_id, version.write_id, WRITE_ID_SIZE);
     assert_int_equal(row->versions[0].attributes.size, 4);

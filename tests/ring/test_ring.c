@@ -22,7 +22,7 @@
 static struct member member_of(node_id id)
 {
     struct member member = {.id = id};
-    snprintf(member.address, sizeof(member.address), "host%lu:7450", id);
+    snprintf(member.address, sizeof member.address, "host%lu:7450", id);
     return member;
 }
 
@@ -52,8 +52,8 @@ static void test_ring_create__members_in_any_order__gives_equal_bytes(void **sta
     memset(forward[0].address + ADDRESS_SIZE - 8, 'x', 8);
     struct ring a;
     struct ring b;
-    memset(&a, 0xaa, sizeof(a));
-    memset(&b, 0x55, sizeof(b));
+    memset(&a, 0xaa, sizeof a);
+    memset(&b, 0x55, sizeof b);
 
     assert_int_equal(ring_create(9, 256, 3, forward, 3, &a), STATUS_OK);
     assert_int_equal(ring_create(9, 256, 3, backward, 3, &b), STATUS_OK);
@@ -63,8 +63,8 @@ static void test_ring_create__members_in_any_order__gives_equal_bytes(void **sta
     assert_int_equal(a.members[0].id, 1);
     assert_int_equal(a.members[2].id, 3);
     assert_true(ring_is_valid(&a));
-    assert_memory_equal(a.members, b.members, 3 * sizeof(a.members[0]));
-    assert_memory_equal(a.owner, b.owner, sizeof(a.owner));
+    assert_memory_equal(a.members, b.members, 3 * sizeof a.members[0]);
+    assert_memory_equal(a.owner, b.owner, sizeof a.owner);
 }
 
 static void test_ring_create__bad_counts__are_refused_and_leave_the_output(void **state)
@@ -78,7 +78,7 @@ static void test_ring_create__bad_counts__are_refused_and_leave_the_output(void 
     members_of(MEMBERS_MAX + 1, members);
     struct ring ring = {.epoch = 77};
 
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(ring_create(9, bad[i][0], bad[i][1], members, bad[i][2], &ring),
                          STATUS_REFUSED);
     }
@@ -95,12 +95,12 @@ static void test_ring_create__bad_members__are_refused(void **state)
     struct member same_address = member_of(2);
     struct member no_address = {.id = 2};
     struct member endless = {.id = 2};
-    snprintf(same_id.address, sizeof(same_id.address), "other:1");
-    snprintf(same_address.address, sizeof(same_address.address), "host1:7450");
-    memset(endless.address, 'a', sizeof(endless.address));
+    snprintf(same_id.address, sizeof same_id.address, "other:1");
+    snprintf(same_address.address, sizeof same_address.address, "host1:7450");
+    memset(endless.address, 'a', sizeof endless.address);
     const struct member *const bad[] = {&no_id, &same_id, &same_address, &no_address, &endless};
 
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct member members[] = {member_of(1), *bad[i]};
         struct ring ring;
         assert_int_equal(ring_create(9, 256, 3, members, 2, &ring), STATUS_REFUSED);
@@ -130,7 +130,7 @@ static void test_ring_add_member__one_by_one__equals_made_at_once(void **state)
 
         struct ring made;
         assert_int_equal(ring_create(42, 256, 3, grown.members, count, &made), STATUS_OK);
-        assert_memory_equal(made.owner, grown.owner, sizeof(made.owner));
+        assert_memory_equal(made.owner, grown.owner, sizeof made.owner);
     }
 }
 
@@ -329,7 +329,7 @@ static void test_claim_all__greatest_rings__are_distinct_and_balanced(void **sta
 
     for (uint16_t partitions = 64; partitions <= 1024;
          partitions = (uint16_t)(2 * partitions)) {
-        for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
             struct ring ring = ring_of(partitions, REPLICAS_MAX, counts[i]);
             uint16_t first = 0;
             assert_int_equal(count_repeats(&ring, REPLICAS_MAX, &first), 0);
@@ -399,7 +399,7 @@ static void test_preference_list__every_partition__is_clockwise_and_whole(void *
     (void)state;
     static const uint16_t counts[] = {1, 2, 3, 4, 5, 7, 16, 40, 100, MEMBERS_MAX};
 
-    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         struct ring ring = ring_of(64, 3, counts[i]);
         for (uint16_t partition = 0; partition < 64; partition++) {
             assert_list_is_clockwise(&ring, partition);
@@ -413,7 +413,7 @@ static void test_preference_list__any_valid_ring__is_clockwise_and_whole(void **
     struct ring ring = ring_of(16, 3, 6);
     /* Not what claim_all would give: one owner twice in a row, and one member without any. */
     static const uint16_t owners[16] = {0, 0, 0, 1, 1, 0, 2, 4, 4, 4, 4, 2, 1, 0, 0, 5};
-    memcpy(ring.owner, owners, sizeof(owners));
+    memcpy(ring.owner, owners, sizeof owners);
     assert_true(ring_is_valid(&ring));
 
     for (uint16_t partition = 0; partition < 16; partition++) {
@@ -457,7 +457,7 @@ static void test_ring_replace_member__known_member__hands_over_its_partitions(vo
         for (int i = 0; i < 3; i++) {
             struct ring next;
             node_id lost_id = ring.members[lost].id;
-            memset(&next, 0xaa, sizeof(next));
+            memset(&next, 0xaa, sizeof next);
 
             assert_int_equal(ring_replace_member(&ring, lost_id, ids[i], &next), STATUS_OK);
 
@@ -555,8 +555,8 @@ static void test_ring_replace_member__broken_rule__is_refused(void **state)
     struct ring ring = ring_of(64, 3, 4);
     struct ring next;
     struct ring untouched;
-    memset(&next, 0x55, sizeof(next));
-    memset(&untouched, 0x55, sizeof(untouched));
+    memset(&next, 0x55, sizeof next);
+    memset(&untouched, 0x55, sizeof untouched);
     node_id member = ring.members[1].id;
 
     assert_int_equal(ring_replace_member(&ring, 12345, 6, &next), STATUS_REFUSED);
@@ -566,7 +566,7 @@ static void test_ring_replace_member__broken_rule__is_refused(void **state)
                      STATUS_REFUSED);
     ring.epoch = UINT64_MAX;
     assert_int_equal(ring_replace_member(&ring, member, 6, &next), STATUS_REFUSED);
-    assert_memory_equal(&next, &untouched, sizeof(next));
+    assert_memory_equal(&next, &untouched, sizeof next);
 }
 
 int main(void)

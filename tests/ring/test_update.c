@@ -30,14 +30,14 @@ struct put {
 
 static enum status run_put(const struct put *put, struct object **ret_object)
 {
-    struct object *copy = put->copy == NULL ? NULL : make_object(put->copy, put->own);
+    struct object *copy = !put->copy ? NULL : make_object(put->copy, put->own);
     struct made_clock context;
     struct made_clock dots;
-    make_clock(put->context == NULL ? "" : put->context, &context);
-    make_clock(put->dots == NULL ? "" : put->dots, &dots);
+    make_clock(!put->context ? "" : put->context, &context);
+    make_clock(!put->dots ? "" : put->dots, &dots);
     struct version value = make_version(make_dot("99.99:99"), "value");
     struct update update = {
-        .mode = put->dots == NULL ? UPDATE_ALL : UPDATE_SOME,
+        .mode = !put->dots ? UPDATE_ALL : UPDATE_SOME,
         .context = context.clock,
         .dots = dots.dots,
         .dot_count = dots.clock.count,
@@ -77,8 +77,8 @@ static void test_object_update__value__is_finished_by_the_coordinator(void **sta
     (void)state;
     struct version value = make_version(make_dot("99.99:99"), "milk");
     uint8_t hash[CONTENT_HASH_SIZE];
-    memcpy(hash, value.content_hash, sizeof(hash));
-    memset(value.content_hash, 0, sizeof(value.content_hash));
+    memcpy(hash, value.content_hash, sizeof hash);
+    memset(value.content_hash, 0, sizeof value.content_hash);
     value.attributes.size = 0;
     value.attributes.modified_ns = 123;
     value.xattrs = blob_new(slice_of_string("colour"));
@@ -90,7 +90,7 @@ static void test_object_update__value__is_finished_by_the_coordinator(void **sta
 
     const struct version *stored = object_newest(object);
     assert_true(dot_equal(stored->dot, make_dot("1.50:50")));
-    assert_memory_equal(stored->content_hash, hash, sizeof(hash));
+    assert_memory_equal(stored->content_hash, hash, sizeof hash);
     assert_int_equal(stored->attributes.size, 4);
     assert_int_equal(stored->attributes.modified_ns, 123);
     assert_memory_equal(stored->write_id, value.write_id, WRITE_ID_SIZE);
@@ -116,7 +116,7 @@ static void test_object_update__no_content__is_an_empty_one(void **state)
     content_hash(slice_of(NULL, 0), hash);
     assert_non_null(object_newest(object)->content);
     assert_int_equal(object_newest(object)->attributes.size, 0);
-    assert_memory_equal(object_newest(object)->content_hash, hash, sizeof(hash));
+    assert_memory_equal(object_newest(object)->content_hash, hash, sizeof hash);
     object_unref(object);
 }
 
@@ -271,7 +271,7 @@ static void test_object_update__own_pair_is_truncated__is_no_longer_own(void **s
     (void)state;
     const char *far = "2.1:91 3.1:92 4.1:93 5.1:94 6.1:95 7.1:96 8.1:97 9.1:98 10.1:99 11.1:99";
     char expected[MAKE_TEXT_SIZE];
-    snprintf(expected, sizeof(expected), "%s |", far);
+    snprintf(expected, sizeof expected, "%s |", far);
 
     assert_put(
         (struct put){.copy = "1.10:20 |", .own = "1.10:0", .context = far, .is_delete = true},
@@ -290,7 +290,7 @@ static void test_object_update__eleven_pairs__lose_the_least_recent(void **state
     const char *ten = "1.10:45 2.1:5 3.1:20 4.1:21 5.1:22 6.1:23 7.1:24 8.1:25 9.1:26 10.1:27";
 
     char copy[MAKE_TEXT_SIZE];
-    snprintf(copy, sizeof(copy), "%s | 1.10:45", ten);
+    snprintf(copy, sizeof copy, "%s | 1.10:45", ten);
     assert_put((struct put){.copy = copy, .own = "1.10:0", .context = ten},
                "1.10:50 2.1:5 3.1:20 4.1:21 5.1:22 6.1:23 7.1:24 8.1:25 9.1:26 10.1:27 | "
                "1.10:50",

@@ -182,7 +182,7 @@ static void test_row_compare__rows__by_name_then_directory_first(void **state)
 static void test_row_release__shared_parts__lose_one_reference(void **state)
 {
     (void)state;
-    struct row *rows = malloc(2 * sizeof(*rows));
+    struct row *rows = malloc(2 * sizeof *rows);
     assert_non_null(rows);
     rows[0] = row_of("a", ROW_FILE);
     rows[1] = row_of("b", ROW_FILE);
@@ -199,7 +199,7 @@ static void test_row_release__shared_parts__lose_one_reference(void **state)
     rows_free(rows, 2);
 
     assert_int_equal(atomic_load(&object->references), 1);
-    rows = malloc(sizeof(*rows));
+    rows = malloc(sizeof *rows);
     assert_non_null(rows);
     rows[0] = (struct row){.object = object_ref(object)};
     rows_free(rows, 1);

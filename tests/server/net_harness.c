@@ -2,20 +2,20 @@
  * net_harness.c - a loop on a thread of its own, with a listener and perhaps a peer, for tests.
  */
 
+#include "tests/server/net_harness.h"
+
+#include <assert.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "tests/server/net_harness.h"
+#include <cmocka.h>
+
 #include "tests/server/test_client.h"
 
 static void answer(struct harness *harness, uint64_t handle, enum message_type type,
@@ -69,7 +69,7 @@ void harness_answer_next(struct harness *harness)
     struct message reply = {.type = MESSAGE_GET_REPLY,
                             .request_id = harness->held_id[index],
                             .status = STATUS_NOT_FOUND};
-    if (harness->answer_object != NULL) {
+    if (harness->answer_object) {
         reply.status = STATUS_OK;
         reply.get_reply.object = object_ref(harness->answer_object);
     }
@@ -159,7 +159,7 @@ static void on_failed(void *context, uint16_t number, enum status status, const 
 
     (void)number;
     harness->failure = status;
-    snprintf(harness->failure_text, sizeof(harness->failure_text), "%s", text);
+    snprintf(harness->failure_text, sizeof harness->failure_text, "%s", text);
     harness->failures++;
 }
 
@@ -200,7 +200,7 @@ static void stop_on_loop(struct harness *harness)
 
 int harness_setup(void **state)
 {
-    struct harness *harness = calloc(1, sizeof(*harness));
+    struct harness *harness = calloc(1, sizeof *harness);
     struct sockaddr_storage socket_address;
     struct address address = {.host = "127.0.0.1"};
     struct error error;

@@ -1,19 +1,18 @@
 /*
  * node_fixture.c - storage nodes for tests: on a thread, or as a dynamod of their own.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/server/node_fixture.h"
 
 #include <fcntl.h>
 #include <ftw.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/server/node_fixture.h"
+#include <cmocka.h>
+
 #include "tests/server/test_client.h"
 
 enum { ERRORS_SIZE_MAX = 1 << 20 };
@@ -31,7 +31,7 @@ void fixture_make_directory(char ret_path[FIXTURE_PATH_SIZE])
     const char *base = getenv("TMPDIR");
 
     snprintf(ret_path, FIXTURE_PATH_SIZE, "%s/dynamofs-server-XXXXXX",
-             base != NULL && strlen(base) < 64 ? base : "/tmp");
+             base && strlen(base) < 64 ? base : "/tmp");
     assert_non_null(mkdtemp(ret_path));
 }
 
@@ -52,14 +52,14 @@ void fixture_remove_directory(const char *path)
 int fixture_reserve_port(char ret_address[ADDRESS_SIZE])
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t size = sizeof(address);
+    socklen_t size = sizeof address;
     int yes = 1;
     int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     assert_true(descriptor >= 0);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_int_equal(setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)), 0);
-    assert_int_equal(bind(descriptor, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes), 0);
+    assert_int_equal(bind(descriptor, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(getsockname(descriptor, (struct sockaddr *)&address, &size), 0);
     snprintf(ret_address, ADDRESS_SIZE, "127.0.0.1:%u", (unsigned)ntohs(address.sin_port));
     return descriptor;
@@ -77,12 +77,12 @@ void node_start(struct node_thread *node, const struct server_options *options)
 {
     struct error error = {.code = STATUS_OK};
 
-    memset(node, 0, sizeof(*node));
+    memset(node, 0, sizeof *node);
     enum status status = server_new(options, &node->server, &error);
     if (status != STATUS_OK) {
         fail_msg("server_new: %s", error.text);
     }
-    snprintf(node->address, sizeof(node->address), "%s", server_address(node->server));
+    snprintf(node->address, sizeof node->address, "%s", server_address(node->server));
     assert_int_equal(pthread_create(&node->thread, NULL, run_node, node), 0);
 }
 
@@ -118,15 +118,15 @@ void process_start(struct node_process *process, const char *const *arguments)
     int errors[2];
     posix_spawn_file_actions_t actions;
 
-    if (program == NULL) {
+    if (!program) {
         fail_msg("DYNAMOD does not name the program");
         return;
     }
-    for (size_t i = 0; arguments[i] != NULL; i++) {
+    for (size_t i = 0; arguments[i]; i++) {
         assert_true(i < PROCESS_ARGUMENTS_MAX);
         vector[i + 1] = arguments[i];
     }
-    memset(process, 0, sizeof(*process));
+    memset(process, 0, sizeof *process);
     assert_int_equal(pipe2(output, O_CLOEXEC), 0);
     assert_int_equal(pipe2(errors, O_CLOEXEC), 0);
     assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
@@ -149,7 +149,7 @@ static void read_line(int descriptor, char *ret_line, size_t size)
     size_t used = 0;
 
     ret_line[0] = '\0';
-    while (used + 1 < size && strchr(ret_line, '\n') == NULL && test_now_ms() < until_ms) {
+    while (used + 1 < size && !strchr(ret_line, '\n') && test_now_ms() < until_ms) {
         struct pollfd poll_descriptor = {.fd = descriptor, .events = POLLIN};
         if (poll(&poll_descriptor, 1, 100) <= 0) {
             continue;
@@ -170,17 +170,17 @@ void process_start_node(struct node_process *process, const char *directory, con
     static const char READY[] = "dynamod: ready on ";
     char line[128];
 
-    if (join != NULL) {
+    if (join) {
         arguments[4] = "--join";
         arguments[5] = join;
     }
     process_start(process, arguments);
-    read_line(process->output, line, sizeof(line));
+    read_line(process->output, line, sizeof line);
     if (strncmp(line, READY, strlen(READY)) != 0) {
         fail_msg("dynamod said '%s'", line);
     }
     line[strcspn(line, "\n")] = '\0';
-    snprintf(process->address, sizeof(process->address), "%.63s", line + strlen(READY));
+    snprintf(process->address, sizeof process->address, "%.63s", line + strlen(READY));
 }
 
 void process_signal(struct node_process *process, int number)

@@ -2,25 +2,25 @@
  * test_client.c - a blocking client that speaks the protocol, well or badly, for tests.
  */
 
+#include "tests/server/test_client.h"
+
+#include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <cmocka.h>
+
 #include "node/base/registry.h"
 #include "node/net/socket_address.h"
 #include "node/wire/greeting.h"
-#include "tests/server/test_client.h"
 
 uint64_t test_now_ms(void)
 {
@@ -36,9 +36,9 @@ bool client_connect(struct test_client *client, const char *address)
     struct sockaddr_storage socket_address;
     struct error error;
 
-    memset(client, 0, sizeof(*client));
+    memset(client, 0, sizeof *client);
     client->splitter.size_max = FRAME_SIZE_MAX;
-    snprintf(client->address, sizeof(client->address), "%s", address);
+    snprintf(client->address, sizeof client->address, "%s", address);
     assert_int_equal(address_parse(address, &parsed, &error), STATUS_OK);
     assert_true(socket_address_is_numeric(&parsed, &socket_address));
     client->descriptor = socket(socket_address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -210,7 +210,7 @@ void client_make_put(struct message *message, const char *key, const char *text)
 {
     struct slice content = slice_of_string(text);
 
-    memset(message, 0, sizeof(*message));
+    memset(message, 0, sizeof *message);
     message->type = MESSAGE_PUT;
     message->put.key = blob_new(slice_of_string(key));
     message->put.mode = UPDATE_ALL;
@@ -227,7 +227,7 @@ void client_make_put(struct message *message, const char *key, const char *text)
 
 void client_make_get(struct message *message, const char *key)
 {
-    memset(message, 0, sizeof(*message));
+    memset(message, 0, sizeof *message);
     message->type = MESSAGE_GET;
     message->get.key = blob_new(slice_of_string(key));
     message->get.deadline_ms = CLIENT_TIMEOUT_MS;

@@ -10,13 +10,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "tests/server/node_fixture.h"
 #include "tests/server/test_client.h"
@@ -64,7 +63,7 @@ static void trio_start(struct trio *trio)
     for (size_t i = 0; i < NODES; i++) {
         fixture_make_directory(trio->directories[i]);
         trio->reserved[i] = fixture_reserve_port(trio->addresses[i]);
-        used += (size_t)snprintf(trio->join + used, sizeof(trio->join) - used, "%s%s",
+        used += (size_t)snprintf(trio->join + used, sizeof trio->join - used, "%s%s",
                                  i > 0 ? "," : "", trio->addresses[i]);
     }
     for (size_t i = 0; i < NODES; i++) {
@@ -81,7 +80,7 @@ static void trio_start(struct trio *trio)
 static void trio_stop(struct trio *trio)
 {
     for (size_t i = 0; i < NODES; i++) {
-        if (trio->nodes[i].server != NULL) {
+        if (trio->nodes[i].server) {
             node_stop(&trio->nodes[i]);
         }
         close(trio->reserved[i]);
@@ -97,7 +96,7 @@ static void test_cluster__three_nodes__put_on_one_get_on_another(void **state)
     trio_start(&trio);
     for (size_t i = 0; i < (size_t)3 * NODES; i++) {
         char key[16];
-        snprintf(key, sizeof(key), "key%u", (unsigned)i);
+        snprintf(key, sizeof key, "key%u", (unsigned)i);
         client_put_text(trio.addresses[i % NODES], key, key);
         client_assert_text(trio.addresses[(i + 1) % NODES], key, key);
         client_assert_text(trio.addresses[(i + 2) % NODES], key, key);

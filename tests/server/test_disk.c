@@ -5,21 +5,20 @@
  *  - A sync fails once: nothing more is acknowledged; state failing.
  *  - Each change of the state is one line in the log, with what and where.
  */
+#include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-
-#include <errno.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "tests/server/node_fixture.h"
 #include "tests/server/test_client.h"
@@ -92,7 +91,7 @@ static unsigned count_of(const char *text, const char *part)
 {
     unsigned count = 0;
 
-    while ((text = strstr(text, part)) != NULL) {
+    while ((text = strstr(text, part))) {
         count++;
         text += strlen(part);
     }

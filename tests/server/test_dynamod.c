@@ -6,20 +6,19 @@
  *  - SIGTERM and SIGINT end it with exit code 0.
  *  - A stop waits for the requests in flight, but not for ever.
  */
+#include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "tests/server/node_fixture.h"
 #include "tests/server/test_client.h"
@@ -63,7 +62,7 @@ static void assert_usage_error(const char *const *arguments, const char *part)
     process_start(&process, arguments);
     assert_int_equal(process_wait_errors(&process, &errors), 2);
     assert_one_line(errors);
-    if (strstr(errors, part) == NULL) {
+    if (!strstr(errors, part)) {
         fail_msg("'%s' does not name '%s'", errors, part);
     }
     free(errors);
@@ -89,7 +88,7 @@ static void test_dynamod__wrong_command_line__one_line_and_exit_2(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         assert_usage_error(CASES[i].arguments, CASES[i].part);
     }
 }
@@ -116,7 +115,7 @@ static void assert_start_fails(const char *data, const char *listen, const char 
     process_start(&process, arguments);
     assert_int_equal(process_wait_errors(&process, &errors), 1);
     assert_one_line(errors);
-    if (strstr(errors, part) == NULL) {
+    if (!strstr(errors, part)) {
         fail_msg("'%s' does not say '%s'", errors, part);
     }
     free(errors);
@@ -134,7 +133,7 @@ static void test_dynamod__cannot_start__one_line_and_exit_1(void **state)
     assert_start_fails(other, process.address, "address already in use");
     assert_start_fails(directory, "127.0.0.1:0", "in use by another process");
     assert_start_fails(other, "192.0.2.1:7450", "--insecure");
-    snprintf(path, sizeof(path), "%s/missing/deeper", other);
+    snprintf(path, sizeof path, "%s/missing/deeper", other);
     assert_start_fails(path, "127.0.0.1:0", "No such file or directory");
     process_signal(&process, SIGTERM);
     assert_int_equal(process_wait(&process), 0);
@@ -160,7 +159,7 @@ static void assert_stop_before_was(const char *wanted)
     process_start_node(&process, directory, "127.0.0.1:0", NULL);
     process_signal(&process, SIGTERM);
     assert_int_equal(process_wait_errors(&process, &errors), 0);
-    if (strstr(errors, wanted) == NULL) {
+    if (!strstr(errors, wanted)) {
         fail_msg("'%s' does not say '%s'", errors, wanted);
     }
     free(errors);
@@ -213,10 +212,10 @@ static void test_dynamod__help_on_a_full_disk__is_a_failure(void **state)
     char command[512];
 
     (void)state;
-    snprintf(command, sizeof(command), "'%s' --help > /dev/full 2> /dev/null",
+    snprintf(command, sizeof command, "'%s' --help > /dev/full 2> /dev/null",
              getenv("DYNAMOD"));
     assert_int_equal(system(command), 1 << 8);
-    snprintf(command, sizeof(command), "'%s' --version > /dev/full 2> /dev/null",
+    snprintf(command, sizeof command, "'%s' --version > /dev/full 2> /dev/null",
              getenv("DYNAMOD"));
     assert_int_equal(system(command), 1 << 8);
 }
@@ -278,7 +277,7 @@ static void test_dynamod__killed__acknowledged_puts_are_there_again(void **state
 
     (void)state;
     process_start_node(&process, directory, "127.0.0.1:0", NULL);
-    memcpy(address, process.address, sizeof(address));
+    memcpy(address, process.address, sizeof address);
     assert_true(client_wait_members(address, 1));
     client_open(&client, address);
     for (size_t i = 0; i < PUTS; i++) {
@@ -358,9 +357,9 @@ static void end_while_writing(int number, int wanted_code)
     static bool wanted[WRITERS * WRITER_PUTS];
     char address[ADDRESS_SIZE];
 
-    memset(wanted, 0, sizeof(wanted));
+    memset(wanted, 0, sizeof wanted);
     process_start_node(&process, directory, "127.0.0.1:0", NULL);
-    memcpy(address, process.address, sizeof(address));
+    memcpy(address, process.address, sizeof address);
     assert_true(client_wait_members(address, 1));
     start_writers(writers, address);
     wait_until_all_write(writers);
@@ -407,11 +406,11 @@ static void stuck_start(struct stuck *stuck)
     char join[NODES * ADDRESS_SIZE];
     size_t used = 0;
 
-    memset(stuck, 0, sizeof(*stuck));
+    memset(stuck, 0, sizeof *stuck);
     for (size_t i = 0; i < NODES; i++) {
         fixture_make_directory(stuck->directories[i]);
         stuck->reserved[i] = fixture_reserve_port(addresses[i]);
-        used += (size_t)snprintf(join + used, sizeof(join) - used, "%s%s", i > 0 ? "," : "",
+        used += (size_t)snprintf(join + used, sizeof join - used, "%s%s", i > 0 ? "," : "",
                                  addresses[i]);
     }
     for (size_t i = 0; i < NODES; i++) {
@@ -425,7 +424,7 @@ static void stuck_start(struct stuck *stuck)
         char key[32];
         /* A put that failed may have left a version: under one name there would soon be more
          * than it may have. */
-        snprintf(key, sizeof(key), "met-%d", i);
+        snprintf(key, sizeof key, "met-%d", i);
         status = client_put(&stuck->client, key, "yes");
     }
     assert_string_equal(status_name(status), "ok");

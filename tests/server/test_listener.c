@@ -13,13 +13,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "tests/server/net_harness.h"
 #include "tests/server/test_client.h"
@@ -121,9 +120,9 @@ static void test_listener__garbage_and_much_after_it__reason_still_arrives(void 
     struct test_client client;
     static char garbage[100000];
 
-    memset(garbage, 'x', sizeof(garbage));
+    memset(garbage, 'x', sizeof garbage);
     assert_true(client_connect(&client, harness->address));
-    assert_true(client_send_bytes(&client, garbage, sizeof(garbage)));
+    assert_true(client_send_bytes(&client, garbage, sizeof garbage));
     assert_last_word(&client, STATUS_BAD_MESSAGE);
     assert_misbehaved(harness, STATUS_BAD_MESSAGE);
 }
@@ -158,7 +157,7 @@ static void send_header(struct test_client *client, uint32_t size)
                                          (uint8_t)(size >> 8),
                                          (uint8_t)size};
 
-    assert_true(client_send_bytes(client, header, sizeof(header)));
+    assert_true(client_send_bytes(client, header, sizeof header));
 }
 
 static void test_listener__long_frame_before_greeting__closed(void **state)
@@ -204,7 +203,7 @@ static void test_listener__large_put_byte_by_byte__handed_out_whole(void **state
     struct buffer buffer = {.data = NULL};
     static char text[200001];
 
-    memset(text, 'v', sizeof(text) - 1);
+    memset(text, 'v', sizeof text - 1);
     client_make_put(&put, "large", text);
     put.request_id = 77;
     assert_int_equal(frame_append(&put, &buffer), STATUS_OK);
@@ -480,7 +479,7 @@ static void begin_frames(struct harness *harness, struct test_client *clients, u
     for (size_t i = 0; i < HOGS; i++) {
         client_open(&clients[i], harness->address);
         send_header(&clients[i], size);
-        assert_true(client_send_bytes(&clients[i], part, sizeof(part)));
+        assert_true(client_send_bytes(&clients[i], part, sizeof part));
     }
 }
 
@@ -508,7 +507,7 @@ static void test_listener__clients_have_all_their_memory__nodes_are_heard(void *
     struct message put;
     static char text[800001];
 
-    memset(text, 'v', sizeof(text) - 1);
+    memset(text, 'v', sizeof text - 1);
     harness_do(harness, set_little_memory);
     begin_frames(harness, hogs, 1 << 20);
     assert_true(client_connect(&node, harness->address));
@@ -533,7 +532,7 @@ static void test_listener__room_is_there_again__who_waited_goes_on(void **state)
     struct buffer buffer = {.data = NULL};
     static char text[800001];
 
-    memset(text, 'v', sizeof(text) - 1);
+    memset(text, 'v', sizeof text - 1);
     client_make_put(&put, "large", text);
     assert_int_equal(frame_append(&put, &buffer), STATUS_OK);
     message_release(&put);
@@ -572,7 +571,7 @@ static void test_listener__request_in_hand__counts_until_it_is_answered(void **s
     struct message put;
     static char text[800001];
 
-    memset(text, 'v', sizeof(text) - 1);
+    memset(text, 'v', sizeof text - 1);
     client_make_put(&put, "large", text);
     client_open(&client, harness->address);
     assert_true(client_send(&client, &put));

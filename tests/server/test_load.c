@@ -11,12 +11,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+
+#include <cmocka.h>
 
 #include "node/net/listener.h"
 #include "tests/server/node_fixture.h"

@@ -11,14 +11,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "node/server/log.h"
 #include "node/server/options.h"
@@ -36,7 +35,7 @@ static void test_address__legal_text__taken_apart_and_written_again(void **state
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         struct address address;
         struct error error;
         char text[ADDRESS_SIZE];
@@ -75,7 +74,7 @@ static void test_address__illegal_text__refused_with_reason(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         struct address address;
         struct error error = {.code = STATUS_OK};
 
@@ -108,7 +107,7 @@ static void test_addresses__one_is_illegal__all_refused(void **state)
     struct error error;
 
     (void)state;
-    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         assert_int_equal(options_parse_addresses(CASES[i], NULL, &list, &error),
                          STATUS_REFUSED);
         assert_memory_equal(error.text, "join: ", 6);
@@ -125,11 +124,11 @@ static void test_addresses__as_many_as_members__one_more_is_refused(void **state
     (void)state;
     for (int i = 1; i < MEMBERS_MAX; i++) {
         size +=
-            (size_t)snprintf(text + size, sizeof(text) - size, "%sa:%d", i > 1 ? "," : "", i);
+            (size_t)snprintf(text + size, sizeof text - size, "%sa:%d", i > 1 ? "," : "", i);
     }
     assert_int_equal(options_parse_addresses(text, NULL, &list, &error), STATUS_OK);
     assert_int_equal(list.count, MEMBERS_MAX - 1);
-    snprintf(text + size, sizeof(text) - size, ",a:999");
+    snprintf(text + size, sizeof text - size, ",a:999");
     assert_int_equal(options_parse_addresses(text, NULL, &list, &error), STATUS_REFUSED);
 }
 
@@ -198,7 +197,7 @@ static void test_directory__missing_or_a_file__made_or_refused(void **state)
 
     (void)state;
     assert_non_null(mkdtemp(base));
-    snprintf(path, sizeof(path), "%s/data", base);
+    snprintf(path, sizeof path, "%s/data", base);
 
     assert_int_equal(options_make_directory(path, &error), STATUS_OK);
     assert_int_equal(stat(path, &attributes), 0);
@@ -235,7 +234,7 @@ static size_t count_of(const char *text, const char *part)
 {
     size_t count = 0;
 
-    for (const char *at = strstr(text, part); at != NULL; at = strstr(at + 1, part)) {
+    for (const char *at = strstr(text, part); at; at = strstr(at + 1, part)) {
         count++;
     }
     return count;
@@ -300,8 +299,8 @@ static void write_long_value(struct log *log)
 {
     char value[4 * LOG_LINE_SIZE];
 
-    memset(value, 'x', sizeof(value) - 1);
-    value[sizeof(value) - 1] = '\0';
+    memset(value, 'x', sizeof value - 1);
+    value[sizeof value - 1] = '\0';
     log_write(log, LOG_LEVEL_INFO, "long", "value", value, "after", "1", NULL);
 }
 

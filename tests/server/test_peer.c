@@ -6,17 +6,16 @@
  *  - Up and down alternate; what is sent while down is refused.
  */
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "tests/server/net_harness.h"
 #include "tests/server/test_client.h"
@@ -25,12 +24,12 @@
 static int listen_somewhere(char ret_address[ADDRESS_SIZE])
 {
     struct sockaddr_in any = {.sin_family = AF_INET};
-    socklen_t size = sizeof(any);
+    socklen_t size = sizeof any;
     int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_true(descriptor >= 0);
-    assert_int_equal(bind(descriptor, (struct sockaddr *)&any, sizeof(any)), 0);
+    assert_int_equal(bind(descriptor, (struct sockaddr *)&any, sizeof any), 0);
     assert_int_equal(listen(descriptor, 8), 0);
     assert_int_equal(getsockname(descriptor, (struct sockaddr *)&any, &size), 0);
     snprintf(ret_address, ADDRESS_SIZE, "127.0.0.1:%u", (unsigned)ntohs(any.sin_port));
@@ -43,7 +42,7 @@ static void accept_hello(int listening, struct test_client *ret_client, uint64_t
     struct pollfd poll_descriptor = {.fd = listening, .events = POLLIN};
     struct message hello = {.type = 0};
 
-    memset(ret_client, 0, sizeof(*ret_client));
+    memset(ret_client, 0, sizeof *ret_client);
     ret_client->splitter.size_max = FRAME_SIZE_MAX;
     assert_int_equal(poll(&poll_descriptor, 1, CLIENT_TIMEOUT_MS), 1);
     ret_client->descriptor = accept(listening, NULL, NULL);
@@ -65,7 +64,7 @@ static void reply_hello(struct test_client *client, uint64_t hello_id, enum stat
     reply.hello.role = ROLE_NODE;
     reply.hello.node = 4712;
     memcpy(reply.hello.address, "127.0.0.1:4712", 15);
-    reply.text = text != NULL ? blob_new(slice_of_string(text)) : NULL;
+    reply.text = text ? blob_new(slice_of_string(text)) : NULL;
     assert_true(client_send(client, &reply));
     message_release(&reply);
 }
@@ -106,7 +105,7 @@ static void test_peer__reply_longer_than_a_greeting__taken(void **state)
     struct harness *harness = *state;
     static char text[FRAME_SIZE_MAX_GREETING + 2];
 
-    memset(text, 'l', sizeof(text) - 1);
+    memset(text, 'l', sizeof text - 1);
     memcpy(harness->peer_address, harness->address, ADDRESS_SIZE);
     harness_do(harness, harness_connect_peer);
     assert_true(harness_wait(harness, &harness->ups, 1));
@@ -136,7 +135,7 @@ static void test_peer__nobody_listens__tried_again_until_somebody_does(void **st
     uint64_t hello_id = 0;
     int listening = listen_somewhere(harness->peer_address);
     struct sockaddr_in same;
-    socklen_t size = sizeof(same);
+    socklen_t size = sizeof same;
     int yes = 1;
 
     assert_int_equal(getsockname(listening, (struct sockaddr *)&same, &size), 0);
@@ -149,7 +148,7 @@ static void test_peer__nobody_listens__tried_again_until_somebody_does(void **st
     assert_int_equal(sent_status, STATUS_CLOSED);
 
     listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)), 0);
+    assert_int_equal(setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes), 0);
     assert_int_equal(bind(listening, (struct sockaddr *)&same, size), 0);
     assert_int_equal(listen(listening, 8), 0);
     accept_hello(listening, &client, &hello_id);

@@ -12,15 +12,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "node/base/secret.h"
 #include "node/client/pool.h"
@@ -38,7 +37,7 @@ static void use_machine(const char *name)
 {
     char path[PATH_SIZE];
 
-    snprintf(path, sizeof(path), "%s/%s", base, name);
+    snprintf(path, sizeof path, "%s/%s", base, name);
     assert_int_equal(setenv("DYNAMOFS_RUNTIME_DIR", path, 1), 0);
 }
 
@@ -287,7 +286,7 @@ static void test_secret__joins_from_elsewhere_with_the_file__becomes_a_member(vo
 
     /* Its own data directory has it now. */
     options.secret_file = NULL;
-    memcpy(address, second.address, sizeof(address));
+    memcpy(address, second.address, sizeof address);
     options.listen = address;
     node_start(&second, &options);
     assert_true(client_wait_members(second.address, 2));
@@ -318,7 +317,7 @@ static void test_secret__member_lost_the_file__finds_it_at_another_or_is_refused
     assert_non_null(strstr(error.text, "--secret-file"));
 
     use_machine("here");
-    memcpy(address, second.address, sizeof(address));
+    memcpy(address, second.address, sizeof address);
     start(&second, 1, address, NULL);
     assert_true(client_wait_members(second.address, 2));
     assert_same_secret(0, 1);

@@ -12,14 +12,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "tests/server/node_fixture.h"
 #include "tests/server/test_client.h"
@@ -46,10 +45,10 @@ static void read_address_file(char ret_text[ADDRESS_SIZE])
 {
     char path[FIXTURE_PATH_SIZE + 16];
 
-    snprintf(path, sizeof(path), "%s/address", directory);
+    snprintf(path, sizeof path, "%s/address", directory);
     FILE *file = fopen(path, "r");
     ret_text[0] = '\0';
-    if (file != NULL) {
+    if (file) {
         assert_non_null(fgets(ret_text, ADDRESS_SIZE, file));
         fclose(file);
     }
@@ -100,7 +99,7 @@ static void test_server__listens_by_name_and_on_ip6__reached_there(void **state)
         size_t host_size = strlen(LISTEN[i]) - 1;
 
         enum status status = server_new(&options, &server, &error);
-        if (status != STATUS_OK && strstr(error.text, "not available") != NULL) {
+        if (status != STATUS_OK && strstr(error.text, "not available")) {
             print_message("no IPv6 here: %s\n", error.text);
             continue;
         }
@@ -206,7 +205,7 @@ static void test_server__port_in_use__one_line_and_directory_untouched(void **st
     fixture_make_directory(other);
     node_start_alone(&node, directory);
     char taken[ADDRESS_SIZE];
-    memcpy(taken, node.address, sizeof(taken));
+    memcpy(taken, node.address, sizeof taken);
     struct server_options options = {.data_directory = other, .listen = taken};
     assert_int_equal(server_new(&options, &server, &error), STATUS_IO);
     assert_non_null(strstr(error.text, "listen on 127.0.0.1:"));
@@ -357,7 +356,7 @@ static void send_puts(struct test_client *client)
     for (uint64_t i = 0; i < IN_FLIGHT; i++) {
         struct message put;
         char key[16];
-        snprintf(key, sizeof(key), "k%u", (unsigned)i);
+        snprintf(key, sizeof key, "k%u", (unsigned)i);
         client_make_put(&put, key, key);
         put.request_id = i + 1;
         assert_true(client_send(client, &put));
@@ -405,7 +404,7 @@ static void test_server__stopped_with_puts_in_flight__acknowledged_ones_stay(voi
     client_assert_text(node.address, "first", "1");
     for (size_t i = 0; i < IN_FLIGHT; i++) {
         char key[16];
-        snprintf(key, sizeof(key), "k%u", (unsigned)i);
+        snprintf(key, sizeof key, "k%u", (unsigned)i);
         if (acknowledged[i]) {
             client_assert_text(node.address, key, key);
         }

@@ -98,7 +98,7 @@ static enum status any_list(struct client *client, struct listing *listing, uint
     struct message reply = {0};
     message.list.directory = blob_new(listing->directory);
     message.list.start = *start;
-    message.list.after_start = *start != NULL;
+    message.list.after_start = *start;
     message.list.limit = limit;
     message.list.live_only = true;
     message.list.deadline_ms = DEADLINE_MS;
@@ -166,7 +166,7 @@ static enum status ring_list(struct client *client, struct listing *listing, uin
     struct kv_options options = {0};
     struct kv_list list = {.directory = listing->directory,
                            .start = blob_slice(*start),
-                           .after_start = *start != NULL,
+                           .after_start = *start,
                            .limit = limit};
     struct kv_rows rows = {0};
     struct blob *next = NULL;

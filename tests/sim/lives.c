@@ -4,9 +4,9 @@
  * Each changes what plan.c drew for the swarm. Seeds have theirs by their number alone, so that
  * a new life changes the runs only of seeds that were the swarm's.
  */
-#include "tests/sim/plan.h"
-
 #include <string.h>
+
+#include "tests/sim/plan.h"
 
 /* Few keys, two clients that mostly delete, and a short grace time: what is reaped, revived and
  * lost by power cuts meets often. */

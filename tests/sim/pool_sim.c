@@ -2,15 +2,14 @@
  * pool_sim.c - stands in for node/client/pool.c, socket.c and the kernel's random numbers: the
  * rest of the shipping client runs on it as it is.
  */
-#include "node/client/pool.h"
-#include "node/client/socket.h"
-
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
+#include "node/client/pool.h"
+#include "node/client/socket.h"
 #include "tests/sim/port.h"
 
 struct pool {

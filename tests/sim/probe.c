@@ -63,7 +63,7 @@ static bool ask_page(struct check *check, int node, struct listing *listing, uin
     struct message reply = {0};
     message.list.directory = blob_new(listing->directory);
     message.list.start = *start;
-    message.list.after_start = *start != NULL;
+    message.list.after_start = *start;
     message.list.limit = limit;
     message.list.live_only = true;
     message.list.deadline_ms = DEADLINE_MS;
@@ -173,7 +173,7 @@ static bool is_in_reach(struct check *check, struct slice key, uint32_t dead)
         /* One whose disk was lost has no ring until the others let it in, which waits for all.
          */
         bool is_dead = (dead >> node & 1) != 0;
-        bool is_away = is_dead || core_ring(world_core(check->world, node)) == NULL;
+        bool is_away = is_dead || !core_ring(world_core(check->world, node));
         if (is_away && check_is_primary(check, node, key)) {
             return false;
         }

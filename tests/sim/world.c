@@ -1,13 +1,12 @@
 /*
  * world.c - nodes: their disks and clocks, how they start and how they end.
  */
-#include "tests/sim/world_internal.h"
-
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "node/core/request.h"
+#include "tests/sim/world_internal.h"
 
 uint64_t world_random(struct world *world)
 {
@@ -284,7 +283,7 @@ void world_back_up(struct world *world, int index)
 
 bool world_has_backup(const struct world *world, int node)
 {
-    return world->nodes[node].backup != NULL;
+    return world->nodes[node].backup;
 }
 
 void world_put_back(struct world *world, int index)

@@ -1,9 +1,9 @@
 /*
  * world_calls.c - clients' requests, and their answers.
  */
-#include "tests/sim/world_internal.h"
-
 #include <assert.h>
+
+#include "tests/sim/world_internal.h"
 
 int world_ask_copy(struct world *world, int node, const struct message *request)
 {

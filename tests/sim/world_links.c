@@ -2,12 +2,11 @@
  * world_links.c - messages on their way: connections that keep their order and break, and
  * weather that loses, doubles, reorders and delays.
  */
-#include "tests/sim/world_internal.h"
-
 #include <assert.h>
 #include <string.h>
 
 #include "node/wire/codec.h"
+#include "tests/sim/world_internal.h"
 
 struct item item_of_message(struct world *world, const struct message *message)
 {

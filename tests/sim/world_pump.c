@@ -1,12 +1,11 @@
 /*
  * world_pump.c - events into a node, and its actions carried out.
  */
-#include "tests/sim/world_internal.h"
-
 #include <assert.h>
 #include <string.h>
 
 #include "node/wire/codec.h"
+#include "tests/sim/world_internal.h"
 
 static void act_reply(struct world *world, int node, struct action *action)
 {

@@ -2,10 +2,10 @@
  * world_queue.c - what is going to happen, by time and, at one time, in the order in which it
  * was asked for.
  */
-#include "tests/sim/world_internal.h"
-
 #include <assert.h>
 #include <stdlib.h>
+
+#include "tests/sim/world_internal.h"
 
 static bool is_before(const struct item *a, const struct item *b)
 {

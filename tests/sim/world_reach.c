@@ -2,9 +2,9 @@
  * world_reach.c - since when each node and each link has been well: what may be asked of the
  * cluster while other nodes are not.
  */
-#include "tests/sim/world_internal.h"
-
 #include <string.h>
+
+#include "tests/sim/world_internal.h"
 
 static bool is_fair(const struct world *world, int from, int to)
 {

@@ -1,10 +1,10 @@
 /*
  * world_trace.c - a line for each event: time in microseconds, node, what, and of which key.
  */
-#include "tests/sim/world_internal.h"
-
 #include <inttypes.h>
 #include <stdarg.h>
+
+#include "tests/sim/world_internal.h"
 
 void world_trace_to(struct world *world, FILE *file)
 {

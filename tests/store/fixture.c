@@ -2,13 +2,14 @@
  * fixture.c - a store on either engine, and requests in one line.
  */
 #include "tests/store/fixture.h"
-#include "node/wire/record.h"
 
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "node/wire/record.h"
 
 enum fixture_kind fixture_kinds[2] = {FIXTURE_MEMORY, FIXTURE_LEVELDB};
 
@@ -196,14 +197,14 @@ struct store_request put_request(const char *key, const struct object *seen,
     request.put = put;
     request.with_row = true;
     request.with_intent = true;
-    if (seen != NULL) {
+    if (seen) {
         size_t size = seen->clock.count * sizeof *put->context;
         put->context_count = seen->clock.count;
         put->context = malloc(size);
         assert_non_null(put->context);
         memcpy(put->context, seen->clock.pair, size);
     }
-    if (content != NULL) {
+    if (content) {
         bool is_directory = key_is_directory(slice_of_string(key));
         put->has_value = true;
         put->value.attributes.type = is_directory ? VERSION_DIRECTORY : VERSION_FILE;
@@ -245,7 +246,7 @@ struct store_request find_request(const char *directory, const char *after)
 {
     struct store_request request = key_request(STORE_FIND_LIVE_ROW, directory);
 
-    request.list.start = after == NULL ? NULL : key_of(after);
+    request.list.start = !after ? NULL : key_of(after);
     return request;
 }
 
@@ -307,16 +308,15 @@ struct object *object_of(node_id node, uint64_t counter, const char *content)
     struct version version = {.dot = dot};
     struct object *object = NULL;
 
-    if (content != NULL) {
+    if (content) {
         version.content = key_of(content);
         version.attributes.type = VERSION_FILE;
         version.attributes.mode = 0644;
         version.attributes.size = strlen(content);
         content_hash(slice_of_string(content), version.content_hash);
     }
-    assert_int_equal(
-        object_new(&clock, &version, content == NULL ? 0 : 1, (struct actor){0}, &object),
-        STATUS_OK);
+    assert_int_equal(object_new(&clock, &version, !content ? 0 : 1, (struct actor){0}, &object),
+                     STATUS_OK);
     blob_unref(version.content);
     return object;
 }

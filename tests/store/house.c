@@ -20,9 +20,9 @@ enum status house_open_hints(struct house *house, struct error *error)
 
     *error = (struct error){0};
     (void)snprintf(path, sizeof path, "%s/hints", house->fixture->directory);
-    if (house->disk == NULL && house->fixture->kind == FIXTURE_MEMORY) {
+    if (!house->disk && house->fixture->kind == FIXTURE_MEMORY) {
         assert_int_equal(engine_open_memory(&house->disk), STATUS_OK);
-    } else if (house->disk == NULL) {
+    } else if (!house->disk) {
         enum status status = engine_open_leveldb(path, &house->disk, error);
         if (status != STATUS_OK) {
             return status;
@@ -59,7 +59,7 @@ int house_teardown(void **state)
 {
     struct house *house = *state;
 
-    if (house->disk != NULL) {
+    if (house->disk) {
         house_close_hints(house);
     }
     *state = house->fixture;

@@ -32,9 +32,9 @@ static enum status spy_get(struct engine *engine, struct slice key, struct buffe
 static int delay_of(const struct spy_engine *spy, const struct engine_write *writes,
                     size_t count)
 {
-    struct slice suffix = slice_of_string(spy->slow_suffix == NULL ? "" : spy->slow_suffix);
+    struct slice suffix = slice_of_string(!spy->slow_suffix ? "" : spy->slow_suffix);
 
-    for (size_t i = 0; i < count && spy->slow_suffix != NULL; i++) {
+    for (size_t i = 0; i < count && spy->slow_suffix; i++) {
         struct slice key = writes[i].key;
         if (key.size >= suffix.size &&
             slice_equal(slice_of(key.data + key.size - suffix.size, suffix.size), suffix)) {
@@ -107,7 +107,7 @@ static void spy_compact(struct engine *engine, struct slice start, struct slice 
 {
     struct engine *inner = spy_of(engine)->inner;
 
-    if (inner->operations->compact != NULL) {
+    if (inner->operations->compact) {
         inner->operations->compact(inner, start, end);
     }
 }
@@ -116,15 +116,15 @@ static enum status spy_keep(struct engine *engine, struct slice bytes)
 {
     struct engine *inner = spy_of(engine)->inner;
 
-    return inner->operations->keep == NULL ? STATUS_OK : inner->operations->keep(inner, bytes);
+    return !inner->operations->keep ? STATUS_OK : inner->operations->keep(inner, bytes);
 }
 
 static enum status spy_kept(struct engine *engine, struct buffer *ret_bytes)
 {
     struct engine *inner = spy_of(engine)->inner;
 
-    return inner->operations->kept == NULL ? STATUS_NOT_FOUND
-                                           : inner->operations->kept(inner, ret_bytes);
+    return !inner->operations->kept ? STATUS_NOT_FOUND
+                                    : inner->operations->kept(inner, ret_bytes);
 }
 
 static void spy_close(struct engine *engine)

@@ -61,12 +61,12 @@ static void find_file(const char *directory, const char *extension, char path[51
     (void)snprintf(database, sizeof database, "%s/db", directory);
     DIR *listing = opendir(database);
     assert_non_null(listing);
-    for (struct dirent *entry; (entry = readdir(listing)) != NULL;) {
+    for (struct dirent *entry; (entry = readdir(listing));) {
         const char *dot = strrchr(entry->d_name, '.');
         struct stat information;
         char candidate[512];
         (void)snprintf(candidate, sizeof candidate, "%s/%s", database, entry->d_name);
-        if (dot == NULL || strcmp(dot, extension) != 0) {
+        if (!dot || strcmp(dot, extension) != 0) {
             continue;
         }
         assert_int_equal(stat(candidate, &information), 0);
@@ -285,7 +285,7 @@ static void assert_refused(const char *directory, const char *part)
     struct error error = {0};
 
     assert_int_equal(engine_open_leveldb(directory, &engine, &error), STATUS_CORRUPT);
-    if (strstr(error.text, part) == NULL) {
+    if (!strstr(error.text, part)) {
         fail_msg("'%s' does not say '%s'", error.text, part);
     }
 }

@@ -84,7 +84,7 @@ static void assert_state(struct engine *engine, enum disk_state state, const cha
     struct engine_health health = engine_health(engine);
 
     assert_int_equal(health.state, state);
-    if (strstr(health.text, part) == NULL) {
+    if (!strstr(health.text, part)) {
         fail_msg("'%s' does not say '%s'", health.text, part);
     }
 }

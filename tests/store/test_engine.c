@@ -31,8 +31,8 @@ static void write_one(struct engine *engine, const char *key, const char *value)
 {
     struct engine_write write = {.key = slice_of_string(key)};
 
-    write.is_delete = value == NULL;
-    write.value = value == NULL ? slice_of(NULL, 0) : slice_of_string(value);
+    write.is_delete = !value;
+    write.value = !value ? slice_of(NULL, 0) : slice_of_string(value);
     assert_int_equal(engine->operations->write(engine, &write, 1, false), STATUS_OK);
 }
 
@@ -41,8 +41,8 @@ static void assert_value(struct engine *engine, const char *key, const char *val
     struct buffer buffer = {0};
     enum status status = engine->operations->get(engine, slice_of_string(key), &buffer);
 
-    assert_int_equal(status, value == NULL ? STATUS_NOT_FOUND : STATUS_OK);
-    if (value != NULL) {
+    assert_int_equal(status, !value ? STATUS_NOT_FOUND : STATUS_OK);
+    if (value) {
         assert_true(slice_equal(buffer_slice(&buffer), slice_of_string(value)));
     }
     buffer_release(&buffer);

@@ -18,7 +18,7 @@
 
 static void hand_over(struct house *house, const char *key, const char *content, node_id owner)
 {
-    struct object *object = content == NULL ? NULL : object_of(3, 10, content);
+    struct object *object = !content ? NULL : object_of(3, 10, content);
 
     apply_expect(house->fixture, hint_request(key, object, owner, 0), STATUS_OK);
 }
@@ -514,12 +514,12 @@ static void find_table(const struct house *house, char path[512])
     (void)snprintf(database, sizeof database, "%s/hints/db", house->fixture->directory);
     DIR *listing = opendir(database);
     assert_non_null(listing);
-    for (struct dirent *entry; (entry = readdir(listing)) != NULL;) {
+    for (struct dirent *entry; (entry = readdir(listing));) {
         const char *dot = strrchr(entry->d_name, '.');
         char candidate[512];
         struct stat information;
         (void)snprintf(candidate, sizeof candidate, "%s/%s", database, entry->d_name);
-        if (dot == NULL || strcmp(dot, ".ldb") != 0) {
+        if (!dot || strcmp(dot, ".ldb") != 0) {
             continue;
         }
         assert_int_equal(stat(candidate, &information), 0);

@@ -140,9 +140,9 @@ static struct store_request bounded(const char *start, bool after, const char *e
 {
     struct store_request request = list_request("d/", 100);
 
-    request.list.start = start == NULL ? NULL : key_of(start);
+    request.list.start = !start ? NULL : key_of(start);
     request.list.after_start = after;
-    request.list.end = end == NULL ? NULL : key_of(end);
+    request.list.end = !end ? NULL : key_of(end);
     request.list.end_is_prefix = end_is_prefix;
     return request;
 }
@@ -269,7 +269,7 @@ static void test_list__marks__tell_a_change_from_there_on_and_not_before(void **
         assert_true(kept < before.list.mark_count);
         for (size_t j = 0; j < before.list.mark_count; j++) {
             struct blob *mark = before.list.marks[j].name;
-            bool is_before = mark != NULL && slice_compare(blob_slice(mark), name) < 0;
+            bool is_before = mark && slice_compare(blob_slice(mark), name) < 0;
             assert_int_equal(j < kept, is_before);
         }
         store_result_release(&before);
@@ -332,9 +332,9 @@ static void assert_found(struct fixture *fixture, const char *after, const char 
     struct store_result result = apply(fixture, find_request("d/", after));
 
     assert_int_equal(result.status, STATUS_OK);
-    assert_int_equal(result.list.row_count, name == NULL ? 0 : 1);
+    assert_int_equal(result.list.row_count, !name ? 0 : 1);
     assert_int_equal(result.object != NULL, name != NULL);
-    if (name != NULL) {
+    if (name) {
         assert_true(slice_equal(blob_slice(result.list.rows[0].name), slice_of_string(name)));
         assert_true(object_is_live(result.object));
     }

@@ -63,9 +63,9 @@ static size_t list_tables(const char *directory, char names[FILES_MAX][NAME_SIZE
     (void)snprintf(database, sizeof database, "%s/db", directory);
     DIR *listing = opendir(database);
     assert_non_null(listing);
-    for (struct dirent *entry; (entry = readdir(listing)) != NULL;) {
+    for (struct dirent *entry; (entry = readdir(listing));) {
         const char *dot = strrchr(entry->d_name, '.');
-        if (dot != NULL && strcmp(dot, ".ldb") == 0) {
+        if (dot && strcmp(dot, ".ldb") == 0) {
             assert_true(count < FILES_MAX && strlen(entry->d_name) < NAME_SIZE);
             memcpy(names[count++], entry->d_name, strlen(entry->d_name) + 1);
         }
@@ -127,12 +127,12 @@ static struct tally read_all(struct fixture *fixture, const char *name)
         struct store_result result = apply(fixture, get_request(text));
         if (result.status == STATUS_CORRUPT) {
             tally.corrupt++;
-            tally.is_named = tally.is_named && result.text != NULL && name != NULL &&
+            tally.is_named = tally.is_named && result.text && name &&
                              slice_has_prefix(blob_slice(result.text), slice_of_string(name));
         } else {
             assert_int_equal(result.status, STATUS_OK);
-            tally.missing += result.object == NULL;
-            if (result.object != NULL) {
+            tally.missing += !result.object;
+            if (result.object) {
                 assert_content(result.object, content);
                 tally.whole++;
             }

@@ -292,7 +292,7 @@ static void expect_damage(struct fixture *fixture, struct store_request request,
     char text[256] = "";
     assert_true(result.text->size < sizeof text);
     memcpy(text, result.text->data, result.text->size);
-    if (strstr(text, name) == NULL || strstr(text, what) == NULL) {
+    if (!strstr(text, name) || !strstr(text, what)) {
         fail_msg("\"%s\" does not tell of %s and %s", text, name, what);
     }
     assert_null(result.entries);

@@ -26,11 +26,11 @@ static void set_setting(struct fixture *fixture, const char *name, const uint64_
 {
     struct buffer key = {0};
     uint8_t bytes[NUMBER_SIZE];
-    struct engine_write write = {.is_delete = number == NULL};
+    struct engine_write write = {.is_delete = !number};
 
     layout_setting(&key, name);
     write.key = buffer_slice(&key);
-    if (number != NULL) {
+    if (number) {
         number_encode(*number, bytes);
         write.value = slice_of(bytes, sizeof bytes);
     }

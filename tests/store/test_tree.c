@@ -162,9 +162,8 @@ static size_t read_keys(struct fixture *fixture, uint16_t partition, uint16_t li
             struct tree_entry *entry = &result.entries[i].entry;
             struct slice key = blob_slice(entry->key);
             assert_true(merkle_leaves_has(leaves, merkle_leaf_of(key)));
-            assert_true(
-                last.key == NULL ||
-                merkle_entry_compare(last.part, blob_slice(last.key), entry->part, key) < 0);
+            assert_true(!last.key || merkle_entry_compare(last.part, blob_slice(last.key),
+                                                          entry->part, key) < 0);
             ret_tree->leaf[merkle_leaf_of(key)] ^=
                 merkle_entry_hash(entry->part, key, entry->digest);
             blob_unref(last.key);

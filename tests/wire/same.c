@@ -8,7 +8,7 @@
 
 static bool same_blob(const struct blob *a, const struct blob *b)
 {
-    return (a == NULL) == (b == NULL) && slice_equal(blob_slice(a), blob_slice(b));
+    return (!a) == (!b) && slice_equal(blob_slice(a), blob_slice(b));
 }
 
 static bool same_attributes(const struct attributes *a, const struct attributes *b)
@@ -32,7 +32,7 @@ bool sample_same_version(const struct version *a, const struct version *b)
 
 bool sample_same_object(const struct object *a, const struct object *b)
 {
-    if (a == NULL || b == NULL) {
+    if (!a || !b) {
         return a == b;
     }
     if (!clock_equal(&a->clock, &b->clock) || a->version_count != b->version_count ||
@@ -98,7 +98,7 @@ static bool same_row(const struct row *a, const struct row *b)
     struct row opened = {.kind = b->kind, .record = blob_ref(b->record)};
     bool same = row_compare(a, b) == 0;
 
-    if (a->record != NULL || b->record == NULL) {
+    if (a->record || !b->record) {
         same =
             same && same_blob(a->record, b->record) && sample_same_object(a->object, b->object);
     } else {
@@ -161,7 +161,7 @@ static bool same_status_reply(const struct message_status_reply *a,
 static bool same_ring(const struct ring *a, const struct ring *b)
 {
     /* Rings are made zeroed, so equal ones are equal bytes. */
-    return a == NULL || b == NULL ? a == b : memcmp(a, b, sizeof(*a)) == 0;
+    return !a || !b ? a == b : memcmp(a, b, sizeof *a) == 0;
 }
 
 static bool same_replica_get_reply(const struct message_replica_get_reply *a,
@@ -208,7 +208,7 @@ static bool same_repair_reply(const struct message_repair_reply *a,
 static bool same_tree_keys(const struct message_tree_keys *a, const struct message_tree_keys *b)
 {
     return a->partition == b->partition &&
-           memcmp(&a->leaves, &b->leaves, sizeof(a->leaves)) == 0 &&
+           memcmp(&a->leaves, &b->leaves, sizeof a->leaves) == 0 &&
            a->after_part == b->after_part && same_blob(a->after_key, b->after_key) &&
            a->limit == b->limit;
 }
@@ -242,8 +242,7 @@ static bool same_repair_payload(const struct message *a, const struct message *b
     case MESSAGE_TREE:
         return a->tree.partition == b->tree.partition && a->tree.bucket == b->tree.bucket;
     case MESSAGE_TREE_REPLY:
-        return memcmp(a->tree_reply.hash, b->tree_reply.hash, sizeof(a->tree_reply.hash)) ==
-                   0 &&
+        return memcmp(a->tree_reply.hash, b->tree_reply.hash, sizeof a->tree_reply.hash) == 0 &&
                a->tree_reply.is_complete == b->tree_reply.is_complete;
     case MESSAGE_TREE_KEYS:
         return same_tree_keys(&a->tree_keys, &b->tree_keys);

@@ -71,7 +71,7 @@ struct sample sample_seeded(void)
 
     clock_gettime(CLOCK_REALTIME, &now);
     seed = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-    if (text != NULL) {
+    if (text) {
         seed = strtoull(text, NULL, 10);
     }
     printf("DYNAMOFS_TEST_SEED=%" PRIu64 "\n", seed);
@@ -108,7 +108,7 @@ struct blob *sample_bytes(struct sample *sample, size_t size)
 {
     struct blob *blob = blob_new_uninitialised(size);
 
-    assert(blob != NULL);
+    assert(blob);
     for (size_t i = 0; i < size; i++) {
         blob->data[i] = (uint8_t)sample_bits(sample);
     }
@@ -132,7 +132,7 @@ static struct blob *blob_of(struct buffer *buffer)
 {
     struct blob *blob = blob_new(buffer_slice(buffer));
 
-    assert(blob != NULL && !buffer->failed);
+    assert(blob && !buffer->failed);
     buffer_release(buffer);
     return blob;
 }
@@ -191,10 +191,10 @@ static struct blob *sample_text(struct sample *sample)
 /* Ascending by actor, for the lowest nodes come first. */
 static struct dot *sample_pairs(struct sample *sample, uint32_t count)
 {
-    struct dot *pairs = calloc(count + 1, sizeof(*pairs));
+    struct dot *pairs = calloc(count + 1, sizeof *pairs);
     uint64_t node = 0;
 
-    assert(pairs != NULL);
+    assert(pairs);
     for (uint32_t i = 0; i < count; i++) {
         if (i == 0 || sample_chance(sample, 70)) {
             node += 1 + (sample_number(sample) >> 12);
@@ -282,7 +282,7 @@ struct object *sample_object(struct sample *sample, uint32_t pair_max, bool is_r
         }
         count++;
     }
-    qsort(versions, count, sizeof(versions[0]), compare_versions);
+    qsort(versions, count, sizeof versions[0], compare_versions);
     status = object_new(&clock, versions, count, (struct actor){0}, &object);
     assert(status == STATUS_OK);
     object_set_deleted(object,
@@ -302,12 +302,12 @@ static struct object *sample_whole(struct sample *sample)
 
 static struct ring *sample_ring(struct sample *sample)
 {
-    struct ring *ring = calloc(1, sizeof(*ring));
+    struct ring *ring = calloc(1, sizeof *ring);
     struct member members[MEMBERS_MAX];
     uint16_t count = (uint16_t)(1 + sample_below(sample, 12));
     enum status status;
 
-    assert(ring != NULL);
+    assert(ring);
     for (uint16_t i = 0; i < count; i++) {
         members[i].id = 1 + sample_below(sample, 1 << 20) * MEMBERS_MAX + i;
         snprintf(members[i].address, ADDRESS_SIZE, "10.0.0.%d:%d", i, 7450 + i);
@@ -349,8 +349,8 @@ static void sample_hello(struct sample *sample, struct message *message)
     hello->forming = sample_chance(sample, 50);
     hello->seed_count = (uint16_t)sample_below(sample, 4);
     if (hello->seed_count > 0) {
-        hello->seeds = calloc(hello->seed_count, sizeof(*hello->seeds));
-        assert(hello->seeds != NULL);
+        hello->seeds = calloc(hello->seed_count, sizeof *hello->seeds);
+        assert(hello->seeds);
     }
     for (uint16_t i = 0; i < hello->seed_count; i++) {
         sample_address(sample, hello->seeds[i]);
@@ -403,14 +403,14 @@ static void sample_marks(struct sample *sample, struct message_list_reply *reply
 {
     reply->mark_count = (uint16_t)sample_below(sample, 5);
     if (reply->mark_count > 0) {
-        reply->marks = calloc(reply->mark_count, sizeof(*reply->marks));
-        assert(reply->marks != NULL);
+        reply->marks = calloc(reply->mark_count, sizeof *reply->marks);
+        assert(reply->marks);
     }
     for (uint16_t i = 0; i < reply->mark_count; i++) {
         bool is_last = i + 1 == reply->mark_count;
         reply->marks[i].name =
             is_last && sample_chance(sample, 50) ? NULL : sample_name(sample);
-        if (reply->marks[i].name != NULL) {
+        if (reply->marks[i].name) {
             reply->marks[i].name->data[0] = (uint8_t)('A' + i); /* ascending */
         }
         for (size_t j = 0; j < DIGEST_SIZE; j++) {
@@ -426,8 +426,8 @@ static void sample_list_reply(struct sample *sample, bool is_replica,
     uint16_t count = (uint16_t)sample_below(sample, 20);
 
     if (count > 0) {
-        reply->rows = calloc(count, sizeof(*reply->rows));
-        assert(reply->rows != NULL);
+        reply->rows = calloc(count, sizeof *reply->rows);
+        assert(reply->rows);
     }
     for (uint16_t i = 0; i < count; i++) {
         struct row *row = &reply->rows[i];
@@ -458,17 +458,17 @@ static void sample_status(struct sample *sample, struct message_status_reply *re
     reply->disk_free = sample_number(sample);
     reply->disk_state = (enum disk_state)sample_below(sample, DISK_STATE_COUNT);
     reply->peer_count = (uint16_t)(1 + sample_below(sample, 4));
-    reply->peers = calloc(reply->peer_count, sizeof(*reply->peers));
+    reply->peers = calloc(reply->peer_count, sizeof *reply->peers);
     reply->stat_count = (uint16_t)(1 + sample_below(sample, 8));
-    reply->stats = calloc(reply->stat_count, sizeof(*reply->stats));
-    assert(reply->peers != NULL && reply->stats != NULL);
+    reply->stats = calloc(reply->stat_count, sizeof *reply->stats);
+    assert(reply->peers && reply->stats);
     for (uint16_t i = 0; i < reply->peer_count; i++) {
         reply->peers[i].id = 1 + sample_number(sample) / 2;
         sample_address(sample, reply->peers[i].address);
         reply->peers[i].up = sample_chance(sample, 50);
     }
     for (uint16_t i = 0; i < reply->stat_count; i++) {
-        snprintf(reply->stats[i].name, sizeof(reply->stats[i].name), "puts_%u", (unsigned)i);
+        snprintf(reply->stats[i].name, sizeof reply->stats[i].name, "puts_%u", (unsigned)i);
         reply->stats[i].value = sample_number(sample);
     }
 }
@@ -521,8 +521,8 @@ static void sample_hints_reply(struct sample *sample, struct message_hints_reply
 
     reply->count = (uint16_t)sample_below(sample, 5);
     if (reply->count > 0) {
-        reply->owners = calloc(reply->count, sizeof(*reply->owners));
-        assert(reply->owners != NULL);
+        reply->owners = calloc(reply->count, sizeof *reply->owners);
+        assert(reply->owners);
     }
     for (uint16_t i = 0; i < reply->count; i++) {
         owner += 1 + (sample_number(sample) >> 4);
@@ -555,8 +555,8 @@ static void sample_tree_keys_reply(struct sample *sample, struct message_tree_ke
 
     reply->count = (uint16_t)(object_count + sample_below(sample, 8));
     if (reply->count > 0) {
-        reply->entries = calloc(reply->count, sizeof(*reply->entries));
-        assert(reply->entries != NULL);
+        reply->entries = calloc(reply->count, sizeof *reply->entries);
+        assert(reply->entries);
     }
     for (uint16_t i = 0; i < reply->count; i++) {
         struct tree_entry *entry = &reply->entries[i];
@@ -769,7 +769,7 @@ void sample_message(struct sample *sample, enum message_type type, struct messag
 {
     struct message message;
 
-    memset(&message, 0, sizeof(message));
+    memset(&message, 0, sizeof message);
     message.type = type;
     message.request_id = sample_number(sample);
     message.ring_epoch = sample_number(sample);

@@ -5,14 +5,14 @@
  *   3. every number and length in its shortest form, as msgpack-c writes it
  *   4. depth and element count are limited, and are not believed before they are there
  */
+#include <msgpack.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
-#include <msgpack.h>
-#include <string.h>
 
 #include "node/wire/bounds.h"
 #include "node/wire/writer.h"
@@ -100,10 +100,10 @@ static void test_bounds__borders_of_each_width__agree_with_msgpack(void **state)
     unsigned accepted = 0;
 
     (void)state;
-    for (size_t i = 0; i < sizeof(heads); i++) {
+    for (size_t i = 0; i < sizeof heads; i++) {
         size_t width = (size_t)1 << i % 4;
 
-        for (size_t j = 0; j < 3 * sizeof(borders) / sizeof(borders[0]); j++) {
+        for (size_t j = 0; j < 3 * sizeof borders / sizeof borders[0]; j++) {
             uint64_t number = (uint64_t)borders[j / 3] + j % 3 - 1;
             uint8_t bytes[9] = {heads[i]};
 
@@ -126,7 +126,7 @@ static void test_bounds__random_inputs__agree_with_msgpack(void **state)
     (void)state;
     for (unsigned i = 0; i < 200000; i++) {
         uint8_t bytes[24];
-        size_t size = 1 + sample_below(&sample, sizeof(bytes));
+        size_t size = 1 + sample_below(&sample, sizeof bytes);
         struct slice input = slice_of(bytes, size);
 
         for (size_t k = 0; k < size; k++) {
@@ -146,7 +146,7 @@ static void test_bounds__lengths__are_in_their_shortest_form(void **state)
     static const size_t sizes[] = {0, 31, 32, 255, 256, 65535, 65536};
 
     (void)state;
-    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         struct sample sample = {.state = i};
         struct blob *body = sample_bytes(&sample, sizes[i]);
         struct buffer buffer = {0};
@@ -211,7 +211,7 @@ static void test_bounds__depth__is_limited(void **state)
     uint8_t bytes[BOUNDS_DEPTH_MAX + 2];
 
     (void)state;
-    memset(bytes, 0x91, sizeof(bytes));
+    memset(bytes, 0x91, sizeof bytes);
     bytes[BOUNDS_DEPTH_MAX] = 0xc0;
     assert_true(accepts(slice_of(bytes, BOUNDS_DEPTH_MAX + 1)));
     bytes[BOUNDS_DEPTH_MAX] = 0x91;
@@ -227,7 +227,7 @@ static void test_bounds__element_count__is_told_and_limited(void **state)
     uint32_t count = 0;
 
     (void)state;
-    memset(bytes, 0xc0, sizeof(bytes));
+    memset(bytes, 0xc0, sizeof bytes);
     /* An array of MAX - 1 elements, itself counted. */
     memcpy(bytes, (uint8_t[]){0xdc, 0x7f, 0xff}, 3);
     assert_true(bounds_check(slice_of(bytes, 3 + BOUNDS_ELEMENTS_MAX - 1), &count));

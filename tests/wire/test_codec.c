@@ -10,10 +10,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "node/wire/codec.h"
 #include "tests/wire/allocate.h"
@@ -145,7 +145,7 @@ static void test_codec__one_element_more_or_less__is_refused(void **state)
         sample_message(&sample, sample_types[i], &message);
         buffer = encoded(&message);
         buffer_append_byte(&buffer, 0);
-        for (size_t k = 0; k < sizeof(extra) && (buffer.data[0] & 0x0f) < 15; k++) {
+        for (size_t k = 0; k < sizeof extra && (buffer.data[0] & 0x0f) < 15; k++) {
             buffer.data[buffer.size - 1] = extra[k];
             set_arity(&buffer, 1);
             assert_false(check_copy(buffer_slice(&buffer)));
@@ -202,7 +202,7 @@ static void test_codec__one_element_of_another_kind__never_crashes(void **state)
 
         sample_message(&sample, sample_types[i % SAMPLE_TYPES], &message);
         buffer = encoded(&message);
-        for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+        for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
             for (uint32_t nth = 0;
                  edit_nth(buffer_slice(&buffer), nth, slice_of_string(kinds[k]), &edited);
                  nth++) {
@@ -256,8 +256,8 @@ static void test_codec__foreign_types__are_refused(void **state)
         known += is_known;
         if (!is_known) {
             assert_false(message_type_is_request((enum message_type)type));
-            assert_false(check_bytes(slice_of(request, sizeof(request))));
-            assert_false(check_bytes(slice_of(reply, sizeof(reply))));
+            assert_false(check_bytes(slice_of(request, sizeof request)));
+            assert_false(check_bytes(slice_of(reply, sizeof reply)));
         }
     }
     assert_int_equal(known, SAMPLE_TYPES);
@@ -289,11 +289,11 @@ static void test_message__zeroed_or_released_twice__is_fine(void **state)
     static const struct message empty;
 
     (void)state;
-    memset(&message, 0, sizeof(message));
+    memset(&message, 0, sizeof message);
     message_release(&message);
     sample_message(&sample, MESSAGE_PUT, &message);
     message_release(&message);
-    assert_memory_equal(&message, &empty, sizeof(message));
+    assert_memory_equal(&message, &empty, sizeof message);
     message_release(&message);
 }
 

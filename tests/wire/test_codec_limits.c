@@ -7,11 +7,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "node/wire/codec.h"
 #include "node/wire/record.h"
@@ -25,7 +25,7 @@ static struct slice long_key(size_t size)
     struct writer writer = limit_writer();
     uint8_t key[KEY_SIZE_MAX + 2];
 
-    assert_in_range(size, 1, sizeof(key));
+    assert_in_range(size, 1, sizeof key);
     for (size_t i = 0; i < size; i++) {
         key[i] = i % 101 == 100 ? '/' : 'x';
     }
@@ -76,7 +76,7 @@ static struct slice record_of(enum version_type type, bool has_content, uint64_t
 
 static struct dot *dots_of(uint32_t count)
 {
-    struct dot *dots = calloc(count, sizeof(*dots));
+    struct dot *dots = calloc(count, sizeof *dots);
 
     assert_non_null(dots);
     for (uint32_t i = 0; i < count; i++) {
@@ -121,12 +121,12 @@ static struct message list_reply(uint16_t row_count)
     struct message message = {.type = MESSAGE_LIST_REPLY};
     struct message_list_reply *reply = &message.list_reply;
 
-    reply->rows = calloc(row_count, sizeof(*reply->rows));
+    reply->rows = calloc(row_count, sizeof *reply->rows);
     reply->row_count = row_count;
     for (uint16_t i = 0; i < row_count; i++) {
         char name[16];
 
-        snprintf(name, sizeof(name), "name%04d", i);
+        snprintf(name, sizeof name, "name%04d", i);
         reply->rows[i].name = blob_of(name);
         reply->rows[i].kind = ROW_FILE;
         reply->rows[i].object = object_of(VERSION_FILE, false, 5);
@@ -139,16 +139,16 @@ static struct message status_reply(uint16_t peer_count, uint16_t stat_count)
     struct message message = {.type = MESSAGE_STATUS_REPLY};
     struct message_status_reply *reply = &message.status_reply;
 
-    reply->peers = calloc(peer_count, sizeof(*reply->peers));
+    reply->peers = calloc(peer_count, sizeof *reply->peers);
     reply->peer_count = peer_count;
-    reply->stats = calloc(stat_count, sizeof(*reply->stats));
+    reply->stats = calloc(stat_count, sizeof *reply->stats);
     reply->stat_count = stat_count;
     for (uint16_t i = 0; i < peer_count; i++) {
         reply->peers[i].id = 1 + (uint64_t)i;
         snprintf(reply->peers[i].address, ADDRESS_SIZE, "peer:%d", 1 + i);
     }
     for (uint16_t i = 0; i < stat_count; i++) {
-        snprintf(reply->stats[i].name, sizeof(reply->stats[i].name), "stat%d", i);
+        snprintf(reply->stats[i].name, sizeof reply->stats[i].name, "stat%d", i);
     }
     return message;
 }
@@ -178,7 +178,7 @@ static struct message ring_reply(uint16_t partitions, uint16_t member_count)
         members[i].id = 2 * (uint64_t)i + 2;
         snprintf(members[i].address, ADDRESS_SIZE, "member%d:7450", i);
     }
-    message.ring = calloc(1, sizeof(*message.ring));
+    message.ring = calloc(1, sizeof *message.ring);
     assert_non_null(message.ring);
     assert_int_equal(ring_create(1, partitions, 3, members, member_count, message.ring),
                      STATUS_OK);
@@ -421,12 +421,12 @@ static struct message marked_reply(uint16_t mark_count)
     struct message_list_reply *reply = &message.list_reply;
 
     message.type = MESSAGE_REPLICA_LIST_REPLY;
-    reply->marks = calloc(mark_count + 1U, sizeof(*reply->marks));
+    reply->marks = calloc(mark_count + 1U, sizeof *reply->marks);
     reply->mark_count = mark_count;
     for (uint16_t i = 0; i < mark_count; i++) {
         char name[16];
 
-        snprintf(name, sizeof(name), "name%04d", i);
+        snprintf(name, sizeof name, "name%04d", i);
         reply->marks[i].name = blob_of(name);
     }
     return message;
@@ -552,17 +552,17 @@ static void test_codec_join__addresses__are_host_and_port(void **state)
     char longest[ADDRESS_SIZE + 1];
 
     (void)state;
-    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_true(with(join(), "4", string_of(good[i])));
     }
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_false(with(join(), "4", string_of(bad[i])));
     }
     assert_false(with(join(), "4", bytes_of("a:1")));
     assert_false(with(join(), "4", slice_of("\244a\0:1", 5)));
     assert_false(with(join(), "3", number(0)));
     /* With its NUL it just fits, or just does not. */
-    snprintf(longest, sizeof(longest), "%062d:1", 0);
+    snprintf(longest, sizeof longest, "%062d:1", 0);
     assert_false(with(join(), "4", string_of(longest)));
     assert_true(with(join(), "4", string_of(longest + 1)));
 }

@@ -6,10 +6,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include <cmocka.h>
 
 #include "tests/wire/limit.h"
 
@@ -40,7 +40,7 @@ static struct message tree_keys(void)
 static struct message tree_keys_reply(uint16_t count)
 {
     struct message message = {.type = MESSAGE_TREE_KEYS_REPLY};
-    struct tree_entry *entries = calloc((size_t)count + 1, sizeof(*entries));
+    struct tree_entry *entries = calloc((size_t)count + 1, sizeof *entries);
 
     assert_non_null(entries);
     message.tree_keys_reply.entries = entries;
@@ -48,7 +48,7 @@ static struct message tree_keys_reply(uint16_t count)
     for (uint16_t i = 0; i < count; i++) {
         char key[16];
 
-        snprintf(key, sizeof(key), "key%04d", i);
+        snprintf(key, sizeof key, "key%04d", i);
         entries[i].part = i + 1 < count ? MERKLE_OBJECT : MERKLE_ROW;
         entries[i].key = blob_of(key);
     }
@@ -101,7 +101,7 @@ static struct slice entry_of(enum merkle_part part, const char *key)
     writer_array(&writer, 3);
     writer_uint(&writer, part);
     writer_bytes(&writer, slice_of_string(key));
-    writer_bytes(&writer, slice_of(digest, sizeof(digest)));
+    writer_bytes(&writer, slice_of(digest, sizeof digest));
     return limit_element();
 }
 
@@ -135,7 +135,7 @@ static void test_codec_repair__fields__are_checked(void **state)
     assert_false(with(reply, "5", number(1)));
     assert_true(with(reply, "6", yes()));
     assert_false(with(reply, "6", nil()));
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         assert_true(with(reply, numbers[i], number(UINT64_MAX)));
         assert_false(with(reply, numbers[i], nil()));
     }

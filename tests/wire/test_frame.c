@@ -11,10 +11,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "node/wire/codec.h"
 #include "node/wire/frame.h"
@@ -189,7 +189,7 @@ static void check_header(uint32_t size_max, uint32_t length, enum status expecte
     struct frame_splitter splitter = {.size_max = size_max};
     struct slice payload;
 
-    for (size_t i = 0; i < sizeof(header); i++) {
+    for (size_t i = 0; i < sizeof header; i++) {
         assert_int_equal(frame_splitter_next(&splitter, &payload), STATUS_NOT_FOUND);
         feed(&splitter, slice_of(&header[i], 1));
     }
@@ -257,7 +257,7 @@ static void test_frame_splitter__after_a_long_frame__gives_its_memory_back(void 
     size_t size;
 
     (void)state;
-    feed(&splitter, slice_of(header, sizeof(header)));
+    feed(&splitter, slice_of(header, sizeof header));
     feed(&splitter, blob_slice(body));
     assert_int_equal(frame_splitter_next(&splitter, &payload), STATUS_OK);
     assert_true(slice_equal(payload, blob_slice(body)));
@@ -281,7 +281,7 @@ static void test_frame_splitter__foreign_streams__are_refused_at_the_first_byte(
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct frame_splitter splitter = {.size_max = FRAME_SIZE_MAX};
         struct slice payload;
 
@@ -321,8 +321,8 @@ static void test_frame_append__a_frame__has_the_documented_header(void **state)
 
     (void)state;
     assert_int_equal(frame_append(&message, &bytes), STATUS_OK);
-    assert_int_equal(bytes.size, sizeof(expected));
-    assert_memory_equal(bytes.data, expected, sizeof(expected));
+    assert_int_equal(bytes.size, sizeof expected);
+    assert_memory_equal(bytes.data, expected, sizeof expected);
     buffer_release(&bytes);
 }
 

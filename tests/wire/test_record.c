@@ -11,11 +11,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "node/wire/record.h"
 #include "node/wire/writer.h"
@@ -195,7 +195,7 @@ static struct recipe recipe;
 
 static void recipe_reset(void)
 {
-    memset(&recipe, 0, sizeof(recipe));
+    memset(&recipe, 0, sizeof recipe);
     recipe.format = RECORD_FORMAT;
     recipe.pair_count = 2;
     recipe.version_count = 2;
@@ -491,7 +491,7 @@ static struct buffer read_example(const char *path)
     bool inside = false;
 
     assert_non_null(file);
-    while (fgets(line, sizeof(line), file) != NULL) {
+    while (fgets(line, sizeof line, file)) {
         unsigned byte;
         int length;
 

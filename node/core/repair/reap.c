@@ -113,7 +113,7 @@ void reap_ask_store(struct core *core, struct request *request,
 static bool is_gone(const struct request *request, const struct store_result *result)
 {
     if (result->operation == STORE_GET) {
-        return result->object == NULL || planted(PLANTED_REAP_ROW_FIRST);
+        return !result->object || planted(PLANTED_REAP_ROW_FIRST);
     }
     enum row_kind kind = key_row_kind(blob_slice(request->key));
     for (uint16_t i = 0; i < result->list.row_count; i++) {

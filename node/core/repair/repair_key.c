@@ -292,7 +292,7 @@ static bool key_take_projection(struct key_repair *key, const struct object *obj
         key->merged = merged;
     }
     object_unref(row);
-    return merged != NULL;
+    return merged;
 }
 
 static void key_on_child(struct core *core, struct request *request,

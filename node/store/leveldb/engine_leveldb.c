@@ -35,7 +35,7 @@ static const struct slice everything; /* as start or end of a range */
 static enum status enter_reading(struct leveldb_engine *leveldb)
 {
     pthread_rwlock_rdlock(&leveldb->gate);
-    if (leveldb->db != NULL) {
+    if (leveldb->db) {
         return STATUS_OK;
     }
     pthread_rwlock_unlock(&leveldb->gate);
@@ -47,7 +47,7 @@ static enum status enter_reading(struct leveldb_engine *leveldb)
         return status;
     }
     pthread_rwlock_rdlock(&leveldb->gate);
-    if (leveldb->db != NULL) {
+    if (leveldb->db) {
         return STATUS_OK;
     }
     pthread_rwlock_unlock(&leveldb->gate);
@@ -69,7 +69,7 @@ static enum status leveldb_engine_get(struct engine *engine, struct slice key,
                               key.size, &size, &text);
     pthread_rwlock_unlock(&leveldb->gate);
     status = leveldb_take_text(leveldb, text, key, key, false);
-    if (status == STATUS_OK && value == NULL) {
+    if (status == STATUS_OK && !value) {
         status = STATUS_NOT_FOUND;
     }
     if (status == STATUS_OK) {
@@ -276,14 +276,14 @@ static void leveldb_engine_compact(struct engine *engine, struct slice start, st
 {
     struct leveldb_engine *leveldb = leveldb_of(engine);
 
-    if (leveldb->shadow != NULL || enter_reading(leveldb) != STATUS_OK) {
+    if (leveldb->shadow || enter_reading(leveldb) != STATUS_OK) {
         return;
     }
     leveldb_compact_range(leveldb->db, (const char *)start.data, start.size,
                           (const char *)end.data, end.size);
     pthread_rwlock_unlock(&leveldb->gate);
     pthread_mutex_lock(&leveldb->writing);
-    if (leveldb->db != NULL) {
+    if (leveldb->db) {
         leveldb_look_at_levels(leveldb);
     }
     pthread_mutex_unlock(&leveldb->writing);

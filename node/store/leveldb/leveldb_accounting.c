@@ -23,7 +23,7 @@ enum {
 void leveldb_look_at_levels(struct leveldb_engine *leveldb)
 {
     char *text = leveldb_property_value(leveldb->db, "leveldb.num-files-at-level0");
-    bool is_low = text != NULL && strtol(text, NULL, 10) <= LEVEL0_QUICK_FILES;
+    bool is_low = text && strtol(text, NULL, 10) <= LEVEL0_QUICK_FILES;
     uint64_t upper = 0;
     uint64_t lower = 0;
 
@@ -31,7 +31,7 @@ void leveldb_look_at_levels(struct leveldb_engine *leveldb)
     leveldb->level0_bytes = 0;
     atomic_store(&leveldb->is_level0_low, is_low);
     text = leveldb_property_value(leveldb->db, "leveldb.stats");
-    for (char *line = text; line != NULL; line = strchr(line, '\n')) {
+    for (char *line = text; line; line = strchr(line, '\n')) {
         unsigned level = 0;
         unsigned files = 0;
         double megabytes = 0;

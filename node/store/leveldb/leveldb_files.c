@@ -73,10 +73,10 @@ enum status leveldb_files_check(const char *path)
     bool has_data = false;
     uint64_t number = 0;
 
-    if (directory == NULL) {
+    if (!directory) {
         return errno == ENOENT ? STATUS_OK : STATUS_IO;
     }
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+    for (struct dirent *entry; (entry = readdir(directory));) {
         const char *name = entry->d_name;
 
         has_current = has_current || strcmp(name, "CURRENT") == 0;
@@ -92,10 +92,10 @@ enum status leveldb_files_logs(const char *path, struct leveldb_logs *ret_logs)
     DIR *directory = opendir(path);
     struct leveldb_logs logs = {0};
 
-    if (directory == NULL) {
+    if (!directory) {
         return STATUS_IO;
     }
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+    for (struct dirent *entry; (entry = readdir(directory));) {
         struct stat information;
         uint64_t number = 0;
 
@@ -140,11 +140,11 @@ enum status leveldb_files_list_logs(int directory, uint64_t *ret_logs, size_t ma
     DIR *listing = copy < 0 ? NULL : fdopendir(copy);
     uint64_t number = 0;
 
-    if (listing == NULL) {
+    if (!listing) {
         return STATUS_IO;
     }
     *ret_count = 0;
-    for (struct dirent *entry; (entry = readdir(listing)) != NULL;) {
+    for (struct dirent *entry; (entry = readdir(listing));) {
         if (is_numbered(entry->d_name, ".log", &number)) {
             insert_number(ret_logs, max, ret_count, number);
         }
@@ -172,10 +172,10 @@ enum status leveldb_files_sync_logs(const char *path, uint64_t first, uint64_t e
     DIR *directory = opendir(path);
     enum status status = STATUS_OK;
 
-    if (directory == NULL) {
+    if (!directory) {
         return STATUS_IO;
     }
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+    for (struct dirent *entry; (entry = readdir(directory));) {
         uint64_t number = 0;
 
         if (!is_numbered(entry->d_name, ".log", &number) || number < first || number >= end) {
@@ -253,11 +253,11 @@ enum status leveldb_files_remove_lost(const char *path)
         return STATUS_IO;
     }
     DIR *directory = opendir(lost);
-    if (directory == NULL) {
+    if (!directory) {
         return errno == ENOENT ? STATUS_OK : STATUS_IO;
     }
     enum status status = STATUS_OK;
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+    for (struct dirent *entry; (entry = readdir(directory));) {
         bool is_file = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
         if (is_file && unlinkat(dirfd(directory), entry->d_name, 0) != 0) {
             status = STATUS_IO;
@@ -307,10 +307,10 @@ uint64_t leveldb_files_size(const char *path)
     DIR *directory = opendir(path);
     uint64_t size = 0;
 
-    if (directory == NULL) {
+    if (!directory) {
         return 0;
     }
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+    for (struct dirent *entry; (entry = readdir(directory));) {
         struct stat information;
         if (fstatat(dirfd(directory), entry->d_name, &information, 0) == 0 &&
             S_ISREG(information.st_mode)) {

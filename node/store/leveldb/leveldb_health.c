@@ -106,8 +106,7 @@ static void look_after(struct leveldb_engine *leveldb)
     if (state >= DISK_FAILING || (failure != STATUS_OK && failure != STATUS_NO_SPACE)) {
         return;
     }
-    if (leveldb->db != NULL && leveldb->shadow == NULL &&
-        leveldb_health_look(leveldb, false) != STATUS_OK) {
+    if (leveldb->db && !leveldb->shadow && leveldb_health_look(leveldb, false) != STATUS_OK) {
         return;
     }
     if (state == DISK_FULL && leveldb_reserve_has_room(&leveldb->reserve, ROOM_MARGIN, false)) {

@@ -98,7 +98,7 @@ static void add_table(struct needed *needed, struct table table)
     if (needed->count == needed->capacity) {
         size_t capacity = needed->capacity > 0 ? 2 * needed->capacity : 64;
         struct table *tables = realloc(needed->tables, capacity * sizeof *tables);
-        if (tables == NULL) {
+        if (!tables) {
             needed->is_short = true;
             return;
         }
@@ -215,7 +215,7 @@ static bool read_current(struct inspection *inspection)
     ssize_t size = read(file, text, MANIFEST_NAME_SIZE);
     close(file);
     bool is_good = size > 10 && text[size - 1] == '\n' && strncmp(text, "MANIFEST-", 9) == 0 &&
-                   memchr(text, '/', (size_t)size) == NULL;
+                   !memchr(text, '/', (size_t)size);
     if (!is_good) {
         note_damage(inspection, "CURRENT: does not name a manifest");
         return false;

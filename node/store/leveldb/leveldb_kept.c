@@ -80,7 +80,7 @@ static enum status read_whole(int file, struct buffer *ret_bytes)
     }
     size_t size = (size_t)information.st_size - HEAD_SIZE;
     uint8_t *bytes = buffer_reserve(ret_bytes, size);
-    if (bytes == NULL) {
+    if (!bytes) {
         return STATUS_NO_MEMORY;
     }
     if (read(file, bytes, size) != (ssize_t)size) {

@@ -86,7 +86,7 @@ static void take_record(struct reading *reading, uint64_t offset)
         return;
     }
     reading->end.good_size = offset;
-    if (reading->on_record != NULL && !reading->is_stopped) {
+    if (reading->on_record && !reading->is_stopped) {
         reading->is_stopped =
             !reading->on_record(reading->context, buffer_slice(&reading->record));
     }
@@ -113,7 +113,7 @@ static void take_fragment(struct reading *reading, uint8_t type, struct slice da
     if (begins) {
         buffer_reset(&reading->record);
     }
-    if (reading->on_record != NULL && !reading->end.is_bad) {
+    if (reading->on_record && !reading->end.is_bad) {
         buffer_append_slice(&reading->record, data);
     }
     reading->is_inside = !ends;
@@ -181,7 +181,7 @@ static ssize_t read_whole(int file, uint8_t *bytes, uint64_t offset)
 static enum status read_blocks(struct reading *reading, int file)
 {
     uint8_t *block = malloc(BLOCK_SIZE);
-    enum status status = block == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+    enum status status = !block ? STATUS_NO_MEMORY : STATUS_OK;
     uint64_t offset = 0;
 
     while (status == STATUS_OK) {

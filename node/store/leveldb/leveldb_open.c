@@ -32,10 +32,9 @@ static const struct slice everything; /* as start or end of a range */
 static void explain_open(const char *path, enum status status, const char *text,
                          struct error *error)
 {
-    bool is_locked =
-        strstr(text, "/LOCK: ") != NULL &&
-        (strstr(text, strerror(EAGAIN)) != NULL || strstr(text, strerror(EACCES)) != NULL ||
-         strstr(text, "already held") != NULL);
+    bool is_locked = strstr(text, "/LOCK: ") &&
+                     (strstr(text, strerror(EAGAIN)) || strstr(text, strerror(EACCES)) ||
+                      strstr(text, "already held"));
 
     error->code = status;
     (void)snprintf(error->text, sizeof error->text, "%s: %s", path,
@@ -46,10 +45,10 @@ static void explain_open(const char *path, enum status status, const char *text,
 static char *open_files(struct leveldb_engine *leveldb)
 {
     char *text = NULL;
-    const char *path = leveldb->shadow != NULL ? leveldb->shadow : leveldb->path;
+    const char *path = leveldb->shadow ? leveldb->shadow : leveldb->path;
 
     leveldb->db = leveldb_open(leveldb->options, path, &text);
-    if (text == NULL) {
+    if (!text) {
         /* Whatever becomes of the files: none are made anew. */
         leveldb_options_set_create_if_missing(leveldb->options, 0);
     }
@@ -58,7 +57,7 @@ static char *open_files(struct leveldb_engine *leveldb)
 
 static void close_files(struct leveldb_engine *leveldb)
 {
-    if (leveldb->db != NULL) {
+    if (leveldb->db) {
         leveldb_close(leveldb->db);
         leveldb->db = NULL;
     }
@@ -113,7 +112,7 @@ enum status leveldb_recover(struct leveldb_engine *leveldb)
     if (leveldb->is_lost) {
         return STATUS_IO;
     }
-    bool is_open = leveldb->db != NULL;
+    bool is_open = leveldb->db;
     if (failure == STATUS_CORRUPT || (is_open && failure != STATUS_NO_SPACE)) {
         return failure;
     }
@@ -144,11 +143,11 @@ static enum status repair(struct leveldb_engine *leveldb, char **ret_text)
         return status;
     }
     leveldb_repair_db(leveldb->options, leveldb->path, ret_text);
-    if (*ret_text != NULL) {
+    if (*ret_text) {
         return STATUS_IO;
     }
     *ret_text = open_files(leveldb);
-    if (*ret_text != NULL) {
+    if (*ret_text) {
         return STATUS_IO;
     }
     leveldb_compact_range(leveldb->db, NULL, 0, NULL, 0);
@@ -175,7 +174,7 @@ static enum status salvage(struct leveldb_engine *leveldb, struct error *error)
         leveldb_health_reset(leveldb);
         return STATUS_OK;
     }
-    explain_open(leveldb->path, status, text != NULL ? text : strerror(errno), error);
+    explain_open(leveldb->path, status, text ? text : strerror(errno), error);
     leveldb_free(text);
     close_files(leveldb);
     atomic_store(&leveldb->failure, STATUS_IO);
@@ -190,10 +189,10 @@ enum status leveldb_engine_salvage(struct engine *engine, struct error *error)
 
     pthread_mutex_lock(&leveldb->writing);
     pthread_rwlock_wrlock(&leveldb->gate);
-    if (leveldb->shadow != NULL) {
+    if (leveldb->shadow) {
         status = STATUS_NO_SPACE;
         explain_open(leveldb->path, status, "there is no room to salvage it", error);
-    } else if (leveldb->db == NULL || leveldb_health_look(leveldb, false) == STATUS_OK) {
+    } else if (!leveldb->db || leveldb_health_look(leveldb, false) == STATUS_OK) {
         status = salvage(leveldb, error);
     } else {
         explain_open(leveldb->path, status, "the data directory is gone", error);
@@ -254,7 +253,7 @@ static struct leveldb_engine *leveldb_engine_new(const char *directory)
     struct leveldb_engine *leveldb = calloc(1, sizeof *leveldb);
     pthread_rwlockattr_t attributes;
 
-    if (leveldb == NULL) {
+    if (!leveldb) {
         return NULL;
     }
     if (asprintf(&leveldb->path, "%s/db", directory) < 0) {
@@ -295,7 +294,7 @@ static enum status open_shadow(struct leveldb_engine *leveldb, struct error *err
                       error);
     }
     char *told = open_files(leveldb);
-    if (told != NULL) {
+    if (told) {
         status = leveldb_text_status(told);
         explain_open(leveldb->path, status, told, error);
         leveldb_free(told);
@@ -402,8 +401,8 @@ static enum status open_to_look(struct leveldb_engine *leveldb, struct engine_st
         memcpy(start->text, found.text, sizeof found.text);
         leveldb_repair_db(leveldb->options, leveldb->shadow, &text);
     }
-    text = text != NULL ? text : open_files(leveldb);
-    if (text != NULL) {
+    text = text ? text : open_files(leveldb);
+    if (text) {
         status = leveldb_text_status(text);
         explain_open(leveldb->path, status, text, error);
         leveldb_free(text);
@@ -452,7 +451,7 @@ static enum status open_database(struct leveldb_engine *leveldb,
         memcpy(what, error->text, sizeof what);
         status = salvage_at_start(leveldb, what, start, error);
     }
-    if (status == STATUS_OK && leveldb->shadow == NULL) {
+    if (status == STATUS_OK && !leveldb->shadow) {
         leveldb_reserve_hold(&leveldb->reserve);
     }
     return status;
@@ -462,11 +461,11 @@ enum status engine_open_leveldb_with(const struct engine_leveldb_options *option
                                      struct engine **ret_engine, struct engine_start *ret_start,
                                      struct error *error)
 {
-    assert(options->path != NULL && options->path[0] != '\0');
+    assert(options->path && options->path[0] != '\0');
 
     struct engine_start start = {.kind = ENGINE_WELL};
     struct leveldb_engine *leveldb = leveldb_engine_new(options->path);
-    if (leveldb == NULL) {
+    if (!leveldb) {
         explain_open(options->path, STATUS_NO_MEMORY, status_text(STATUS_NO_MEMORY), error);
         return STATUS_NO_MEMORY;
     }

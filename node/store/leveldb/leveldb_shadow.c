@@ -36,10 +36,10 @@ static void remove_all(const char *path)
 {
     DIR *directory = is_ours(path) ? opendir(path) : NULL;
 
-    if (directory == NULL) {
+    if (!directory) {
         return;
     }
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+    for (struct dirent *entry; (entry = readdir(directory));) {
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
             (void)unlinkat(dirfd(directory), entry->d_name, 0);
         }
@@ -53,9 +53,9 @@ static enum status link_all(const char *path, const char *shadow)
     char target[PATH_MAX];
     DIR *directory = opendir(path);
     int there = open(shadow, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    enum status status = directory == NULL || there < 0 ? STATUS_IO : STATUS_OK;
+    enum status status = !directory || there < 0 ? STATUS_IO : STATUS_OK;
 
-    for (struct dirent *entry; status == STATUS_OK && (entry = readdir(directory)) != NULL;) {
+    for (struct dirent *entry; status == STATUS_OK && (entry = readdir(directory));) {
         struct stat information;
         int size = snprintf(target, sizeof target, "%s/%s", path, entry->d_name);
         if (size < 0 || (size_t)size >= sizeof target) {
@@ -67,7 +67,7 @@ static enum status link_all(const char *path, const char *shadow)
         }
     }
     int reason = errno;
-    if (directory != NULL) {
+    if (directory) {
         closedir(directory);
     }
     if (there >= 0) {
@@ -84,7 +84,7 @@ static char *make_in(const char *place, const char *path, uint64_t wanted, bool 
     struct stat other;
     char *shadow = NULL;
 
-    if (place == NULL || stat(path, &database) != 0 || stat(place, &other) != 0 ||
+    if (!place || stat(path, &database) != 0 || stat(place, &other) != 0 ||
         (elsewhere && database.st_dev == other.st_dev) ||
         leveldb_files_free_bytes(place) < wanted ||
         asprintf(&shadow, "%s/dynamofs-%llx-%llx", place, (unsigned long long)database.st_dev,
@@ -112,15 +112,15 @@ enum status leveldb_shadow_make(const char *path, uint64_t room, bool elsewhere,
     char *whole = realpath(path, NULL);
     char *shadow = NULL;
 
-    if (whole == NULL || leveldb_files_logs(whole, &logs) != STATUS_OK) {
+    if (!whole || leveldb_files_logs(whole, &logs) != STATUS_OK) {
         free(whole);
         return STATUS_IO;
     }
-    for (size_t i = 0; i < sizeof places / sizeof *places && shadow == NULL; i++) {
+    for (size_t i = 0; i < sizeof places / sizeof *places && !shadow; i++) {
         shadow = make_in(places[i], whole, logs.size_bytes + room + SPARE_SIZE, elsewhere);
     }
     free(whole);
-    if (shadow == NULL) {
+    if (!shadow) {
         return STATUS_NO_SPACE;
     }
     *ret_shadow = shadow;
@@ -129,7 +129,7 @@ enum status leveldb_shadow_make(const char *path, uint64_t room, bool elsewhere,
 
 void leveldb_shadow_remove_take(char *shadow)
 {
-    if (shadow != NULL) {
+    if (shadow) {
         remove_all(shadow);
         free(shadow);
     }

@@ -175,7 +175,7 @@ static enum block read_block(struct search *search, const struct file *file,
     }
     size_t size = (size_t)handle.size;
     uint8_t *bytes = buffer_reserve(ret_bytes, size + TRAILER_SIZE);
-    if (bytes == NULL || search->bytes_left < size ||
+    if (!bytes || search->bytes_left < size ||
         !read_at(file, handle.offset, bytes, size + TRAILER_SIZE)) {
         return BLOCK_UNKNOWN;
     }
@@ -320,11 +320,11 @@ static bool search_files(struct search *search, const char *path)
     DIR *directory = opendir(path);
     bool is_damaged = false;
 
-    if (directory == NULL) {
+    if (!directory) {
         return false;
     }
     for (struct dirent *entry;
-         !is_damaged && search->bytes_left > 0 && (entry = readdir(directory)) != NULL;) {
+         !is_damaged && search->bytes_left > 0 && (entry = readdir(directory));) {
         is_damaged =
             is_table(entry->d_name) && check_named(search, dirfd(directory), entry->d_name);
     }

@@ -10,13 +10,13 @@
 static bool text_has_errno(const char *text, int error_number)
 {
     /* LevelDB appends strerror()'s text, in whichever language that is. */
-    return strstr(text, strerror(error_number)) != NULL;
+    return strstr(text, strerror(error_number));
 }
 
 /* A missing file of the database is corruption: it is never "not found". */
 enum status leveldb_text_status(const char *text)
 {
-    if (text == NULL) {
+    if (!text) {
         return STATUS_OK;
     }
     if (strncmp(text, "Corruption", strlen("Corruption")) == 0 ||
@@ -48,7 +48,7 @@ enum status leveldb_take_text(struct leveldb_engine *leveldb, char *text, struct
     const char *told = text;
     enum status status = leveldb_text_status(text);
 
-    if (text == NULL) {
+    if (!text) {
         return STATUS_OK;
     }
     if (strncmp(text, head, strlen(head)) == 0) {

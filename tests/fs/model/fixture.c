@@ -66,7 +66,7 @@ static enum status faulty_put(struct kv *kv, const struct kv_put *put,
     if (is_bad_call(faulty)) {
         return faulty->status;
     }
-    if (faulty->before_put != NULL) {
+    if (faulty->before_put) {
         void (*before_put)(void *context) = faulty->before_put;
         faulty->before_put = NULL;
         before_put(faulty->context);

@@ -31,7 +31,7 @@ static void do_meanwhile(void *context)
         assert_int_equal(
             change_attributes(meanwhile->fs, inode, &meanwhile->change, &attributes), 0);
     }
-    if (meanwhile->xattr.name != NULL) {
+    if (meanwhile->xattr.name) {
         assert_int_equal(extended_set(meanwhile->fs, inode, &meanwhile->xattr), 0);
     }
 }
