@@ -192,8 +192,22 @@ static int asked_by(const struct user *user)
     return user->client.options.knows_ring ? EXPECT_ANY_NODE : user->client.asked;
 }
 
+/* A version that was acknowledged is found by the read before a put that names it: the two
+ * overlap where there are no fallbacks and no disk forgets, and truncation forgets no clock as
+ * short as these. */
+static bool must_know_named(const struct load *load, const struct doing *doing)
+{
+    const struct history *history = load->history;
+    const struct covered *covered = &history->covered[doing->covered_first];
+    return doing->put.mode == UPDATE_SOME && covered->number < history->count &&
+           history->write[covered->number].pledge.acknowledged &&
+           load->options.copies_are_kept && load->options.nodes == load->options.replicas &&
+           history->pairs[doing->key] < CLOCK_PAIRS_KEPT;
+}
+
 static enum status try_put(struct load *load, struct user *user, struct doing *doing)
 {
+    bool must_know = must_know_named(load, doing);
     struct client *client = &user->client;
     struct expect expect = expect_begin(load->world);
     bool reads = doing->put.mode == UPDATE_SOME;
@@ -202,6 +216,10 @@ static enum status try_put(struct load *load, struct user *user, struct doing *d
     enum status status = client_put(client, &doing->put);
     world_trace(load->world, -1, "client %d has put %s: %s", user->index, doing->put.key,
                 status_name(status));
+    if (status == STATUS_UNKNOWN_VERSION && must_know) {
+        note_breach(load, "a put does not know the acknowledged version that it names",
+                    doing->key);
+    }
     /* Named siblings are read before, and may be known to any primary. */
     bool is_due =
         expect_put(&expect, asked_by(user), slice_of_string(doing->put.key), load->options.w) &&
