@@ -125,7 +125,7 @@ void get_on_request(struct core *core, struct event *event)
     get_begin(core, request, get->r);
 }
 
-bool get_start_child(struct core *core, struct request *parent, struct blob *key)
+bool get_start_child(struct core *core, struct request *parent, struct blob *key, uint8_t r)
 {
     assert(parent->kind && key);
     struct request *request =
@@ -135,7 +135,7 @@ bool get_start_child(struct core *core, struct request *parent, struct blob *key
     }
     request_set_parent(request, parent);
     request->key = blob_ref(key);
-    get_begin(core, request, 0);
+    get_begin(core, request, r);
     return true;
 }
 

@@ -27,7 +27,8 @@ void get_on_request(struct core *core, struct event *event);
 void get_start_repair(struct core *core, struct blob *key);
 /* Reads the key with the other primaries that are well, to replace a bad own copy. */
 void get_start_heal(struct core *core, struct blob *key);
-bool get_start_child(struct core *core, struct request *parent, struct blob *key);
+/* r: as many must answer; 0: a majority. */
+bool get_start_child(struct core *core, struct request *parent, struct blob *key, uint8_t r);
 /* The read before a put that names versions: done as soon as all of them are known, or when
  * `r` replicas have answered. */
 bool get_start_for_dots(struct core *core, struct request *put, const struct dot *dots,

@@ -2,9 +2,9 @@
  * put.c - a put or delete at its coordinator.
  *
  *   READING ──► STORING ──► REPLICATING ──► DRAINING ──► HINTING ──► (free)
- *   (UPDATE_SOME:   the own copy,   whole objects    answered; the   markers for those
- *    a quorum read  row, intent:    to the others    last copies     who got nothing
- *    first)         one batch                        and rows
+ *   (by name, or    the own copy,   whole objects    answered; the   markers for those
+ *    an fsync: a    row, intent:    to the others    last copies     who got nothing
+ *    quorum first)  one batch                        and rows
  *
  * The coordinator updates its own copy, then sends the whole object to the other primaries,
  * with its row in the same message to those that hold both; put_legs.c says who gets what
@@ -139,25 +139,37 @@ static void put_store(struct core *core, struct request *request)
     }
 }
 
+/* How many must be read to overlap with every put that asks for the same W. */
+static uint8_t overlapping_quorum(const struct core *core, uint8_t w)
+{
+    uint8_t others = (uint8_t)(ring_replicas(core->ring) - w + 1);
+    return others > w ? others : w;
+}
+
 /* Starts the life of a put whose request is set up. */
 static void put_begin(struct core *core, struct request *request)
 {
-    assert(put_of(request)->put && request->key);
-    put_of(request)->sync = put_of(request)->put->sync;
-    put_of(request)->w = core_quorum(core, put_of(request)->put->w);
-    put_of(request)->w_row = key_is_root(blob_slice(request->key)) ? 0 : put_of(request)->w;
-    if (put_of(request)->put->mode != UPDATE_SOME || planted(PLANTED_SOME_WITHOUT_READ)) {
+    struct put_state *put = put_of(request);
+    assert(put->put && request->key);
+    put->sync = put->put->sync;
+    put->w = core_quorum(core, put->put->w);
+    put->w_row = key_is_root(blob_slice(request->key)) ? 0 : put->w;
+    bool names = put->put->mode == UPDATE_SOME && !planted(PLANTED_SOME_WITHOUT_READ);
+    /* An fsync of what was acknowledged before: a copy that lags would count toward W without
+     * what is to survive. */
+    bool syncs = put->put->mode == UPDATE_NONE && put->sync && !request->is_child;
+    if (!names && !syncs) {
         put_store(core, request);
         return;
     }
-    /* Rule 3 and docs/design.md, The model: named siblings are dropped from a copy that knows
-     * them. A read that overlaps with every put of this W finds them; what it does not find is
-     * refused by object_update. */
+    /* Rule 3: named siblings are dropped from a copy that knows them. A read that overlaps with
+     * every put of this W finds them; what it does not find is refused by object_update. */
     request_go(request, STATE_READING);
-    uint8_t others = (uint8_t)(ring_replicas(core->ring) - put_of(request)->w + 1);
-    uint8_t r = others > put_of(request)->w ? others : put_of(request)->w;
-    if (!get_start_for_dots(core, request, put_of(request)->put->dots,
-                            put_of(request)->put->dot_count, r)) {
+    uint8_t r = overlapping_quorum(core, put->w);
+    bool is_read =
+        names ? get_start_for_dots(core, request, put->put->dots, put->put->dot_count, r)
+              : get_start_child(core, request, request->key, r);
+    if (!is_read) {
         put_end(core, request, STATUS_NO_QUORUM);
     }
 }

@@ -94,7 +94,7 @@ static void revive_on_stored(struct core *core, struct request *request, uint8_t
     if (is_alone) {
         request_go(request, STATE_CHECKING_DIRECTORY);
     }
-    bool is_asked = is_alone ? get_start_child(core, request, request->key)
+    bool is_asked = is_alone ? get_start_child(core, request, request->key, 0)
                              : list_start_child(core, request, request->key, row->name);
     if (!is_asked) {
         revive_finish(core, request, false);
@@ -156,7 +156,7 @@ static void revive_on_row(struct core *core, struct request *request,
         return;
     }
     request_go(request, STATE_CHECKING_DIRECTORY);
-    if (!get_start_child(core, request, request->key)) {
+    if (!get_start_child(core, request, request->key, 0)) {
         revive_finish(core, request, false);
     }
 }

@@ -600,6 +600,29 @@ static void test_detector__more_suspects_than_there_is_room_for__some_wait(void 
     free(outbox);
 }
 
+/* A node that has not heard of what is to be synced reads it first: else its copy would count. */
+static void test_sync__coordinator_lags__it_reads_what_is_to_survive(void **state)
+{
+    (void)state;
+    struct world *world = nodes_with(3, 3);
+    copy_write(world, 0, "k", "7.1:5 | 7.1:5", REPLICA_OBJECT | REPLICA_ROW);
+    copy_write(world, 1, "k", "7.1:5 | 7.1:5", REPLICA_OBJECT | REPLICA_ROW);
+    copy_write(world, 2, "k", "7.1:3 | 7.1:3", REPLICA_OBJECT | REPLICA_ROW);
+    world_cut(world, 2, 1, true);
+    world_cut(world, 1, 2, true);
+    struct message message = {.type = MESSAGE_PUT, .request_id = 1};
+    message.put.key = blob_new(slice_of_string("k"));
+    message.put.mode = UPDATE_NONE;
+    message.put.sync = true;
+    message.put.deadline_ms = 5000;
+    struct message reply = {0};
+    assert_true(world_wait(world, world_ask(world, 2, &message), ASK_LIMIT_US, &reply));
+    assert_int_equal(reply.status, STATUS_OK);
+    message_release(&reply);
+    assert_copy(world, 2, "k", "7.1:5 | 7.1:5");
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -618,6 +641,7 @@ int main(void)
         cmocka_unit_test(test_handed_over__everybody_holds_it__no_object_is_sent_again),
         cmocka_unit_test(test_requests__hold_as_many_bytes_as_they_may__the_next_is_refused),
         cmocka_unit_test(test_detector__more_suspects_than_there_is_room_for__some_wait),
+        cmocka_unit_test(test_sync__coordinator_lags__it_reads_what_is_to_survive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
