@@ -8,6 +8,7 @@
 
 #include "ring/preference_list.h"
 #include "tests/sim/load.h"
+#include "tests/sim/trees.h"
 
 enum { SETTLE_STEP_US = 5000000, SETTLE_LIMIT_US = 180000000, DIRECTORIES_MAX = 16 };
 
@@ -216,6 +217,15 @@ static bool are_trees_equal(struct check *check, uint16_t partition)
     if (!good) {
         (void)snprintf(check->why, sizeof check->why, "trees of partition %u differ",
                        partition);
+    }
+    for (int node = 0; good && node < check->nodes; node++) {
+        good =
+            !is_primary(check, node, partition) || tree_is_true(check->world, node, partition);
+        if (!good) {
+            (void)snprintf(check->why, sizeof check->why,
+                           "node %d: the tree of partition %u is not that of its data", node,
+                           partition);
+        }
     }
     return good;
 }
