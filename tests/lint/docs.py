@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """docs.py - the documents: links lead somewhere, what comments cite is there, man pages are well
-formed.
+formed, and every source file has its place in a map.
 
 A comment cites a page as docs/PAGE.md, and a heading of it as docs/PAGE.md, HEADING; of the design's
 rules as docs/design.md, rule 2; a decision as decision 16.
@@ -69,6 +69,29 @@ def broken_citations(root):
                 yield f"{name}: cites {page}, {wanted[:40]}, which is no heading of it"
 
 
+def missing_from_maps(root):
+    """Each source file is named once in the maps of docs/architecture.md."""
+    with open(os.path.join(root, "docs", "architecture.md"), encoding="utf-8") as file:
+        maps = file.read().partition("\n## A map of ")[2].partition("\n## State")[0]
+    named = {}
+    folder = ""
+    for line in maps.splitlines():
+        heading = re.match(r"\| `((?:ring|node|fs)/(?:\w+/)*)` \|", line)
+        folder = heading[1] if heading else folder
+        cells = line.split(" | ")
+        names = cells[1 if heading else 0] if line.startswith("| ") and len(cells) > 1 else ""
+        for name in re.findall(r"`([^`]+)`", names):
+            if name.startswith("node/"):
+                folder, name = os.path.dirname(name) + "/", os.path.basename(name)
+            for stem in [name] if "." in name else [name + ".c", name + ".h"]:
+                named[folder + stem] = named.get(folder + stem, 0) + 1
+    for top in ("ring", "node", "fs"):
+        for path in files_under(os.path.join(root, top), (".c", ".h")):
+            name = os.path.relpath(path, root)
+            if named.get(name, 0) != 1:
+                yield f"docs/architecture.md: names {name} {named.get(name, 0)} times, not once"
+
+
 def man_warnings(root):
     if shutil.which("man") is None:
         sys.exit("docs.py: man is missing (apt-get install man-db groff-base)")
@@ -87,7 +110,8 @@ def man_warnings(root):
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     root = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.path.join(here, "..", ".."))
-    breaches = [*broken_links(root), *broken_citations(root), *man_warnings(root)]
+    breaches = [*broken_links(root), *broken_citations(root), *missing_from_maps(root),
+                *man_warnings(root)]
     for breach in breaches:
         print(breach)
     sys.exit(1 if breaches else 0)
