@@ -136,7 +136,7 @@ static void live_forgetfully(uint64_t *state, struct plan *plan)
     plan->faults.outage_us = 200000;
     plan->faults.victims = 1;
     plan->faults.power_anywhere = false;
-    plan->faults.forgets = UINT8_C(2) << plan_number(state, 4);
+    plan->faults.forgets = (uint8_t)(2U << plan_number(state, 4));
     plan->load.clients = 2 + (int)plan_number(state, 3);
     plan->load.keys = 1 + (int)plan_number(state, 4);
     plan->load.think_us = UINT64_C(50000) << plan_number(state, 4);
