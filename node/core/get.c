@@ -142,7 +142,7 @@ bool get_start_child(struct core *core, struct request *parent, struct blob *key
 bool get_start_for_dots(struct core *core, struct request *put, const struct dot *dots,
                         uint32_t dot_count, uint8_t r)
 {
-    assert(put->kind && put->key && dots);
+    assert(put->kind && put->key && (dots || dot_count == 0));
     struct request *request =
         request_new(core, &get_kind, core->now_us + CHILD_DEADLINE_US, false);
     struct dot *copy = calloc((size_t)dot_count + 1, sizeof *copy);
@@ -153,7 +153,9 @@ bool get_start_for_dots(struct core *core, struct request *put, const struct dot
         }
         return false;
     }
-    memcpy(copy, dots, dot_count * sizeof *copy);
+    if (dot_count > 0) {
+        memcpy(copy, dots, dot_count * sizeof *copy);
+    }
     get_of(request)->dots = copy;
     get_of(request)->dot_count = dot_count;
     request_set_parent(request, put);
@@ -336,7 +338,7 @@ static void heal_finish(struct core *core, const struct request *request, struct
 
 static void get_answer(struct core *core, struct request *request)
 {
-    assert(read_legs_in(request, LEG_DONE) > 0);
+    assert(read_legs_in(request, LEG_DONE) > 0 || get_of(request)->for_dots);
     mark_if(states_told(request) >= 3, MARK_GET_THREE_STATES);
     struct object *merged = NULL;
     uint8_t answers = 0;

@@ -78,8 +78,8 @@ enum status ask_put_some(struct world *world, int node, const char *key, const c
 {
     struct message message = put_message(world, key, text);
     message.put.mode = UPDATE_SOME;
-    message.put.dots = calloc(count, sizeof *message.put.dots);
-    assert(message.put.dots);
+    message.put.dots = count > 0 ? calloc(count, sizeof *message.put.dots) : NULL;
+    assert(message.put.dots || count == 0);
     message.put.dot_count = count;
     for (uint32_t i = 0; i < count; i++) {
         message.put.dots[i] = versions[i].dot;

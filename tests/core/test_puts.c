@@ -600,6 +600,20 @@ static void test_detector__more_suspects_than_there_is_room_for__some_wait(void 
     free(outbox);
 }
 
+/* Nothing is named: a client may ask for that, and adds a sibling. */
+static void test_put_some__names_nothing__is_one_more_sibling(void **state)
+{
+    (void)state;
+    struct world *world = nodes_with(3, 3);
+    assert_int_equal(ask_put(world, 0, "k", "a", NULL, NULL), STATUS_OK);
+    assert_int_equal(ask_put_some(world, 0, "k", "b", NULL, 0), STATUS_OK);
+    struct object *object = NULL;
+    assert_int_equal(ask_get(world, 1, "k", &object), STATUS_OK);
+    assert_int_equal(object->version_count, 2);
+    object_unref(object);
+    world_free(world);
+}
+
 /* A node that has not heard of what is to be synced reads it first: else its copy would count. */
 static void test_sync__coordinator_lags__it_reads_what_is_to_survive(void **state)
 {
@@ -641,6 +655,7 @@ int main(void)
         cmocka_unit_test(test_handed_over__everybody_holds_it__no_object_is_sent_again),
         cmocka_unit_test(test_requests__hold_as_many_bytes_as_they_may__the_next_is_refused),
         cmocka_unit_test(test_detector__more_suspects_than_there_is_room_for__some_wait),
+        cmocka_unit_test(test_put_some__names_nothing__is_one_more_sibling),
         cmocka_unit_test(test_sync__coordinator_lags__it_reads_what_is_to_survive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
