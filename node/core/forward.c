@@ -14,11 +14,8 @@
 #include <string.h>
 
 #include "node/core/detector.h"
-#include "node/core/get.h"
 #include "node/core/legs.h"
 #include "node/core/outbox.h"
-#include "node/core/put_legs.h"
-#include "node/core/replica.h"
 #include "node/core/request.h"
 #include "ring/mark.h"
 #include "ring/planted.h"
@@ -135,8 +132,6 @@ static bool message_share(const struct message *from, struct message *to)
     }
     return true;
 }
-
-static void forward_next(struct core *core, struct request *request);
 
 void forward_start(struct core *core, struct event *event, uint16_t partition,
                    enum message_type reply_type, forward_coordinate *here)

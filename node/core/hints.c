@@ -16,13 +16,10 @@
 
 #include "node/core/background.h"
 #include "node/core/detector.h"
-#include "node/core/get.h"
 #include "node/core/legs.h"
 #include "node/core/outbox.h"
 #include "node/core/placement.h"
 #include "node/core/put.h"
-#include "node/core/put_legs.h"
-#include "node/core/replica.h"
 #include "node/core/request.h"
 #include "node/core/timers.h"
 #include "ring/mark.h"

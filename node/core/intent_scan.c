@@ -13,11 +13,9 @@
 #include <stdlib.h>
 
 #include "node/core/background.h"
-#include "node/core/get.h"
 #include "node/core/outbox.h"
 #include "node/core/put.h"
 #include "node/core/put_legs.h"
-#include "node/core/replica.h"
 #include "node/core/request.h"
 #include "node/core/revive.h"
 #include "node/core/timers.h"

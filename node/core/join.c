@@ -23,11 +23,9 @@
 
 #include "node/core/detector.h"
 #include "node/core/epoch.h"
-#include "node/core/get.h"
 #include "node/core/members.h"
 #include "node/core/outbox.h"
 #include "node/core/put.h"
-#include "node/core/put_legs.h"
 #include "node/core/repair/repair.h"
 #include "node/core/replica.h"
 #include "node/core/request.h"

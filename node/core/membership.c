@@ -15,13 +15,10 @@
 #include <string.h>
 
 #include "node/core/epoch.h"
-#include "node/core/get.h"
 #include "node/core/members.h"
 #include "node/core/outbox.h"
-#include "node/core/put_legs.h"
 #include "node/core/repair/repair.h"
 #include "node/core/repair/source.h"
-#include "node/core/replica.h"
 #include "node/core/request.h"
 #include "node/core/timers.h"
 #include "node/core/vouch.h"

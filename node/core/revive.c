@@ -21,8 +21,6 @@
 #include "node/core/list.h"
 #include "node/core/outbox.h"
 #include "node/core/put.h"
-#include "node/core/put_legs.h"
-#include "node/core/replica.h"
 #include "node/core/request.h"
 #include "ring/mark.h"
 #include "ring/planted.h"
