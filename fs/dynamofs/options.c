@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "node/base/address.h"
+#include "node/base/error.h"
 #include "ring/bytes.h"
 #include "ring/ring.h"
 
@@ -102,21 +103,9 @@ static const struct option LONG_OPTIONS[] = {
     {NULL, 0, NULL, 0},
 };
 
-__attribute__((format(printf, 3, 4))) static enum status
-fail(struct error *error, enum status code, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    (void)vsnprintf(error->text, sizeof error->text, format, arguments);
-    va_end(arguments);
-    error->code = code;
-    return code;
-}
-
 static enum status no_memory(struct error *error)
 {
-    return fail(error, STATUS_NO_MEMORY, "out of memory");
+    return error_set(error, STATUS_NO_MEMORY, "out of memory");
 }
 
 static bool is_listed(const char *word, const char *const list[], size_t count)
@@ -186,9 +175,9 @@ static enum status set_seconds(const char *word, const char *value, int64_t min_
     int64_t ms;
 
     if (!parse_seconds(value, &ms) || ms < min_ms || ms > max_ms) {
-        return fail(error, STATUS_BAD_MESSAGE,
-                    "option %.80s: a number of seconds from %g to %g", word,
-                    (double)min_ms / 1000, (double)max_ms / 1000);
+        return error_set(error, STATUS_BAD_MESSAGE,
+                         "option %.80s: a number of seconds from %g to %g", word,
+                         (double)min_ms / 1000, (double)max_ms / 1000);
     }
     *ret_ms = ms;
     return STATUS_OK;
@@ -198,8 +187,8 @@ static enum status set_quorum(const char *word, const char *value, uint8_t *ret_
                               struct error *error)
 {
     if (value[0] < '1' || value[0] > '0' + REPLICAS_MAX || value[1] != '\0') {
-        return fail(error, STATUS_BAD_MESSAGE, "option %.80s: a number from 1 to %d", word,
-                    REPLICAS_MAX);
+        return error_set(error, STATUS_BAD_MESSAGE, "option %.80s: a number from 1 to %d", word,
+                         REPLICAS_MAX);
     }
     *ret_count = (uint8_t)(value[0] - '0');
     return STATUS_OK;
@@ -234,7 +223,7 @@ static enum status apply_fuse_word(struct options *options, struct buffer *fuse,
     }
     if (!is_listed(word, FUSE_WORDS, COUNT_OF(FUSE_WORDS)) &&
         !has_listed_prefix(word, FUSE_VALUES, COUNT_OF(FUSE_VALUES))) {
-        return fail(error, STATUS_BAD_MESSAGE, "unknown option -o %.120s", word);
+        return error_set(error, STATUS_BAD_MESSAGE, "unknown option -o %.120s", word);
     }
     if (strcmp(word, "ro") == 0) {
         options->read_only = true;
@@ -251,7 +240,7 @@ static enum status set_text(char **target, const char *name, const char *value,
     char *copy;
 
     if (value[0] == '\0') {
-        return fail(error, STATUS_BAD_MESSAGE, "%s: is empty", name);
+        return error_set(error, STATUS_BAD_MESSAGE, "%s: is empty", name);
     }
     copy = strdup(value);
     if (!copy) {
@@ -378,8 +367,8 @@ static enum status check_addresses(const struct options *options, struct error *
 
     for (size_t i = 0; i < COUNT_OF(given); i++) {
         if (!given[i].is_valid) {
-            return fail(error, STATUS_BAD_MESSAGE, "%s %.120s: not of the form HOST:PORT",
-                        given[i].name, given[i].value);
+            return error_set(error, STATUS_BAD_MESSAGE, "%s %.120s: not of the form HOST:PORT",
+                             given[i].name, given[i].value);
         }
     }
     return STATUS_OK;
@@ -428,12 +417,12 @@ static enum status bad_option(int key, char *argv[], struct error *error)
     const char *word = argv[optind - 1];
 
     if (key == ':') {
-        return fail(error, STATUS_BAD_MESSAGE, "option %.80s needs a value", word);
+        return error_set(error, STATUS_BAD_MESSAGE, "option %.80s needs a value", word);
     }
     if (optopt != 0 && optopt < LONG_CLUSTER && strncmp(word, "--", 2) != 0) {
-        return fail(error, STATUS_BAD_MESSAGE, "unknown option -%c", optopt);
+        return error_set(error, STATUS_BAD_MESSAGE, "unknown option -%c", optopt);
     }
-    return fail(error, STATUS_BAD_MESSAGE, "unknown option %.120s", word);
+    return error_set(error, STATUS_BAD_MESSAGE, "unknown option %.120s", word);
 }
 
 /* The options alone; what is left begins at optind. */
@@ -475,8 +464,8 @@ static enum status apply_source(struct options *options, struct buffer *fuse,
     char *name = NULL;
 
     if (!is_none && (options->cluster || !strchr(source, ':'))) {
-        return fail(error, STATUS_BAD_MESSAGE, "one mountpoint expected, not also %.120s",
-                    source);
+        return error_set(error, STATUS_BAD_MESSAGE, "one mountpoint expected, not also %.120s",
+                         source);
     }
     if (!is_named(fuse)) {
         if (asprintf(&name, "fsname=%s", source) < 0) {
@@ -494,11 +483,11 @@ static enum status apply_arguments(int argc, char *argv[], struct options *optio
     enum status status = STATUS_OK;
 
     if (argc < 1) {
-        return fail(error, STATUS_BAD_MESSAGE, "no mountpoint given; see dynamofs --help");
+        return error_set(error, STATUS_BAD_MESSAGE, "no mountpoint given; see dynamofs --help");
     }
     if (argc > 2) {
-        return fail(error, STATUS_BAD_MESSAGE, "one mountpoint expected, not also %.120s",
-                    argv[1]);
+        return error_set(error, STATUS_BAD_MESSAGE, "one mountpoint expected, not also %.120s",
+                         argv[1]);
     }
     if (argc == 2) {
         status = apply_source(options, fuse, argv[0], error);
@@ -519,8 +508,9 @@ static enum status check_combination(const struct options *options, struct error
                                            : NULL;
 
     if (options->cluster && name) {
-        return fail(error, STATUS_BAD_MESSAGE,
-                    "%s is for a node of its own and cannot be given with --cluster", name);
+        return error_set(error, STATUS_BAD_MESSAGE,
+                         "%s is for a node of its own and cannot be given with --cluster",
+                         name);
     }
     return STATUS_OK;
 }
@@ -602,7 +592,7 @@ static enum status make_absolute(char **path, struct error *error)
         return STATUS_OK;
     }
     if (!getcwd(working, sizeof working)) {
-        return fail(error, STATUS_IO, "working directory: %s", strerror(errno));
+        return error_set(error, STATUS_IO, "working directory: %s", strerror(errno));
     }
     if (asprintf(&absolute, "%s/%s", working, *path) < 0) {
         return no_memory(error);
@@ -634,8 +624,8 @@ static enum status resolve_data(struct options *options, struct error *error)
         return no_memory(error);
     }
     if (options->data[0] == '\0') {
-        return fail(error, STATUS_BAD_MESSAGE,
-                    "no data directory: HOME is not set; give one with --data");
+        return error_set(error, STATUS_BAD_MESSAGE,
+                         "no data directory: HOME is not set; give one with --data");
     }
     return make_absolute(&options->data, error);
 }
@@ -649,14 +639,14 @@ static enum status resolve_mountpoint(struct options *options, struct error *err
         int reason = errno;
 
         free(absolute);
-        return fail(
+        return error_set(
             error, STATUS_IO, "mount on %.120s: %s%s", options->mountpoint, strerror(reason),
             reason == ENOTCONN ? " (a mount died here; fusermount3 -u removes it)" : "");
     }
     if (!S_ISDIR(attributes.st_mode)) {
         free(absolute);
-        return fail(error, STATUS_IO, "mount on %.120s: is not a directory",
-                    options->mountpoint);
+        return error_set(error, STATUS_IO, "mount on %.120s: is not a directory",
+                         options->mountpoint);
     }
     free(options->mountpoint);
     options->mountpoint = absolute;
@@ -687,9 +677,9 @@ enum status options_resolve(struct options *options, struct error *error)
     }
     status = resolve_data(options, error);
     if (status == STATUS_OK && path_is_under(options->data, options->mountpoint)) {
-        return fail(error, STATUS_BAD_MESSAGE,
-                    "mount on %.100s: the data directory %.100s would lie under the mount",
-                    options->mountpoint, options->data);
+        return error_set(error, STATUS_BAD_MESSAGE,
+                         "mount on %.100s: the data directory %.100s would lie under the mount",
+                         options->mountpoint, options->data);
     }
     return status;
 }

@@ -3,6 +3,10 @@
  */
 #include "tests/core/cluster.h"
 
+#include <string.h>
+
+#include "node/core/state.h"
+
 struct world_options cluster_options(uint64_t seed, int nodes)
 {
     return (struct world_options){.seed = seed,
@@ -29,4 +33,15 @@ struct world *cluster_of(uint64_t seed, int nodes)
 {
     struct world_options options = cluster_options(seed, nodes);
     return cluster_start(&options);
+}
+
+void make_suspect(struct world *world, int node, int other)
+{
+    struct core *core = (struct core *)world_core(world, node);
+    for (uint16_t peer = 0; peer < core->peer_count; peer++) {
+        if (strcmp(core->peers[peer].address, world_address(world, other)) == 0) {
+            core->peers[peer].is_suspect = true;
+            core->peers[peer].probe_us = UINT64_MAX;
+        }
+    }
 }

@@ -13,5 +13,7 @@ struct world_options cluster_options(uint64_t seed, int nodes);
 struct world *cluster_start(const struct world_options *options);
 /* The same with the usual options. */
 struct world *cluster_of(uint64_t seed, int nodes);
+/* The node passes over another, and does not look whether it is well. */
+void make_suspect(struct world *world, int node, int other);
 
 #endif

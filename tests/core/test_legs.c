@@ -20,29 +20,18 @@
 #include "node/core/detector.h"
 #include "node/core/request.h"
 #include "tests/core/ask.h"
+#include "tests/core/cluster.h"
 #include "tests/core/copies.h"
 
 static const uint64_t SECOND = 1000000;
 
 /* Nothing repairs anything within the time of a test. */
-static struct world *cluster_of(int nodes)
+static struct world *nodes_of(int nodes)
 {
-    struct world_options options = {.seed = 13,
-                                    .nodes = nodes,
-                                    .replica_count = 3,
-                                    .partition_count = 64,
-                                    .latency_min_us = 100,
-                                    .latency_max_us = 900,
-                                    .store_min_us = 10,
-                                    .store_max_us = 200,
-                                    .repair_interval_us = 36000 * SECOND,
-                                    .scrub_interval_us = 36000 * SECOND};
-    struct world *world = world_new(&options);
-    for (int i = 0; i < nodes; i++) {
-        world_start(world, i);
-    }
-    world_run(world, 5 * SECOND);
-    return world;
+    struct world_options options = cluster_options(13, nodes);
+    options.repair_interval_us = 36000 * SECOND;
+    options.scrub_interval_us = 36000 * SECOND;
+    return cluster_start(&options);
 }
 
 /* A key, and the nodes in the order of its preference list and of its directory's. */
@@ -123,23 +112,11 @@ static bool has_row(struct world *world, int node, const char *key)
     return strcmp(text, "none") != 0;
 }
 
-/* The node passes over another, and does not look whether it is well. */
-static void make_suspect(struct world *world, int node, int other)
-{
-    struct core *core = (struct core *)world_core(world, node);
-    for (uint16_t peer = 0; peer < core->peer_count; peer++) {
-        if (strcmp(core->peers[peer].address, world_address(world, other)) == 0) {
-            core->peers[peer].is_suspect = true;
-            core->peers[peer].probe_us = UINT64_MAX;
-        }
-    }
-}
-
 static void test_put__w_is_3__answered_when_three_hold_object_and_row(void **state)
 {
     (void)state;
     enum { NODES = 7, KEYS = 30 };
-    struct world *world = cluster_of(NODES);
+    struct world *world = nodes_of(NODES);
     for (int number = 0; number < KEYS; number++) {
         struct placed placed = place(world, number);
         assert_int_equal(put(world, placed.of_key[0], placed.key, 3), STATUS_OK);
@@ -159,7 +136,7 @@ static void test_put__row_holder_is_dead__gets_a_marker_and_no_copy_is_kept(void
 {
     (void)state;
     enum { NODES = 7 };
-    struct world *world = cluster_of(NODES);
+    struct world *world = nodes_of(NODES);
     struct placed placed = place(world, 0);
     int away = -1;
     for (int number = 0; away < 0; number++) {
@@ -192,7 +169,7 @@ static void test_put__row_holder_is_dead__gets_a_marker_and_no_copy_is_kept(void
 static void test_put__fallback_that_holds_the_directory__keeps_the_row(void **state)
 {
     (void)state;
-    struct world *world = cluster_of(6);
+    struct world *world = nodes_of(6);
     struct placed placed = find(world, 3, true);
     make_directory(world, &placed);
     for (int i = 0; i < 3; i++) {
@@ -213,7 +190,7 @@ static void test_put__primary_is_slow__one_fallback_keeps_one_hint(void **state)
 {
     (void)state;
     enum { NODES = 7 };
-    struct world *world = cluster_of(NODES);
+    struct world *world = nodes_of(NODES);
     struct placed placed = place(world, 0);
     make_directory(world, &placed);
     world_pause(world, placed.of_key[1], true);
@@ -230,7 +207,7 @@ static void test_put__suspect_is_asked_after_all__gets_its_row_too(void **state)
 {
     (void)state;
     for (int holds_row = 0; holds_row < 2; holds_row++) {
-        struct world *world = cluster_of(5);
+        struct world *world = nodes_of(5);
         struct placed placed = find(world, 1, holds_row);
         world_kill(world, placed.of_key[2]);
         world_kill(world, placed.of_key[4]);

@@ -439,18 +439,6 @@ static void test_forward__primary_is_cut_off__reads_pass_it_by(void **state)
     world_free(world);
 }
 
-/* The node passes over another, and does not look whether it is well. */
-static void make_suspect(struct world *world, int node, int other)
-{
-    struct core *core = (struct core *)world_core(world, node);
-    for (uint16_t peer = 0; peer < core->peer_count; peer++) {
-        if (strcmp(core->peers[peer].address, world_address(world, other)) == 0) {
-            core->peers[peer].is_suspect = true;
-            core->peers[peer].probe_us = UINT64_MAX;
-        }
-    }
-}
-
 /* Whom a stopped node is asked to take the rest from: all that are left are suspected. */
 static void test_put__fallbacks_are_suspected__are_asked_before_it_fails(void **state)
 {

@@ -22,6 +22,7 @@
 
 #include "node/store/leveldb/leveldb_files.h"
 #include "node/store/leveldb/leveldb_log.h"
+#include "node/store/leveldb/leveldb_tables.h"
 #include "node/store/leveldb/leveldb_watch.h"
 
 enum edit_tag {
@@ -64,28 +65,11 @@ struct inspection {
     struct leveldb_inspection *found;
 };
 
-static bool take_varint(struct slice *bytes, uint64_t *ret_number)
-{
-    uint64_t number = 0;
-
-    for (int shift = 0; shift < 64 && bytes->size > 0; shift += 7) {
-        uint8_t byte = *bytes->data;
-        bytes->data++;
-        bytes->size--;
-        number |= (uint64_t)(byte & 0x7f) << shift;
-        if ((byte & 0x80) == 0) {
-            *ret_number = number;
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool skip_string(struct slice *bytes)
 {
     uint64_t size = 0;
 
-    if (!take_varint(bytes, &size) || size > bytes->size) {
+    if (!leveldb_take_varint(bytes, &size) || size > bytes->size) {
         return false;
     }
     bytes->data += size;
@@ -128,22 +112,23 @@ static bool take_field(struct needed *needed, uint64_t tag, struct slice *edit)
     case TAG_COMPARATOR:
         return skip_string(edit);
     case TAG_LOG:
-        return take_varint(edit, &needed->log);
+        return leveldb_take_varint(edit, &needed->log);
     case TAG_NEXT_FILE:
     case TAG_LAST_SEQUENCE:
     case TAG_PREVIOUS_LOG:
-        return take_varint(edit, &number);
+        return leveldb_take_varint(edit, &number);
     case TAG_COMPACT_POINTER:
-        return take_varint(edit, &number) && skip_string(edit);
+        return leveldb_take_varint(edit, &number) && skip_string(edit);
     case TAG_DELETED_FILE:
-        if (!take_varint(edit, &number) || !take_varint(edit, &number)) {
+        if (!leveldb_take_varint(edit, &number) || !leveldb_take_varint(edit, &number)) {
             return false;
         }
         drop_table(needed, number);
         return true;
     case TAG_NEW_FILE:
-        if (!take_varint(edit, &number) || !take_varint(edit, &table.number) ||
-            !take_varint(edit, &table.size) || !skip_string(edit) || !skip_string(edit)) {
+        if (!leveldb_take_varint(edit, &number) || !leveldb_take_varint(edit, &table.number) ||
+            !leveldb_take_varint(edit, &table.size) || !skip_string(edit) ||
+            !skip_string(edit)) {
             return false;
         }
         add_table(needed, table);
@@ -159,7 +144,7 @@ static bool on_edit(void *context, struct slice edit)
     uint64_t tag = 0;
 
     while (edit.size > 0 && !needed->is_bad) {
-        needed->is_bad = !take_varint(&edit, &tag) || !take_field(needed, tag, &edit);
+        needed->is_bad = !leveldb_take_varint(&edit, &tag) || !take_field(needed, tag, &edit);
     }
     return !needed->is_bad && !needed->is_short;
 }

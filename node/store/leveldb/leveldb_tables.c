@@ -59,8 +59,7 @@ static uint64_t little_endian(const uint8_t *bytes, int size)
     return number;
 }
 
-/* Takes a number of seven bits a byte off the front; false if there is none. */
-static bool take_varint(struct slice *bytes, uint64_t *ret_number)
+bool leveldb_take_varint(struct slice *bytes, uint64_t *ret_number)
 {
     uint64_t number = 0;
 
@@ -79,7 +78,8 @@ static bool take_varint(struct slice *bytes, uint64_t *ret_number)
 
 static bool take_handle(struct slice *bytes, struct handle *ret_handle)
 {
-    return take_varint(bytes, &ret_handle->offset) && take_varint(bytes, &ret_handle->size);
+    return leveldb_take_varint(bytes, &ret_handle->offset) &&
+           leveldb_take_varint(bytes, &ret_handle->size);
 }
 
 /* Reads exactly `size` bytes; false at the end of the file or for want of anything. */
@@ -149,7 +149,7 @@ static bool expand_snappy(struct slice bytes, struct buffer *ret_buffer)
 {
     uint64_t size = 0;
 
-    if (!take_varint(&bytes, &size) || size > BLOCK_SIZE_MAX) {
+    if (!leveldb_take_varint(&bytes, &size) || size > BLOCK_SIZE_MAX) {
         return false;
     }
     while (bytes.size > 0) {
@@ -196,9 +196,9 @@ static bool next_entry(struct slice *entries, struct buffer *key, struct handle 
     uint64_t unshared = 0;
     uint64_t value_size = 0;
 
-    if (!take_varint(entries, &shared) || !take_varint(entries, &unshared) ||
-        !take_varint(entries, &value_size) || shared > key->size || unshared > entries->size ||
-        value_size > entries->size - unshared) {
+    if (!leveldb_take_varint(entries, &shared) || !leveldb_take_varint(entries, &unshared) ||
+        !leveldb_take_varint(entries, &value_size) || shared > key->size ||
+        unshared > entries->size || value_size > entries->size - unshared) {
         return false;
     }
     key->size = (size_t)shared;

@@ -19,4 +19,7 @@
 bool leveldb_tables_find_damage(const char *path, struct slice start, struct slice end,
                                 uint64_t bytes_max, char *ret_text, size_t size);
 
+/* Takes a number of seven bits a byte off the front; false if there is none. */
+bool leveldb_take_varint(struct slice *bytes, uint64_t *ret_number);
+
 #endif
