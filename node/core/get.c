@@ -36,7 +36,8 @@ static void get_ask(struct core *core, struct request *request, uint8_t i, bool 
     mark_if(is_blind && leg->peer == PEER_SELF, MARK_GET_OWN_WITHHELD);
     if (leg->peer == PEER_SELF && !is_blind) {
         leg->state = LEG_SENT;
-        struct store_request *store = request_store(core, request, i, STORE_GET);
+        enum store_operation operation = leg->is_hint ? STORE_GET_HINTS : STORE_GET;
+        struct store_request *store = request_store(core, request, i, operation);
         store->key = blob_ref(request->key);
         if (leg->is_hint) {
             core_fill_owners(core, blob_slice(request->key), store);

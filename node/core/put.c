@@ -119,7 +119,9 @@ static void put_store(struct core *core, struct request *request)
     assert(put_of(request)->put && core->ring);
     request_go(request, STATE_STORING);
     struct slice key = blob_slice(request->key);
-    struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_COORDINATE);
+    enum store_operation operation =
+        put_of(request)->is_fallback ? STORE_COORDINATE_HINT : STORE_COORDINATE;
+    struct store_request *store = request_store(core, request, LEG_OF_STORE, operation);
     store->key = blob_ref(request->key);
     store->put = put_of(request)->put;
     put_of(request)->put = NULL;

@@ -43,7 +43,8 @@ static void note_clock_ahead(struct core *core, const struct object *object)
 static void replica_store_get(struct core *core, struct request *request,
                               const struct message_replica_get *get)
 {
-    struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_GET);
+    enum store_operation operation = get->from_hints ? STORE_GET_HINTS : STORE_GET;
+    struct store_request *store = request_store(core, request, LEG_OF_STORE, operation);
     store->key = blob_ref(get->key);
     replica_of(request)->digest_only = get->digest_only;
     replica_of(request)->from_hints = get->from_hints;

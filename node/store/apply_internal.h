@@ -18,6 +18,9 @@ MUST_CHECK enum status apply_get(struct store_state *state, struct batch *batch,
 MUST_CHECK enum status apply_coordinate(struct store_state *state, struct batch *batch,
                                         const struct store_request *request,
                                         struct store_result *ret_result);
+MUST_CHECK enum status apply_coordinate_hint(struct store_state *state, struct batch *batch,
+                                             const struct store_request *request,
+                                             struct store_result *ret_result);
 MUST_CHECK enum status apply_merge(struct store_state *state, struct batch *batch,
                                    const struct store_request *request,
                                    struct store_result *ret_result);

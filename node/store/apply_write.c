@@ -344,53 +344,6 @@ static enum status plan_update(struct plan *plan, struct object *current,
     return object_update(current, &update, &coordinator, &plan->object);
 }
 
-/*
- * A fallback's put: the update is applied to the hint for the first owner, of which every
- * primary of the key gets one. The hints are written first: a row without its object would be
- * worse than an object whose row is pushed later.
- */
-static enum status coordinate_hints(struct plan *plan, const struct store_request *request,
-                                    struct store_result *ret_result)
-{
-    struct hint_set set;
-    struct object *current = NULL;
-    enum status status = hint_set_load(&set, plan->state, request, HINT_OBJECT);
-
-    if (status != STATUS_OK) {
-        return status;
-    }
-    status = hint_set_merge(&set, &current);
-    if (status == STATUS_OK) {
-        status = plan_update(plan, current, request->put);
-    }
-    if (status == STATUS_OK && object_is_nothing(plan->object)) {
-        ret_result->object = object_ref(plan->object);
-        goto out;
-    }
-    if (status == STATUS_OK && request->with_row && !key_is_root(plan->key)) {
-        status = plan_row(plan, plan->object);
-    }
-    if (status == STATUS_OK) {
-        status = plan_revival(plan);
-    }
-    if (status == STATUS_OK) {
-        set.objects[0] = object_ref(plan->object);
-        status = hint_set_add(&set, 1, plan->object);
-    }
-    if (status == STATUS_OK) {
-        status = hint_set_write(&set, plan->wall_us, plan->sync);
-    }
-    if (status == STATUS_OK) {
-        plan_carry_out(plan, ret_result);
-        object_unref(ret_result->object);
-        ret_result->object = object_ref(plan->object);
-    }
-out:
-    object_unref(current);
-    hint_set_release(&set);
-    return status;
-}
-
 /* The clock that the key's row has, without versions; NULL if there is no row. */
 static enum status clock_of_row(struct plan *plan, struct object **ret_object)
 {
@@ -427,6 +380,7 @@ enum status apply_coordinate(struct store_state *state, struct batch *batch,
                              const struct store_request *request,
                              struct store_result *ret_result)
 {
+    assert(request->put);
     struct plan plan = {
         .state = state,
         .batch = batch,
@@ -437,12 +391,6 @@ enum status apply_coordinate(struct store_state *state, struct batch *batch,
     };
     bool is_root = key_is_root(plan.key);
 
-    assert(request->put);
-    if (request->owner_count > 0) {
-        enum status status = coordinate_hints(&plan, request, ret_result);
-        plan_release(&plan);
-        return status;
-    }
     enum status status = load_for_write(&plan, false, &plan.object_index);
     if (status == STATUS_OK) {
         plan.has_object = true;
@@ -466,6 +414,64 @@ enum status apply_coordinate(struct store_state *state, struct batch *batch,
     if (status == STATUS_OK) {
         plan_carry_out(&plan, ret_result);
     }
+    plan_release(&plan);
+    return status;
+}
+
+/*
+ * A fallback's put: the update is applied to the hint for the first owner, of which every
+ * primary of the key gets one. The hints are written first: a row without its object would be
+ * worse than an object whose row is pushed later.
+ */
+enum status apply_coordinate_hint(struct store_state *state, struct batch *batch,
+                                  const struct store_request *request,
+                                  struct store_result *ret_result)
+{
+    assert(request->put);
+    struct plan plan = {
+        .state = state,
+        .batch = batch,
+        .key = blob_slice(request->key),
+        .wall_us = request->wall_us,
+        .sync = request->sync,
+        .over_damage = request->over_damage && request->put->mode != UPDATE_NONE,
+    };
+    struct hint_set set;
+    struct object *current = NULL;
+    enum status status = hint_set_load(&set, state, request, HINT_OBJECT);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = hint_set_merge(&set, &current);
+    if (status == STATUS_OK) {
+        status = plan_update(&plan, current, request->put);
+    }
+    if (status == STATUS_OK && object_is_nothing(plan.object)) {
+        ret_result->object = object_ref(plan.object);
+        goto out;
+    }
+    if (status == STATUS_OK && request->with_row && !key_is_root(plan.key)) {
+        status = plan_row(&plan, plan.object);
+    }
+    if (status == STATUS_OK) {
+        status = plan_revival(&plan);
+    }
+    if (status == STATUS_OK) {
+        set.objects[0] = object_ref(plan.object);
+        status = hint_set_add(&set, 1, plan.object);
+    }
+    if (status == STATUS_OK) {
+        status = hint_set_write(&set, plan.wall_us, plan.sync);
+    }
+    if (status == STATUS_OK) {
+        plan_carry_out(&plan, ret_result);
+        object_unref(ret_result->object);
+        ret_result->object = object_ref(plan.object);
+    }
+out:
+    object_unref(current);
+    hint_set_release(&set);
     plan_release(&plan);
     return status;
 }

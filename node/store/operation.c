@@ -303,9 +303,14 @@ static enum status run_set_complete(struct store_state *state, struct batch *bat
 static const struct operation operations[] = {
     [STORE_GET] = {.is_read = true, .needs_ring = true,
         .is_quick = is_always_quick, .apply = apply_get},
+    [STORE_GET_HINTS] = {.is_read = true, .needs_ring = true, .needs_hints = true,
+        .damaged = DAMAGED_HINTS, .is_quick = is_always_quick, .apply = run_get_hints},
     [STORE_COORDINATE] = {.needs_ring = true,
         .is_quick = is_quick_write, .is_alone = is_of_directory, .writes_batch = always,
         .room = room_of_put, .apply = apply_coordinate},
+    [STORE_COORDINATE_HINT] = {.needs_ring = true, .needs_hints = true, .is_on_hints = true,
+        .damaged = DAMAGED_HINTS, .is_quick = is_quick_hint_write, .is_alone = is_of_directory,
+        .writes_batch = has_row, .room = room_of_put, .apply = apply_coordinate_hint},
     [STORE_MERGE] = {.needs_ring = true,
         .is_quick = is_quick_write, .is_alone = has_directory_object, .writes_batch = always,
         .room = room_of_merge, .apply = apply_merge},
@@ -345,15 +350,6 @@ static const struct operation operations[] = {
     [STORE_SET_COMPLETE] = {.reads_engine = true, .resets_batch = true, .is_alone = always,
         .apply = run_set_complete},
 };
-
-/* With owners. */
-static const struct operation get_hints = {
-    .is_read = true, .needs_ring = true, .needs_hints = true, .damaged = DAMAGED_HINTS,
-    .is_quick = is_always_quick, .apply = run_get_hints};
-static const struct operation coordinate_hint = {
-    .needs_ring = true, .needs_hints = true, .is_on_hints = true, .damaged = DAMAGED_HINTS,
-    .is_quick = is_quick_hint_write, .is_alone = is_of_directory, .writes_batch = has_row,
-    .room = room_of_put, .apply = apply_coordinate};
 /* clang-format on */
 
 const struct operation *operation_of(const struct store_request *request)
@@ -361,14 +357,5 @@ const struct operation *operation_of(const struct store_request *request)
     assert(request);
     size_t index = (size_t)request->operation;
 
-    if (index >= sizeof operations / sizeof *operations) {
-        return NULL;
-    }
-    if (request->owner_count > 0 && request->operation == STORE_GET) {
-        return &get_hints;
-    }
-    if (request->owner_count > 0 && request->operation == STORE_COORDINATE) {
-        return &coordinate_hint;
-    }
-    return &operations[index];
+    return index < sizeof operations / sizeof *operations ? &operations[index] : NULL;
 }

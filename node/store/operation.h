@@ -2,8 +2,7 @@
  * operation.h - one table of what the store can do: for each operation how it is carried out,
  * and what a group of requests must know of it.
  *
- * A new operation is a name in store.h and a line in operation.c. GET and COORDINATE with owners
- * are about hints, not about the own copy: they have lines of their own.
+ * A new operation is a name in store.h and a line in operation.c.
  */
 #ifndef NODE_STORE_OPERATION_H
 #define NODE_STORE_OPERATION_H

@@ -27,29 +27,31 @@
 enum { OWNERS_MAX = 2 * REPLICAS_MAX };
 
 enum store_operation {
-    STORE_GET,           /* the object under a key */
-    STORE_COORDINATE,    /* object_update at the coordinator */
-    STORE_MERGE,         /* a finished object from elsewhere */
-    STORE_LIST,          /* rows of a directory */
-    STORE_FIND_LIVE_ROW, /* the first live row of a directory after a name */
-    STORE_LIST_INTENTS,  /* row intents or revival intents, oldest key first */
-    STORE_CLEAR_INTENTS, /* drops intents that are still the same */
-    STORE_SAVE_RING,     /* the ring state, synced */
-    STORE_HOLDS_DATA,    /* is there any object or row? */
-    STORE_HINT,          /* keeps an object for members that could not be reached */
-    STORE_LIST_HINTS,    /* hints for one member, oldest key first */
-    STORE_CLEAR_HINTS,   /* drops hints that are still the same */
-    STORE_HINT_OWNERS,   /* whom are there hints for? */
-    STORE_TREE,          /* hashes of a partition's Merkle tree */
-    STORE_TREE_KEYS,     /* entries of a partition below some leaves */
-    STORE_SCRUB,         /* reads a slice of a partition anew, verifies it, builds its tree */
-    STORE_SALVAGE,       /* keeps what can be read of a damaged database, drops the rest */
-    STORE_PROJECT,       /* merges the projection of the own object into the own row */
-    STORE_REAP,          /* checks or drops a tombstone */
-    STORE_SYNC,          /* what was written so far, hints too, survives a power cut */
-    STORE_VOUCH,         /* takes down a member's incarnation, synced; what was known before */
-    STORE_TRUST,         /* own pairs of earlier incarnations are extended again */
-    STORE_SET_COMPLETE,  /* notes whether the node's copies are complete, synced */
+    STORE_GET,             /* the object under a key */
+    STORE_GET_HINTS,       /* the merge of the hints for some owners, not the own copy */
+    STORE_COORDINATE,      /* object_update at the coordinator */
+    STORE_COORDINATE_HINT, /* the same at a fallback: of a hint, not of the own copy */
+    STORE_MERGE,           /* a finished object from elsewhere */
+    STORE_LIST,            /* rows of a directory */
+    STORE_FIND_LIVE_ROW,   /* the first live row of a directory after a name */
+    STORE_LIST_INTENTS,    /* row intents or revival intents, oldest key first */
+    STORE_CLEAR_INTENTS,   /* drops intents that are still the same */
+    STORE_SAVE_RING,       /* the ring state, synced */
+    STORE_HOLDS_DATA,      /* is there any object or row? */
+    STORE_HINT,            /* keeps an object for members that could not be reached */
+    STORE_LIST_HINTS,      /* hints for one member, oldest key first */
+    STORE_CLEAR_HINTS,     /* drops hints that are still the same */
+    STORE_HINT_OWNERS,     /* whom are there hints for? */
+    STORE_TREE,            /* hashes of a partition's Merkle tree */
+    STORE_TREE_KEYS,       /* entries of a partition below some leaves */
+    STORE_SCRUB,           /* reads a slice of a partition anew, verifies it, builds its tree */
+    STORE_SALVAGE,         /* keeps what can be read of a damaged database, drops the rest */
+    STORE_PROJECT,         /* merges the projection of the own object into the own row */
+    STORE_REAP,            /* checks or drops a tombstone */
+    STORE_SYNC,            /* what was written so far, hints too, survives a power cut */
+    STORE_VOUCH,        /* takes down a member's incarnation, synced; what was known before */
+    STORE_TRUST,        /* own pairs of earlier incarnations are extended again */
+    STORE_SET_COMPLETE, /* notes whether the node's copies are complete, synced */
 };
 
 enum intent_kind {
@@ -130,12 +132,11 @@ struct store_request {
 
     /*
      * STORE_HINT: for each owner `object` is merged into the hint for `key`; NULL leaves
-     * markers. STORE_GET with owners: the merge of the hints for them, not the own copy.
-     * STORE_COORDINATE with owners: this node is a fallback: the put is applied to the hint for
-     * the first owner (its own pair lives and dies with that hint, rule 2), the result is
-     * merged into those for the others; the objects part leaves the own copy alone, no intent
-     * is left; with_row still merges the row. STORE_LIST_HINTS: owners[0]. STORE_REAP: refused
-     * while there is any hint for the key.
+     * markers. STORE_GET_HINTS: of these owners. STORE_COORDINATE_HINT: this node is a
+     * fallback: the put is applied to the hint for the first owner (its own pair lives and dies
+     * with that hint, rule 2), the result is merged into those for the others; the objects part
+     * leaves the own copy alone, no intent is left; with_row still merges the row.
+     * STORE_LIST_HINTS: owners[0]. STORE_REAP: refused while there is any hint for the key.
      */
     node_id owners[OWNERS_MAX];
     uint8_t owner_count;

@@ -436,7 +436,7 @@ static bool holds_number(struct world *world, int node, struct slice key, uint32
     }
     struct preference_list list;
     preference_list_build(ring, ring_partition(ring, key), &list);
-    struct store_request hints = {.operation = STORE_GET, .key = blob_new(key)};
+    struct store_request hints = {.operation = STORE_GET_HINTS, .key = blob_new(key)};
     for (uint16_t i = 0; i < list.primary; i++) {
         hints.owners[hints.owner_count++] = ring->members[list.member[i]].id;
     }

@@ -195,7 +195,7 @@ static bool is_nothing_left(struct graves *graves, struct slice key, const struc
     for (int node = 0; good && node < graves->nodes; node++) {
         const struct ring *ring = core_ring(world_core(graves->world, node));
         struct store_request own = {.operation = STORE_GET, .key = blob_new(key)};
-        struct store_request hints = {.operation = STORE_GET, .key = blob_new(key)};
+        struct store_request hints = {.operation = STORE_GET_HINTS, .key = blob_new(key)};
         for (uint16_t i = 0; i < ring->member_count && i < OWNERS_MAX; i++) {
             hints.owners[hints.owner_count++] = ring->members[i].id;
         }

@@ -23,7 +23,7 @@ static void take(struct object **merged, struct object *copy)
 static void take_hints(struct check *check, int node, struct slice key, struct object **merged)
 {
     const struct ring *ring = core_ring(world_core(check->world, node));
-    struct store_request hints = {.operation = STORE_GET, .key = blob_new(key)};
+    struct store_request hints = {.operation = STORE_GET_HINTS, .key = blob_new(key)};
     for (uint16_t i = 0; i < ring->member_count && hints.owner_count < OWNERS_MAX; i++) {
         hints.owners[hints.owner_count++] = ring->members[i].id;
     }

@@ -100,7 +100,9 @@ static const char *operation_name(enum store_operation operation)
 {
     static const char *const names[] = {
         [STORE_GET] = "get",
+        [STORE_GET_HINTS] = "get",
         [STORE_COORDINATE] = "coordinate",
+        [STORE_COORDINATE_HINT] = "coordinate",
         [STORE_MERGE] = "merge",
         [STORE_LIST] = "list",
         [STORE_FIND_LIVE_ROW] = "find_live_row",

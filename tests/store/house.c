@@ -78,6 +78,11 @@ void house_restart(struct house *house, bool clean)
 
 struct store_request for_owners(struct store_request request, node_id owner, node_id other)
 {
+    if (request.operation == STORE_GET) {
+        request.operation = STORE_GET_HINTS;
+    } else if (request.operation == STORE_COORDINATE) {
+        request.operation = STORE_COORDINATE_HINT;
+    }
     request.owners[0] = owner;
     request.owners[1] = other;
     request.owner_count = other == 0 ? 1 : 2;

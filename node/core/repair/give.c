@@ -68,7 +68,8 @@ bool give_start(struct core *core, struct request *walk, struct blob *key, node_
     request->key = blob_ref(key);
     request_set_parent(request, walk);
     request_go(request, STATE_READING);
-    struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_GET);
+    enum store_operation operation = owner != 0 ? STORE_GET_HINTS : STORE_GET;
+    struct store_request *store = request_store(core, request, LEG_OF_STORE, operation);
     store->key = blob_ref(key);
     if (owner != 0) {
         store->owners[store->owner_count++] = owner;
