@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "ring/truncation.h"
 #include "tests/ring/make.h"
 
 /* What a test asks for; the helper builds the update and owns what it needs. */
@@ -332,6 +333,21 @@ static void test_object_update__more_live_than_kept__keeps_all_live(void **state
                (struct actor){1, 50});
 }
 
+/* What stands behind the versions that count, as while an object is made, spares nothing. */
+static void test_object_truncate__version_that_does_not_count__spares_no_pair(void **state)
+{
+    (void)state;
+    struct made_clock clock;
+    make_clock("2.1:5 3.1:6 4.1:7 5.1:8", &clock);
+    struct version versions[] = {{.dot = make_dot("3.1:6")}, {.dot = make_dot("2.1:5")}};
+    struct object_kept kept = {.versions = versions, .version_count = 1, .pair_limit = 2};
+
+    assert_int_equal(object_truncate(clock.dots, 4, &kept), 2);
+
+    assert_int_equal(clock.dots[0].counter, 6);
+    assert_int_equal(clock.dots[1].counter, 8);
+}
+
 static void test_object_update__huge_context__is_cut_down(void **state)
 {
     (void)state;
@@ -574,6 +590,7 @@ int main(void)
         cmocka_unit_test(test_object_update__eleven_pairs__lose_the_least_recent),
         cmocka_unit_test(test_object_update__truncation__spares_what_live_versions_need),
         cmocka_unit_test(test_object_update__more_live_than_kept__keeps_all_live),
+        cmocka_unit_test(test_object_truncate__version_that_does_not_count__spares_no_pair),
         cmocka_unit_test(test_object_update__huge_context__is_cut_down),
         cmocka_unit_test(test_object_update__too_many_siblings__takes_only_what_resolves),
         cmocka_unit_test(test_object_update__too_many_bytes__takes_only_what_resolves),
