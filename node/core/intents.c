@@ -13,9 +13,7 @@ enum { CLEAR_AFTER_US = 50000 };
 
 static void intents_flush(struct core *core)
 {
-    if (core->cleared_count == 0) {
-        return;
-    }
+    assert(core->cleared_count > 0);
     struct intent *intents = calloc(core->cleared_count, sizeof *intents);
     if (!intents) {
         return; /* They stay on the list; the next tick tries again. */
