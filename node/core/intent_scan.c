@@ -91,14 +91,11 @@ static void scan_advance(struct core *core, struct request *scan)
     }
 }
 
+/* Its turn has come: else it waits for the own disk, which always answers, or for its children. */
 static void scan_on_due(struct core *core, struct request *scan)
 {
-    /* It waits for the own disk, which always answers, for its children, or for its turn. */
-    scan->deadline_us = UINT64_MAX;
-    if (scan->hedge_us <= core->now_us) {
-        scan->hedge_us = UINT64_MAX;
-        scan_advance(core, scan);
-    }
+    scan->hedge_us = UINT64_MAX;
+    scan_advance(core, scan);
 }
 
 /*
@@ -131,6 +128,14 @@ static bool push_again(struct core *core, struct request *scan, const struct int
     return put_start_child(core, scan, put, intent->stamp);
 }
 
+static void scan_child_done(struct core *core, struct request *scan, bool ok)
+{
+    assert(scan_of(scan)->children > 0);
+    scan_of(scan)->children--;
+    scan_of(scan)->failed |= !ok;
+    scan_advance(core, scan);
+}
+
 static void scan_on_stored(struct core *core, struct request *scan, uint8_t leg,
                            struct store_result *result)
 {
@@ -141,35 +146,22 @@ static void scan_on_stored(struct core *core, struct request *scan, uint8_t leg,
         blob_unref(scan_of(scan)->cursor);
         scan_of(scan)->cursor = blob_ref(result->intents[result->intent_count - 1].key);
     }
-    /* Counted as a whole first: a child that fails at once must not end the scan before the
-     * others began. */
-    scan_of(scan)->children = result->intent_count;
-    uint16_t failed = 0;
-    uint16_t passed = 0;
+    /* One more than there are, so that a child that fails at once does not end the scan. */
+    scan_of(scan)->children = (uint16_t)(result->intent_count + 1);
     for (uint16_t i = 0; i < result->intent_count; i++) {
         const struct intent *intent = &result->intents[i];
         if (intent->kind == INTENT_ROW && is_in_flight(core, intent)) {
             mark(MARK_INTENT_IN_FLIGHT);
-            passed++;
+            scan_child_done(core, scan, true);
             continue;
         }
         bool started = intent->kind == INTENT_ROW ? push_again(core, scan, intent)
                                                   : revive_start(core, scan, intent);
-        failed = (uint16_t)(failed + !started);
+        if (!started) {
+            scan_child_done(core, scan, false);
+        }
     }
-    scan_of(scan)->children = (uint16_t)(scan_of(scan)->children - failed - passed);
-    scan_of(scan)->failed |= failed > 0;
-    if (result->intent_count == 0 || scan_of(scan)->children == 0) {
-        scan_advance(core, scan);
-    }
-}
-
-static void scan_child_done(struct core *core, struct request *scan, bool ok)
-{
-    assert(scan_of(scan)->children > 0);
-    scan_of(scan)->children--;
-    scan_of(scan)->failed |= !ok;
-    scan_advance(core, scan);
+    scan_child_done(core, scan, true);
 }
 
 static void scan_on_child(struct core *core, struct request *scan, struct child_result *result)
