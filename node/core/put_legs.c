@@ -129,7 +129,6 @@ void put_leg_compare(struct core *core, struct request *request, uint8_t i,
 {
     struct leg *leg = &request->leg[i];
     const struct message_replica_get_reply *reply = &message->replica_get_reply;
-    leg->asks_digest = false;
     if (message->type != MESSAGE_REPLICA_GET_REPLY || message->status != STATUS_OK ||
         !reply->has_digest) {
         leg->state = LEG_FAILED;
@@ -201,9 +200,7 @@ static bool leg_give_to_fallback(struct core *core, struct request *request, uin
                                  bool is_suspect)
 {
     struct leg *leg = &request->leg[i];
-    if (!(leg->parts & REPLICA_OBJECT)) {
-        return false;
-    }
+    assert(leg->parts & REPLICA_OBJECT);
     uint16_t peer = next_fallback(core, request, is_suspect);
     if (peer == PEER_SELF) {
         return false;
@@ -222,7 +219,8 @@ static bool leg_give_to_fallback(struct core *core, struct request *request, uin
 
 static bool put_leg_replace(struct core *core, struct request *request, uint8_t i)
 {
-    return leg_give_to_fallback(core, request, i, false);
+    bool has_object = (request->leg[i].parts & REPLICA_OBJECT) != 0;
+    return has_object && leg_give_to_fallback(core, request, i, false);
 }
 
 bool put_leg_is_outlasted(const struct core *core, const struct request *request,
@@ -302,48 +300,63 @@ static bool leg_give_to_any(struct core *core, struct request *request, uint8_t 
                           leg_give_to_primary(core, request, i));
 }
 
+/* Copies of the object and rows that legs have given, or may yet give. */
+struct parts_given {
+    unsigned objects;
+    unsigned rows;
+};
+
+static void count_parts(struct parts_given *given, const struct leg *leg)
+{
+    given->objects += (leg->parts & REPLICA_OBJECT) ? 1 : 0;
+    given->rows += (leg->parts & REPLICA_ROW) ? 1 : 0;
+}
+
 /* Sends to suspects what the quorum cannot do without, each once. */
 static void ask_suspects(struct core *core, struct request *request)
 {
-    unsigned objects = 0;
-    unsigned rows = 0;
+    struct parts_given given = {0};
     for (uint8_t i = 0; i < request->leg_count; i++) {
         const struct leg *leg = &request->leg[i];
         if (leg->state != LEG_FAILED && !put_leg_is_outlasted(core, request, leg)) {
-            objects += (leg->parts & REPLICA_OBJECT) ? 1 : 0;
-            rows += (leg->parts & REPLICA_ROW) ? 1 : 0;
+            count_parts(&given, leg);
         }
     }
     for (uint8_t i = 0; i < request->leg_count; i++) {
         struct leg *leg = &request->leg[i];
         /* Those that hold it already, by their digest, are acknowledged and no legs for it. */
-        bool gives_object = (leg->parts & REPLICA_OBJECT) && objects < put_of(request)->w &&
+        bool gives_object = (leg->parts & REPLICA_OBJECT) &&
+                            given.objects < put_of(request)->w &&
                             put_of(request)->object_acks < put_of(request)->w;
-        bool gives_row = (leg->parts & REPLICA_ROW) && rows < put_of(request)->w_row;
+        bool gives_row = (leg->parts & REPLICA_ROW) && given.rows < put_of(request)->w_row;
         if (leg->state != LEG_FAILED || !(gives_object || gives_row)) {
             continue;
         }
         if (leg->sent_us == 0 && peer_is_usable(core, leg->peer)) {
             mark(MARK_PUT_SUSPECT_NEEDED);
             leg_send(core, request, i);
-            objects += (leg->parts & REPLICA_OBJECT) ? 1 : 0;
-            rows += (leg->parts & REPLICA_ROW) ? 1 : 0;
+            count_parts(&given, leg);
         } else if (gives_object && leg_give_to_any(core, request, i)) {
-            objects++;
+            given.objects++;
         }
     }
 }
 
-/* At a fallback the own copy stands in for the primary that is the least likely to answer: the
- * last one, as they were added in that order. It is a hint for all of them. */
+/* That of the primary that is the least likely to answer: they were added in that order. */
+static uint8_t last_object_leg(const struct request *request)
+{
+    uint8_t last = 0;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        last = (request->leg[i].parts & REPLICA_OBJECT) ? i : last;
+    }
+    return last;
+}
+
+/* At a fallback the own copy stands in for a primary, and is a hint for all of them. */
 static void legs_take_own(struct request *request)
 {
     if (put_of(request)->is_fallback) {
-        uint8_t last = 0;
-        for (uint8_t i = 0; i < request->leg_count; i++) {
-            last = (request->leg[i].parts & REPLICA_OBJECT) ? i : last;
-        }
-        struct leg *leg = &request->leg[last];
+        struct leg *leg = &request->leg[last_object_leg(request)];
         leg->peer = PEER_SELF;
         leg->is_hint = true;
         leg->parts = REPLICA_OBJECT;
@@ -393,13 +406,11 @@ void put_legs_replace_failed(struct core *core, struct request *request)
 
 void put_legs_send_rows(struct core *core, struct request *request)
 {
-    bool any = false;
     for (uint8_t i = 0; i < request->leg_count; i++) {
         struct leg *leg = &request->leg[i];
         if (leg->state != LEG_IDLE) {
             continue;
         }
-        any = true;
         if (leg->peer == PEER_SELF) {
             leg_store_row(core, request, i);
         } else if (peer_is_well(core, leg->peer)) {
@@ -408,9 +419,7 @@ void put_legs_send_rows(struct core *core, struct request *request)
             leg->state = LEG_FAILED;
         }
     }
-    if (any) {
-        ask_suspects(core, request);
-    }
+    ask_suspects(core, request);
 }
 
 void put_legs_on_due(struct core *core, struct request *request)
