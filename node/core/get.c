@@ -430,7 +430,7 @@ static void get_check(struct core *core, struct request *request)
     if (get_fetch_unknown(core, request)) {
         get_answer(core, request);
     } else if (read_answers_expected(request) < get_of(request)->r) {
-        get_lacks_quorum(core, request);
+        get_check(core, request); /* who told its digest is gone: another is asked */
     }
 }
 
