@@ -22,7 +22,8 @@ after the first that notices. A change that none notices survives. FILE: sources
 --tests    only unit tests whose name matches
 
 Survivors are printed in the end, with what was changed. tests/sim/equivalent.txt names those that
-make no difference: they are left out, and it is an error if the source has such a line no more.
+make no difference, everywhere in a file ("ring/ring.c: ...") or in one function ("ring/ring.c
+ring_find: ..."): they are left out, and it is an error if the source has such a line no more.
 Exit 0: all were judged, whatever became of them.
 """
 
@@ -76,10 +77,15 @@ STATEMENT = re.compile(r"^\s+(?!return\b|case\b|break\b|goto\b|continue\b|assert
                        r"(?:\(.*\)| [-+|&^]?= .*|\+\+|--);$")
 DECLARATION = re.compile(r"^\s+(?!return\b|goto\b)(?:[a-z_]\w* )+\**[a-z_]\w*(?:\[[^\]]*\])*"
                          r"(?: =|;|,)")
+FUNCTION = re.compile(r"^(?!typedef\b)[a-z][^=;()]*?(\w+)\([^;]*$")
 EARLY_RETURN = re.compile(r"^ {8,}return\b.*;$")
 
 
-class Change(collections.namedtuple("Change", "path number old new what")):
+class Change(collections.namedtuple("Change", "path number old new what function")):
+    def key_here(self):
+        """As key, for the function alone."""
+        return self.key().replace(": ", f" {self.function}: ", 1)
+
     def key(self):
         """The same whatever stands above the line."""
         dropped = self.new.strip() == ";"
@@ -114,6 +120,14 @@ def code_lines(text):
             yield number, line
 
 
+def code_with_functions(text):
+    """The same, and the name of the function that each line is in."""
+    heads = [(number, FUNCTION.match(line)[1]) for number, line in enumerate(text.splitlines())
+             if FUNCTION.match(line)]
+    for number, line in code_lines(text):
+        yield number, line, [name for first, name in heads if first < number][-1]
+
+
 def flips_of(line):
     """(new line, what) for each change of one line."""
     code = re.sub(r"/\*.*?\*/|\"[^\"]*\"", lambda found: " " * len(found.group()), line)
@@ -142,10 +156,10 @@ def all_changes(files):
             str(path.relative_to(ROOT)) for pattern in SOURCES for path in ROOT.glob(pattern)
         )
     return [
-        Change(path, number, line, new, what)
+        Change(path, number, line, new, what, function)
         for path in files
         if path not in SKIPPED
-        for number, line in code_lines((ROOT / path).read_text())
+        for number, line, function in code_with_functions((ROOT / path).read_text())
         for new, what in flips_of(line)
     ]
 
@@ -162,7 +176,8 @@ def read_equivalent():
         else:
             unexplained.append(line)
             reasons[line] = True
-    there = {change.key() for change in all_changes(sorted({key.split(":")[0] for key in reasons}))}
+    files = sorted({re.split("[: ]", key)[0] for key in reasons})
+    there = {key for change in all_changes(files) for key in (change.key(), change.key_here())}
     gone = [key for key in reasons if key not in there]
     for text, keys in (("has no reason", unexplained), ("is not in the source", gone)):
         for key in keys:
@@ -487,7 +502,8 @@ def judge_all(changes, arguments, report):
 
 def chosen(arguments):
     equivalent = read_equivalent()
-    changes = [change for change in all_changes(arguments.files) if change.key() not in equivalent]
+    changes = [change for change in all_changes(arguments.files)
+               if not {change.key(), change.key_here()} & equivalent]
     if arguments.again:
         survived = {
             re.sub(r":\d+: ", ": ", line.split(" | ", 1)[1].rstrip("\n"), count=1)
