@@ -40,7 +40,7 @@ static void get_ask(struct core *core, struct request *request, uint8_t i, bool 
         struct store_request *store = request_store(core, request, i, operation);
         store->key = blob_ref(request->key);
         if (leg->is_hint) {
-            core_fill_owners(core, blob_slice(request->key), store);
+            core_fill_owners(core, blob_slice(request->key), &store->get_hints.owners);
         }
         return;
     }
@@ -265,8 +265,8 @@ static void get_repair(struct core *core, const struct request *request, struct 
         if (leg->peer == PEER_SELF) {
             struct store_request *store = core_store(core, STORE_MERGE);
             store->key = blob_ref(request->key);
-            store->object = object_ref(merged);
-            store->parts = parts;
+            store->merge.object = object_ref(merged);
+            store->merge.parts = parts;
         } else if (peer_is_usable(core, leg->peer)) {
             struct message *message = core_send(core, leg->peer, MESSAGE_REPLICA_PUT);
             message->replica_put.key = blob_ref(request->key);
@@ -328,12 +328,12 @@ static void heal_finish(struct core *core, const struct request *request, struct
     }
     struct store_request *store = core_store(core, STORE_MERGE);
     store->key = blob_ref(request->key);
-    store->object = object_ref(merged);
-    store->parts = REPLICA_OBJECT;
+    store->merge.object = object_ref(merged);
+    store->merge.parts = REPLICA_OBJECT;
     if (!key_is_root(key) && peer_holds(core, PEER_SELF, key_directory(key))) {
-        store->parts |= REPLICA_ROW;
+        store->merge.parts |= REPLICA_ROW;
     }
-    store->heals = true;
+    store->merge.heals = true;
     core->stats.copies_healed++;
 }
 

@@ -102,10 +102,10 @@ static void walk_page(struct core *core, struct request *walk)
 {
     assert(hints_of(walk)->owner != 0);
     struct store_request *store = request_store(core, walk, LEG_OF_STORE, STORE_LIST_HINTS);
-    store->owners[store->owner_count++] = hints_of(walk)->owner;
+    store->list_hints.owner = hints_of(walk)->owner;
     store->key = blob_ref(hints_of(walk)->cursor.key);
-    store->hint_kind = hints_of(walk)->cursor.kind;
-    store->limit = HINTS_PAGE;
+    store->list_hints.kind = hints_of(walk)->cursor.kind;
+    store->list_hints.limit = HINTS_PAGE;
     walk->hedge_us = UINT64_MAX;
 }
 
@@ -166,8 +166,8 @@ static void hint_clear(struct core *core, struct request *request)
     hints->object = NULL;
     blob_ref(hints->key);
     struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_CLEAR_HINTS);
-    store->hints = hints;
-    store->hint_count = 1;
+    store->clear_hints.hints = hints;
+    store->clear_hints.count = 1;
 }
 
 static void hints_check(struct core *core, struct request *request)
@@ -207,10 +207,10 @@ static void hint_send(struct core *core, struct request *request, int member)
     if (peer == PEER_SELF) {
         struct store_request *store = request_store(core, request, i, STORE_MERGE);
         store->key = blob_ref(hint->key);
-        store->object = object;
-        store->parts = (uint8_t)(REPLICA_OBJECT | (holds_row ? REPLICA_ROW : 0));
+        store->merge.object = object;
+        store->merge.parts = (uint8_t)(REPLICA_OBJECT | (holds_row ? REPLICA_ROW : 0));
         store->sync = true;
-        store->with_intent = !key_is_root(key);
+        store->merge.with_intent = !key_is_root(key);
         request->leg[i].state = LEG_SENT;
         return;
     }
@@ -355,8 +355,8 @@ static void drop_on_stored(struct core *core, struct request *request,
         hints_of(request)->cursor =
             (struct hint){.kind = last->kind, .key = blob_ref(last->key)};
         hints_of(request)->dropped += result->hint_count;
-        store->hints = result->hints;
-        store->hint_count = result->hint_count;
+        store->clear_hints.hints = result->hints;
+        store->clear_hints.count = result->hint_count;
         result->hints = NULL;
         result->hint_count = 0;
     } else {

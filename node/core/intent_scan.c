@@ -40,10 +40,10 @@ static void scan_page(struct core *core, struct request *scan)
 {
     assert(scan_of(scan)->children == 0);
     struct store_request *store = request_store(core, scan, LEG_OF_STORE, STORE_LIST_INTENTS);
-    store->intent_kind = scan_of(scan)->kind;
+    store->list_intents.kind = scan_of(scan)->kind;
     store->key = blob_ref(scan_of(scan)->cursor);
-    store->limit = PAGE_SIZE;
-    store->stamp_max = UINT64_MAX;
+    store->list_intents.limit = PAGE_SIZE;
+    store->list_intents.stamp_max = UINT64_MAX;
 }
 
 static void scan_start(struct core *core, enum intent_kind kind)

@@ -20,8 +20,8 @@ static void intents_flush(struct core *core)
     }
     memcpy(intents, core->cleared, core->cleared_count * sizeof *intents);
     struct store_request *store = core_store(core, STORE_CLEAR_INTENTS);
-    store->intents = intents;
-    store->intent_count = core->cleared_count;
+    store->clear_intents.intents = intents;
+    store->clear_intents.count = core->cleared_count;
     core->cleared_count = 0;
 }
 

@@ -352,7 +352,7 @@ static void join_check(struct core *core, struct request *request)
     *copy = *ring;
     join_of(request)->ring = ring;
     request_go(request, STATE_SAVING);
-    request_store(core, request, LEG_OF_STORE, STORE_SAVE_RING)->ring = copy;
+    request_store(core, request, LEG_OF_STORE, STORE_SAVE_RING)->save_ring.ring = copy;
 }
 
 static void join_on_due(struct core *core, struct request *request)

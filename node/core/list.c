@@ -256,8 +256,8 @@ static void list_repair(struct core *core, const struct request *request,
         if (leg->peer == PEER_SELF) {
             struct store_request *store = core_store(core, STORE_MERGE);
             store->key = blob_ref(blob);
-            store->object = object_ref(merged);
-            store->parts = REPLICA_ROW;
+            store->merge.object = object_ref(merged);
+            store->merge.parts = REPLICA_ROW;
         } else if (peer_is_usable(core, leg->peer)) {
             struct message *message = core_send(core, leg->peer, MESSAGE_REPLICA_PUT);
             message->replica_put.key = blob_ref(blob);

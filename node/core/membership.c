@@ -58,8 +58,8 @@ static void ring_adopt(struct core *core, struct ring *ring)
     core->is_adopting = true;
     adopt_of(request)->ring = ring;
     struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_SAVE_RING);
-    store->ring = copy;
-    store->mark_incomplete = members_must_refill(core, ring);
+    store->save_ring.ring = copy;
+    store->save_ring.mark_incomplete = members_must_refill(core, ring);
 }
 
 void membership_fetch(struct core *core, uint16_t peer)

@@ -28,14 +28,14 @@ bool peer_holds(const struct core *core, uint16_t peer, struct slice key)
     return false;
 }
 
-void core_fill_owners(const struct core *core, struct slice key, struct store_request *store)
+void core_fill_owners(const struct core *core, struct slice key, struct owner_list *owners)
 {
-    assert(core->ring && store);
+    assert(core->ring && owners);
     struct preference_list list;
     preference_list_build(core->ring, ring_partition(core->ring, key), &list);
-    store->owner_count = 0;
+    owners->count = 0;
     for (uint16_t i = 0; i < list.primary; i++) {
-        store->owners[store->owner_count++] = core->ring->members[list.member[i]].id;
+        owners->id[owners->count++] = core->ring->members[list.member[i]].id;
     }
 }
 

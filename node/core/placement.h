@@ -11,7 +11,7 @@ bool peer_holds(const struct core *core, uint16_t peer, struct slice key);
 /* True if this node is among the first N of the partition. */
 bool core_is_primary(const struct core *core, uint16_t partition);
 /* The key's primaries, as a store request names them. */
-void core_fill_owners(const struct core *core, struct slice key, struct store_request *store);
+void core_fill_owners(const struct core *core, struct slice key, struct owner_list *owners);
 /* How many copies must answer: `wanted`, at most N; 0: a majority. */
 uint8_t core_quorum(const struct core *core, uint8_t wanted);
 

@@ -123,21 +123,24 @@ static void put_store(struct core *core, struct request *request)
         put_of(request)->is_fallback ? STORE_COORDINATE_HINT : STORE_COORDINATE;
     struct store_request *store = request_store(core, request, LEG_OF_STORE, operation);
     store->key = blob_ref(request->key);
-    store->put = put_of(request)->put;
+    store->coordinate.put = put_of(request)->put;
     put_of(request)->put = NULL;
     store->sync = put_of(request)->sync && !planted(PLANTED_UNSYNCED);
     /* What a client writes or deletes may take the place of what cannot be read; pushing the
      * own copy may not. */
-    store->over_damage = ring_replicas(core->ring) < 2 && store->put->mode == UPDATE_ALL;
+    store->coordinate.over_damage =
+        ring_replicas(core->ring) < 2 && store->coordinate.put->mode == UPDATE_ALL;
     if (put_of(request)->is_fallback) {
-        core_fill_owners(core, key, store);
+        core_fill_owners(core, key, &store->coordinate.owners);
     }
     if (!key_is_root(key)) {
         uint16_t partition = ring_partition(core->ring, key_directory(key));
         /* A fallback's hint is in another database than the row, which follows later. */
-        store->with_row = !put_of(request)->is_fallback && core_is_primary(core, partition);
-        store->with_intent = !put_of(request)->has_intent && !put_of(request)->is_fallback &&
-                             !planted(PLANTED_NO_INTENT);
+        store->coordinate.with_row =
+            !put_of(request)->is_fallback && core_is_primary(core, partition);
+        store->coordinate.with_intent = !put_of(request)->has_intent &&
+                                        !put_of(request)->is_fallback &&
+                                        !planted(PLANTED_NO_INTENT);
     }
 }
 
@@ -275,6 +278,31 @@ bool push_object(struct core *core, struct request *parent, struct blob *key, bo
     return put_start_child(core, parent, put, 0);
 }
 
+/* Merges what was read into the copy that the update works on. Same key, so the store applies it
+ * before the update that follows. */
+static void put_store_read(struct core *core, struct request *request, struct object *object)
+{
+    assert(request->state == STATE_READING);
+    struct slice key = blob_slice(request->key);
+    if (put_of(request)->is_fallback) {
+        mark(MARK_NAMED_AT_FALLBACK);
+        struct store_request *store =
+            request_store(core, request, LEG_BEFORE_STORE, STORE_HINT);
+        store->key = blob_ref(request->key);
+        store->hint.object = object_ref(object);
+        core_fill_owners(core, key, &store->hint.owners);
+        store->hint.owners.count = 1; /* the one that the update works on */
+        return;
+    }
+    struct store_request *store = request_store(core, request, LEG_BEFORE_STORE, STORE_MERGE);
+    store->key = blob_ref(request->key);
+    store->merge.object = object_ref(object);
+    store->merge.parts = REPLICA_OBJECT;
+    if (!key_is_root(key) && peer_holds(core, PEER_SELF, key_directory(key))) {
+        store->merge.parts |= REPLICA_ROW; /* never behind its object on one disk */
+    }
+}
+
 static void put_on_child(struct core *core, struct request *request,
                          struct child_result *result)
 {
@@ -284,21 +312,7 @@ static void put_on_child(struct core *core, struct request *request,
         return;
     }
     if (result->object) {
-        /* Same key, so the store applies it before the update that follows. */
-        bool is_fallback = put_of(request)->is_fallback;
-        mark_if(is_fallback, MARK_NAMED_AT_FALLBACK);
-        struct store_request *store = request_store(core, request, LEG_BEFORE_STORE,
-                                                    is_fallback ? STORE_HINT : STORE_MERGE);
-        store->key = blob_ref(request->key);
-        store->object = object_ref(result->object);
-        store->parts = REPLICA_OBJECT;
-        if (is_fallback) {
-            core_fill_owners(core, blob_slice(request->key), store);
-            store->owner_count = 1; /* the one that the update works on */
-        } else if (!key_is_root(blob_slice(request->key)) &&
-                   peer_holds(core, PEER_SELF, key_directory(blob_slice(request->key)))) {
-            store->parts |= REPLICA_ROW; /* a row never lags behind its object on one disk */
-        }
+        put_store_read(core, request, result->object);
     }
     put_store(core, request);
 }
@@ -489,8 +503,8 @@ static void put_finish(struct core *core, struct request *request, enum status s
     request->hedge_us = UINT64_MAX;
     struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_HINT);
     store->key = blob_ref(request->key);
-    memcpy(store->owners, missed, sizeof missed);
-    store->owner_count = count;
+    memcpy(store->hint.owners.id, missed, sizeof missed);
+    store->hint.owners.count = count;
     store->sync = put->sync;
 }
 

@@ -156,8 +156,8 @@ static void leg_store_row(struct core *core, struct request *request, uint8_t i)
     if (row) {
         struct store_request *store = request_store(core, request, i, STORE_MERGE);
         store->key = blob_ref(request->key);
-        store->object = row;
-        store->parts = REPLICA_ROW;
+        store->merge.object = row;
+        store->merge.parts = REPLICA_ROW;
         store->sync = put_of(request)->sync;
     }
 }

@@ -49,7 +49,7 @@ static void replica_store_get(struct core *core, struct request *request,
     replica_of(request)->digest_only = get->digest_only;
     replica_of(request)->from_hints = get->from_hints;
     if (get->from_hints) {
-        core_fill_owners(core, blob_slice(get->key), store);
+        core_fill_owners(core, blob_slice(get->key), &store->get_hints.owners);
     }
 }
 
@@ -60,16 +60,19 @@ static void replica_store_put(struct core *core, struct request *request,
     struct store_request *store =
         request_store(core, request, LEG_OF_STORE, is_hint ? STORE_HINT : STORE_MERGE);
     store->key = blob_ref(put->key);
-    store->object = put->object;
-    put->object = NULL;
-    store->parts = put->parts;
     store->sync = put->sync;
-    store->with_intent = put->leave_intent && !key_is_root(blob_slice(put->key));
+    bool with_intent = put->leave_intent && !key_is_root(blob_slice(put->key));
     if (is_hint) {
-        store->owners[store->owner_count++] = put->hint_for;
+        store->hint.object = put->object;
+        store->hint.owners = (struct owner_list){.id = {put->hint_for}, .count = 1};
+    } else {
+        store->merge.object = put->object;
+        store->merge.parts = put->parts;
+        store->merge.with_intent = with_intent;
     }
-    replica_of(request)->with_intent = store->with_intent;
-    note_clock_ahead(core, store->object);
+    replica_of(request)->with_intent = with_intent;
+    note_clock_ahead(core, put->object);
+    put->object = NULL;
 }
 
 static void replica_store(struct core *core, struct request *request, struct message *message)

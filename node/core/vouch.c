@@ -138,7 +138,7 @@ static void vouch_raise(struct core *core, uint64_t seen)
     for (uint16_t i = 0; i < core->peer_count; i++) {
         core->peers[i].noted_by = 0;
     }
-    core_store(core, STORE_TRUST)->incarnation = vouch->incarnation;
+    core_store(core, STORE_TRUST)->trust.incarnation = vouch->incarnation;
     vouch->is_settled = false;
     vouch_wanted(core);
 }

@@ -188,11 +188,11 @@ static enum status save_ring(struct server_data *data, struct error *error)
     struct store_request request = {.operation = STORE_SAVE_RING, .wall_us = now_wall_us()};
     struct store_result result = {.operation = STORE_SAVE_RING};
 
-    request.ring = malloc(sizeof *request.ring);
-    if (!request.ring) {
+    request.save_ring.ring = malloc(sizeof *request.save_ring.ring);
+    if (!request.save_ring.ring) {
         return error_set(error, STATUS_NO_MEMORY, "ring: %.150s: no memory", data->directory);
     }
-    *request.ring = data->identity.ring;
+    *request.save_ring.ring = data->identity.ring;
     store_apply(&data->state, &request, 1, &result);
     enum status status = result.status;
     store_request_release(&request);

@@ -41,16 +41,11 @@ bool store_request_is_read(const struct store_request *request)
 
 size_t store_request_size(const struct store_request *request)
 {
+    const struct operation *operation = operation_of(request);
     size_t size = REQUEST_OVERHEAD_SIZE + 2 * blob_slice(request->key).size;
 
-    if (request->put) {
-        size += blob_slice(request->put->value.content).size;
-        size += blob_slice(request->put->value.xattrs).size;
-    }
-    if (request->object) {
-        size += object_content_size(request->object);
-    }
-    return size;
+    return operation && operation->content_size ? size + operation->content_size(request)
+                                                : size;
 }
 
 bool store_request_is_quick(const struct store_state *state,

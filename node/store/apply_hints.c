@@ -17,19 +17,19 @@
 
 enum { LISTED_BYTES_MAX = 1 << 20 };
 
-enum status hint_set_load(struct hint_set *set, struct store_state *state,
-                          const struct store_request *request, enum hint_kind kind)
+enum status hint_set_load(struct hint_set *set, struct store_state *state, struct slice key,
+                          const struct owner_list *owners, enum hint_kind kind)
 {
-    assert(request->owner_count > 0 && request->owner_count <= OWNERS_MAX);
-    assert(request->key && request->key->size > 0);
+    assert(owners->count > 0 && owners->count <= OWNERS_MAX);
+    assert(key.size > 0);
 
     *set = (struct hint_set){.hints = state->hints};
-    for (size_t i = 0; i < request->owner_count; i++) {
+    for (size_t i = 0; i < owners->count; i++) {
         struct hint_change *change = &set->changes[i];
         *change = (struct hint_change){
-            .owner = request->owners[i],
+            .owner = owners->id[i],
             .kind = kind,
-            .key = blob_slice(request->key),
+            .key = key,
         };
         for (size_t j = 0; j < i; j++) {
             assert(set->changes[j].owner != change->owner);
@@ -114,13 +114,14 @@ enum status object_is_acceptable(const struct object *object)
 enum status apply_hint(struct store_state *state, const struct store_request *request)
 {
     struct hint_set set;
-    struct object *object = request->object;
+    struct object *object = request->hint.object;
 
     enum status status = object ? object_is_acceptable(object) : STATUS_OK;
     if (status != STATUS_OK || (object && object_is_nothing(object))) {
         return status;
     }
-    status = hint_set_load(&set, state, request, object ? HINT_OBJECT : HINT_MARKER);
+    status = hint_set_load(&set, state, blob_slice(request->key), &request->hint.owners,
+                           object ? HINT_OBJECT : HINT_MARKER);
     if (status != STATUS_OK) {
         return status;
     }
@@ -139,7 +140,8 @@ enum status apply_get_hints(struct store_state *state, const struct store_reques
                             struct store_result *ret_result)
 {
     struct hint_set set;
-    enum status status = hint_set_load(&set, state, request, HINT_OBJECT);
+    enum status status = hint_set_load(&set, state, blob_slice(request->key),
+                                       &request->get_hints.owners, HINT_OBJECT);
 
     if (status != STATUS_OK) {
         return status;
@@ -231,13 +233,13 @@ static enum status scan_hints(struct hint_store *hints, const struct store_reque
     enum status status = STATUS_NO_MEMORY;
 
     if (!request->key) {
-        layout_hint_owner(&start, request->owners[0]);
+        layout_hint_owner(&start, request->list_hints.owner);
     } else {
-        layout_hint(&start, request->owners[0], (char)request->hint_kind,
+        layout_hint(&start, request->list_hints.owner, (char)request->list_hints.kind,
                     blob_slice(request->key));
         buffer_append_byte(&start, 0); /* the next key that can be */
     }
-    layout_hint_ages(&end, request->owners[0]);
+    layout_hint_ages(&end, request->list_hints.owner);
     if (!start.failed && !end.failed) {
         status = hints->engine->operations->scan(hints->engine, buffer_slice(&start),
                                                  buffer_slice(&end), true, on_hint, list);
@@ -251,12 +253,12 @@ enum status apply_list_hints(struct store_state *state, const struct store_reque
                              struct store_result *ret_result)
 {
     struct hint_list list = {
-        .hints = calloc(request->limit, sizeof(struct hint)),
-        .limit = request->limit,
+        .hints = calloc(request->list_hints.limit, sizeof(struct hint)),
+        .limit = request->list_hints.limit,
     };
     enum status status = STATUS_NO_MEMORY;
 
-    assert(request->limit >= 1 && request->owner_count == 1);
+    assert(request->list_hints.limit >= 1 && request->list_hints.owner != 0);
     if (list.hints) {
         status = scan_hints(state->hints, request, &list);
     }
@@ -295,14 +297,14 @@ static bool has_stamp(const struct hint_change *changes, size_t count, uint64_t 
 
 enum status apply_clear_hints(struct store_state *state, const struct store_request *request)
 {
-    size_t capacity = request->hint_count > 0 ? request->hint_count : 1;
+    size_t capacity = request->clear_hints.count > 0 ? request->clear_hints.count : 1;
     struct hint_change *changes = calloc(capacity, sizeof *changes);
     enum status status = !changes ? STATUS_NO_MEMORY : STATUS_OK;
     bool is_damaged = false;
     size_t count = 0;
 
-    for (size_t i = 0; i < request->hint_count && status == STATUS_OK; i++) {
-        const struct hint *hint = &request->hints[i];
+    for (size_t i = 0; i < request->clear_hints.count && status == STATUS_OK; i++) {
+        const struct hint *hint = &request->clear_hints.hints[i];
         struct hint_change change = {
             .owner = hint->owner,
             .kind = hint->kind,

@@ -44,7 +44,8 @@ MUST_CHECK enum status object_is_acceptable(const struct object *object);
 
 /* apply_hints.c: hints of several owners at once. Nothing is kept after a failed load. */
 MUST_CHECK enum status hint_set_load(struct hint_set *set, struct store_state *state,
-                                     const struct store_request *request, enum hint_kind kind);
+                                     struct slice key, const struct owner_list *owners,
+                                     enum hint_kind kind);
 /* What all of them know, with the first one's own pair; NULL if there is none. */
 MUST_CHECK enum status hint_set_merge(const struct hint_set *set, struct object **ret_object);
 /* Merges `incoming` into those from `first` on. */

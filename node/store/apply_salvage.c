@@ -162,9 +162,10 @@ enum status apply_salvage(struct store_state *state, const struct store_request 
     struct error error = {0};
     char text[sizeof error.text];
     uint64_t dropped = 0;
-    bool hints_only = request->hints_only && state->hints;
-    uint64_t before_us =
-        request->wall_us > request->grace_us ? request->wall_us - request->grace_us : 0;
+    bool hints_only = request->salvage.hints_only && state->hints;
+    uint64_t before_us = request->wall_us > request->salvage.grace_us
+                             ? request->wall_us - request->salvage.grace_us
+                             : 0;
     enum status status = hints_only ? salvage_hints(state, &error)
                                     : store_salvage(state, before_us, &dropped, &error);
 

@@ -292,17 +292,17 @@ enum status apply_list_intents(const struct store_state *state,
                                struct store_result *ret_result)
 {
     struct intent_scan scan = {
-        .kind = request->intent_kind,
-        .stamp_max = request->stamp_max,
-        .limit = request->limit,
-        .intents = calloc(request->limit, sizeof(struct intent)),
+        .kind = request->list_intents.kind,
+        .stamp_max = request->list_intents.stamp_max,
+        .limit = request->list_intents.limit,
+        .intents = calloc(request->list_intents.limit, sizeof(struct intent)),
     };
-    uint8_t kind_end = (uint8_t)(request->intent_kind + 1);
+    uint8_t kind_end = (uint8_t)(request->list_intents.kind + 1);
     struct buffer start = {0};
     enum status status = STATUS_NO_MEMORY;
 
-    assert(request->limit >= 1);
-    layout_intent(&start, (char)request->intent_kind, blob_slice(request->key));
+    assert(request->list_intents.limit >= 1);
+    layout_intent(&start, (char)request->list_intents.kind, blob_slice(request->key));
     if (request->key) {
         buffer_append_byte(&start, 0); /* the next key that can be */
     }

@@ -118,8 +118,8 @@ static bool append_start(struct buffer *start, const struct store_state *state,
 {
     struct slice key = blob_slice(request->key);
 
-    if (key.size == 0 || request->part != part) {
-        layout_partition(start, part, request->partition);
+    if (key.size == 0 || request->entries.part != part) {
+        layout_partition(start, part, request->entries.partition);
     } else if (part == MERKLE_OBJECT) {
         layout_object(start, state->partition_count, key);
         buffer_append_byte(start, 0); /* the next key that can be */
@@ -138,7 +138,7 @@ static enum status scan_part(const struct store_state *state,
     struct buffer end = {0};
     enum status status = STATUS_NO_MEMORY;
 
-    layout_partition(&end, part, (uint16_t)(request->partition + 1));
+    layout_partition(&end, part, (uint16_t)(request->entries.partition + 1));
     if (append_start(&start, state, request, part) && !end.failed) {
         status = state->engine->operations->scan(state->engine, buffer_slice(&start),
                                                  buffer_slice(&end), true, on_entry, scan);
@@ -154,7 +154,8 @@ static enum status scan_part(const struct store_state *state,
 static enum status scan_entries(const struct store_state *state,
                                 const struct store_request *request, struct entry_scan *scan)
 {
-    bool begins_with_rows = blob_slice(request->key).size > 0 && request->part == MERKLE_ROW;
+    bool begins_with_rows =
+        blob_slice(request->key).size > 0 && request->entries.part == MERKLE_ROW;
     enum status status = STATUS_OK;
 
     scan->entries = calloc(scan->limit, sizeof *scan->entries);
@@ -199,19 +200,20 @@ static bool is_in_partition(const struct store_state *state,
 {
     struct slice key = blob_slice(request->key);
 
-    if (request->partition >= state->partition_count || request->limit == 0) {
+    if (request->entries.partition >= state->partition_count || request->entries.limit == 0) {
         return false;
     }
     if (key.size == 0) {
         return true;
     }
-    if (!key_is_valid(key) || (request->part != MERKLE_OBJECT && request->part != MERKLE_ROW) ||
-        (request->part == MERKLE_ROW && key_is_root(key))) {
+    if (!key_is_valid(key) ||
+        (request->entries.part != MERKLE_OBJECT && request->entries.part != MERKLE_ROW) ||
+        (request->entries.part == MERKLE_ROW && key_is_root(key))) {
         return false;
     }
-    struct slice placed = request->part == MERKLE_ROW ? key_directory(key) : key;
+    struct slice placed = request->entries.part == MERKLE_ROW ? key_directory(key) : key;
     struct position position = position_of(placed);
-    return position_partition(&position, state->partition_count) == request->partition;
+    return position_partition(&position, state->partition_count) == request->entries.partition;
 }
 
 enum status apply_tree(const struct store_state *state, const struct store_request *request,
@@ -219,7 +221,8 @@ enum status apply_tree(const struct store_state *state, const struct store_reque
 {
     struct merkle_tree tree;
 
-    if (request->partition >= state->partition_count || request->bucket > MERKLE_BUCKETS) {
+    if (request->tree.partition >= state->partition_count ||
+        request->tree.bucket > MERKLE_BUCKETS) {
         return STATUS_BAD_MESSAGE;
     }
     static_assert(MERKLE_BUCKETS == MERKLE_FANOUT, "one size of reply");
@@ -227,11 +230,11 @@ enum status apply_tree(const struct store_state *state, const struct store_reque
     if (!ret_result->hashes) {
         return STATUS_NO_MEMORY;
     }
-    tree_store_read(state->trees, request->partition, &tree);
-    if (request->bucket == MERKLE_BUCKETS) {
+    tree_store_read(state->trees, request->tree.partition, &tree);
+    if (request->tree.bucket == MERKLE_BUCKETS) {
         merkle_bucket_hashes(&tree, ret_result->hashes);
     } else {
-        merkle_bucket_leaves(&tree, request->bucket, ret_result->hashes);
+        merkle_bucket_leaves(&tree, request->tree.bucket, ret_result->hashes);
     }
     return STATUS_OK;
 }
@@ -241,8 +244,8 @@ enum status apply_tree_keys(const struct store_state *state,
                             struct store_result *ret_result)
 {
     struct entry_scan scan = {
-        .leaves = &request->leaves,
-        .limit = request->limit,
+        .leaves = &request->entries.leaves,
+        .limit = request->entries.limit,
         .looked_max = KEYS_LOOKED_MAX,
         .bytes_max = KEYS_BYTES_MAX,
     };
@@ -274,10 +277,11 @@ static enum status scrub_slice(struct store_state *state, const struct entry_sca
 enum status apply_scrub(struct store_state *state, const struct store_request *request,
                         struct store_result *ret_result)
 {
-    struct tree_cursor from = {.part = request->part, .key = blob_slice(request->key)};
+    struct tree_cursor from = {.part = request->entries.part, .key = blob_slice(request->key)};
     struct entry_scan scan = {
         .is_scrub = true,
-        .limit = request->limit < SCRUB_ENTRIES_MAX ? request->limit : SCRUB_ENTRIES_MAX,
+        .limit = request->entries.limit < SCRUB_ENTRIES_MAX ? request->entries.limit
+                                                            : SCRUB_ENTRIES_MAX,
         .looked_max = SCRUB_ENTRIES_MAX,
         .bytes_max = SCRUB_BYTES_MAX,
     };
@@ -286,7 +290,7 @@ enum status apply_scrub(struct store_state *state, const struct store_request *r
         return STATUS_BAD_MESSAGE;
     }
     /* A slice that does not go on where the last one ended is still read and verified. */
-    bool builds = tree_scrub_begin(state->trees, request->partition, &from);
+    bool builds = tree_scrub_begin(state->trees, request->entries.partition, &from);
     enum status status = scan_entries(state, request, &scan);
     if (status == STATUS_OK && builds) {
         status = scrub_slice(state, &scan, &ret_result->tree_differed);
@@ -365,32 +369,33 @@ enum status apply_reap(struct store_state *state, struct batch *batch,
     struct slice key = blob_slice(request->key);
     bool has_hint = false;
     size_t index = 0;
-    bool is_known_part = request->part == MERKLE_OBJECT || request->part == MERKLE_ROW;
+    bool is_known_part =
+        request->reap.part == MERKLE_OBJECT || request->reap.part == MERKLE_ROW;
 
-    if (!key_is_valid(key) || (request->part != 0 && !is_known_part) ||
-        (request->part == MERKLE_ROW && key_is_root(key))) {
+    if (!key_is_valid(key) || (request->reap.part != 0 && !is_known_part) ||
+        (request->reap.part == MERKLE_ROW && key_is_root(key))) {
         return STATUS_BAD_MESSAGE;
     }
     enum status status = hints_any_for_key(state, key, &has_hint);
     mark_if(has_hint, MARK_REAP_BESIDE_HINT);
     has_hint = has_hint && !planted(PLANTED_REAP_BESIDE_HINT);
-    if (status != STATUS_OK || has_hint || request->part == 0) {
+    if (status != STATUS_OK || has_hint || request->reap.part == 0) {
         return status == STATUS_OK && has_hint ? STATUS_REFUSED : status;
     }
-    status = request->part == MERKLE_OBJECT ? check_row_intent(batch, key)
-                                            : check_object_gone(state, batch, key);
+    status = request->reap.part == MERKLE_OBJECT ? check_row_intent(batch, key)
+                                                 : check_object_gone(state, batch, key);
     if (status == STATUS_OK) {
-        status = load_part(state, batch, request->part, key, &index);
+        status = load_part(state, batch, request->reap.part, key, &index);
     }
     if (status != STATUS_OK || !batch_object(batch, index)) {
-        mark_if(status == STATUS_OK && !request->drop, MARK_REAP_REPEATED);
+        mark_if(status == STATUS_OK && !request->reap.drop, MARK_REAP_REPEATED);
         return status;
     }
-    if (!is_this_tombstone(batch_object(batch, index), request->digest)) {
+    if (!is_this_tombstone(batch_object(batch, index), request->reap.digest)) {
         mark(MARK_REAP_OTHER_TOMBSTONE);
         return STATUS_REFUSED;
     }
-    if (request->drop) {
+    if (request->reap.drop) {
         batch_delete(batch, index);
     }
     return STATUS_OK;

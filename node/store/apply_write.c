@@ -370,7 +370,7 @@ static enum status plan_own_update(struct plan *plan, const struct store_request
         current = lost;
     }
     if (status == STATUS_OK) {
-        status = plan_update(plan, current, request->put);
+        status = plan_update(plan, current, request->coordinate.put);
     }
     object_unref(lost);
     return status;
@@ -380,14 +380,15 @@ enum status apply_coordinate(struct store_state *state, struct batch *batch,
                              const struct store_request *request,
                              struct store_result *ret_result)
 {
-    assert(request->put);
+    assert(request->coordinate.put);
     struct plan plan = {
         .state = state,
         .batch = batch,
         .key = blob_slice(request->key),
         .wall_us = request->wall_us,
         .sync = request->sync,
-        .over_damage = request->over_damage && request->put->mode != UPDATE_NONE,
+        .over_damage =
+            request->coordinate.over_damage && request->coordinate.put->mode != UPDATE_NONE,
     };
     bool is_root = key_is_root(plan.key);
 
@@ -402,10 +403,10 @@ enum status apply_coordinate(struct store_state *state, struct batch *batch,
         plan_release(&plan);
         return STATUS_OK;
     }
-    if (status == STATUS_OK && request->with_row && !is_root) {
+    if (status == STATUS_OK && request->coordinate.with_row && !is_root) {
         status = plan_row(&plan, plan.object);
     }
-    if (status == STATUS_OK && request->with_intent && !is_root) {
+    if (status == STATUS_OK && request->coordinate.with_intent && !is_root) {
         status = plan_row_intent(&plan);
     }
     if (status == STATUS_OK) {
@@ -427,31 +428,33 @@ enum status apply_coordinate_hint(struct store_state *state, struct batch *batch
                                   const struct store_request *request,
                                   struct store_result *ret_result)
 {
-    assert(request->put);
+    assert(request->coordinate.put);
     struct plan plan = {
         .state = state,
         .batch = batch,
         .key = blob_slice(request->key),
         .wall_us = request->wall_us,
         .sync = request->sync,
-        .over_damage = request->over_damage && request->put->mode != UPDATE_NONE,
+        .over_damage =
+            request->coordinate.over_damage && request->coordinate.put->mode != UPDATE_NONE,
     };
     struct hint_set set;
     struct object *current = NULL;
-    enum status status = hint_set_load(&set, state, request, HINT_OBJECT);
+    enum status status =
+        hint_set_load(&set, state, plan.key, &request->coordinate.owners, HINT_OBJECT);
 
     if (status != STATUS_OK) {
         return status;
     }
     status = hint_set_merge(&set, &current);
     if (status == STATUS_OK) {
-        status = plan_update(&plan, current, request->put);
+        status = plan_update(&plan, current, request->coordinate.put);
     }
     if (status == STATUS_OK && object_is_nothing(plan.object)) {
         ret_result->object = object_ref(plan.object);
         goto out;
     }
-    if (status == STATUS_OK && request->with_row && !key_is_root(plan.key)) {
+    if (status == STATUS_OK && request->coordinate.with_row && !key_is_root(plan.key)) {
         status = plan_row(&plan, plan.object);
     }
     if (status == STATUS_OK) {
@@ -521,18 +524,18 @@ static enum status own_copy(const struct plan *plan, bool heals, struct object *
 static enum status plan_merge(struct plan *plan, const struct store_request *request)
 {
     struct object *copy = NULL;
-    enum status status = object_is_acceptable(request->object);
+    enum status status = object_is_acceptable(request->merge.object);
 
     if (status == STATUS_OK) {
         status = load_object(plan->state, plan->batch, plan->key, &plan->object_index);
     }
     if (status == STATUS_OK) {
-        status = own_copy(plan, request->heals, &copy);
+        status = own_copy(plan, request->merge.heals, &copy);
     }
     if (status != STATUS_OK) {
         return status;
     }
-    plan->object = object_merge(copy, request->object);
+    plan->object = object_merge(copy, request->merge.object);
     object_unref(copy);
     if (!plan->object) {
         return STATUS_NO_MEMORY;
@@ -551,7 +554,7 @@ static bool is_outdone(const struct plan *plan, const struct store_request *requ
     } else if (plan->has_row) {
         copy = batch_object(plan->batch, plan->row_index);
     }
-    return store_state_is_outdone(plan->state, &request->object->clock,
+    return store_state_is_outdone(plan->state, &request->merge.object->clock,
                                   !copy ? NULL : &copy->clock, plan->wall_us);
 }
 
@@ -567,18 +570,19 @@ enum status apply_merge(struct store_state *state, struct batch *batch,
     };
     enum status status = STATUS_OK;
 
-    assert(request->object && request->parts != 0);
-    if (object_is_nothing(request->object)) {
-        ret_result->object = object_ref(request->object);
+    assert(request->merge.object && request->merge.parts != 0);
+    if (object_is_nothing(request->merge.object)) {
+        ret_result->object = object_ref(request->merge.object);
         return STATUS_OK;
     }
-    if ((request->parts & REPLICA_OBJECT) != 0) {
+    if ((request->merge.parts & REPLICA_OBJECT) != 0) {
         status = plan_merge(&plan, request);
     }
-    if (status == STATUS_OK && (request->parts & REPLICA_ROW) != 0 && !key_is_root(plan.key)) {
-        status = plan_row(&plan, request->object);
+    if (status == STATUS_OK && (request->merge.parts & REPLICA_ROW) != 0 &&
+        !key_is_root(plan.key)) {
+        status = plan_row(&plan, request->merge.object);
     }
-    if (status == STATUS_OK && request->with_intent && !key_is_root(plan.key)) {
+    if (status == STATUS_OK && request->merge.with_intent && !key_is_root(plan.key)) {
         status = plan_row_intent(&plan);
     }
     if (status == STATUS_OK) {
@@ -675,14 +679,14 @@ enum status apply_clear_intents(struct batch *batch, const struct store_request 
     size_t index = 0;
     uint64_t stamp = 0;
 
-    for (size_t i = 0; i < request->intent_count; i++) {
-        enum status status = load_intent(batch, &request->intents[i], &index);
+    for (size_t i = 0; i < request->clear_intents.count; i++) {
+        enum status status = load_intent(batch, &request->clear_intents.intents[i], &index);
         if (status != STATUS_OK) {
             return status;
         }
     }
-    for (size_t i = 0; i < request->intent_count; i++) {
-        const struct intent *intent = &request->intents[i];
+    for (size_t i = 0; i < request->clear_intents.count; i++) {
+        const struct intent *intent = &request->clear_intents.intents[i];
         /* It was loaded above; what can still fail is memory for its key. The intent stays. */
         bool is_there = load_intent(batch, intent, &index) == STATUS_OK &&
                         batch_stamp(batch, index, &stamp);

@@ -39,32 +39,41 @@ static bool is_quick_write(const struct store_state *state, const struct store_r
            state->engine->operations->is_quick(state->engine, size);
 }
 
+/* `size`: of all hints that are written. */
+static bool is_quick_on_hints(const struct store_state *state,
+                              const struct store_request *request, size_t size)
+{
+    return !request->sync && size <= QUICK_SIZE_MAX &&
+           (!state->hints ||
+            state->hints->engine->operations->is_quick(state->hints->engine, size));
+}
+
 static bool is_quick_hint(const struct store_state *state, const struct store_request *request,
                           size_t size)
 {
-    size_t copies = request->owner_count > 0 ? request->owner_count : 1;
-
-    return !request->sync && size * copies <= QUICK_SIZE_MAX &&
-           (!state->hints ||
-            state->hints->engine->operations->is_quick(state->hints->engine, size * copies));
+    return is_quick_on_hints(state, request, size * request->hint.owners.count);
 }
 
-static bool is_quick_hint_write(const struct store_state *state,
-                                const struct store_request *request, size_t size)
+static bool is_quick_coordinate_hint(const struct store_state *state,
+                                     const struct store_request *request, size_t size)
 {
-    return is_quick_hint(state, request, size) && is_quick_write(state, request, size);
+    size_t copies = request->coordinate.owners.count;
+
+    return is_quick_on_hints(state, request, size * copies) &&
+           is_quick_write(state, request, size);
 }
 
 static bool is_quick_clear_hints(const struct store_state *state,
                                  const struct store_request *request, size_t size)
 {
-    return request->hint_count <= QUICK_HINTS_MAX && is_quick_hint(state, request, size);
+    return request->clear_hints.count <= QUICK_HINTS_MAX &&
+           is_quick_on_hints(state, request, size);
 }
 
 static bool is_quick_clear_intents(const struct store_state *state,
                                    const struct store_request *request, size_t size)
 {
-    return request->intent_count <= QUICK_INTENTS_MAX &&
+    return request->clear_intents.count <= QUICK_INTENTS_MAX &&
            state->engine->operations->is_quick(state->engine, size);
 }
 
@@ -81,12 +90,12 @@ static bool is_of_directory(const struct store_request *request)
 
 static bool has_directory_object(const struct store_request *request)
 {
-    return (request->parts & REPLICA_OBJECT) != 0 && is_of_directory(request);
+    return (request->merge.parts & REPLICA_OBJECT) != 0 && is_of_directory(request);
 }
 
 static bool has_row(const struct store_request *request)
 {
-    return request->with_row;
+    return request->coordinate.with_row;
 }
 
 static bool has_versions(const struct object *object)
@@ -94,10 +103,27 @@ static bool has_versions(const struct object *object)
     return object && object->version_count > 0;
 }
 
+static size_t content_size_of_put(const struct store_request *request)
+{
+    const struct version *value = &request->coordinate.put->value;
+
+    return blob_slice(value->content).size + blob_slice(value->xattrs).size;
+}
+
+static size_t content_size_of_merge(const struct store_request *request)
+{
+    return object_content_size(request->merge.object);
+}
+
+static size_t content_size_of_hint(const struct store_request *request)
+{
+    return request->hint.object ? object_content_size(request->hint.object) : 0;
+}
+
 /* Deletes go on, and so does what resolves siblings or empties a file. */
 static enum room room_of_put(const struct store_request *request)
 {
-    const struct message_put *put = request->put;
+    const struct message_put *put = request->coordinate.put;
 
     if (!put->has_value) {
         return ROOM_NONE;
@@ -108,15 +134,15 @@ static enum room room_of_put(const struct store_request *request)
 
 static enum room room_of_merge(const struct store_request *request)
 {
-    if (!has_versions(request->object)) {
+    if (!has_versions(request->merge.object)) {
         return ROOM_NONE;
     }
-    return (request->parts & REPLICA_OBJECT) == 0 ? ROOM_VITAL : ROOM_ORDINARY;
+    return (request->merge.parts & REPLICA_OBJECT) == 0 ? ROOM_VITAL : ROOM_ORDINARY;
 }
 
 static enum room room_of_hint(const struct store_request *request)
 {
-    return has_versions(request->object) ? ROOM_ORDINARY : ROOM_NONE;
+    return has_versions(request->hint.object) ? ROOM_ORDINARY : ROOM_NONE;
 }
 
 /* What follows fits functions that need less into the table. */
@@ -169,7 +195,8 @@ static enum status run_save_ring(struct store_state *state, struct batch *batch,
 {
     (void)batch;
     (void)ret_result;
-    return store_state_save_ring(state, request->ring, request->mark_incomplete);
+    return store_state_save_ring(state, request->save_ring.ring,
+                                 request->save_ring.mark_incomplete);
 }
 
 static enum status run_holds_data(struct store_state *state, struct batch *batch,
@@ -282,21 +309,22 @@ static enum status run_trust(struct store_state *state, struct batch *batch,
 {
     (void)batch;
     (void)ret_result;
-    return store_state_trust(state, request->incarnation);
+    return store_state_trust(state, request->trust.incarnation);
 }
 
 static enum status run_set_complete(struct store_state *state, struct batch *batch,
                                     const struct store_request *request,
                                     struct store_result *ret_result)
 {
+    bool is_complete = request->set_complete.is_complete;
     enum status status = STATUS_OK;
 
     (void)batch;
     (void)ret_result;
-    if (request->is_complete) {
-        status = aside_end(state, request->brings_back);
+    if (is_complete) {
+        status = aside_end(state, request->set_complete.brings_back);
     }
-    return status == STATUS_OK ? store_state_set_complete(state, request->is_complete) : status;
+    return status == STATUS_OK ? store_state_set_complete(state, is_complete) : status;
 }
 
 /* clang-format off */
@@ -307,13 +335,14 @@ static const struct operation operations[] = {
         .damaged = DAMAGED_HINTS, .is_quick = is_always_quick, .apply = run_get_hints},
     [STORE_COORDINATE] = {.needs_ring = true,
         .is_quick = is_quick_write, .is_alone = is_of_directory, .writes_batch = always,
-        .room = room_of_put, .apply = apply_coordinate},
+        .content_size = content_size_of_put, .room = room_of_put, .apply = apply_coordinate},
     [STORE_COORDINATE_HINT] = {.needs_ring = true, .needs_hints = true, .is_on_hints = true,
-        .damaged = DAMAGED_HINTS, .is_quick = is_quick_hint_write, .is_alone = is_of_directory,
-        .writes_batch = has_row, .room = room_of_put, .apply = apply_coordinate_hint},
+        .damaged = DAMAGED_HINTS, .is_quick = is_quick_coordinate_hint, .is_alone = is_of_directory,
+        .writes_batch = has_row, .content_size = content_size_of_put, .room = room_of_put,
+        .apply = apply_coordinate_hint},
     [STORE_MERGE] = {.needs_ring = true,
         .is_quick = is_quick_write, .is_alone = has_directory_object, .writes_batch = always,
-        .room = room_of_merge, .apply = apply_merge},
+        .content_size = content_size_of_merge, .room = room_of_merge, .apply = apply_merge},
     [STORE_LIST] = {.is_read = true, .needs_ring = true, .reads_engine = true,
         .is_quick = is_quick_list, .apply = run_list},
     [STORE_FIND_LIVE_ROW] = {.is_read = true, .needs_ring = true, .reads_engine = true,
@@ -325,8 +354,8 @@ static const struct operation operations[] = {
     [STORE_SAVE_RING] = {.reads_engine = true, .apply = run_save_ring},
     [STORE_HOLDS_DATA] = {.is_read = true, .reads_engine = true, .apply = run_holds_data},
     [STORE_HINT] = {.needs_ring = true, .needs_hints = true, .is_on_hints = true,
-        .damaged = DAMAGED_HINTS, .is_quick = is_quick_hint, .room = room_of_hint,
-        .apply = run_hint},
+        .damaged = DAMAGED_HINTS, .is_quick = is_quick_hint, .content_size = content_size_of_hint,
+        .room = room_of_hint, .apply = run_hint},
     [STORE_LIST_HINTS] = {.is_read = true, .needs_hints = true, .damaged = DAMAGED_HINTS,
         .apply = run_list_hints},
     [STORE_CLEAR_HINTS] = {.needs_hints = true, .damaged = DAMAGED_HINTS,

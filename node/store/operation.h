@@ -29,6 +29,7 @@ struct operation {
     bool resets_batch; /* what the group has read may not be so any more after it */
     bool once_in_row;  /* of several in a row the first does it for all */
     enum damaged damaged;
+    size_t (*content_size)(const struct store_request *request); /* NULL: it brings none */
     /* It is small, and sure not to wait; `size` is that of the request. NULL: never. */
     bool (*is_quick)(const struct store_state *state, const struct store_request *request,
                      size_t size);

@@ -55,12 +55,33 @@ void store_request_release(struct store_request *request)
         return;
     }
     blob_unref(request->key);
-    put_free(request->put);
-    object_unref(request->object);
-    list_release(&request->list);
-    intents_free(request->intents, request->intent_count);
-    hints_free(request->hints, request->hint_count);
-    free(request->ring);
+    switch ((int)request->operation) {
+    case STORE_COORDINATE:
+    case STORE_COORDINATE_HINT:
+        put_free(request->coordinate.put);
+        break;
+    case STORE_MERGE:
+        object_unref(request->merge.object);
+        break;
+    case STORE_HINT:
+        object_unref(request->hint.object);
+        break;
+    case STORE_LIST:
+    case STORE_FIND_LIVE_ROW:
+        list_release(&request->list);
+        break;
+    case STORE_CLEAR_INTENTS:
+        intents_free(request->clear_intents.intents, request->clear_intents.count);
+        break;
+    case STORE_CLEAR_HINTS:
+        hints_free(request->clear_hints.hints, request->clear_hints.count);
+        break;
+    case STORE_SAVE_RING:
+        free(request->save_ring.ring);
+        break;
+    default:
+        break; /* all that it owns is the key */
+    }
     memset(request, 0, sizeof *request);
 }
 

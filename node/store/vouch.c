@@ -63,14 +63,15 @@ enum status apply_vouch(struct store_state *state, const struct store_request *r
     struct seen seen = {0};
     enum status status = STATUS_NO_MEMORY;
 
-    layout_incarnation(&key, request->owners[0]);
+    layout_incarnation(&key, request->vouch.node);
     if (!key.failed) {
         status = read_seen(state->engine, buffer_slice(&key), &seen);
     }
-    bool is_again = seen.incarnation == request->incarnation && seen.nonce == request->nonce;
+    bool is_again =
+        seen.incarnation == request->vouch.incarnation && seen.nonce == request->vouch.nonce;
     uint64_t before = is_again ? seen.before : seen.incarnation;
-    if (status == STATUS_OK && request->incarnation > seen.incarnation) {
-        seen = (struct seen){request->incarnation, request->nonce, before};
+    if (status == STATUS_OK && request->vouch.incarnation > seen.incarnation) {
+        seen = (struct seen){request->vouch.incarnation, request->vouch.nonce, before};
         status = write_seen(state->engine, buffer_slice(&key), &seen);
     }
     buffer_release(&key);

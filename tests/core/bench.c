@@ -192,11 +192,50 @@ static const char *operation_name(enum store_operation operation)
     }
 }
 
-static void say_store(struct bench *bench, struct store_request *request)
+static void say_owners(struct bench *bench, const struct owner_list *owners)
+{
+    say(bench, "/");
+    for (uint8_t i = 0; i < owners->count; i++) {
+        say(bench, "%c", letter_of_id(bench, owners->id[i]));
+    }
+}
+
+static void say_coordinate(struct bench *bench, const struct store_coordinate *coordinate)
+{
+    say(bench, "%s%s%s", coordinate->with_row ? "+row" : "",
+        coordinate->with_intent ? "+intent" : "", coordinate->over_damage ? "*" : "");
+}
+
+/* What the operation is told beside the key. */
+static void say_told(struct bench *bench, const struct store_request *request)
+{
+    switch ((int)request->operation) {
+    case STORE_GET_HINTS:
+        say_owners(bench, &request->get_hints.owners);
+        break;
+    case STORE_COORDINATE:
+        say_coordinate(bench, &request->coordinate);
+        break;
+    case STORE_COORDINATE_HINT:
+        say_coordinate(bench, &request->coordinate);
+        say_owners(bench, &request->coordinate.owners);
+        break;
+    case STORE_MERGE:
+        say(bench, "%s", request->merge.with_intent ? "+intent" : "");
+        break;
+    case STORE_HINT:
+        say_owners(bench, &request->hint.owners);
+        break;
+    default:
+        break;
+    }
+}
+
+static void say_store(struct bench *bench, const struct store_request *request)
 {
     const char *name = operation_name(request->operation);
     bool is_revival =
-        request->operation == STORE_LIST_INTENTS && request->intent_kind == INTENT_REVIVE;
+        request->operation == STORE_LIST_INTENTS && request->list_intents.kind == INTENT_REVIVE;
     if (!is_revival) {
         bench->token[request->operation] = request->token;
     }
@@ -206,14 +245,10 @@ static void say_store(struct bench *bench, struct store_request *request)
     say(bench, "disk:%s", name);
     if (request->operation == STORE_MERGE) {
         say(bench, ":");
-        say_parts(bench, request->parts);
+        say_parts(bench, request->merge.parts);
     }
-    say(bench, "%s%s%s%s%s", request->sync ? "!" : "", request->with_row ? "+row" : "",
-        request->with_intent ? "+intent" : "", request->over_damage ? "*" : "",
-        request->owner_count > 0 ? "/" : "");
-    for (uint8_t i = 0; i < request->owner_count; i++) {
-        say(bench, "%c", letter_of_id(bench, request->owners[i]));
-    }
+    say(bench, "%s", request->sync ? "!" : "");
+    say_told(bench, request);
     say(bench, " ");
 }
 

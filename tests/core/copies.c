@@ -34,10 +34,11 @@ static void apply(struct world *world, int node, struct store_request *request,
 void copy_write(struct world *world, int node, const char *key, const char *text, uint8_t parts)
 {
     struct object *object = make_object(text, NULL);
-    struct store_request request = {
-        .operation = STORE_MERGE, .key = blob_of(key), .object = object, .parts = parts};
+    struct store_request request = {.operation = STORE_MERGE,
+                                    .key = blob_of(key),
+                                    .merge = {.object = object, .parts = parts}};
     if ((parts & REPLICA_OBJECT) == 0) {
-        request.object = object_project(object);
+        request.merge.object = object_project(object);
         object_unref(object);
     }
     struct store_result result = {0};
@@ -137,11 +138,11 @@ void copy_keep_hint(struct world *world, int node, int owner, const char *key, c
     const struct ring *ring = any_ring(world);
     int member = ring_find_address(ring, world_address(world, owner));
     assert_true(member >= 0);
-    struct store_request request = {.operation = STORE_HINT,
-                                    .key = blob_of(key),
-                                    .object = make_object(text, NULL),
-                                    .owner_count = 1};
-    request.owners[0] = ring->members[member].id;
+    struct store_request request = {
+        .operation = STORE_HINT,
+        .key = blob_of(key),
+        .hint = {.object = make_object(text, NULL),
+                 .owners = {.id = {ring->members[member].id}, .count = 1}}};
     struct store_result result = {0};
     apply(world, node, &request, &result);
     assert_int_equal(result.status, STATUS_OK);
@@ -151,8 +152,8 @@ void copy_keep_hint(struct world *world, int node, int owner, const char *key, c
 static void read_tree(struct world *world, int node, uint16_t partition,
                       uint64_t ret_hash[MERKLE_BUCKETS])
 {
-    struct store_request request = {
-        .operation = STORE_TREE, .partition = partition, .bucket = MERKLE_BUCKETS};
+    struct store_request request = {.operation = STORE_TREE,
+                                    .tree = {.partition = partition, .bucket = MERKLE_BUCKETS}};
     struct store_result result = {0};
     apply(world, node, &request, &result);
     assert_int_equal(result.status, STATUS_OK);

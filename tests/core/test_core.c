@@ -282,10 +282,10 @@ static void test_get__stale_replica__is_repaired(void **state)
     /* Under the cluster's feet: two replicas hold an object that the third never heard of. */
     struct object *object = copy_of(world, 0, "b");
     for (int i = 0; i < 2; i++) {
-        struct store_request request = {.operation = STORE_MERGE,
-                                        .key = blob_new(slice_of_string("a")),
-                                        .object = object_ref(object),
-                                        .parts = REPLICA_OBJECT | REPLICA_ROW};
+        struct store_request request = {
+            .operation = STORE_MERGE,
+            .key = blob_new(slice_of_string("a")),
+            .merge = {.object = object_ref(object), .parts = REPLICA_OBJECT | REPLICA_ROW}};
         struct store_result result = {0};
         store_apply(world_store(world, i), &request, 1, &result);
         assert_int_equal(result.status, STATUS_OK);
@@ -324,10 +324,10 @@ static void test_get__directory__tells_the_latest_change_that_any_answer_knows(v
     struct object *object = NULL;
     assert_int_equal(ask_put(world, 0, "elsewhere/b", "2", NULL, &object), STATUS_OK);
     for (int i = 0; i < 2; i++) { /* under the cluster's feet, as above */
-        struct store_request request = {.operation = STORE_MERGE,
-                                        .key = blob_new(slice_of_string("late")),
-                                        .object = object_ref(object),
-                                        .parts = REPLICA_ROW};
+        struct store_request request = {
+            .operation = STORE_MERGE,
+            .key = blob_new(slice_of_string("late")),
+            .merge = {.object = object_ref(object), .parts = REPLICA_ROW}};
         struct store_result result = {0};
         store_apply(world_store(world, i), &request, 1, &result);
         assert_int_equal(result.status, STATUS_OK);

@@ -52,7 +52,7 @@ static struct action *scan_of(struct lone *lone, enum intent_kind kind)
     for (int i = 0; i < lone->count; i++) {
         struct action *action = lone->pending[i];
         if (action->type == ACTION_STORE && action->request.operation == STORE_LIST_INTENTS &&
-            action->request.intent_kind == kind) {
+            action->request.list_intents.kind == kind) {
             return action;
         }
     }
@@ -100,8 +100,8 @@ static void test_scan__some_pages__takes_up_each_intent_once(void **state)
         (void)snprintf(after, sizeof after, "k%03u", page * PAGE - 1);
         assert_true(slice_equal(blob_slice(scan->request.key),
                                 slice_of_string(page == 0 ? "" : after)));
-        assert_int_equal(scan->request.limit, PAGE);
-        assert_true(scan->request.stamp_max == UINT64_MAX);
+        assert_int_equal(scan->request.list_intents.limit, PAGE);
+        assert_true(scan->request.list_intents.stamp_max == UINT64_MAX);
         uint16_t count = page == 2 ? 1 : PAGE;
         lone_stored(lone, scan, page_of(INTENT_ROW, page * PAGE, count, page < 2));
 
@@ -113,7 +113,7 @@ static void test_scan__some_pages__takes_up_each_intent_once(void **state)
             assert_int_equal(lone_stores(lone, STORE_LIST_INTENTS), 0);
             const struct store_request *push = &lone_store(lone, STORE_COORDINATE)->request;
             assert_true(slice_equal(blob_slice(push->key), slice_of_string(key)));
-            assert_int_equal(push->put->mode, UPDATE_NONE);
+            assert_int_equal(push->coordinate.put->mode, UPDATE_NONE);
             end_push(lone, STATUS_NOT_FOUND);
         }
     }

@@ -68,9 +68,9 @@ static unsigned take_batches(struct bench *bench)
         struct action *action = &bench->outbox->actions[i];
         assert_int_equal(action->type, ACTION_STORE);
         assert_int_equal(action->request.operation, STORE_CLEAR_INTENTS);
-        assert_true(action->request.intent_count > 0);
-        for (uint16_t j = 0; j < action->request.intent_count; j++) {
-            const struct intent *intent = &action->request.intents[j];
+        assert_true(action->request.clear_intents.count > 0);
+        for (uint16_t j = 0; j < action->request.clear_intents.count; j++) {
+            const struct intent *intent = &action->request.clear_intents.intents[j];
             char text[16];
             (void)snprintf(text, sizeof text, "k%u", (unsigned)intent->stamp);
             assert_true(slice_equal(blob_slice(intent->key), slice_of_string(text)));

@@ -370,7 +370,8 @@ static void test_replace__member_is_there__is_refused(void **state)
 
 static void forget_completeness(struct world *world, int node)
 {
-    struct store_request request = {.operation = STORE_SET_COMPLETE, .is_complete = false};
+    struct store_request request = {.operation = STORE_SET_COMPLETE,
+                                    .set_complete = {.is_complete = false}};
     struct store_result result = {0};
     world_kill(world, node);
     world_start(world, node);
@@ -428,10 +429,11 @@ static void test_ring_push__from_a_stranger__changes_nothing(void **state)
 /* Saves a ring on a node's disk as if it had been agreed upon. */
 static void save_ring(struct world *world, int node, const struct ring *ring)
 {
-    struct store_request request = {.operation = STORE_SAVE_RING, .ring = malloc(sizeof *ring)};
+    struct store_request request = {.operation = STORE_SAVE_RING,
+                                    .save_ring = {.ring = malloc(sizeof *ring)}};
     struct store_result result = {0};
-    assert_non_null(request.ring);
-    *request.ring = *ring;
+    assert_non_null(request.save_ring.ring);
+    *request.save_ring.ring = *ring;
     store_apply(world_store(world, node), &request, 1, &result);
     assert_int_equal(result.status, STATUS_OK);
     store_request_release(&request);

@@ -558,7 +558,7 @@ static void test_salvage__what_was_deleted_long_ago__does_not_come_back(void **s
     copy_write(world, 1, "d/ghost", "1.1:5 | 1.1:5", REPLICA_OBJECT | REPLICA_ROW);
     struct store_request salvage = {.operation = STORE_SALVAGE,
                                     .wall_us = UINT64_C(1700000000000000),
-                                    .grace_us = 7 * 86400 * SECOND};
+                                    .salvage = {.grace_us = 7 * 86400 * SECOND}};
     struct store_result result = {0};
     store_apply(world_store(world, 1), &salvage, 1, &result);
     assert_int_equal(result.status, STATUS_OK);

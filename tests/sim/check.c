@@ -171,10 +171,9 @@ static bool is_node_done(struct check *check, int node)
     }
     static const enum intent_kind kinds[] = {INTENT_ROW, INTENT_REVIVE};
     for (int i = 0; i < 2; i++) {
-        struct store_request intents = {.operation = STORE_LIST_INTENTS,
-                                        .intent_kind = kinds[i],
-                                        .limit = 1,
-                                        .stamp_max = UINT64_MAX};
+        struct store_request intents = {
+            .operation = STORE_LIST_INTENTS,
+            .list_intents = {.kind = kinds[i], .limit = 1, .stamp_max = UINT64_MAX}};
         result = check_look(check->world, node, &intents);
         bool is_done = result.status == STATUS_OK && result.intent_count == 0;
         if (!is_done) {
@@ -202,7 +201,8 @@ static bool are_trees_equal(struct check *check, uint16_t partition)
             continue;
         }
         struct store_request request = {
-            .operation = STORE_TREE, .partition = partition, .bucket = MERKLE_BUCKETS};
+            .operation = STORE_TREE,
+            .tree = {.partition = partition, .bucket = MERKLE_BUCKETS}};
         struct store_result result = check_look(check->world, node, &request);
         if (result.status != STATUS_OK) {
             good = false;
@@ -438,7 +438,8 @@ static bool holds_number(struct world *world, int node, struct slice key, uint32
     preference_list_build(ring, ring_partition(ring, key), &list);
     struct store_request hints = {.operation = STORE_GET_HINTS, .key = blob_new(key)};
     for (uint16_t i = 0; i < list.primary; i++) {
-        hints.owners[hints.owner_count++] = ring->members[list.member[i]].id;
+        hints.get_hints.owners.id[hints.get_hints.owners.count++] =
+            ring->members[list.member[i]].id;
     }
     result = check_look(world, node, &hints);
     found = has_number(result.object, number);

@@ -197,7 +197,7 @@ static bool is_nothing_left(struct graves *graves, struct slice key, const struc
         struct store_request own = {.operation = STORE_GET, .key = blob_new(key)};
         struct store_request hints = {.operation = STORE_GET_HINTS, .key = blob_new(key)};
         for (uint16_t i = 0; i < ring->member_count && i < OWNERS_MAX; i++) {
-            hints.owners[hints.owner_count++] = ring->members[i].id;
+            hints.get_hints.owners.id[hints.get_hints.owners.count++] = ring->members[i].id;
         }
         struct store_result first = check_look(graves->world, node, &own);
         struct store_result second = check_look(graves->world, node, &hints);
@@ -245,10 +245,9 @@ static bool is_anyone_about_to_revive(struct graves *graves, struct slice direct
 {
     bool found = false;
     for (int node = 0; !found && node < graves->nodes; node++) {
-        struct store_request request = {.operation = STORE_LIST_INTENTS,
-                                        .intent_kind = INTENT_REVIVE,
-                                        .limit = 64,
-                                        .stamp_max = UINT64_MAX};
+        struct store_request request = {
+            .operation = STORE_LIST_INTENTS,
+            .list_intents = {.kind = INTENT_REVIVE, .limit = 64, .stamp_max = UINT64_MAX}};
         struct store_result result = check_look(graves->world, node, &request);
         found = result.status != STATUS_OK || result.more;
         for (uint16_t i = 0; !found && i < result.intent_count; i++) {

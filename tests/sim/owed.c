@@ -24,8 +24,9 @@ static void take_hints(struct check *check, int node, struct slice key, struct o
 {
     const struct ring *ring = core_ring(world_core(check->world, node));
     struct store_request hints = {.operation = STORE_GET_HINTS, .key = blob_new(key)};
-    for (uint16_t i = 0; i < ring->member_count && hints.owner_count < OWNERS_MAX; i++) {
-        hints.owners[hints.owner_count++] = ring->members[i].id;
+    for (uint16_t i = 0; i < ring->member_count && hints.get_hints.owners.count < OWNERS_MAX;
+         i++) {
+        hints.get_hints.owners.id[hints.get_hints.owners.count++] = ring->members[i].id;
     }
     struct store_result result = check_look(check->world, node, &hints);
     take(merged, object_ref(result.object));
@@ -34,10 +35,9 @@ static void take_hints(struct check *check, int node, struct slice key, struct o
 
 static bool has_intent(struct check *check, int node, struct slice key)
 {
-    struct store_request request = {.operation = STORE_LIST_INTENTS,
-                                    .intent_kind = INTENT_ROW,
-                                    .limit = OWED_MAX,
-                                    .stamp_max = UINT64_MAX};
+    struct store_request request = {
+        .operation = STORE_LIST_INTENTS,
+        .list_intents = {.kind = INTENT_ROW, .limit = OWED_MAX, .stamp_max = UINT64_MAX}};
     struct store_result result = check_look(check->world, node, &request);
     bool found = result.status != STATUS_OK;
     for (uint16_t i = 0; i < result.intent_count; i++) {
@@ -49,8 +49,8 @@ static bool has_intent(struct check *check, int node, struct slice key)
 
 static bool has_hint_for(struct check *check, int node, struct slice key, node_id owner)
 {
-    struct store_request request = {
-        .operation = STORE_LIST_HINTS, .owners = {owner}, .owner_count = 1, .limit = OWED_MAX};
+    struct store_request request = {.operation = STORE_LIST_HINTS,
+                                    .list_hints = {.owner = owner, .limit = OWED_MAX}};
     struct store_result result = check_look(check->world, node, &request);
     bool found = result.status != STATUS_OK;
     for (uint16_t i = 0; i < result.hint_count; i++) {

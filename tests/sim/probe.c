@@ -185,11 +185,11 @@ static bool probe_intents(struct check *check, int node, uint32_t dead)
 {
     /* A scrub leaves one with each row that it pushes, and drops it in company a moment later.
      */
-    struct store_request request = {.operation = STORE_LIST_INTENTS,
-                                    .intent_kind = INTENT_ROW,
-                                    .limit = 64,
-                                    .stamp_max =
-                                        world_wall_us(check->world, node) - INTENT_FRESH_US};
+    struct store_request request = {
+        .operation = STORE_LIST_INTENTS,
+        .list_intents = {.kind = INTENT_ROW,
+                         .limit = 64,
+                         .stamp_max = world_wall_us(check->world, node) - INTENT_FRESH_US}};
     struct store_result result = check_look(check->world, node, &request);
     bool good = result.status == STATUS_OK;
     for (uint16_t i = 0; good && i < result.intent_count; i++) {

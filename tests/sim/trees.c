@@ -29,12 +29,11 @@ static bool tree_of_data(struct world *world, int node, uint16_t partition,
     bool more = true;
     memset(ret_tree, 0, sizeof *ret_tree);
     while (good && more) {
-        struct store_request request = {.operation = STORE_TREE_KEYS,
-                                        .partition = partition,
-                                        .part = after_part,
-                                        .key = after,
-                                        .limit = ENTRIES_AT_ONCE};
-        memset(&request.leaves, 0xff, sizeof request.leaves);
+        struct store_request request = {
+            .operation = STORE_TREE_KEYS,
+            .key = after,
+            .entries = {.partition = partition, .part = after_part, .limit = ENTRIES_AT_ONCE}};
+        memset(&request.entries.leaves, 0xff, sizeof request.entries.leaves);
         struct store_result result = check_look(world, node, &request);
         good = add_page(ret_tree, &result);
         more = result.more && result.entry_count > 0;
@@ -52,8 +51,8 @@ bool tree_is_true(struct world *world, int node, uint16_t partition)
 {
     struct merkle_tree tree;
     uint64_t hashes[MERKLE_BUCKETS];
-    struct store_request request = {
-        .operation = STORE_TREE, .partition = partition, .bucket = MERKLE_BUCKETS};
+    struct store_request request = {.operation = STORE_TREE,
+                                    .tree = {.partition = partition, .bucket = MERKLE_BUCKETS}};
     struct store_result result = check_look(world, node, &request);
     bool good = result.status == STATUS_OK && tree_of_data(world, node, partition, &tree);
     if (good) {

@@ -330,15 +330,14 @@ void world_slow_disk(struct world *world, int node, uint32_t times)
 
 void world_drop_intents(struct world *world, int index)
 {
-    struct store_request list = {.operation = STORE_LIST_INTENTS,
-                                 .intent_kind = INTENT_ROW,
-                                 .limit = 64,
-                                 .stamp_max = UINT64_MAX};
+    struct store_request list = {
+        .operation = STORE_LIST_INTENTS,
+        .list_intents = {.kind = INTENT_ROW, .limit = 64, .stamp_max = UINT64_MAX}};
     struct store_result result = {0};
     store_apply(&node_of(world, index)->state, &list, 1, &result);
-    struct store_request clear = {.operation = STORE_CLEAR_INTENTS,
-                                  .intents = result.intents,
-                                  .intent_count = result.intent_count};
+    struct store_request clear = {
+        .operation = STORE_CLEAR_INTENTS,
+        .clear_intents = {.intents = result.intents, .count = result.intent_count}};
     result.intents = NULL;
     result.intent_count = 0;
     store_result_release(&result);

@@ -178,7 +178,7 @@ static void take(struct world *world, struct item *item)
         struct store_result result = {0};
         enum store_operation operation = item->store.operation;
         bool coordinates = operation == STORE_COORDINATE || operation == STORE_COORDINATE_HINT;
-        if (coordinates && item->store.put->mode != UPDATE_NONE) {
+        if (coordinates && item->store.coordinate.put->mode != UPDATE_NONE) {
             world->coordinators |= UINT32_C(1) << item->node;
         }
         if ((node->holds_hints && operation == STORE_HINT_OWNERS) ||

@@ -118,9 +118,9 @@ int fixture_setup(void **state)
         make_directory(directory);
     }
     fixture_open(fixture, kind, directory);
-    request.ring = malloc(sizeof *request.ring);
-    assert_non_null(request.ring);
-    *request.ring = *fixture_ring(1);
+    request.save_ring.ring = malloc(sizeof *request.save_ring.ring);
+    assert_non_null(request.save_ring.ring);
+    *request.save_ring.ring = *fixture_ring(1);
     apply_expect(fixture, request, STATUS_OK);
     spy_engine_reset(&fixture->spy);
     *state = fixture;
@@ -194,9 +194,9 @@ struct store_request put_request(const char *key, const struct object *seen,
     struct store_request request = key_request(STORE_COORDINATE, key);
     struct message_put *put = put_of(key, UPDATE_ALL);
 
-    request.put = put;
-    request.with_row = true;
-    request.with_intent = true;
+    request.coordinate.put = put;
+    request.coordinate.with_row = true;
+    request.coordinate.with_intent = true;
     if (seen) {
         size_t size = seen->clock.count * sizeof *put->context;
         put->context_count = seen->clock.count;
@@ -220,8 +220,8 @@ struct store_request none_request(const char *key)
 {
     struct store_request request = key_request(STORE_COORDINATE, key);
 
-    request.put = put_of(key, UPDATE_NONE);
-    request.with_row = true;
+    request.coordinate.put = put_of(key, UPDATE_NONE);
+    request.coordinate.with_row = true;
     return request;
 }
 
@@ -229,8 +229,8 @@ struct store_request merge_request(const char *key, struct object *object, uint8
 {
     struct store_request request = key_request(STORE_MERGE, key);
 
-    request.object = object;
-    request.parts = parts;
+    request.merge.object = object;
+    request.merge.parts = parts;
     return request;
 }
 
@@ -254,9 +254,9 @@ struct store_request intents_request(enum intent_kind kind)
 {
     struct store_request request = plain_request(STORE_LIST_INTENTS);
 
-    request.intent_kind = kind;
-    request.limit = 1000;
-    request.stamp_max = UINT64_MAX;
+    request.list_intents.kind = kind;
+    request.list_intents.limit = 1000;
+    request.list_intents.stamp_max = UINT64_MAX;
     return request;
 }
 
@@ -264,10 +264,11 @@ struct store_request clear_request(enum intent_kind kind, const char *key, uint6
 {
     struct store_request request = plain_request(STORE_CLEAR_INTENTS);
 
-    request.intents = calloc(1, sizeof *request.intents);
-    assert_non_null(request.intents);
-    request.intents[0] = (struct intent){.kind = kind, .key = key_of(key), .stamp = stamp};
-    request.intent_count = 1;
+    request.clear_intents.intents = calloc(1, sizeof *request.clear_intents.intents);
+    assert_non_null(request.clear_intents.intents);
+    request.clear_intents.intents[0] =
+        (struct intent){.kind = kind, .key = key_of(key), .stamp = stamp};
+    request.clear_intents.count = 1;
     return request;
 }
 

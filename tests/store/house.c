@@ -78,14 +78,16 @@ void house_restart(struct house *house, bool clean)
 
 struct store_request for_owners(struct store_request request, node_id owner, node_id other)
 {
+    struct owner_list owners = {.id = {owner, other}, .count = other == 0 ? 1 : 2};
+
     if (request.operation == STORE_GET) {
         request.operation = STORE_GET_HINTS;
-    } else if (request.operation == STORE_COORDINATE) {
+        request.get_hints.owners = owners;
+    } else {
+        assert_int_equal(request.operation, STORE_COORDINATE);
         request.operation = STORE_COORDINATE_HINT;
+        request.coordinate.owners = owners;
     }
-    request.owners[0] = owner;
-    request.owners[1] = other;
-    request.owner_count = other == 0 ? 1 : 2;
     return request;
 }
 
@@ -95,8 +97,10 @@ struct store_request hint_request(const char *key, struct object *object, node_i
     struct store_request request = plain_request(STORE_HINT);
 
     request.key = key_of(key);
-    request.object = object;
-    return for_owners(request, owner, other);
+    request.hint.object = object;
+    request.hint.owners =
+        (struct owner_list){.id = {owner, other}, .count = other == 0 ? 1 : 2};
+    return request;
 }
 
 struct store_request fallback_request(const char *key, const struct object *seen,
@@ -104,8 +108,8 @@ struct store_request fallback_request(const char *key, const struct object *seen
 {
     struct store_request request = put_request(key, seen, content);
 
-    request.with_row = false;
-    request.with_intent = false;
+    request.coordinate.with_row = false;
+    request.coordinate.with_intent = false;
     return for_owners(request, owner, other);
 }
 
@@ -113,8 +117,9 @@ struct store_request list_hints_request(node_id owner, uint16_t limit)
 {
     struct store_request request = plain_request(STORE_LIST_HINTS);
 
-    request.limit = limit;
-    return for_owners(request, owner, 0);
+    request.list_hints.owner = owner;
+    request.list_hints.limit = limit;
+    return request;
 }
 
 struct store_request clear_hint_request(node_id owner, enum hint_kind kind, const char *key,
@@ -122,11 +127,11 @@ struct store_request clear_hint_request(node_id owner, enum hint_kind kind, cons
 {
     struct store_request request = plain_request(STORE_CLEAR_HINTS);
 
-    request.hints = calloc(1, sizeof *request.hints);
-    assert_non_null(request.hints);
-    request.hints[0] =
+    request.clear_hints.hints = calloc(1, sizeof *request.clear_hints.hints);
+    assert_non_null(request.clear_hints.hints);
+    request.clear_hints.hints[0] =
         (struct hint){.owner = owner, .kind = kind, .key = key_of(key), .stamp = stamp};
-    request.hint_count = 1;
+    request.clear_hints.count = 1;
     return request;
 }
 
@@ -190,7 +195,7 @@ size_t count_hints(struct house *house, node_id owner)
         if (more) {
             assert_true(result.hint_count > 0);
             const struct hint *last = &result.hints[result.hint_count - 1];
-            request.hint_kind = last->kind;
+            request.list_hints.kind = last->kind;
             request.key = blob_ref(last->key);
         }
         store_result_release(&result);

@@ -37,7 +37,7 @@ enum status house_open_hints(struct house *house, struct error *error);
 /* Takes the object (NULL: a marker); one owner or, with `other`, two. */
 struct store_request hint_request(const char *key, struct object *object, node_id owner,
                                   node_id other);
-/* Names the owners; a GET or COORDINATE becomes one of their hints. 0: no other. */
+/* Makes of a GET or COORDINATE the operation on the hints of the owners; 0: no other. */
 struct store_request for_owners(struct store_request request, node_id owner, node_id other);
 /* put_request at a fallback, without a row. */
 struct store_request fallback_request(const char *key, const struct object *seen,

@@ -69,8 +69,8 @@ static void test_apply_coordinate__without_row_and_intent__leaves_neither(void *
     struct fixture *fixture = *state;
     struct store_request request = put_request("f", NULL, "x");
 
-    request.with_row = false;
-    request.with_intent = false;
+    request.coordinate.with_row = false;
+    request.coordinate.with_intent = false;
     struct store_result result = apply(fixture, request);
 
     assert_int_equal(result.status, STATUS_OK);
@@ -134,7 +134,7 @@ static void test_apply__object_that_is_nothing__is_done_without_a_trace(void **s
     assert_int_equal(object_new(NULL, NULL, 0, (struct actor){0}, &nothing), STATUS_OK);
     struct store_request merge =
         merge_request("f", object_ref(nothing), REPLICA_OBJECT | REPLICA_ROW);
-    merge.with_intent = true;
+    merge.merge.with_intent = true;
     spy_engine_reset(&fixture->spy);
 
     struct store_result result = apply(fixture, put_request("f", NULL, NULL));
@@ -154,7 +154,7 @@ static void test_apply_coordinate__update_none__changes_nothing_but_pushes_the_r
 {
     struct fixture *fixture = *state;
     struct store_request request = put_request("f", NULL, "1");
-    request.with_row = false;
+    request.coordinate.with_row = false;
     struct store_result put = apply(fixture, request);
     spy_engine_reset(&fixture->spy);
 
@@ -178,7 +178,7 @@ static void test_apply_coordinate__update_none_without_copy__is_not_found(void *
 {
     struct fixture *fixture = *state;
     struct store_request request = none_request("f");
-    request.with_intent = true;
+    request.coordinate.with_intent = true;
 
     apply_expect(fixture, request, STATUS_NOT_FOUND);
 
@@ -516,7 +516,7 @@ static void test_apply_list_intents__pages_and_stamp_max__are_honoured(void **st
         store_result_release(&put);
     }
     request = intents_request(INTENT_ROW);
-    request.limit = 1;
+    request.list_intents.limit = 1;
     struct store_result page = apply(fixture, request);
     assert_int_equal(page.intent_count, 1);
     assert_true(slice_equal(blob_slice(page.intents[0].key), slice_of_string("a")));
@@ -533,7 +533,7 @@ static void test_apply_list_intents__pages_and_stamp_max__are_honoured(void **st
     store_result_release(&page);
 
     request = intents_request(INTENT_ROW);
-    request.stamp_max = stamps[1];
+    request.list_intents.stamp_max = stamps[1];
     page = apply(fixture, request);
     assert_int_equal(page.intent_count, 2);
     assert_int_equal(page.intents[1].stamp, stamps[1]);

@@ -43,7 +43,7 @@ static struct store_request heal_request(const char *key, struct object *object)
 {
     struct store_request request = merge_request(key, object, BOTH);
 
-    request.heals = true;
+    request.merge.heals = true;
     return request;
 }
 
@@ -89,8 +89,8 @@ static void test_hint__content_differs_from_its_hash__is_refused(void **state)
     assert_int_equal(engine_open_memory(&hints), STATUS_OK);
     assert_int_equal(store_hints_open(&fixture->state, hints, &error), STATUS_OK);
     request.key = key_of("f");
-    request.object = bad_object(100, "text");
-    request.owners[request.owner_count++] = 9;
+    request.hint.object = bad_object(100, "text");
+    request.hint.owners = (struct owner_list){.id = {9}, .count = 1};
     apply_expect(fixture, request, STATUS_BAD_MESSAGE);
 
     struct store_result result = apply(fixture, plain_request(STORE_HINT_OWNERS));
@@ -168,8 +168,8 @@ static void test_scrub__bad_copy__is_told_and_the_scrub_goes_on(void **state)
     write_record(fixture, "f", bad_object(100, "text"));
     for (uint16_t i = 0; i < FIXTURE_PARTITIONS; i++) {
         struct store_request request = plain_request(STORE_SCRUB);
-        request.partition = i;
-        request.limit = 100;
+        request.entries.partition = i;
+        request.entries.limit = 100;
         struct store_result result = apply(fixture, request);
         assert_int_equal(result.status, STATUS_OK);
         assert_false(result.tree_differed);

@@ -30,9 +30,9 @@ static void save_ring(struct fixture *fixture)
 {
     struct store_request request = plain_request(STORE_SAVE_RING);
 
-    request.ring = malloc(sizeof *request.ring);
-    assert_non_null(request.ring);
-    *request.ring = *fixture_ring(1);
+    request.save_ring.ring = malloc(sizeof *request.save_ring.ring);
+    assert_non_null(request.save_ring.ring);
+    *request.save_ring.ring = *fixture_ring(1);
     apply_expect(fixture, request, STATUS_OK);
 }
 

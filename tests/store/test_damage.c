@@ -450,9 +450,9 @@ static void test_damage__only_copy__is_written_over_and_deleted(void **state)
     (void)state;
     make_directory(directory);
     fixture_open(&fixture, FIXTURE_LEVELDB, directory);
-    request.ring = malloc(sizeof *request.ring);
-    assert_non_null(request.ring);
-    *request.ring = *fixture_ring(1);
+    request.save_ring.ring = malloc(sizeof *request.save_ring.ring);
+    assert_non_null(request.save_ring.ring);
+    *request.save_ring.ring = *fixture_ring(1);
     apply_expect(&fixture, request, STATUS_OK);
     for (int i = 0; i < NAMES; i++) {
         fill_noise(&noise, (uint8_t *)content, sizeof content - 1);
@@ -483,10 +483,10 @@ static void test_damage__only_copy__is_written_over_and_deleted(void **state)
         assert_non_null(row);
         apply_expect(&fixture, put_request(key, row, "new"), STATUS_CORRUPT);
         request = none_request(key); /* what is pushed is not written over */
-        request.over_damage = true;
+        request.coordinate.over_damage = true;
         apply_expect(&fixture, request, STATUS_CORRUPT);
         request = put_request(key, row, lost % 2 == 0 ? "new" : NULL);
-        request.over_damage = true;
+        request.coordinate.over_damage = true;
         apply_expect(&fixture, request, STATUS_OK);
         object_unref(row);
         row = stored_row(&fixture, "d/", key + 2);

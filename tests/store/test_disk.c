@@ -314,9 +314,9 @@ static void test_disk__store_fills_up__deletes_free_it_for_good(void **state)
     (void)state;
     small_mount(directory);
     fixture_open(&fixture, FIXTURE_LEVELDB, directory);
-    request.ring = malloc(sizeof *request.ring);
-    assert_non_null(request.ring);
-    *request.ring = *fixture_ring(1);
+    request.save_ring.ring = malloc(sizeof *request.save_ring.ring);
+    assert_non_null(request.save_ring.ring);
+    *request.save_ring.ring = *fixture_ring(1);
     apply_expect(&fixture, request, STATUS_OK);
     for (int round = 0; round < ROUNDS; round++) {
         enum status status = STATUS_OK;

@@ -172,9 +172,9 @@ static void test_full_disk__store__put_fails_whole_and_works_later(void **state)
     path_of("store", path);
     take_room(350);
     fixture_open(&fixture, FIXTURE_LEVELDB, path);
-    request.ring = malloc(sizeof *request.ring);
-    assert_non_null(request.ring);
-    *request.ring = *fixture_ring(1);
+    request.save_ring.ring = malloc(sizeof *request.save_ring.ring);
+    assert_non_null(request.save_ring.ring);
+    *request.save_ring.ring = *fixture_ring(1);
     apply_expect(&fixture, request, STATUS_OK);
     while (status == STATUS_OK) {
         (void)snprintf(key, sizeof key, "k%d", number++);

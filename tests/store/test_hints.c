@@ -178,11 +178,12 @@ static void test_clear__one_named_twice__is_counted_once(void **state)
     uint64_t stamp = stored_stamp(house, ANNA, HINT_OBJECT, "k");
     struct store_request request = clear_hint_request(ANNA, HINT_OBJECT, "k", stamp);
     struct store_request other = clear_hint_request(ANNA, HINT_OBJECT, "k", stamp);
-    request.hints = realloc(request.hints, 2 * sizeof *request.hints);
-    assert_non_null(request.hints);
-    request.hints[1] = other.hints[0];
-    request.hint_count = 2;
-    free(other.hints);
+    request.clear_hints.hints =
+        realloc(request.clear_hints.hints, 2 * sizeof *request.clear_hints.hints);
+    assert_non_null(request.clear_hints.hints);
+    request.clear_hints.hints[1] = other.clear_hints.hints[0];
+    request.clear_hints.count = 2;
+    free(other.clear_hints.hints);
 
     apply_expect(house->fixture, request, STATUS_OK);
 
@@ -285,8 +286,8 @@ static void test_coordinate__with_row__merges_it_and_revives_its_directory(void 
     struct fixture *fixture = house->fixture;
     struct store_request request = fallback_request("d/k", NULL, "new", ANNA, BERT);
 
-    request.with_row = true;
-    request.with_intent = true;
+    request.coordinate.with_row = true;
+    request.coordinate.with_intent = true;
     struct store_result result = apply(fixture, request);
 
     assert_int_equal(result.status, STATUS_OK);
@@ -397,10 +398,10 @@ static void test_merge__with_intent__takes_over_the_duty_for_the_row(void **stat
 
     apply_expect(fixture, merge_request("d/j", object_of(3, 10, "one"), REPLICA_OBJECT),
                  STATUS_OK);
-    request.with_intent = true;
+    request.merge.with_intent = true;
     struct store_result result = apply(fixture, request);
     struct store_request root = merge_request("/", object_of(3, 10, NULL), REPLICA_OBJECT);
-    root.with_intent = true;
+    root.merge.with_intent = true;
     apply_expect(fixture, root, STATUS_OK);
 
     assert_int_equal(result.status, STATUS_OK);

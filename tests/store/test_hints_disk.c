@@ -158,7 +158,7 @@ static void test_sync__fallback_with_row__reaches_both_engines(void **state)
     struct house *house = *state;
     struct store_request request = fallback_request("d/k", NULL, "one", ANNA, BERT);
 
-    request.with_row = true;
+    request.coordinate.with_row = true;
     request.sync = true;
     apply_expect(house->fixture, request, STATUS_OK);
 
@@ -202,8 +202,8 @@ static void test_no_space__hints_are_full__nothing_is_half_done(void **state)
     struct store_result results[4];
 
     hand_over(house, "k", NULL, CARL);
-    requests[2].with_row = true;
-    requests[3].hints[0].stamp = stored_stamp(house, CARL, HINT_MARKER, "k");
+    requests[2].coordinate.with_row = true;
+    requests[3].clear_hints.hints[0].stamp = stored_stamp(house, CARL, HINT_MARKER, "k");
     atomic_store(&house->spy.write_failure, STATUS_NO_SPACE);
     apply_group(fixture, requests, 4, results);
     atomic_store(&house->spy.write_failure, STATUS_OK);
@@ -241,7 +241,7 @@ static void test_no_space__data_are_full__fallback_with_row_fails_others_do_not(
     };
     struct store_result results[4];
 
-    requests[1].with_row = true;
+    requests[1].coordinate.with_row = true;
     atomic_store(&fixture->spy.write_failure, STATUS_NO_SPACE);
     apply_group(fixture, requests, 4, results);
     atomic_store(&fixture->spy.write_failure, STATUS_OK);
@@ -342,13 +342,14 @@ static void test_damage__clear_of_several__drops_those_that_can_be_read(void **s
 
     hand_over(house, "a", "one", ANNA);
     hand_over(house, "b", "one", ANNA);
-    other.hints[0].stamp = stored_stamp(house, ANNA, HINT_OBJECT, "b");
+    other.clear_hints.hints[0].stamp = stored_stamp(house, ANNA, HINT_OBJECT, "b");
     overwrite_hint(house, ANNA, HINT_OBJECT, "a", slice_of_string("noise"));
-    request.hints = realloc(request.hints, 2 * sizeof *request.hints);
-    assert_non_null(request.hints);
-    request.hints[1] = other.hints[0];
-    request.hint_count = 2;
-    free(other.hints);
+    request.clear_hints.hints =
+        realloc(request.clear_hints.hints, 2 * sizeof *request.clear_hints.hints);
+    assert_non_null(request.clear_hints.hints);
+    request.clear_hints.hints[1] = other.clear_hints.hints[0];
+    request.clear_hints.count = 2;
+    free(other.clear_hints.hints);
 
     apply_expect(house->fixture, request, STATUS_OK);
     assert_false(has_any_hint(house, "b"));
@@ -449,7 +450,7 @@ static void test_salvage__of_the_hints_only__leaves_the_own_copies_alone(void **
     operations.salvage = NULL; /* would be a crash */
     fixture->spy.base.operations = &operations;
 
-    request.hints_only = true;
+    request.salvage.hints_only = true;
     apply_expect(fixture, request, STATUS_OK);
 
     assert_true(fixture->state.trusted_since > issued);

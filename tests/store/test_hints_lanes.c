@@ -26,8 +26,8 @@ static struct store_request drop_of(struct store_result *listing)
 {
     struct store_request request = plain_request(STORE_CLEAR_HINTS);
 
-    request.hints = listing->hints;
-    request.hint_count = listing->hint_count;
+    request.clear_hints.hints = listing->hints;
+    request.clear_hints.count = listing->hint_count;
     listing->hints = NULL;
     listing->hint_count = 0;
     return request;

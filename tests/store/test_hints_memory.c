@@ -15,14 +15,14 @@ static void make_requests(struct house *house, struct store_request requests[REQ
 
     requests[0] = hint_request("k", object_of(3, 10, "one"), ANNA, BERT);
     requests[1] = fallback_request("d/l", NULL, "two", ANNA, BERT);
-    requests[1].with_row = true;
+    requests[1].coordinate.with_row = true;
     requests[2] = for_owners(get_request("old"), ANNA, BERT);
     requests[3] = list_hints_request(ANNA, 10);
     requests[4] = plain_request(STORE_HINT_OWNERS);
     requests[5] = clear_hint_request(CARL, HINT_MARKER, "old", stamp);
     requests[6] = hint_request("old", object_of(4, 20, "newer"), ANNA, 0);
     requests[7] = merge_request("d/m", object_of(5, 30, "home"), REPLICA_OBJECT);
-    requests[7].with_intent = true;
+    requests[7].merge.with_intent = true;
     requests[8] = hint_request("n", NULL, ANNA, BERT);
 }
 

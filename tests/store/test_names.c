@@ -28,7 +28,8 @@ static struct object *put_named(struct fixture *fixture, const char *key,
                                 const struct object *seen, uint64_t named_us)
 {
     struct store_request request = put_request(key, seen, "x");
-    request.put->value.attributes.named_ns = (int64_t)(FIXTURE_WALL_US + named_us) * 1000;
+    request.coordinate.put->value.attributes.named_ns =
+        (int64_t)(FIXTURE_WALL_US + named_us) * 1000;
     struct store_result result = apply(fixture, request);
     struct object *object = object_ref(result.object);
 

@@ -500,8 +500,8 @@ static void test_salvage__own_pair_from_before__is_not_extended(void **state)
 static void share_ring(struct fixture *fixture)
 {
     struct store_request request = {.operation = STORE_SAVE_RING,
-                                    .ring = malloc(sizeof(struct ring))};
-    struct ring *ring = request.ring;
+                                    .save_ring = {.ring = malloc(sizeof(struct ring))}};
+    struct ring *ring = request.save_ring.ring;
     assert_non_null(ring);
     *ring = *fixture->state.ring;
     ring->epoch++;
@@ -519,8 +519,9 @@ static void share_ring(struct fixture *fixture)
 
 static struct store_request salvage_of(const struct fixture *fixture, uint64_t grace_us)
 {
-    return (struct store_request){
-        .operation = STORE_SALVAGE, .wall_us = fixture->wall_us, .grace_us = grace_us};
+    return (struct store_request){.operation = STORE_SALVAGE,
+                                  .wall_us = fixture->wall_us,
+                                  .salvage = {.grace_us = grace_us}};
 }
 
 /* The state before a deletion that nobody remembers must not count; a young one cannot be. */
@@ -542,8 +543,8 @@ static void test_salvage__old_copies__count_when_others_have_them(void **state)
         object_unref(young);
 
         struct store_request complete = plain_request(STORE_SET_COMPLETE);
-        complete.is_complete = true;
-        complete.brings_back = by_hand;
+        complete.set_complete.is_complete = true;
+        complete.set_complete.brings_back = by_hand;
         apply_expect(fixture, complete, STATUS_OK);
         struct object *old = stored_object(fixture, "old");
         assert_int_equal(object_is_live(old), by_hand);

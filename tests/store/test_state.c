@@ -58,9 +58,9 @@ static void test_state__settings_damaged__are_taken_from_beside_the_database(voi
     struct fixture *fixture = *state;
     struct store_request request = plain_request(STORE_SAVE_RING);
 
-    request.ring = malloc(sizeof *request.ring);
-    assert_non_null(request.ring);
-    *request.ring = *fixture_ring(1);
+    request.save_ring.ring = malloc(sizeof *request.save_ring.ring);
+    assert_non_null(request.save_ring.ring);
+    *request.save_ring.ring = *fixture_ring(1);
     apply_expect(fixture, request, STATUS_OK);
     apply_expect(fixture, put_request("k", NULL, "one"), STATUS_OK);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -276,10 +276,9 @@ static void test_state__clean_stop__own_pair_is_extended(void **state)
 static uint64_t vouch(struct fixture *fixture, node_id member, uint64_t incarnation,
                       uint64_t nonce)
 {
-    struct store_request request = {.operation = STORE_VOUCH,
-                                    .owners = {member},
-                                    .incarnation = incarnation,
-                                    .nonce = nonce};
+    struct store_request request = {
+        .operation = STORE_VOUCH,
+        .vouch = {.node = member, .incarnation = incarnation, .nonce = nonce}};
     struct store_result result = apply(fixture, request);
     assert_int_equal(result.status, STATUS_OK);
     uint64_t before = result.incarnation;
@@ -432,9 +431,9 @@ static void test_state_save_ring__grown_ring__replaces_it(void **state)
 {
     struct fixture *fixture = *state;
     struct store_request request = plain_request(STORE_SAVE_RING);
-    request.ring = malloc(sizeof *request.ring);
-    assert_non_null(request.ring);
-    *request.ring = *fixture_ring(5);
+    request.save_ring.ring = malloc(sizeof *request.save_ring.ring);
+    assert_non_null(request.save_ring.ring);
+    *request.save_ring.ring = *fixture_ring(5);
 
     apply_expect(fixture, request, STATUS_OK);
 
@@ -458,10 +457,11 @@ static void test_state_save_ring__other_partition_count__is_refused(void **state
     struct fixture *fixture = *state;
     struct store_request request = plain_request(STORE_SAVE_RING);
     struct member member = {.id = FIXTURE_NODE, .address = "127.0.0.1:1"};
-    request.ring = calloc(1, sizeof *request.ring);
-    assert_non_null(request.ring);
-    assert_int_equal(ring_create(99, 2 * FIXTURE_PARTITIONS, 3, &member, 1, request.ring),
-                     STATUS_OK);
+    request.save_ring.ring = calloc(1, sizeof *request.save_ring.ring);
+    assert_non_null(request.save_ring.ring);
+    assert_int_equal(
+        ring_create(99, 2 * FIXTURE_PARTITIONS, 3, &member, 1, request.save_ring.ring),
+        STATUS_OK);
 
     apply_expect(fixture, request, STATUS_REFUSED);
 

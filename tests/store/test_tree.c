@@ -130,15 +130,15 @@ static void test_tree__partition_or_bucket_that_cannot_be__is_refused(void **sta
     apply_expect(fixture, scrub_request(FIXTURE_PARTITIONS, 1), STATUS_BAD_MESSAGE);
     struct store_request request = tree_keys_request(0, 1);
     request.key = key_of("a//b");
-    request.part = MERKLE_OBJECT;
+    request.entries.part = MERKLE_OBJECT;
     apply_expect(fixture, request, STATUS_BAD_MESSAGE);
     request = tree_keys_request(partition_of(MERKLE_OBJECT, "a") ^ 1, 1);
     request.key = key_of("a");
-    request.part = MERKLE_OBJECT;
+    request.entries.part = MERKLE_OBJECT;
     apply_expect(fixture, request, STATUS_BAD_MESSAGE);
     request = tree_keys_request(partition_of(MERKLE_OBJECT, "/"), 1);
     request.key = key_of("/");
-    request.part = MERKLE_ROW;
+    request.entries.part = MERKLE_ROW;
     apply_expect(fixture, request, STATUS_BAD_MESSAGE);
 }
 
@@ -153,7 +153,7 @@ static size_t read_keys(struct fixture *fixture, uint16_t partition, uint16_t li
 
     memset(ret_tree, 0, sizeof *ret_tree);
     while (more) {
-        request.leaves = *leaves;
+        request.entries.leaves = *leaves;
         struct store_result result = apply(fixture, request);
         assert_int_equal(result.status, STATUS_OK);
         assert_true(result.entry_count <= limit);
@@ -255,7 +255,7 @@ static void test_tree_keys__few_among_many__are_found_in_bounded_pages(void **st
         }
     }
     struct store_request request = tree_keys_request(partition, 1000);
-    request.leaves = leaves;
+    request.entries.leaves = leaves;
     struct store_result result = apply(fixture, request);
     assert_int_equal(result.status, STATUS_OK);
     assert_in_range(result.entry_count, 1, expected - 1);
@@ -269,7 +269,7 @@ static void test_project__row_lags__is_merged_into_it(void **state)
     struct fixture *fixture = *state;
     struct store_request request = put_request("a", NULL, "one");
 
-    request.with_row = false;
+    request.coordinate.with_row = false;
     apply_expect(fixture, request, STATUS_OK);
     for (int round = 0; round < 2; round++) {
         request = plain_request(STORE_PROJECT);
@@ -298,7 +298,7 @@ static void test_project__directory_missing__leaves_an_intent_to_revive_it(void 
     struct fixture *fixture = *state;
     struct store_request request = put_request("gone/a", NULL, "one");
 
-    request.with_row = false;
+    request.coordinate.with_row = false;
     apply_expect(fixture, request, STATUS_OK);
     request = plain_request(STORE_PROJECT);
     request.key = key_of("gone/a");
@@ -315,9 +315,9 @@ static struct store_request reap_request(const char *key, enum merkle_part part,
     struct store_request request = plain_request(STORE_REAP);
 
     request.key = key_of(key);
-    request.part = part;
-    request.drop = drop;
-    object_digest(object, request.digest);
+    request.reap.part = part;
+    request.reap.drop = drop;
+    object_digest(object, request.reap.digest);
     return request;
 }
 
@@ -405,10 +405,10 @@ static void test_complete__marked__survives_restarts(void **state)
     fixture_restart(fixture, true);
     assert_true(fixture->identity.is_complete);
 
-    request.ring = malloc(sizeof *request.ring);
-    assert_non_null(request.ring);
-    *request.ring = *fixture_ring(2);
-    request.mark_incomplete = true;
+    request.save_ring.ring = malloc(sizeof *request.save_ring.ring);
+    assert_non_null(request.save_ring.ring);
+    *request.save_ring.ring = *fixture_ring(2);
+    request.save_ring.mark_incomplete = true;
     spy_engine_reset(&fixture->spy);
     apply_expect(fixture, request, STATUS_OK);
     assert_int_equal(atomic_load(&fixture->spy.batches), 1);
@@ -420,7 +420,7 @@ static void test_complete__marked__survives_restarts(void **state)
     }
 
     request = plain_request(STORE_SET_COMPLETE);
-    request.is_complete = true;
+    request.set_complete.is_complete = true;
     spy_engine_reset(&fixture->spy);
     apply_expect(fixture, request, STATUS_OK);
     assert_int_equal(atomic_load(&fixture->spy.synced_batches), 1);

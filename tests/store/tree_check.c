@@ -67,7 +67,7 @@ static struct store_request any_change(struct fixture *fixture)
     default:
         seen = stored_object(fixture, text);
         request = put_request(text, seen, kind == 9 ? NULL : content);
-        request.with_row = draw_below(4) > 0;
+        request.coordinate.with_row = draw_below(4) > 0;
         object_unref(seen);
         return request;
     }
@@ -181,8 +181,8 @@ struct store_request tree_request(uint16_t partition, uint16_t bucket)
 {
     struct store_request request = plain_request(STORE_TREE);
 
-    request.partition = partition;
-    request.bucket = bucket;
+    request.tree.partition = partition;
+    request.tree.bucket = bucket;
     return request;
 }
 
@@ -190,9 +190,9 @@ struct store_request tree_keys_request(uint16_t partition, uint16_t limit)
 {
     struct store_request request = plain_request(STORE_TREE_KEYS);
 
-    request.partition = partition;
-    request.limit = limit;
-    memset(&request.leaves, 0xff, sizeof request.leaves);
+    request.entries.partition = partition;
+    request.entries.limit = limit;
+    memset(&request.entries.leaves, 0xff, sizeof request.entries.leaves);
     return request;
 }
 
@@ -200,8 +200,8 @@ struct store_request scrub_request(uint16_t partition, uint16_t limit)
 {
     struct store_request request = plain_request(STORE_SCRUB);
 
-    request.partition = partition;
-    request.limit = limit;
+    request.entries.partition = partition;
+    request.entries.limit = limit;
     return request;
 }
 
@@ -210,7 +210,7 @@ void continue_behind(struct store_request *request, const struct store_result *r
     assert_true(result->entry_count > 0);
     const struct tree_entry *last = &result->entries[result->entry_count - 1].entry;
 
-    request->part = last->part;
+    request->entries.part = last->part;
     request->key = blob_ref(last->key);
 }
 

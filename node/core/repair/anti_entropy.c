@@ -159,8 +159,8 @@ static void complete_start(struct core *core)
         core->repair.is_completing = true;
         struct store_request *store =
             request_store(core, request, LEG_OF_STORE, STORE_SET_COMPLETE);
-        store->is_complete = true;
-        store->brings_back = core->completes_alone;
+        store->set_complete.is_complete = true;
+        store->set_complete.brings_back = core->completes_alone;
     }
 }
 

@@ -72,7 +72,7 @@ bool give_start(struct core *core, struct request *walk, struct blob *key, node_
     struct store_request *store = request_store(core, request, LEG_OF_STORE, operation);
     store->key = blob_ref(key);
     if (owner != 0) {
-        store->owners[store->owner_count++] = owner;
+        store->get_hints.owners = (struct owner_list){.id = {owner}, .count = 1};
     }
     return true;
 }

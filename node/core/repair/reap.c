@@ -104,9 +104,9 @@ void reap_ask_store(struct core *core, struct request *request,
     bool is_held = repair_holds(core, PEER_SELF, question->part, key);
     struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_REAP);
     store->key = blob_ref(request->key);
-    store->part = is_held ? question->part : (enum merkle_part)0;
-    store->drop = question->drop && is_held;
-    memcpy(store->digest, question->digest, DIGEST_SIZE);
+    store->reap.part = is_held ? question->part : (enum merkle_part)0;
+    store->reap.drop = question->drop && is_held;
+    memcpy(store->reap.digest, question->digest, DIGEST_SIZE);
 }
 
 /* True if what the second look found does not stand in the way. */

@@ -104,22 +104,22 @@ static void answer_start(struct core *core, struct request *request, struct mess
     switch ((int)message->type) {
     case MESSAGE_TREE:
         store = request_store(core, request, LEG_OF_STORE, STORE_TREE);
-        store->partition = message->tree.partition;
-        store->bucket = message->tree.bucket;
+        store->tree.partition = message->tree.partition;
+        store->tree.bucket = message->tree.bucket;
         return;
     case MESSAGE_TREE_KEYS:
         store = request_store(core, request, LEG_OF_STORE, STORE_TREE_KEYS);
-        store->partition = message->tree_keys.partition;
-        store->leaves = message->tree_keys.leaves;
-        store->part = message->tree_keys.after_part;
+        store->entries.partition = message->tree_keys.partition;
+        store->entries.leaves = message->tree_keys.leaves;
+        store->entries.part = message->tree_keys.after_part;
         store->key = blob_ref(message->tree_keys.after_key);
-        store->limit = message->tree_keys.limit;
+        store->entries.limit = message->tree_keys.limit;
         return;
     case MESSAGE_VOUCH:
         store = request_store(core, request, LEG_OF_STORE, STORE_VOUCH);
-        store->owners[0] = message->vouch.node;
-        store->incarnation = message->vouch.incarnation;
-        store->nonce = message->vouch.nonce;
+        store->vouch.node = message->vouch.node;
+        store->vouch.incarnation = message->vouch.incarnation;
+        store->vouch.nonce = message->vouch.nonce;
         answer_of(request)->incarnation = message->vouch.incarnation;
         return;
     default:

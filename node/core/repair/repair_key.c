@@ -224,8 +224,8 @@ static void key_write(struct core *core, struct request *request, uint8_t i)
         struct store_request *store = request_store(core, request, i, STORE_MERGE);
         request->leg[i].state = LEG_SENT;
         store->key = blob_ref(request->key);
-        store->object = object_to_write(key->merged);
-        store->parts = parts;
+        store->merge.object = object_to_write(key->merged);
+        store->merge.parts = parts;
     } else if (repair_may_ask(core, peer)) {
         struct message *message = request_send(core, request, i, MESSAGE_REPLICA_PUT);
         message->replica_put.key = blob_ref(request->key);

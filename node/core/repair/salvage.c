@@ -41,8 +41,8 @@ void salvage_on_corrupt(struct core *core, bool in_hints)
         pass_invalidate(core);
     }
     struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_SALVAGE);
-    store->hints_only = in_hints;
-    store->grace_us = reap_grace_us(core);
+    store->salvage.hints_only = in_hints;
+    store->salvage.grace_us = reap_grace_us(core);
 }
 
 static void salvage_on_stored(struct core *core, struct request *request, uint8_t leg,

@@ -194,10 +194,10 @@ static bool scrub_ask(struct core *core, struct request *request)
         return true;
     }
     struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_SCRUB);
-    store->partition = scrub->partition;
-    store->part = scrub->after_part;
+    store->entries.partition = scrub->partition;
+    store->entries.part = scrub->after_part;
     store->key = blob_ref(scrub->after);
-    store->limit = SLICE_ENTRIES;
+    store->entries.limit = SLICE_ENTRIES;
     scrub->is_reading = true;
     return true;
 }

@@ -127,10 +127,10 @@ static bool walk_ask_hints(struct core *core, struct request *request)
     struct store_request *store = request_store(core, request, LEG_OF_STORE, operation);
     walk->is_reading = true;
     if (walk->has_owners) {
-        store->owners[store->owner_count++] = walk->owners[walk->owner].owner;
+        store->list_hints.owner = walk->owners[walk->owner].owner;
         store->key = blob_ref(walk->after);
-        store->hint_kind = walk->after_kind;
-        store->limit = HINTS_PAGE;
+        store->list_hints.kind = walk->after_kind;
+        store->list_hints.limit = HINTS_PAGE;
     }
     return true;
 }
@@ -143,11 +143,11 @@ static bool walk_ask(struct core *core, struct request *request)
         return walk_ask_hints(core, request);
     }
     struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_TREE_KEYS);
-    store->partition = walk->partition;
-    memset(&store->leaves, 0xff, sizeof store->leaves);
-    store->part = walk->after_part;
+    store->entries.partition = walk->partition;
+    memset(&store->entries.leaves, 0xff, sizeof store->entries.leaves);
+    store->entries.part = walk->after_part;
     store->key = blob_ref(walk->after);
-    store->limit = SOURCE_PAGE;
+    store->entries.limit = SOURCE_PAGE;
     walk->is_reading = true;
     return true;
 }

@@ -155,8 +155,8 @@ static void pair_ask_hashes(struct core *core, struct request *request, uint16_t
 {
     struct pair *pair = pair_of(request);
     struct store_request *store = request_store(core, request, OWN, STORE_TREE);
-    store->partition = pair->partition;
-    store->bucket = bucket;
+    store->tree.partition = pair->partition;
+    store->tree.bucket = bucket;
     request->leg[OWN].state = LEG_SENT;
     struct message *message = request_send(core, request, THEIRS, MESSAGE_TREE);
     message->tree.partition = pair->partition;
@@ -214,11 +214,11 @@ static void pair_ask_page(struct core *core, struct request *request, int side)
     page_release(page);
     if (side == OWN) {
         struct store_request *store = request_store(core, request, OWN, STORE_TREE_KEYS);
-        store->partition = pair->partition;
-        store->leaves = pair->differing;
-        store->part = page->after_part;
+        store->entries.partition = pair->partition;
+        store->entries.leaves = pair->differing;
+        store->entries.part = page->after_part;
         store->key = blob_ref(page->after);
-        store->limit = PAGE_SIZE;
+        store->entries.limit = PAGE_SIZE;
         request->leg[OWN].state = LEG_SENT;
     } else {
         struct message *message = request_send(core, request, THEIRS, MESSAGE_TREE_KEYS);
