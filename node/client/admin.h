@@ -5,7 +5,8 @@
 #ifndef NODE_CLIENT_ADMIN_H
 #define NODE_CLIENT_ADMIN_H
 
-#include "node/wire/message.h"
+#include "node/wire/message_client.h"
+#include "node/wire/message_repair.h"
 
 enum { ADMIN_REMARK_SIZE = 512 };
 

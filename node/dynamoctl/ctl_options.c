@@ -9,7 +9,7 @@
 
 #include "node/base/address.h"
 #include "node/dynamoctl/ctl.h"
-#include "node/wire/message.h"
+#include "node/wire/message_client.h"
 
 enum { PATIENCE_DEFAULT_S = 600, PATIENCE_MAX_S = 7 * 24 * 3600 };
 

@@ -7,7 +7,7 @@
 #ifndef NODE_STORE_ENGINE_H
 #define NODE_STORE_ENGINE_H
 
-#include "node/wire/message.h"
+#include "node/wire/message_client.h"
 #include "ring/bytes.h"
 
 struct engine;

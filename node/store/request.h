@@ -4,7 +4,9 @@
 #ifndef NODE_STORE_REQUEST_H
 #define NODE_STORE_REQUEST_H
 
-#include "node/wire/message.h"
+#include "node/wire/message_client.h"
+#include "node/wire/message_node.h"
+#include "ring/merkle.h"
 
 /* Members that one put can miss: those that hold the object, and those that hold its row. */
 enum { OWNERS_MAX = 2 * REPLICAS_MAX };

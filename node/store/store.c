@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/wire/message.h"
+
 void intents_free(struct intent *intents, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

@@ -22,6 +22,8 @@
 #define NODE_STORE_STORE_H
 
 #include "node/store/request.h"
+#include "node/wire/message_client.h"
+#include "node/wire/message_repair.h"
 
 /* One object or row, as TREE_KEYS and SCRUB find it. */
 struct scrubbed_entry {

@@ -24,7 +24,7 @@ LAYERS = (
     ("ring/*", ("ring/*",)),
     (
         "node/core/*",
-        ("ring/*", "node/wire/message.h", "node/store/store.h", "node/core/*"),
+        ("ring/*", "node/wire/message*.h", "node/store/store.h", "node/core/*"),
     ),
     ("node/base/*", ("ring/*", "node/base/*")),
     ("node/wire/*", ("ring/*", "node/base/*", "node/wire/*")),
