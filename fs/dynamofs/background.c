@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "node/base/now.h"
 #include "node/base/text.h"
 
 /* The first byte of a report; the text of the error follows. */
@@ -26,23 +27,15 @@ enum { REPORT_READY = 'r', REPORT_FAILED = 'f' };
 
 enum { CHILD_POLL_MS = 20 };
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* True if the child ended within `limit_ms`; there is nothing but a look now and then that
  * waits for a child and a clock. */
 static bool wait_child(pid_t child, uint64_t limit_ms, int *ret_result)
 {
     struct timespec pause = {.tv_nsec = CHILD_POLL_MS * 1000000L};
-    uint64_t begin = now_ms();
+    uint64_t begin = now_monotonic_ms();
 
     while (waitpid(child, ret_result, WNOHANG) == 0) {
-        if (now_ms() - begin > limit_ms) {
+        if (now_monotonic_ms() - begin > limit_ms) {
             return false;
         }
         (void)nanosleep(&pause, NULL);
@@ -87,12 +80,12 @@ static void end_child(pid_t child, const char *mountpoint)
  * deadline. */
 static ssize_t read_report(int fd, char *report, size_t size)
 {
-    uint64_t begin = now_ms();
+    uint64_t begin = now_monotonic_ms();
     size_t used = 0;
 
     while (used < size) {
         struct pollfd poller = {.fd = fd, .events = POLLIN};
-        uint64_t passed = now_ms() - begin;
+        uint64_t passed = now_monotonic_ms() - begin;
         ssize_t got;
 
         if (passed >= BACKGROUND_START_MS) {

@@ -20,6 +20,7 @@
 #include "fs/dynamofs/options.h"
 #include "fs/fuse/ops.h"
 #include "fs/fuse/session.h"
+#include "node/base/now.h"
 #include "node/base/text.h"
 #include "node/client/kv.h"
 
@@ -97,14 +98,6 @@ static void on_node_failed(const struct error *error)
     }
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void pause_before_retry(void)
 {
     struct timespec pause = {.tv_nsec = RETRY_MS * 1000000L};
@@ -158,12 +151,12 @@ static enum status open_client(struct mount *mount, const char *address, struct 
     uint64_t limit_ms = !mount->embed                    ? first_answer_ms(mount)
                         : embed_is_foreign(mount->embed) ? FOREIGN_NODE_READY_MS
                                                          : NODE_READY_MS;
-    uint64_t begin = now_ms();
+    uint64_t begin = now_monotonic_ms();
     enum status status;
 
     for (;;) {
         status = kv_open_cluster(address, &defaults, &mount->kv, error);
-        if (status == STATUS_OK || now_ms() - begin >= limit_ms ||
+        if (status == STATUS_OK || now_monotonic_ms() - begin >= limit_ms ||
             (!mount->embed && status != STATUS_NOT_READY)) {
             return status;
         }
@@ -298,13 +291,13 @@ static void describe_silence(struct mount *mount, int reason, struct error *erro
 static void *probe_thread(void *argument)
 {
     struct mount *mount = argument;
-    uint64_t end = now_ms() + first_answer_ms(mount);
+    uint64_t end = now_monotonic_ms() + first_answer_ms(mount);
     struct stat attributes;
 
     while (stat(mount->options->mountpoint, &attributes) != 0) {
         int reason = errno;
 
-        if (now_ms() < end && reason != ENOTCONN) {
+        if (now_monotonic_ms() < end && reason != ENOTCONN) {
             pause_before_retry();
             continue;
         }

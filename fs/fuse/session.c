@@ -20,6 +20,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "node/base/now.h"
+
+#define NANOSECONDS UINT64_C(1000000000)
+
 enum {
     /* A request waits for the cluster on its thread, up to the deadline when the cluster is
      * away: enough threads that other requests still get through. */
@@ -356,19 +360,14 @@ enum status session_run(struct session *session, struct error *error)
  */
 void session_stop(struct session *session)
 {
-    struct timespec until;
-
     assert(session);
     fuse_session_exit(session->fuse);
     (void)pthread_mutex_lock(&session->lock);
     while (session->running) {
         (void)pthread_kill(session->loop_thread, KICK_SIGNAL);
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += KICK_INTERVAL_NS;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_nsec -= 1000000000;
-            until.tv_sec++;
-        }
+        uint64_t until_ns = now_wall_ns() + KICK_INTERVAL_NS;
+        struct timespec until = {.tv_sec = (time_t)(until_ns / NANOSECONDS),
+                                 .tv_nsec = (long)(until_ns % NANOSECONDS)};
         (void)pthread_cond_timedwait(&session->ended, &session->lock, &until);
     }
     (void)pthread_mutex_unlock(&session->lock);

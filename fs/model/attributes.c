@@ -6,16 +6,15 @@
 #include <assert.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
+
+#include "node/base/now.h"
+#include "ring/fnv.h"
 
 #define NANOSECONDS 1000000000
 
 int64_t attributes_now_ns(void)
 {
-    struct timespec now;
-    int failed = clock_gettime(CLOCK_REALTIME, &now);
-    assert(failed == 0);
-    return (int64_t)now.tv_sec * NANOSECONDS + now.tv_nsec;
+    return (int64_t)now_wall_ns();
 }
 
 void attributes_touch(struct attributes *attributes)
@@ -38,27 +37,16 @@ uint64_t attributes_new_file_id(void)
     return id;
 }
 
-/* FNV-1a, 64 bits: inode numbers need spread, not strength. */
-static uint64_t mix(uint64_t hash, const void *bytes, size_t size)
-{
-    const uint8_t *byte = bytes;
-
-    for (size_t i = 0; i < size; i++) {
-        hash = (hash ^ byte[i]) * UINT64_C(0x100000001b3);
-    }
-    return hash;
-}
-
 uint64_t attributes_inode_number(const struct attributes *attributes, struct slice key,
                                  uint32_t number)
 {
     uint64_t inode_number = attributes->file_id;
 
     if (inode_number == 0) {
-        inode_number = mix(UINT64_C(0xcbf29ce484222325), key.data, key.size);
+        inode_number = fnv64(key);
     }
     if (number > 0) {
-        inode_number = mix(inode_number, &number, sizeof number);
+        inode_number = fnv64_add(inode_number, slice_of(&number, sizeof number));
     }
     return inode_number > INODE_NUMBER_ROOT ? inode_number : INODE_NUMBER_ROOT + 1;
 }

@@ -8,18 +8,18 @@
 #include "fs/model/attributes.h"
 #include "fs/model/hold.h"
 #include "fs/model/times.h"
+#include "node/base/now.h"
 
 void current_is_fresh(const struct fs *fs, struct inode *inode)
 {
-    inode->fresh_until_ns =
-        model_monotonic_ns() + (int64_t)(fs->config.attribute_timeout * 1e9);
+    inode->fresh_until_ns = model_fresh_until_ns(fs);
 }
 
 void current_told(struct inode *inode, struct dot dot)
 {
     if (!dot_equal(inode->told, dot)) {
         inode->is_told_unsure |= inode->told.counter != 0;
-        inode->told_ns = inode->told.counter != 0 ? model_monotonic_ns() : 0;
+        inode->told_ns = inode->told.counter != 0 ? now_monotonic_ns() : 0;
         inode->told = dot;
     }
 }

@@ -5,6 +5,8 @@
 
 #include <assert.h>
 
+#include "node/base/now.h"
+
 int hold_inode(struct fs *fs, uint64_t id, struct inode **ret_inode)
 {
     assert(ret_inode);
@@ -57,8 +59,8 @@ int hold_take_token(struct fs *fs, struct inode *inode)
     if (deadline_ms == 0) {
         deadline_ms = KV_DEADLINE_DEFAULT_MS;
     }
-    uint64_t deadline_ns = (uint64_t)model_monotonic_ns() +
-                           TOKEN_DEADLINES * (uint64_t)deadline_ms * UINT64_C(1000000);
+    uint64_t deadline_ns =
+        now_monotonic_ns() + TOKEN_DEADLINES * (uint64_t)deadline_ms * UINT64_C(1000000);
     inodes_lock(&fs->inodes);
     bool is_taken = inode_take_token(&fs->inodes, inode, kv_limits_deadline(deadline_ns));
     inodes_unlock(&fs->inodes);

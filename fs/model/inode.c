@@ -8,6 +8,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "node/base/now.h"
+#include "ring/fnv.h"
+
 enum { BUCKETS_FIRST = 1024, LONG_WAIT_MS = 60 * 1000 };
 
 #define NANOSECONDS UINT64_C(1000000000)
@@ -17,14 +20,10 @@ static uint32_t bucket_of_id(const struct inodes *inodes, uint64_t id)
     return (uint32_t)(id & (inodes->bucket_count - 1));
 }
 
-/* FNV-1a over the parent's id and the name. */
 static uint64_t hash_of_name(const struct inode *parent, struct slice name)
 {
-    uint64_t hash = (UINT64_C(0xcbf29ce484222325) ^ parent->id) * UINT64_C(0x100000001b3);
+    uint64_t hash = fnv64_add(fnv64(slice_of(&parent->id, sizeof parent->id)), name);
 
-    for (size_t i = 0; i < name.size; i++) {
-        hash = (hash ^ name.data[i]) * UINT64_C(0x100000001b3);
-    }
     return hash ^ hash >> 32;
 }
 
@@ -93,14 +92,6 @@ void inodes_unlock(struct inodes *inodes)
     pthread_mutex_unlock(&inodes->lock);
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NANOSECONDS + (uint64_t)now.tv_nsec;
-}
-
 bool inode_take_token(struct inodes *inodes, struct inode *inode, uint64_t deadline_ns)
 {
     assert(inode->references > 0);
@@ -108,7 +99,7 @@ bool inode_take_token(struct inodes *inodes, struct inode *inode, uint64_t deadl
     uint64_t now;
 
     while (inode->is_token_taken && !kv_limits_is_interrupted() &&
-           (now = now_ns()) < deadline_ns) {
+           (now = now_monotonic_ns()) < deadline_ns) {
         uint64_t until_ns = now + kv_limits_wait_ms(LONG_WAIT_MS) * (NANOSECONDS / 1000);
         if (until_ns > deadline_ns) {
             until_ns = deadline_ns;

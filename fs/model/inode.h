@@ -47,13 +47,13 @@ struct inode {
     /* When another version was told (monotonic), by a reply that the kernel may not have taken
      * in yet, and may drop, for another one that began later, if is_told_unsure: until an open
      * invalidates what it took in. */
-    int64_t told_ns;
+    uint64_t told_ns;
     bool is_told_unsure;
-    int64_t fresh_until_ns; /* monotonic; until then they are told again without asking */
+    uint64_t fresh_until_ns; /* monotonic; until then they are told again without asking */
     /* Of a directory: when a name in it appeared or vanished last, as far as is known (since
      * 1970), and until when the cluster need not be asked for it (monotonic). */
     int64_t names_ns;
-    int64_t names_fresh_until_ns;
+    uint64_t names_fresh_until_ns;
     struct shown shown;
     uint8_t cached_hash[CONTENT_HASH_SIZE]; /* of the content in the kernel's pages */
     struct file *file;                      /* while open */

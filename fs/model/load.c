@@ -9,6 +9,7 @@
 #include "fs/model/current.h"
 #include "fs/model/hold.h"
 #include "fs/model/pick.h"
+#include "node/base/now.h"
 
 /* Fetching the content for one open. */
 struct load {
@@ -100,9 +101,9 @@ static int load_install(struct file *file, struct load *load)
  */
 static bool is_in_flux(const struct fs *fs, const struct inode *inode)
 {
-    int64_t slack_ns = INT64_C(1000000000);
-    int64_t while_ns = (int64_t)(fs->config.attribute_timeout * 1e9) + slack_ns;
-    bool is_recent = inode->told_ns != 0 && model_monotonic_ns() - inode->told_ns < while_ns;
+    uint64_t slack_ns = UINT64_C(1000000000);
+    uint64_t while_ns = (uint64_t)(fs->config.attribute_timeout * 1e9) + slack_ns;
+    bool is_recent = inode->told_ns != 0 && now_monotonic_ns() - inode->told_ns < while_ns;
     return inode->is_told_unsure || is_recent;
 }
 

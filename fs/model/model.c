@@ -3,21 +3,18 @@
  */
 #include "fs/model/model.h"
 
-#include <time.h>
+#include "node/base/now.h"
 
-int64_t model_monotonic_ns(void)
+uint64_t model_fresh_until_ns(const struct fs *fs)
 {
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    return now_monotonic_ns() + (uint64_t)(fs->config.attribute_timeout * 1e9);
 }
 
-double model_seconds_until(int64_t monotonic_ns)
+double model_seconds_until(uint64_t monotonic_ns)
 {
-    int64_t left_ns = monotonic_ns - model_monotonic_ns();
+    uint64_t now_ns = now_monotonic_ns();
 
-    return left_ns > 0 ? (double)left_ns / 1e9 : 0;
+    return monotonic_ns > now_ns ? (double)(monotonic_ns - now_ns) / 1e9 : 0;
 }
 
 void model_note(struct fs *fs, const char *text)

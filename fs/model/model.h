@@ -24,10 +24,11 @@ struct fs {
     void *session; /* of libfuse, for notifications; opaque to the model */
 };
 
-/* Nanoseconds on a clock that never jumps. */
-int64_t model_monotonic_ns(void);
+/* Until when what was read of the cluster just now is taken as current, on the monotonic
+ * clock. */
+uint64_t model_fresh_until_ns(const struct fs *fs);
 /* What is left until then, on that clock; 0 if it has passed. */
-double model_seconds_until(int64_t monotonic_ns);
+double model_seconds_until(uint64_t monotonic_ns);
 
 /* Tells people one line. No lock is held. */
 void model_note(struct fs *fs, const char *text);

@@ -87,8 +87,7 @@ enum status times_get_directory(struct fs *fs, struct inode *inode, struct slice
     if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
         inodes_lock(&fs->inodes);
         note(inode, nanoseconds(names_us));
-        inode->names_fresh_until_ns =
-            model_monotonic_ns() + (int64_t)(fs->config.attribute_timeout * 1e9);
+        inode->names_fresh_until_ns = model_fresh_until_ns(fs);
         inodes_unlock(&fs->inodes);
     }
     return status;
