@@ -25,13 +25,23 @@ static bool member_is_valid(const struct member *member)
            memchr(member->address, '\0', ADDRESS_SIZE);
 }
 
+bool address_equal(const char *a, const char *b)
+{
+    return address_compare(a, b) == 0;
+}
+
+int address_compare(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
 int ring_find_address(const struct ring *ring, const char *address)
 {
     assert(ring);
     assert(address);
 
     for (int i = 0; i < ring->member_count; i++) {
-        if (strcmp(ring->members[i].address, address) == 0) {
+        if (address_equal(ring->members[i].address, address)) {
             return i;
         }
     }
@@ -174,7 +184,7 @@ static bool member_fits(const struct ring *ring, int index)
         return false;
     }
     for (int i = 0; i < index; i++) {
-        if (strcmp(ring->members[i].address, member->address) == 0) {
+        if (address_equal(ring->members[i].address, member->address)) {
             return false;
         }
     }

@@ -26,6 +26,11 @@ enum {
     ADDRESS_SIZE = 64, /* HOST:PORT with its terminating NUL */
 };
 
+/* True if both are the same text: another spelling of an address is another address. */
+bool address_equal(const char *a, const char *b);
+/* The order in which all nodes list addresses, for qsort. */
+int address_compare(const void *a, const void *b);
+
 struct member {
     node_id id;
     char address[ADDRESS_SIZE]; /* NUL-terminated HOST:PORT */

@@ -141,7 +141,7 @@ enum status registry_find_connected(const char *address, int descriptor, bool mu
     enum status status = registry_find(address, must_run, ret_secret);
     if (status == STATUS_NOT_FOUND &&
         getpeername(descriptor, (struct sockaddr *)&remote, &size) == 0 &&
-        numeric_of_socket(&remote, name) && strcmp(name, address) != 0) {
+        numeric_of_socket(&remote, name) && !address_equal(name, address)) {
         status = registry_find(name, must_run, ret_secret);
     }
     return status;

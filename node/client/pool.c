@@ -77,7 +77,7 @@ static void connections_free(struct connection *first)
 static struct pool_node *find_node(struct pool *pool, const char *address)
 {
     for (unsigned i = 0; i < pool->node_count; i++) {
-        if (strcmp(pool->nodes[i].address, address) == 0) {
+        if (address_equal(pool->nodes[i].address, address)) {
             return &pool->nodes[i];
         }
     }

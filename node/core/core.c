@@ -29,11 +29,6 @@
 #include "node/core/vouch.h"
 #include "ring/planted.h"
 
-static int compare_addresses(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
-
 /* The seeds with the own address among them, sorted, each once. */
 static bool core_set_seeds(struct core *core, const struct core_config *config)
 {
@@ -46,10 +41,10 @@ static bool core_set_seeds(struct core *core, const struct core_config *config)
         memcpy(core->seeds[i + 1], config->seeds[i], ADDRESS_SIZE);
     }
     uint16_t count = (uint16_t)(config->seed_count + 1);
-    qsort(core->seeds, count, ADDRESS_SIZE, compare_addresses);
+    qsort(core->seeds, count, ADDRESS_SIZE, address_compare);
     for (uint16_t i = 0; i < count; i++) {
         if (core->seed_count == 0 ||
-            strcmp(core->seeds[core->seed_count - 1], core->seeds[i]) != 0) {
+            !address_equal(core->seeds[core->seed_count - 1], core->seeds[i])) {
             memmove(core->seeds[core->seed_count++], core->seeds[i], ADDRESS_SIZE);
         }
     }

@@ -18,7 +18,7 @@
 int peer_find(const struct core *core, const char *address)
 {
     for (uint16_t i = 0; i < core->peer_count; i++) {
-        if (strcmp(core->peers[i].address, address) == 0) {
+        if (address_equal(core->peers[i].address, address)) {
             return i;
         }
     }
@@ -51,7 +51,7 @@ void peer_judge(struct core *core, uint16_t index)
     /* One that was forming when it greeted may have taken the ring since; if not it says so. */
     peer->is_replica = peer->connected && member >= 0 &&
                        (peer->forming || peer->cluster_id == core->ring->cluster_id) &&
-                       strcmp(core->ring->members[member].address, peer->address) == 0;
+                       address_equal(core->ring->members[member].address, peer->address);
     if (peer->is_replica) {
         vouch_wanted(core);
     }
@@ -65,7 +65,7 @@ void members_map_peers(struct core *core)
     assert(core->self >= 0 || source_gives(core));
     for (uint16_t i = 0; i < core->ring->member_count; i++) {
         const char *address = core->ring->members[i].address;
-        bool is_heir = i != core->self && strcmp(address, core->address) == 0;
+        bool is_heir = i != core->self && address_equal(address, core->address);
         /* A source that runs at its old address keeps who has its place away from it. */
         core->member_peer[i] = i == core->self ? PEER_SELF
                                : is_heir       ? PEER_SELF - 1

@@ -107,7 +107,7 @@ static void found_cluster(struct core *core)
 static bool all_seeds_met(const struct core *core)
 {
     for (uint16_t i = 0; i < core->seed_count; i++) {
-        if (strcmp(core->seeds[i], core->address) == 0) {
+        if (address_equal(core->seeds[i], core->address)) {
             continue;
         }
         int peer = peer_find(core, core->seeds[i]);
@@ -150,7 +150,7 @@ static void try_to_form(struct core *core)
     if (core->ring || core->is_adopting) {
         return;
     }
-    if (all_seeds_met(core) && strcmp(core->seeds[0], core->address) == 0) {
+    if (all_seeds_met(core) && address_equal(core->seeds[0], core->address)) {
         found_cluster(core);
         return;
     }
@@ -169,7 +169,7 @@ void membership_start(struct core *core)
     /* Also with a ring: a seed of another cluster refuses the greeting, which the driver tells.
      */
     for (uint16_t i = 0; i < core->seed_count; i++) {
-        if (strcmp(core->seeds[i], core->address) != 0) {
+        if (!address_equal(core->seeds[i], core->address)) {
             (void)peer_add(core, core->seeds[i]);
         }
     }
@@ -237,7 +237,7 @@ static bool seeds_are_equal(const struct core *core, const struct message_hello 
         return false;
     }
     for (uint16_t i = 0; i < core->seed_count; i++) {
-        if (strcmp(hello->seeds[i], core->seeds[i]) != 0) {
+        if (!address_equal(hello->seeds[i], core->seeds[i])) {
             return false;
         }
     }
@@ -323,7 +323,7 @@ static bool ring_is_acceptable(const struct core *core, const struct ring *ring)
 {
     int self = ring_find(ring, core->node);
     return !core->is_adopting && self >= 0 &&
-           strcmp(ring->members[self].address, core->address) == 0;
+           address_equal(ring->members[self].address, core->address);
 }
 
 /* A ring came over a connection of this node's own making. */

@@ -13,11 +13,6 @@
 
 #include "node/base/error.h"
 
-static int compare_addresses(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
-
 static enum status add_address(struct address_list *list, const char *text, const char *self,
                                struct error *error)
 {
@@ -32,11 +27,11 @@ static enum status add_address(struct address_list *list, const char *text, cons
         return error_set(error, STATUS_REFUSED, "join: %s: longer than an address may be",
                          text);
     }
-    if (self && strcmp(formatted, self) == 0) {
+    if (self && address_equal(formatted, self)) {
         return STATUS_OK;
     }
     for (uint16_t i = 0; i < list->count; i++) {
-        if (strcmp(list->addresses[i], formatted) == 0) {
+        if (address_equal(list->addresses[i], formatted)) {
             return STATUS_OK;
         }
     }
@@ -65,7 +60,7 @@ enum status options_parse_addresses(const char *text, const char *self,
         status = add_address(ret_list, one, self, error);
         rest = *comma == ',' ? comma + 1 : NULL;
     }
-    qsort(ret_list->addresses, ret_list->count, ADDRESS_SIZE, compare_addresses);
+    qsort(ret_list->addresses, ret_list->count, ADDRESS_SIZE, address_compare);
     return status;
 }
 

@@ -207,16 +207,11 @@ static enum status open_listener(struct server *server, const struct server_opti
     return STATUS_OK;
 }
 
-static int compare_addresses(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
-
 /* What a forming node is told in common with the others: every address, its own included. */
 static void add_self(struct address_list *list, const char *address)
 {
     memcpy(list->addresses[list->count++], address, ADDRESS_SIZE);
-    qsort(list->addresses, list->count, ADDRESS_SIZE, compare_addresses);
+    qsort(list->addresses, list->count, ADDRESS_SIZE, address_compare);
 }
 
 static enum status check_counts(const struct server *server,

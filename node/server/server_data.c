@@ -223,7 +223,7 @@ enum status server_data_settle(struct server_data *data, const char *address,
                          data->directory);
     }
     struct member *member = &ring->members[self];
-    if (strcmp(member->address, address) == 0) {
+    if (address_equal(member->address, address)) {
         return STATUS_OK;
     }
     if (ring->member_count > 1) {

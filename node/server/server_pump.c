@@ -117,7 +117,7 @@ void server_on_node(void *context, const char *address)
 
     for (size_t i = 0; i < SERVER_PEERS_MAX; i++) {
         struct peer *peer = server->peers[i];
-        if (peer && strcmp(peer_address(peer), address) == 0) {
+        if (peer && address_equal(peer_address(peer), address)) {
             peer_hurry(peer);
         }
     }
@@ -158,7 +158,7 @@ static void carry_out_connect(struct server *server, const struct action *action
 
     if (*slot) {
         /* A peer's number stands for one address as long as the core lives. */
-        assert(strcmp(peer_address(*slot), action->address) == 0);
+        assert(address_equal(peer_address(*slot), action->address));
         return;
     }
     struct peer_options options = {

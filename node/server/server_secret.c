@@ -45,7 +45,7 @@ static enum status enter(struct server *server, struct error *error)
 
     enum status status = registry_enter(&own->registry, server->address, &own->secret, error);
     if (status == STATUS_OK && own->numeric[0] != '\0' &&
-        strcmp(own->numeric, server->address) != 0) {
+        !address_equal(own->numeric, server->address)) {
         status = registry_enter(&own->registry, own->numeric, &own->secret, error);
     }
     return status;
@@ -85,7 +85,7 @@ static bool find_among_seeds(const struct server *server, struct secret *ret_sec
 {
     for (uint16_t i = 0; i < server->seeds.count; i++) {
         const char *address = server->seeds.addresses[i];
-        if (strcmp(address, server->address) != 0 &&
+        if (!address_equal(address, server->address) &&
             registry_find(address, true, ret_secret) == STATUS_OK) {
             return true;
         }
