@@ -391,7 +391,7 @@ static void step_stored(struct core *core, struct event *event)
     }
 }
 
-/* A request whose hedge or deadline has come. It may be freed. */
+/* A request whose wake_us or deadline has come. It may be freed. */
 static void request_on_due(struct core *core, struct request *request)
 {
     if (request->kind->on_due) {
@@ -414,14 +414,14 @@ static void step_tick(struct core *core)
         struct request *request = &core->requests[slot];
         /* A handler frees its own request and may free or add others, but never the next one in
          * this list unless it is its child; so the walk starts anew after each. */
-        bool due = request->deadline_us <= core->now_us || request->hedge_us <= core->now_us;
+        bool due = request->deadline_us <= core->now_us || request->wake_us <= core->now_us;
         if (due && core_has_room(core)) {
             request_on_due(core, request);
             slot = core->active_head;
             continue;
         }
         core_due(core, request->deadline_us);
-        core_due(core, request->hedge_us);
+        core_due(core, request->wake_us);
         slot = request->next;
     }
     if (!core_has_room(core)) {
@@ -445,7 +445,7 @@ static void step_peer_down(struct core *core, struct event *event)
         struct request *request = &core->requests[slot];
         slot = request->next;
         if (!core_has_room(core)) {
-            /* The outbox is full: what still waits runs into its hedge or deadline instead. */
+            /* The outbox is full: what still waits runs into its wake_us or deadline instead. */
             return;
         }
         if (!request_fail_legs(request, event->peer)) {

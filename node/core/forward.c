@@ -204,7 +204,7 @@ static bool forward_send(struct core *core, struct request *request, uint8_t i)
     uint64_t patience_us = 2 * peer_patience_us(core, request->leg[i].peer, sync);
     /* Those behind it, and this node by itself, need time as well. */
     patience_us = patience_us < left_us / 2 ? patience_us : left_us / 2;
-    request_set_hedge(core, request, core->now_us + patience_us);
+    request_wake_at(core, request, core->now_us + patience_us);
     return true;
 }
 
@@ -286,7 +286,7 @@ static void forward_on_due(struct core *core, struct request *request)
         forward_end(core, request, STATUS_TIMEOUT);
         return;
     }
-    request->hedge_us = UINT64_MAX;
+    request->wake_us = UINT64_MAX;
     request->failure = forward_failure(request, STATUS_TIMEOUT);
     forward_next(core, request);
 }

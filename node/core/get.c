@@ -26,6 +26,9 @@
 #include "ring/planted.h"
 #include "ring/view.h"
 
+/* How long a get waits for what fallbacks may know: until it is woken to ask one replica more. */
+enum { HINTS_AWAITED_US = HEDGE_AFTER_US };
+
 static void get_check(struct core *core, struct request *request);
 
 static void get_ask(struct core *core, struct request *request, uint8_t i, bool digest_only)
@@ -80,7 +83,7 @@ static void get_begin(struct core *core, struct request *request, uint8_t r)
     request->ring_mark = core->ring_mark;
     request_add_primaries(core, request, ring_partition(core->ring, blob_slice(request->key)));
     get_ask_fallbacks(core, request);
-    request_set_hedge(core, request, core->now_us + HEDGE_AFTER_US);
+    request_wake_at(core, request, core->now_us + HEDGE_AFTER_US);
     detector_note_read(core);
     read_ask_more(core, request, get_of(request)->r, get_ask_digest);
     get_check(core, request);
@@ -422,7 +425,7 @@ static void get_check(struct core *core, struct request *request)
     }
     /* A fallback that is well answers at once; it is waited for a moment, as it may know more.
      */
-    bool is_early = core->now_us < request->started_us + HEDGE_AFTER_US;
+    bool is_early = core->now_us < request->started_us + HINTS_AWAITED_US;
     if (done < get_of(request)->r || (hints > 0 && is_early)) {
         return;
     }

@@ -106,7 +106,7 @@ static void walk_page(struct core *core, struct request *walk)
     store->key = blob_ref(hints_of(walk)->cursor.key);
     store->list_hints.kind = hints_of(walk)->cursor.kind;
     store->list_hints.limit = HINTS_PAGE;
-    walk->hedge_us = UINT64_MAX;
+    walk->wake_us = UINT64_MAX;
 }
 
 static void walk_start(struct core *core, node_id owner)
@@ -134,7 +134,7 @@ static void walk_advance(struct core *core, struct request *walk)
     if (background_take(core)) {
         walk_page(core, walk);
     } else {
-        request_set_hedge(core, walk, core->now_us + TURN_AFTER_US);
+        request_wake_at(core, walk, core->now_us + TURN_AFTER_US);
     }
 }
 
@@ -462,7 +462,7 @@ static void hints_on_reply(struct core *core, struct request *request, uint8_t l
 static void hints_on_due(struct core *core, struct request *request)
 {
     if (request->state == STATE_ASKING && request->deadline_us > core->now_us) {
-        request->hedge_us = UINT64_MAX;
+        request->wake_us = UINT64_MAX;
         walk_advance(core, request);
         return;
     }

@@ -87,14 +87,14 @@ static void scan_advance(struct core *core, struct request *scan)
     } else if (background_take(core)) {
         scan_page(core, scan);
     } else {
-        request_set_hedge(core, scan, core->now_us + TURN_AFTER_US);
+        request_wake_at(core, scan, core->now_us + TURN_AFTER_US);
     }
 }
 
 /* Its turn has come: else it waits for the own disk, which always answers, or for its children. */
 static void scan_on_due(struct core *core, struct request *scan)
 {
-    scan->hedge_us = UINT64_MAX;
+    scan->wake_us = UINT64_MAX;
     scan_advance(core, scan);
 }
 

@@ -87,7 +87,7 @@ static void list_begin(struct core *core, struct request *request)
     request->ring_mark = core->ring_mark;
     list_of(request)->by_marks = list_may_compare(request);
     request_add_primaries(core, request, ring_partition(core->ring, blob_slice(request->key)));
-    request_set_hedge(core, request, core->now_us + HEDGE_AFTER_US);
+    request_wake_at(core, request, core->now_us + HEDGE_AFTER_US);
     detector_note_read(core);
     read_ask_more(core, request, list_of(request)->r, list_ask);
     list_check(core, request);

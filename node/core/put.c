@@ -500,7 +500,7 @@ static void put_finish(struct core *core, struct request *request, enum status s
     }
     request_go(request, STATE_HINTING);
     request->deadline_us = UINT64_MAX; /* the own disk will answer */
-    request->hedge_us = UINT64_MAX;
+    request->wake_us = UINT64_MAX;
     struct store_request *store = request_store(core, request, LEG_OF_STORE, STORE_HINT);
     store->key = blob_ref(request->key);
     memcpy(store->hint.owners.id, missed, sizeof missed);

@@ -83,12 +83,12 @@ static struct object *leg_object(const struct request *request, const struct leg
                                          : object_project(put_of(request)->object);
 }
 
-static void leg_set_hedge(struct core *core, struct request *request, const struct leg *leg)
+static void leg_wake_for(struct core *core, struct request *request, const struct leg *leg)
 {
     uint64_t patience_us = peer_patience_us(core, leg->peer, put_of(request)->sync);
     uint64_t due_us = core->now_us + patience_us;
-    if (due_us < request->hedge_us) {
-        request_set_hedge(core, request, due_us);
+    if (due_us < request->wake_us) {
+        request_wake_at(core, request, due_us);
     }
 }
 
@@ -99,7 +99,7 @@ static void leg_ask_digest(struct core *core, struct request *request, uint8_t i
     message->replica_get.digest_only = true;
     message->replica_get.for_repair = true;
     request->leg[i].asks_digest = true;
-    leg_set_hedge(core, request, &request->leg[i]);
+    leg_wake_for(core, request, &request->leg[i]);
 }
 
 static void leg_send(struct core *core, struct request *request, uint8_t i)
@@ -121,7 +121,7 @@ static void leg_send(struct core *core, struct request *request, uint8_t i)
         core->stats.objects_pushed++;
         background_charge(core);
     }
-    leg_set_hedge(core, request, leg);
+    leg_wake_for(core, request, leg);
 }
 
 void put_leg_compare(struct core *core, struct request *request, uint8_t i,
@@ -424,7 +424,7 @@ void put_legs_send_rows(struct core *core, struct request *request)
 
 void put_legs_on_due(struct core *core, struct request *request)
 {
-    request->hedge_us = UINT64_MAX;
+    request->wake_us = UINT64_MAX;
     for (uint8_t i = 0; i < request->leg_count; i++) {
         struct leg *leg = &request->leg[i];
         if (leg->state != LEG_SENT) {
@@ -433,8 +433,8 @@ void put_legs_on_due(struct core *core, struct request *request)
         uint64_t patience_us = peer_patience_us(core, leg->peer, put_of(request)->sync);
         uint64_t due_us = leg->sent_us + patience_us;
         if (due_us > core->now_us) {
-            if (due_us < request->hedge_us) {
-                request_set_hedge(core, request, due_us);
+            if (due_us < request->wake_us) {
+                request_wake_at(core, request, due_us);
             }
             continue;
         }

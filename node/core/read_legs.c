@@ -71,13 +71,13 @@ bool read_waits_for_ring(struct core *core, struct request *request)
     request->met_other_ring = false;
     request_drop_legs(core, request);
     request_go(request, STATE_WAITING);
-    request_set_hedge(core, request, core->now_us + RING_PAUSE_US);
+    request_wake_at(core, request, core->now_us + RING_PAUSE_US);
     return true;
 }
 
 void read_hedge(struct core *core, struct request *request, read_ask *ask)
 {
-    request_set_hedge(core, request, core->now_us + HEDGE_AFTER_US);
+    request_wake_at(core, request, core->now_us + HEDGE_AFTER_US);
     bool is_impatient = request_suspect_slow(core, request);
     bool has_more = read_legs_in(request, LEG_IDLE) > 0;
     if (has_more && (detector_take_hedge(core) || is_impatient)) {

@@ -21,7 +21,7 @@ void read_note_ring(const struct core *core, struct request *request,
                     const struct message *message);
 /* There are too few answers. True if that is so since a ring is being handed round: all is
  * asked anew in a moment, when the newer one is known, so the request waits (STATE_WAITING, and
- * its hedge) without legs. */
+ * its wake_us) without legs. */
 bool read_waits_for_ring(struct core *core, struct request *request);
 /* The moment has come to ask one more, and to suspect the slow. */
 void read_hedge(struct core *core, struct request *request, read_ask *ask);

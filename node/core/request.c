@@ -51,9 +51,9 @@ struct request *request_parent(struct core *core, const struct request *child)
     return parent;
 }
 
-void request_set_hedge(struct core *core, struct request *request, uint64_t at_us)
+void request_wake_at(struct core *core, struct request *request, uint64_t at_us)
 {
-    request->hedge_us = at_us;
+    request->wake_us = at_us;
     core_due(core, at_us);
 }
 
@@ -83,7 +83,7 @@ struct request *request_new(struct core *core, const struct request_kind *kind,
     request->slot = slot;
     request->started_us = core->now_us;
     request->deadline_us = deadline_us;
-    request->hedge_us = UINT64_MAX;
+    request->wake_us = UINT64_MAX;
     request->is_client = is_client;
     request->previous = NO_SLOT;
     request->next = core->active_head;

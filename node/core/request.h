@@ -96,7 +96,7 @@ struct request_kind {
     void (*on_stored)(struct core *core, struct request *request, uint8_t leg,
                       struct store_result *result);
     void (*on_child)(struct core *core, struct request *request, struct child_result *result);
-    /* Its deadline, or the time of its hedge, has come. NULL: it waits for the own store, which
+    /* Its deadline, or its wake_us, has come. NULL: it waits for the own store, which
      * always answers, and has no deadline. */
     void (*on_due)(struct core *core, struct request *request);
     /* A connection broke: legs that waited for it have failed. */
@@ -114,7 +114,7 @@ struct request {
     size_t bytes;            /* of contents, as far as they are counted */
     uint64_t started_us;
     uint64_t deadline_us;
-    uint64_t hedge_us; /* UINT64_MAX: no */
+    uint64_t wake_us; /* on_due is called then too; why, says who sets it. UINT64_MAX: no */
     bool replied;
     bool met_other_ring; /* get, list: a replica goes by the ring of another epoch */
     uint64_t ring_mark;  /* get, list: the ring by which replicas were asked */
@@ -164,7 +164,7 @@ uint64_t request_token(const struct request *request, uint8_t leg);
 struct request *request_parent(struct core *core, const struct request *child);
 void request_set_deadline(struct core *core, struct request *request, uint64_t at_us);
 /* on_due is called then, too. */
-void request_set_hedge(struct core *core, struct request *request, uint64_t at_us);
+void request_wake_at(struct core *core, struct request *request, uint64_t at_us);
 
 /* A request to the leg's peer. Type and payload are filled in by the caller. */
 struct message *request_send(struct core *core, struct request *request, uint8_t leg,

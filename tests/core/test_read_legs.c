@@ -114,7 +114,7 @@ static void test_hedge__budget__one_more_for_each_that_is_taken(void **state)
     bench_open(&bench, LEG_SENT, LEG_IDLE, LEG_IDLE);
     read_hedge(bench.core, bench.request, ask);
     assert_int_equal(read_legs_in(bench.request, LEG_IDLE), 2);
-    assert_int_equal(bench.request->hedge_us, NOW_US + HEDGE_AFTER_US);
+    assert_int_equal(bench.request->wake_us, NOW_US + HEDGE_AFTER_US);
     assert_true(bench.core->due_us <= NOW_US + HEDGE_AFTER_US);
 
     bench.core->hedges = ENOUGH;
@@ -168,8 +168,8 @@ static void test_ring__replica_goes_by_another__all_are_asked_anew_once(void **s
     assert_true(read_waits_for_ring(bench.core, bench.request));
     assert_int_equal(bench.request->state, STATE_WAITING);
     assert_int_equal(bench.request->leg_count, 0);
-    assert_in_range(bench.request->hedge_us, NOW_US + 1, NOW_US + 1000000);
-    assert_int_equal(bench.core->due_us, bench.request->hedge_us);
+    assert_in_range(bench.request->wake_us, NOW_US + 1, NOW_US + 1000000);
+    assert_int_equal(bench.core->due_us, bench.request->wake_us);
     assert_false(read_waits_for_ring(bench.core, bench.request));
     bench_close(&bench);
 }
