@@ -15,12 +15,12 @@ void current_is_fresh(const struct fs *fs, struct inode *inode)
     inode->fresh_until_ns = model_fresh_until_ns(fs);
 }
 
-void current_told(struct inode *inode, struct dot dot)
+void current_sent(struct inode *inode, struct dot dot)
 {
-    if (!dot_equal(inode->told, dot)) {
-        inode->is_told_unsure |= inode->told.counter != 0;
-        inode->told_ns = inode->told.counter != 0 ? now_monotonic_ns() : 0;
-        inode->told = dot;
+    if (!dot_equal(inode->sent, dot)) {
+        inode->is_sent_unsure |= inode->sent.counter != 0;
+        inode->sent_ns = inode->sent.counter != 0 ? now_monotonic_ns() : 0;
+        inode->sent = dot;
     }
 }
 
@@ -89,7 +89,7 @@ void current_found(const struct fs *fs, struct inode *inode, struct found *found
     if (!inode->file || file_is_cache(inode)) {
         inode->attributes = found->version->attributes;
         inode->attributes.type = found_type(found);
-        current_told(inode, found->version->dot);
+        current_sent(inode, found->version->dot);
         current_is_fresh(fs, inode);
     }
     shown_move(&inode->shown, &found->shown);
@@ -149,7 +149,7 @@ static void tell_version(struct inode *inode, const struct object *row, struct d
             enum version_type type = inode->type;
             inode->attributes = row->versions[i].attributes;
             inode->attributes.type = type;
-            inode->told = dot;
+            inode->sent = dot;
         }
     }
 }

@@ -2,7 +2,7 @@
  * current.h - what an inode and its open file show at the moment, and how both change together.
  *
  * Shape:    both have attributes, and what a write would supersede (`shown`). The inode's are
- *           what the kernel was told last. The file's are of the version that it was loaded
+ *           what the kernel was sent last. The file's are of the version that it was loaded
  *           from, or put last; while somebody may write to it the two may differ.
  */
 #ifndef FS_MODEL_CURRENT_H
@@ -14,7 +14,7 @@
 /* The inode's attributes came from the cluster just now. The table's lock is held. */
 void current_is_fresh(const struct fs *fs, struct inode *inode);
 /* A reply that tells of the version `dot` is about to be sent. The table's lock is held. */
-void current_told(struct inode *inode, struct dot dot);
+void current_sent(struct inode *inode, struct dot dot);
 /* What the kernel is told of an inode: from its open file if there is one. */
 void current_entry(struct fs *fs, struct inode *inode, struct fs_entry *ret_entry);
 

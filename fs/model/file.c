@@ -43,13 +43,13 @@ bool file_is_cache(const struct inode *inode)
 
 bool file_is_stale(const struct file *file)
 {
-    const struct object *told = file->inode->shown.row;
+    const struct object *shown = file->inode->shown.row;
     const struct object *held = file->shown.row;
 
-    if (!file->is_loaded || !file_is_cache(file->inode) || !told) {
+    if (!file->is_loaded || !file_is_cache(file->inode) || !shown) {
         return false;
     }
-    return !held || !clock_descends(&held->clock, &told->clock);
+    return !held || !clock_descends(&held->clock, &shown->clock);
 }
 
 struct file *file_of_inode(struct fs *fs, struct inode *inode)

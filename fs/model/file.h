@@ -6,7 +6,7 @@
  *           what that put supersedes. The inode's token serialises what puts or moves the file;
  *           reads, writes and stat need only the lock, so that they never wait for the cluster.
  *           A file that is only held open for reading is a cache of what the cluster has: it is
- *           read anew once its inode has been told of something newer. One that may be written
+ *           read anew once its inode shows something newer. One that may be written
  *           stays what it was when it was opened, for that is what its put supersedes.
  * Locks:    `lock` for the content; `handles`, `writers` and `references` under the inode
  *           table's. What is dirty has a writer, or no name any more.
@@ -53,7 +53,7 @@ struct file {
 struct file *file_obtain(struct fs *fs, struct inode *inode, bool writes);
 /* True if the inode's file is open, and a cache. The table's lock is held. */
 bool file_is_cache(const struct inode *inode);
-/* True if the file is a cache, and its inode was told of something newer than it holds. The
+/* True if the file is a cache, and its inode shows something newer than it holds. The
  * file's lock and the table's are held. */
 bool file_is_stale(const struct file *file);
 /* The inode's file with one more reference, or NULL if it is not open. Takes the table's

@@ -42,14 +42,14 @@ struct inode {
     bool is_token_taken;
     uint64_t heir_id; /* of the file that an open of this one got in its place; 0 for none */
     int lost;         /* errno of a put that no close could report; for the next fsync */
-    struct attributes attributes; /* as last told to the kernel */
-    struct dot told;              /* the version they are of */
-    /* When another version was told (monotonic), by a reply that the kernel may not have taken
-     * in yet, and may drop, for another one that began later, if is_told_unsure: until an open
+    struct attributes attributes; /* as last sent to the kernel */
+    struct dot sent;              /* the version they are of */
+    /* When another version was sent (monotonic), by a reply that the kernel may not have taken
+     * in yet, and may drop, for another one that began later, if is_sent_unsure: until an open
      * invalidates what it took in. */
-    uint64_t told_ns;
-    bool is_told_unsure;
-    uint64_t fresh_until_ns; /* monotonic; until then they are told again without asking */
+    uint64_t sent_ns;
+    bool is_sent_unsure;
+    uint64_t fresh_until_ns; /* monotonic; until then they are sent again without asking */
     /* Of a directory: when a name in it appeared or vanished last, as far as is known (since
      * 1970), and until when the cluster need not be asked for it (monotonic). */
     int64_t names_ns;

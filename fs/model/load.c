@@ -94,8 +94,8 @@ static int load_install(struct file *file, struct load *load)
 }
 
 /*
- * True for a while after the inode was told another version. Until the kernel has taken in the
- * reply that told it, whoever opens the file a second time would read new content up to the old
+ * True for a while after another version of the inode was sent. Until the kernel has taken in the
+ * reply, whoever opens the file a second time would read new content up to the old
  * size, or old pages up to the new one: so that for so long each open invalidates both. The
  * table's lock is held.
  */
@@ -103,13 +103,13 @@ static bool is_in_flux(const struct fs *fs, const struct inode *inode)
 {
     uint64_t slack_ns = UINT64_C(1000000000);
     uint64_t while_ns = (uint64_t)(fs->config.attribute_timeout * 1e9) + slack_ns;
-    bool is_recent = inode->told_ns != 0 && now_monotonic_ns() - inode->told_ns < while_ns;
-    return inode->is_told_unsure || is_recent;
+    bool is_recent = inode->sent_ns != 0 && now_monotonic_ns() - inode->sent_ns < while_ns;
+    return inode->is_sent_unsure || is_recent;
 }
 
 /* What the kernel may keep: pages if they hold this content, attributes if they are of this
  * version. */
-static void compare_with_told(struct file *file, const struct load *load, struct opened *opened)
+static void compare_with_sent(struct file *file, const struct load *load, struct opened *opened)
 {
     struct fs *fs = file->fs;
     struct inode *inode = file->inode;
@@ -120,9 +120,9 @@ static void compare_with_told(struct file *file, const struct load *load, struct
     opened->keep_cache =
         is_settled && inode->is_cached &&
         memcmp(inode->cached_hash, version->content_hash, CONTENT_HASH_SIZE) == 0;
-    opened->has_changed = !is_settled || !dot_equal(inode->told, version->dot);
-    current_told(inode, version->dot);
-    inode->is_told_unsure = false;
+    opened->has_changed = !is_settled || !dot_equal(inode->sent, version->dot);
+    current_sent(inode, version->dot);
+    inode->is_sent_unsure = false;
     memcpy(inode->cached_hash, version->content_hash, CONTENT_HASH_SIZE);
     inode->is_cached = true;
     inodes_unlock(&fs->inodes);
@@ -146,7 +146,7 @@ static int load_once(struct file *file, struct opened *opened)
         } else {
             failed = load_install(file, &fetched);
             if (failed == 0) {
-                compare_with_told(file, &fetched, opened);
+                compare_with_sent(file, &fetched, opened);
             }
         }
         file_unlock(file);
@@ -222,8 +222,8 @@ int load_refresh(struct file *file)
     return failed == ESTALE ? 0 : failed;
 }
 
-/* True if somebody holds the inode's content open, and it is as new as the inode was told. */
-static bool holds_what_was_told(struct file *file)
+/* True if somebody holds the inode's content open, and it is as new as what the inode shows. */
+static bool holds_what_is_shown(struct file *file)
 {
     file_lock(file);
     inodes_lock(&file->fs->inodes);
@@ -242,7 +242,7 @@ int load_or_share(struct file *file, unsigned flags, struct opened *opened)
     inodes_unlock(&file->fs->inodes);
     int failed = is_unlinked ? ESTALE : load(file, opened);
     bool may_share = is_unlinked || (flags & OPEN_AGAIN) != 0;
-    if (failed != ESTALE || !may_share || !holds_what_was_told(file)) {
+    if (failed != ESTALE || !may_share || !holds_what_is_shown(file)) {
         return failed;
     }
     inodes_lock(&file->fs->inodes);

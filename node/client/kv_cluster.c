@@ -234,8 +234,8 @@ static enum status check_status(const struct cluster_request *request,
                                 const struct message *reply)
 {
     (void)request;
-    const struct message_status_reply *told = &reply->status_reply;
-    return reply->status == STATUS_OK && told->disk_free <= told->disk_total
+    const struct message_status_reply *node = &reply->status_reply;
+    return reply->status == STATUS_OK && node->disk_free <= node->disk_total
                ? STATUS_OK
                : STATUS_BAD_MESSAGE;
 }

@@ -201,7 +201,7 @@ static enum status refusal_status(enum status status)
 }
 
 /* Why the node will not have us, in its own words. */
-static enum status fail_as_told(struct pool_call *call, const struct message *reply)
+static enum status fail_as_answered(struct pool_call *call, const struct message *reply)
 {
     char text[160];
     struct slice words = blob_slice(reply->text);
@@ -248,7 +248,7 @@ static enum status exchange(struct connection *connection, struct pool_call *cal
                     status == STATUS_CLOSED ? "the connection broke" : status_text(status));
     }
     if (is_last_word(&reply)) {
-        status = fail_as_told(call, &reply);
+        status = fail_as_answered(call, &reply);
         message_release(&reply);
         return status;
     }
@@ -267,7 +267,7 @@ static enum status check_greeting(struct pool_call *call, const struct message *
                                   uint64_t cluster_id)
 {
     if (reply->status != STATUS_OK) {
-        return fail_as_told(call, reply);
+        return fail_as_answered(call, reply);
     }
     if (reply->hello.protocol != PROTOCOL_VERSION) {
         return fail(call, STATUS_BAD_VERSION, "speaks another protocol version");

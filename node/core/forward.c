@@ -5,7 +5,7 @@
  * section 4.5; rule 6: a put is coordinated once). Primaries are tried in turn, each once and
  * all within the request's deadline, until one gives an answer that another would give too;
  * when none is left this node, a fallback of the list as all are, coordinates itself. If that
- * fails as well, the most telling of the failures is passed on.
+ * fails as well, the failure that says most is passed on.
  */
 #include "node/core/forward.h"
 
@@ -59,7 +59,7 @@ static uint32_t *message_deadline_ms(struct message *message)
 }
 
 /*
- * How much a failure tells, so that the most telling one is passed on when all nodes have
+ * How much a failure tells, so that the one that says most is passed on when all nodes have
  * failed; 0: it is no matter of the node that was asked, another would say the same. What may
  * have been done comes before what was not.
  */

@@ -308,7 +308,7 @@ static bool get_fetch_unknown(struct core *core, struct request *request)
 }
 
 /* How many different states the answers are of. */
-static unsigned states_told(const struct request *request)
+static unsigned states_answered(const struct request *request)
 {
     unsigned count = 0;
     for (uint8_t i = 0; i < request->leg_count; i++) {
@@ -343,7 +343,7 @@ static void heal_finish(struct core *core, const struct request *request, struct
 static void get_answer(struct core *core, struct request *request)
 {
     assert(read_legs_in(request, LEG_DONE) > 0 || get_of(request)->for_dots);
-    mark_if(states_told(request) >= 3, MARK_GET_THREE_STATES);
+    mark_if(states_answered(request) >= 3, MARK_GET_THREE_STATES);
     struct object *merged = NULL;
     uint8_t answers = 0;
     for (uint8_t i = 0; i < request->leg_count; i++) {

@@ -118,7 +118,7 @@ struct request {
     bool replied;
     bool met_other_ring; /* get, list: a replica goes by the ring of another epoch */
     uint64_t ring_mark;  /* get, list: the ring by which replicas were asked */
-    enum status failure; /* the most telling one of those it was forwarded to; OK: none */
+    enum status failure; /* of those it was forwarded to, the one that says most; OK: none */
     bool is_child;       /* its result goes to the request `parent`, not to a connection */
     uint16_t parent;
     uint32_t parent_generation;

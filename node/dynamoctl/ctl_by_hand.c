@@ -39,11 +39,11 @@ struct replacement {
     bool is_refilling; /* that is the member itself, and it refills */
 };
 
-static bool is_refilling(const struct message_status_reply *told)
+static bool is_refilling(const struct message_status_reply *reply)
 {
-    for (unsigned i = 0; i < told->stat_count; i++) {
-        if (strcmp(told->stats[i].name, "complete") == 0) {
-            return told->stats[i].value == 0;
+    for (unsigned i = 0; i < reply->stat_count; i++) {
+        if (strcmp(reply->stats[i].name, "complete") == 0) {
+            return reply->stats[i].value == 0;
         }
     }
     return false;
@@ -55,19 +55,19 @@ static void show_others(const struct replacement *replacement)
     const struct ring *ring = replacement->ring;
     for (unsigned i = 0; i < ring->member_count; i++) {
         const struct member *member = &ring->members[i];
-        struct message_status_reply told;
+        struct message_status_reply reply;
         char remark[ADMIN_REMARK_SIZE];
         struct error error;
         if (member == replacement->lost) {
             continue;
         }
         const char *state = "does not answer";
-        if (admin_status(member->address, replacement->timeout_ms, &told, remark, &error) ==
+        if (admin_status(member->address, replacement->timeout_ms, &reply, remark, &error) ==
             STATUS_OK) {
-            state = told.node != member->id ? "is not there: another node answers"
-                    : is_refilling(&told)   ? "refills, and has not got all of its copies"
-                                            : "is there, and complete";
-            admin_status_release(&told);
+            state = reply.node != member->id ? "is not there: another node answers"
+                    : is_refilling(&reply)   ? "refills, and has not got all of its copies"
+                                             : "is there, and complete";
+            admin_status_release(&reply);
         }
         fprintf(stderr, "  %s %s\n", member->address, state);
     }
@@ -76,19 +76,19 @@ static void show_others(const struct replacement *replacement)
 /* Who lives at the member's address now? */
 static bool look_at_place(const struct ctl *ctl, struct replacement *replacement)
 {
-    struct message_status_reply told;
+    struct message_status_reply reply;
     char remark[ADMIN_REMARK_SIZE];
     struct error error;
-    if (admin_status(replacement->lost->address, replacement->timeout_ms, &told, remark,
+    if (admin_status(replacement->lost->address, replacement->timeout_ms, &reply, remark,
                      &error) != STATUS_OK) {
         ctl_complain(ctl, NULL, error.text);
         ctl_complain(ctl, replacement->lost->address,
                      "start a node with an empty data directory at that address first");
         return false;
     }
-    replacement->answers = told.node;
-    replacement->is_refilling = told.node == replacement->lost->id && is_refilling(&told);
-    admin_status_release(&told);
+    replacement->answers = reply.node;
+    replacement->is_refilling = reply.node == replacement->lost->id && is_refilling(&reply);
+    admin_status_release(&reply);
     if (replacement->answers == replacement->lost->id && !replacement->is_refilling) {
         ctl_complain(ctl, replacement->lost->address,
                      "the member itself answers there, and has all of its copies");
@@ -134,12 +134,12 @@ static enum status try_replacement(const struct ctl *ctl, const struct replaceme
         const struct member *member = &ring->members[i];
         if ((member == replacement->lost) == replacement->is_refilling) {
             struct error why;
-            enum status told =
+            enum status reply =
                 admin_replace(member->address, ctl->timeout_ms, replacement->lost->id, &why);
             /* A refusal says more than that somebody else is not there. */
-            if (told == STATUS_OK || told == STATUS_REFUSED || told == STATUS_BUSY ||
+            if (reply == STATUS_OK || reply == STATUS_REFUSED || reply == STATUS_BUSY ||
                 status == STATUS_UNREACHABLE) {
-                status = told;
+                status = reply;
                 *error = why;
             }
         }

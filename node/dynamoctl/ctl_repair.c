@@ -30,11 +30,11 @@ struct patient {
     bool is_done;
     uint64_t pass_wanted; /* done once so many are finished */
     uint64_t heard_ns;    /* when it answered last */
-    struct message_repair_reply told;
+    struct message_repair_reply reply;
     struct error error; /* of the last question; STATUS_OK: none */
 };
 
-struct repair_survey {
+struct repair_run {
     const struct ring *ring;
     struct pool *pool;
     uint32_t timeout_ms;
@@ -43,47 +43,47 @@ struct repair_survey {
     struct patient *patients; /* one for each member */
 };
 
-static void note_reply(struct patient *patient, const struct message_repair_reply *told,
+static void note_reply(struct patient *patient, const struct message_repair_reply *reply,
                        unsigned round)
 {
     if (round == 0 || !patient->has_answered) {
         /* A pass that runs may have gone past what was stored a moment ago. */
-        patient->pass_wanted = told->passes + (told->is_running ? 2 : 1);
-        patient->keys_before = told->keys_repaired;
-    } else if (told->passes < patient->told.passes) { /* it was restarted, and counts anew */
-        patient->pass_wanted = told->passes + 1;
+        patient->pass_wanted = reply->passes + (reply->is_running ? 2 : 1);
+        patient->keys_before = reply->keys_repaired;
+    } else if (reply->passes < patient->reply.passes) { /* it was restarted, and counts anew */
+        patient->pass_wanted = reply->passes + 1;
         patient->keys_before = 0;
     }
-    patient->told = *told;
+    patient->reply = *reply;
     patient->has_answered = true;
     patient->heard_ns = socket_now_ns();
     /* What was damaged, or came back empty, is repaired by further passes. */
     patient->is_done =
-        told->passes >= patient->pass_wanted && !told->is_running && told->is_complete;
+        reply->passes >= patient->pass_wanted && !reply->is_running && reply->is_complete;
 }
 
 /* Asks a member how far it is, or to start; and once more if it has forgotten. The answer to a
  * start tells how it was before. */
 static void ask_repair(void *argument, unsigned index)
 {
-    struct repair_survey *survey = argument;
-    struct patient *patient = &survey->patients[index];
-    struct message_repair_reply told;
+    struct repair_run *run = argument;
+    struct patient *patient = &run->patients[index];
+    struct message_repair_reply reply;
     struct error error = {0};
     if (patient->is_done || patient->is_lost) {
         return;
     }
-    bool has_forgotten = survey->round > 1 && !patient->is_asked && !patient->told.is_running &&
-                         patient->told.passes <= patient->pass_wanted;
-    patient->is_asked = survey->round == 1 || has_forgotten;
-    enum status status = admin_repair(survey->pool, survey->ring->members[index].address,
-                                      survey->timeout_ms, patient->is_asked, &told, &error);
+    bool has_forgotten = run->round > 1 && !patient->is_asked && !patient->reply.is_running &&
+                         patient->reply.passes <= patient->pass_wanted;
+    patient->is_asked = run->round == 1 || has_forgotten;
+    enum status status = admin_repair(run->pool, run->ring->members[index].address,
+                                      run->timeout_ms, patient->is_asked, &reply, &error);
     patient->error = error;
     if (status == STATUS_OK) {
-        note_reply(patient, &told, survey->round);
-    } else if (survey->waits && status != STATUS_UNREACHABLE && status != STATUS_TIMEOUT) {
+        note_reply(patient, &reply, run->round);
+    } else if (run->waits && status != STATUS_UNREACHABLE && status != STATUS_TIMEOUT) {
         patient->heard_ns = socket_now_ns(); /* it is there, though no member of a ring yet */
-    } else if (survey->round == 0 ||
+    } else if (run->round == 0 ||
                socket_now_ns() - patient->heard_ns > LOST_AFTER_MS * NS_PER_MS) {
         patient->is_lost = true;
     }
@@ -91,20 +91,20 @@ static void ask_repair(void *argument, unsigned index)
 
 static uint64_t keys_of(const struct patient *patient)
 {
-    uint64_t keys = patient->told.keys_repaired;
+    uint64_t keys = patient->reply.keys_repaired;
     return keys > patient->keys_before ? keys - patient->keys_before : 0;
 }
 
-static void ask_all(struct repair_survey *survey)
+static void ask_all(struct repair_run *run)
 {
-    ctl_ask_members(survey->ring->member_count, ask_repair, survey);
-    survey->round++;
+    ctl_ask_members(run->ring->member_count, ask_repair, run);
+    run->round++;
 }
 
-static bool is_over(const struct repair_survey *survey)
+static bool is_over(const struct repair_run *run)
 {
-    for (unsigned i = 0; i < survey->ring->member_count; i++) {
-        if (!survey->patients[i].is_done && !survey->patients[i].is_lost) {
+    for (unsigned i = 0; i < run->ring->member_count; i++) {
+        if (!run->patients[i].is_done && !run->patients[i].is_lost) {
             return false;
         }
     }
@@ -121,38 +121,38 @@ struct repair_total {
     uint64_t keys_repaired;
 };
 
-static struct repair_total total_of(const struct repair_survey *survey)
+static struct repair_total total_of(const struct repair_run *run)
 {
     struct repair_total total = {0};
-    for (unsigned i = 0; i < survey->ring->member_count; i++) {
-        const struct patient *patient = &survey->patients[i];
+    for (unsigned i = 0; i < run->ring->member_count; i++) {
+        const struct patient *patient = &run->patients[i];
         total.started += patient->has_answered && patient->error.code == STATUS_OK;
         total.finished += patient->is_done;
-        total.refilling += patient->has_answered && !patient->told.is_complete;
-        total.pairs += patient->told.pairs_total;
-        total.pairs_failed += patient->told.pairs_failed;
+        total.refilling += patient->has_answered && !patient->reply.is_complete;
+        total.pairs += patient->reply.pairs_total;
+        total.pairs_failed += patient->reply.pairs_failed;
         total.keys_repaired += keys_of(patient);
     }
     return total;
 }
 
 /* 0 to 100: the pass that is waited for, each member counting alike. */
-static unsigned percent_of(const struct repair_survey *survey)
+static unsigned percent_of(const struct repair_run *run)
 {
     unsigned count = 0;
     double sum = 0;
-    for (unsigned i = 0; i < survey->ring->member_count; i++) {
-        const struct patient *patient = &survey->patients[i];
-        const struct message_repair_reply *told = &patient->told;
-        bool is_wanted = told->is_running && told->passes + 1 >= patient->pass_wanted;
+    for (unsigned i = 0; i < run->ring->member_count; i++) {
+        const struct patient *patient = &run->patients[i];
+        const struct message_repair_reply *reply = &patient->reply;
+        bool is_wanted = reply->is_running && reply->passes + 1 >= patient->pass_wanted;
         if (patient->is_lost) {
             continue;
         }
         count++;
         if (patient->is_done) {
             sum += 1;
-        } else if (is_wanted && told->pairs_total > 0) {
-            double share = (double)told->pairs_done / (double)told->pairs_total;
+        } else if (is_wanted && reply->pairs_total > 0) {
+            double share = (double)reply->pairs_done / (double)reply->pairs_total;
             sum += share < 1 ? share : 1;
         }
     }
@@ -167,9 +167,9 @@ struct progress {
     uint64_t line_ns;
 };
 
-static void show_progress(struct progress *progress, const struct repair_survey *survey)
+static void show_progress(struct progress *progress, const struct repair_run *run)
 {
-    unsigned percent = percent_of(survey);
+    unsigned percent = percent_of(run);
     uint64_t now_ns = socket_now_ns();
     if (progress->is_silent) {
         return;
@@ -179,7 +179,7 @@ static void show_progress(struct progress *progress, const struct repair_survey 
     if (progress->is_terminal) {
         char bar[CTL_BAR_TEXT];
         ctl_format_bar(percent, bar);
-        printf("\r%s %" PRIu64 " keys repaired\033[K", bar, total_of(survey).keys_repaired);
+        printf("\r%s %" PRIu64 " keys repaired\033[K", bar, total_of(run).keys_repaired);
     } else if (percent > progress->percent &&
                now_ns - progress->line_ns >= LINE_EVERY_MS * NS_PER_MS) {
         printf("%u%%\n", percent);
@@ -192,7 +192,7 @@ static void show_progress(struct progress *progress, const struct repair_survey 
 }
 
 /* Until all members are through or given up, or the time is over. */
-static void wait_for_all(const struct ctl *ctl, struct repair_survey *survey)
+static void wait_for_all(const struct ctl *ctl, struct repair_run *run)
 {
     uint64_t deadline_ns = socket_now_ns() + ctl->patience_s * (1000 * NS_PER_MS);
     struct progress progress = {
@@ -200,11 +200,11 @@ static void wait_for_all(const struct ctl *ctl, struct repair_survey *survey)
         .is_silent = ctl->json,
         .line_ns = socket_now_ns(),
     };
-    show_progress(&progress, survey);
-    while (!is_over(survey) && socket_now_ns() < deadline_ns) {
+    show_progress(&progress, run);
+    while (!is_over(run) && socket_now_ns() < deadline_ns) {
         (void)socket_pause_until(socket_now_ns() + POLL_MS * NS_PER_MS);
-        ask_all(survey);
-        show_progress(&progress, survey);
+        ask_all(run);
+        show_progress(&progress, run);
     }
     if (progress.is_terminal && !progress.is_silent) {
         putchar('\n');
@@ -219,11 +219,11 @@ static void print_member_json(struct json *json, const struct member *member,
     json_identity(json, "id", member->id);
     json_bool(json, "finished", patient->is_done);
     if (patient->has_answered) {
-        json_bool(json, "complete", patient->told.is_complete);
-        json_unsigned(json, "passes", patient->told.passes);
-        json_unsigned(json, "pairs_done", patient->told.pairs_done);
-        json_unsigned(json, "pairs_total", patient->told.pairs_total);
-        json_unsigned(json, "pairs_failed", patient->told.pairs_failed);
+        json_bool(json, "complete", patient->reply.is_complete);
+        json_unsigned(json, "passes", patient->reply.passes);
+        json_unsigned(json, "pairs_done", patient->reply.pairs_done);
+        json_unsigned(json, "pairs_total", patient->reply.pairs_total);
+        json_unsigned(json, "pairs_failed", patient->reply.pairs_failed);
         json_unsigned(json, "keys_repaired", keys_of(patient));
     }
     if (patient->error.code != STATUS_OK) {
@@ -232,10 +232,10 @@ static void print_member_json(struct json *json, const struct member *member,
     json_object_end(json);
 }
 
-static void print_repair_json(const struct repair_survey *survey)
+static void print_repair_json(const struct repair_run *run)
 {
-    const struct ring *ring = survey->ring;
-    struct repair_total total = total_of(survey);
+    const struct ring *ring = run->ring;
+    struct repair_total total = total_of(run);
     struct json json = {.out = stdout};
     json_object_begin(&json, NULL);
     ctl_json_ring(&json, ring);
@@ -246,16 +246,16 @@ static void print_repair_json(const struct repair_survey *survey)
     json_unsigned(&json, "keys_repaired", total.keys_repaired);
     json_array_begin(&json, "members");
     for (unsigned i = 0; i < ring->member_count; i++) {
-        print_member_json(&json, &ring->members[i], &survey->patients[i]);
+        print_member_json(&json, &ring->members[i], &run->patients[i]);
     }
     json_array_end(&json);
     json_object_end(&json);
 }
 
-static void print_repair(const struct ctl *ctl, const struct repair_survey *survey)
+static void print_repair(const struct ctl *ctl, const struct repair_run *run)
 {
-    const struct ring *ring = survey->ring;
-    struct repair_total total = total_of(survey);
+    const struct ring *ring = run->ring;
+    struct repair_total total = total_of(run);
     if (!ctl->wait) {
         printf("repair began on %u of %u members\n", total.started,
                (unsigned)ring->member_count);
@@ -266,49 +266,49 @@ static void print_repair(const struct ctl *ctl, const struct repair_survey *surv
            total.finished, (unsigned)ring->member_count, total.keys_repaired,
            total.pairs_failed, total.pairs);
     for (unsigned i = 0; i < ring->member_count; i++) {
-        const struct message_repair_reply *told = &survey->patients[i].told;
-        if (told->pairs_failed > 0) {
+        const struct message_repair_reply *reply = &run->patients[i].reply;
+        if (reply->pairs_failed > 0) {
             printf("%s: %" PRIu64 " of %" PRIu64 " pairs failed\n", ring->members[i].address,
-                   told->pairs_failed, told->pairs_total);
+                   reply->pairs_failed, reply->pairs_total);
         }
-        if (survey->patients[i].has_answered && !told->is_complete) {
+        if (run->patients[i].has_answered && !reply->is_complete) {
             printf("%s: refilling\n", ring->members[i].address);
         }
     }
 }
 
 /* Names the members that are not through, or did not start, and says how it all went. */
-static int conclude(const struct ctl *ctl, const struct repair_survey *survey)
+static int conclude(const struct ctl *ctl, const struct repair_run *run)
 {
-    struct repair_total total = total_of(survey);
+    struct repair_total total = total_of(run);
     bool is_well = !ctl->wait || (total.pairs_failed == 0 && total.refilling == 0);
     fflush(stdout);
-    for (unsigned i = 0; i < survey->ring->member_count; i++) {
-        const struct patient *patient = &survey->patients[i];
+    for (unsigned i = 0; i < run->ring->member_count; i++) {
+        const struct patient *patient = &run->patients[i];
         if (patient->error.code != STATUS_OK && !patient->is_done) {
             ctl_complain(ctl, NULL, patient->error.text);
             is_well = false;
         } else if (ctl->wait && !patient->is_done) {
-            ctl_complain(ctl, survey->ring->members[i].address, "not finished in time");
+            ctl_complain(ctl, run->ring->members[i].address, "not finished in time");
             is_well = false;
         }
     }
     return is_well ? CTL_OK : CTL_FAILURE;
 }
 
-static int run_repair(const struct ctl *ctl, struct repair_survey *survey)
+static int run_repair(const struct ctl *ctl, struct repair_run *run)
 {
-    ask_all(survey);
-    ask_all(survey);
+    ask_all(run);
+    ask_all(run);
     if (ctl->wait) {
-        wait_for_all(ctl, survey);
+        wait_for_all(ctl, run);
     }
     if (ctl->json) {
-        print_repair_json(survey);
+        print_repair_json(run);
     } else {
-        print_repair(ctl, survey);
+        print_repair(ctl, run);
     }
-    return conclude(ctl, survey);
+    return conclude(ctl, run);
 }
 
 int ctl_repair(struct ctl *ctl)
@@ -317,21 +317,21 @@ int ctl_repair(struct ctl *ctl)
     if (!ring) {
         return CTL_FAILURE;
     }
-    struct repair_survey survey = {
+    struct repair_run run = {
         .ring = ring,
         .timeout_ms = ctl_member_timeout(ctl),
         .waits = ctl->wait,
-        .patients = calloc(ring->member_count, sizeof *survey.patients),
+        .patients = calloc(ring->member_count, sizeof *run.patients),
     };
     int code;
-    if (!survey.patients || pool_new(&survey.pool) != STATUS_OK) {
+    if (!run.patients || pool_new(&run.pool) != STATUS_OK) {
         code = ctl_fail(ctl, NULL, STATUS_NO_MEMORY);
     } else {
-        pool_expect_cluster(survey.pool, ring->cluster_id);
-        code = run_repair(ctl, &survey);
+        pool_expect_cluster(run.pool, ring->cluster_id);
+        code = run_repair(ctl, &run);
     }
-    pool_free(survey.pool);
-    free(survey.patients);
+    pool_free(run.pool);
+    free(run.patients);
     free(ring);
     return code;
 }

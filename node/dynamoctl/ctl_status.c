@@ -9,15 +9,15 @@
 #include "node/dynamoctl/ctl.h"
 #include "ring/preference_list.h"
 
-/* What one member told. */
+/* What one member answered. */
 struct account {
     bool is_up;
-    struct message_status_reply told; /* if it is up */
-    struct error error;               /* if not */
-    char remark[ADMIN_REMARK_SIZE];   /* its own, or "" */
+    struct message_status_reply reply; /* if it is up */
+    struct error error;                /* if not */
+    char remark[ADMIN_REMARK_SIZE];    /* its own, or "" */
 };
 
-struct survey {
+struct report {
     const struct ring *ring;
     uint32_t timeout_ms;
     struct account *accounts; /* one for each member */
@@ -25,19 +25,19 @@ struct survey {
 
 static void ask_status(void *argument, unsigned index)
 {
-    struct survey *survey = argument;
-    const struct member *member = &survey->ring->members[index];
-    struct account *account = &survey->accounts[index];
-    account->is_up = admin_status(member->address, survey->timeout_ms, &account->told,
+    struct report *report = argument;
+    const struct member *member = &report->ring->members[index];
+    struct account *account = &report->accounts[index];
+    account->is_up = admin_status(member->address, report->timeout_ms, &account->reply,
                                   account->remark, &account->error) == STATUS_OK;
     /* Somebody else may listen at the address of a member that is gone. */
-    if (account->is_up && account->told.node != member->id) {
+    if (account->is_up && account->reply.node != member->id) {
         account->is_up = false;
         account->error.code = STATUS_REFUSED;
         snprintf(account->error.text, sizeof account->error.text,
                  "%s: another node answers there, %016" PRIx64, member->address,
-                 account->told.node);
-        admin_status_release(&account->told);
+                 account->reply.node);
+        admin_status_release(&account->reply);
     }
 }
 
@@ -50,26 +50,26 @@ static unsigned owned_partitions(const struct ring *ring, unsigned member)
     return count;
 }
 
-static const struct statistic *find_statistic(const struct message_status_reply *told,
+static const struct statistic *find_statistic(const struct message_status_reply *reply,
                                               const char *name)
 {
-    for (unsigned i = 0; i < told->stat_count; i++) {
-        if (strcmp(told->stats[i].name, name) == 0) {
-            return &told->stats[i];
+    for (unsigned i = 0; i < reply->stat_count; i++) {
+        if (strcmp(reply->stats[i].name, name) == 0) {
+            return &reply->stats[i];
         }
     }
     return NULL;
 }
 
-static uint64_t statistic_of(const struct message_status_reply *told, const char *name)
+static uint64_t statistic_of(const struct message_status_reply *reply, const char *name)
 {
-    const struct statistic *statistic = find_statistic(told, name);
+    const struct statistic *statistic = find_statistic(reply, name);
     return statistic ? statistic->value : 0;
 }
 
-static bool is_refilling(const struct message_status_reply *told)
+static bool is_refilling(const struct message_status_reply *reply)
 {
-    const struct statistic *complete = find_statistic(told, "complete");
+    const struct statistic *complete = find_statistic(reply, "complete");
     return complete && complete->value == 0;
 }
 
@@ -78,13 +78,13 @@ static const char *state_of(const struct account *account)
     if (!account->is_up) {
         return "DN";
     }
-    if (account->told.disk_state != DISK_WELL) {
+    if (account->reply.disk_state != DISK_WELL) {
         return "UD";
     }
-    if (!account->told.ready) {
+    if (!account->reply.ready) {
         return "UJ";
     }
-    return is_refilling(&account->told) ? "UR" : "UN";
+    return is_refilling(&account->reply) ? "UR" : "UN";
 }
 
 /* What the others that answer make of a member. */
@@ -93,15 +93,15 @@ struct views {
     unsigned up;    /* ... and find it up */
 };
 
-static struct views views_of(const struct survey *survey, node_id id)
+static struct views views_of(const struct report *report, node_id id)
 {
     struct views views = {0};
-    for (unsigned i = 0; i < survey->ring->member_count; i++) {
-        const struct message_status_reply *told = &survey->accounts[i].told;
+    for (unsigned i = 0; i < report->ring->member_count; i++) {
+        const struct message_status_reply *reply = &report->accounts[i].reply;
         /* Of a member that is down nothing is told: it has no peers here. */
-        for (unsigned peer = 0; peer < told->peer_count; peer++) {
-            views.count += told->peers[peer].id == id;
-            views.up += told->peers[peer].id == id && told->peers[peer].up;
+        for (unsigned peer = 0; peer < reply->peer_count; peer++) {
+            views.count += reply->peers[peer].id == id;
+            views.up += reply->peers[peer].id == id && reply->peers[peer].up;
         }
     }
     return views;
@@ -116,12 +116,12 @@ static void print_remark(const struct account *account)
     }
 }
 
-static void print_member(const struct survey *survey, unsigned index)
+static void print_member(const struct report *report, unsigned index)
 {
-    const struct member *member = &survey->ring->members[index];
-    const struct account *account = &survey->accounts[index];
-    const struct message_status_reply *told = &account->told;
-    struct views views = views_of(survey, member->id);
+    const struct member *member = &report->ring->members[index];
+    const struct account *account = &report->accounts[index];
+    const struct message_status_reply *reply = &account->reply;
+    struct views views = views_of(report, member->id);
     printf("%s %-21s %016" PRIx64 " %3u/%-3u", state_of(account), member->address, member->id,
            views.up, views.count);
     if (!account->is_up) {
@@ -133,25 +133,25 @@ static void print_member(const struct survey *survey, unsigned index)
     }
     char disk_free[CTL_SIZE_TEXT];
     char disk_total[CTL_SIZE_TEXT];
-    ctl_format_size(told->disk_free, disk_free);
-    ctl_format_size(told->disk_total, disk_total);
-    uint64_t failed = statistic_of(told, "puts_failed") + statistic_of(told, "gets_failed") +
-                      statistic_of(told, "lists_failed");
+    ctl_format_size(reply->disk_free, disk_free);
+    ctl_format_size(reply->disk_total, disk_total);
+    uint64_t failed = statistic_of(reply, "puts_failed") + statistic_of(reply, "gets_failed") +
+                      statistic_of(reply, "lists_failed");
     printf(" %5" PRIu64 " %10s of %-10s %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %6" PRIu64
            " %7" PRIu64 "%s",
-           told->epoch, disk_free, disk_total, statistic_of(told, "gets"),
-           statistic_of(told, "puts"), statistic_of(told, "lists"), failed,
-           statistic_of(told, "corrupt"), is_refilling(told) ? " refilling" : "");
-    if (told->disk_state != DISK_WELL) {
-        printf(" disk %s", disk_state_name(told->disk_state));
+           reply->epoch, disk_free, disk_total, statistic_of(reply, "gets"),
+           statistic_of(reply, "puts"), statistic_of(reply, "lists"), failed,
+           statistic_of(reply, "corrupt"), is_refilling(reply) ? " refilling" : "");
+    if (reply->disk_state != DISK_WELL) {
+        printf(" disk %s", disk_state_name(reply->disk_state));
     }
     putchar('\n');
     print_remark(account);
 }
 
-static void print_survey(const struct survey *survey)
+static void print_report(const struct report *report)
 {
-    const struct ring *ring = survey->ring;
+    const struct ring *ring = report->ring;
     printf("cluster %016" PRIx64 ", epoch %" PRIu64
            ", %u members, %u partitions, %u replicas\n",
            ring->cluster_id, ring->epoch, (unsigned)ring->member_count,
@@ -159,51 +159,51 @@ static void print_survey(const struct survey *survey)
     printf("   %-21s %-16s %-7s %5s %10s    %-10s %8s %8s %8s %6s %7s\n", "ADDRESS", "ID",
            "SEEN", "EPOCH", "FREE", "DISK", "GETS", "PUTS", "LISTS", "FAILED", "CORRUPT");
     for (unsigned i = 0; i < ring->member_count; i++) {
-        print_member(survey, i);
+        print_member(report, i);
     }
 }
 
-static void print_told_json(struct json *json, const struct message_status_reply *told)
+static void print_reply_json(struct json *json, const struct message_status_reply *reply)
 {
-    json_bool(json, "ready", told->ready);
-    json_unsigned(json, "epoch", told->epoch);
-    json_unsigned(json, "disk_total", told->disk_total);
-    json_unsigned(json, "disk_free", told->disk_free);
-    json_string(json, "disk_state", disk_state_name(told->disk_state));
+    json_bool(json, "ready", reply->ready);
+    json_unsigned(json, "epoch", reply->epoch);
+    json_unsigned(json, "disk_total", reply->disk_total);
+    json_unsigned(json, "disk_free", reply->disk_free);
+    json_string(json, "disk_state", disk_state_name(reply->disk_state));
     json_array_begin(json, "peers");
-    for (unsigned i = 0; i < told->peer_count; i++) {
+    for (unsigned i = 0; i < reply->peer_count; i++) {
         json_object_begin(json, NULL);
-        json_identity(json, "id", told->peers[i].id);
-        json_string(json, "address", told->peers[i].address);
-        json_bool(json, "up", told->peers[i].up);
+        json_identity(json, "id", reply->peers[i].id);
+        json_string(json, "address", reply->peers[i].address);
+        json_bool(json, "up", reply->peers[i].up);
         json_object_end(json);
     }
     json_array_end(json);
     json_object_begin(json, "stats");
-    for (unsigned i = 0; i < told->stat_count; i++) {
-        json_unsigned(json, told->stats[i].name, told->stats[i].value);
+    for (unsigned i = 0; i < reply->stat_count; i++) {
+        json_unsigned(json, reply->stats[i].name, reply->stats[i].value);
     }
     json_object_end(json);
 }
 
-static void print_survey_json(const struct survey *survey)
+static void print_report_json(const struct report *report)
 {
     struct json json = {.out = stdout};
     json_object_begin(&json, NULL);
-    ctl_json_ring(&json, survey->ring);
+    ctl_json_ring(&json, report->ring);
     json_array_begin(&json, "members");
-    for (unsigned i = 0; i < survey->ring->member_count; i++) {
-        const struct account *account = &survey->accounts[i];
-        struct views views = views_of(survey, survey->ring->members[i].id);
+    for (unsigned i = 0; i < report->ring->member_count; i++) {
+        const struct account *account = &report->accounts[i];
+        struct views views = views_of(report, report->ring->members[i].id);
         json_object_begin(&json, NULL);
-        json_string(&json, "address", survey->ring->members[i].address);
-        json_identity(&json, "id", survey->ring->members[i].id);
+        json_string(&json, "address", report->ring->members[i].address);
+        json_identity(&json, "id", report->ring->members[i].id);
         json_string(&json, "state", state_of(account));
         json_bool(&json, "up", account->is_up);
         json_unsigned(&json, "asked_peers", views.count);
         json_unsigned(&json, "seen_up_by", views.up);
         if (account->is_up) {
-            print_told_json(&json, &account->told);
+            print_reply_json(&json, &account->reply);
         } else {
             json_string(&json, "error", account->error.text);
         }
@@ -222,27 +222,27 @@ int ctl_status(struct ctl *ctl)
     if (!ring) {
         return CTL_FAILURE;
     }
-    struct survey survey = {
+    struct report report = {
         .ring = ring,
         .timeout_ms = ctl_member_timeout(ctl),
-        .accounts = calloc(ring->member_count, sizeof *survey.accounts),
+        .accounts = calloc(ring->member_count, sizeof *report.accounts),
     };
     int code = CTL_OK;
-    if (!survey.accounts) {
+    if (!report.accounts) {
         code = ctl_fail(ctl, NULL, STATUS_NO_MEMORY);
         goto out;
     }
-    ctl_ask_members(ring->member_count, ask_status, &survey);
+    ctl_ask_members(ring->member_count, ask_status, &report);
     if (ctl->json) {
-        print_survey_json(&survey);
+        print_report_json(&report);
     } else {
-        print_survey(&survey);
+        print_report(&report);
     }
     for (unsigned i = 0; i < ring->member_count; i++) {
-        admin_status_release(&survey.accounts[i].told);
+        admin_status_release(&report.accounts[i].reply);
     }
 out:
-    free(survey.accounts);
+    free(report.accounts);
     free(ring);
     return code;
 }

@@ -348,13 +348,13 @@ enum status apply_hint_owners(struct store_state *state, struct store_result *re
         return STATUS_NO_MEMORY;
     }
     pthread_mutex_lock(&hints->lock);
-    for (size_t i = 0; i < hints->tally_count; i++) {
-        const struct hint_tally *tally = &hints->tallies[i];
-        if (tally->count > 0) {
+    for (size_t i = 0; i < hints->sum_count; i++) {
+        const struct hint_sum *sum = &hints->sums[i];
+        if (sum->count > 0) {
             owners[count++] = (struct hint_owner){
-                .owner = tally->owner,
-                .count = tally->count,
-                .bytes = tally->bytes,
+                .owner = sum->owner,
+                .count = sum->count,
+                .bytes = sum->bytes,
             };
         }
     }

@@ -105,56 +105,55 @@ static size_t place_of(const struct hint_store *hints, node_id owner)
 {
     size_t i = 0;
 
-    while (i < hints->tally_count && hints->tallies[i].owner < owner) {
+    while (i < hints->sum_count && hints->sums[i].owner < owner) {
         i++;
     }
     return i;
 }
 
-static struct hint_tally *find_tally(struct hint_store *hints, node_id owner)
+static struct hint_sum *find_sum(struct hint_store *hints, node_id owner)
 {
     size_t i = place_of(hints, owner);
 
-    return i < hints->tally_count && hints->tallies[i].owner == owner ? &hints->tallies[i]
-                                                                      : NULL;
+    return i < hints->sum_count && hints->sums[i].owner == owner ? &hints->sums[i] : NULL;
 }
 
-static bool is_unused(const struct hint_tally *tally)
+static bool is_unused(const struct hint_sum *sum)
 {
-    return tally->count == 0 && tally->writing == 0 && !tally->is_doubtful;
+    return sum->count == 0 && sum->writing == 0 && !sum->may_hold_more;
 }
 
 static void drop_unused(struct hint_store *hints)
 {
     size_t kept = 0;
 
-    for (size_t i = 0; i < hints->tally_count; i++) {
-        if (!is_unused(&hints->tallies[i])) {
-            hints->tallies[kept++] = hints->tallies[i];
+    for (size_t i = 0; i < hints->sum_count; i++) {
+        if (!is_unused(&hints->sums[i])) {
+            hints->sums[kept++] = hints->sums[i];
         }
     }
-    hints->tally_count = kept;
+    hints->sum_count = kept;
 }
 
-struct hint_tally *hint_store_tally(struct hint_store *hints, node_id owner)
+struct hint_sum *hint_store_sum(struct hint_store *hints, node_id owner)
 {
-    struct hint_tally *found = find_tally(hints, owner);
+    struct hint_sum *found = find_sum(hints, owner);
 
     if (found) {
         return found;
     }
-    if (hints->tally_count == MEMBERS_MAX) {
+    if (hints->sum_count == MEMBERS_MAX) {
         drop_unused(hints);
     }
-    if (hints->tally_count == MEMBERS_MAX) {
+    if (hints->sum_count == MEMBERS_MAX) {
         return NULL;
     }
     size_t place = place_of(hints, owner);
-    struct hint_tally *tally = &hints->tallies[place];
-    memmove(tally + 1, tally, (hints->tally_count - place) * sizeof *tally);
-    hints->tally_count++;
-    *tally = (struct hint_tally){.owner = owner};
-    return tally;
+    struct hint_sum *sum = &hints->sums[place];
+    memmove(sum + 1, sum, (hints->sum_count - place) * sizeof *sum);
+    hints->sum_count++;
+    *sum = (struct hint_sum){.owner = owner};
+    return sum;
 }
 
 /* Sees that every owner is in the table before anything is written for it. */
@@ -166,15 +165,15 @@ static enum status begin_writing(struct hint_store *hints, const struct hint_cha
 
     pthread_mutex_lock(&hints->lock);
     for (; begun < count && status == STATUS_OK; begun++) {
-        struct hint_tally *tally = hint_store_tally(hints, changes[begun].owner);
-        if (!tally) {
+        struct hint_sum *sum = hint_store_sum(hints, changes[begun].owner);
+        if (!sum) {
             status = STATUS_BUSY;
             break;
         }
-        tally->writing++;
+        sum->writing++;
     }
     for (size_t i = 0; i < begun && status != STATUS_OK; i++) {
-        find_tally(hints, changes[i].owner)->writing--;
+        find_sum(hints, changes[i].owner)->writing--;
     }
     pthread_mutex_unlock(&hints->lock);
     return status;
@@ -191,22 +190,22 @@ static void end_writing(struct hint_store *hints, const struct hint_change *chan
 {
     pthread_mutex_lock(&hints->lock);
     for (size_t i = 0; i < count; i++) {
-        struct hint_tally *tally = find_tally(hints, changes[i].owner);
+        struct hint_sum *sum = find_sum(hints, changes[i].owner);
         bool was_there = changes[i].before.size > 0;
 
-        assert(tally && tally->writing > 0);
-        tally->writing--;
-        tally->is_doubtful = tally->is_doubtful || !is_written;
+        assert(sum && sum->writing > 0);
+        sum->writing--;
+        sum->may_hold_more = sum->may_hold_more || !is_written;
         if (!is_written) {
             continue;
         }
         if (was_there) {
-            subtract(&tally->count, 1);
-            subtract(&tally->bytes, changes[i].before.size);
+            subtract(&sum->count, 1);
+            subtract(&sum->bytes, changes[i].before.size);
         }
         if (!changes[i].is_delete) {
-            tally->count++;
-            tally->bytes += sizes[i];
+            sum->count++;
+            sum->bytes += sizes[i];
         }
     }
     pthread_mutex_unlock(&hints->lock);
@@ -379,9 +378,9 @@ enum status hints_any_for_key(struct store_state *state, struct slice key, bool 
         return STATUS_OK;
     }
     pthread_mutex_lock(&hints->lock);
-    for (size_t i = 0; i < hints->tally_count; i++) {
-        if (!is_unused(&hints->tallies[i])) {
-            owners[count++] = hints->tallies[i].owner;
+    for (size_t i = 0; i < hints->sum_count; i++) {
+        if (!is_unused(&hints->sums[i])) {
+            owners[count++] = hints->sums[i].owner;
         }
     }
     pthread_mutex_unlock(&hints->lock);

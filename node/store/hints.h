@@ -14,13 +14,13 @@
 
 #include "node/store/apply.h"
 
-/* What is kept for one owner. */
-struct hint_tally {
+/* What is kept for one owner, summed up. */
+struct hint_sum {
     node_id owner;
     uint64_t count;
-    uint64_t bytes;   /* of keys and values */
-    unsigned writing; /* writes under way */
-    bool is_doubtful; /* a write failed: there may be more than is counted */
+    uint64_t bytes;     /* of keys and values */
+    unsigned writing;   /* writes under way */
+    bool may_hold_more; /* a write failed: there may be more than is counted */
 };
 
 struct hint_store {
@@ -29,8 +29,8 @@ struct hint_store {
     atomic_bool is_partial;     /* a part could not be read when they were counted */
     atomic_bool is_damaged;     /* something could not be read since then, or was no hint */
     pthread_mutex_t lock;       /* guards what follows */
-    struct hint_tally tallies[MEMBERS_MAX]; /* ascending by owner */
-    size_t tally_count;
+    struct hint_sum sums[MEMBERS_MAX]; /* ascending by owner */
+    size_t sum_count;
 };
 
 /* A hint as it is stored; `size` 0: there is none. */
@@ -68,8 +68,8 @@ MUST_CHECK enum status hint_store_write(struct hint_store *hints,
 bool hint_store_parse_value(struct slice value, struct stored_hint *ret_stored,
                             struct slice *ret_record);
 
-/* Finds or makes the tally of an owner; NULL if the table is full. The lock is held. */
-struct hint_tally *hint_store_tally(struct hint_store *hints, node_id owner);
+/* Finds or makes the sum of an owner; NULL if the table is full. The lock is held. */
+struct hint_sum *hint_store_sum(struct hint_store *hints, node_id owner);
 
 /* STATUS_OK if the value is a whole hint of this kind, with the contents that it was stored
  * with; else STATUS_CORRUPT or STATUS_NO_MEMORY. */

@@ -106,18 +106,18 @@ static bool on_hint(void *context, struct slice key, struct slice value)
     if (kind == HINT_AGE) {
         return true;
     }
-    struct hint_tally *tally = hint_store_tally(count->hints, owner);
-    if (!tally) {
+    struct hint_sum *sum = hint_store_sum(count->hints, owner);
+    if (!sum) {
         count->status = STATUS_CORRUPT;
         return false;
     }
     if (!is_sound(kind, value, &stored)) {
         count->hints->is_damaged = true;
-        tally->is_doubtful = true;
+        sum->may_hold_more = true;
         return true;
     }
-    tally->count++;
-    tally->bytes += key.size + value.size;
+    sum->count++;
+    sum->bytes += key.size + value.size;
     if (stored.stamp > count->greatest_stamp && stored.stamp <= STAMP_FOUND_MAX) {
         count->greatest_stamp = stored.stamp;
     }
@@ -133,7 +133,7 @@ static enum status count_all(struct hint_store *hints, struct error *error)
 
     layout_hint_owner(&start, 1);
     pthread_mutex_lock(&hints->lock);
-    hints->tally_count = 0;
+    hints->sum_count = 0;
     hints->is_partial = false;
     hints->is_damaged = false;
     if (!start.failed) {

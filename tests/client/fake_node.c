@@ -31,7 +31,7 @@ struct fake_node {
     struct kv *store;
     int listener;
     char address[ADDRESS_SIZE];
-    char told_address[ADDRESS_SIZE];
+    char claimed_address[ADDRESS_SIZE];
     pthread_t acceptor;
     struct secret secret;
     struct registry registry;
@@ -335,7 +335,7 @@ static void greet(struct fake_connection *connection, const struct message *hell
                                           .role = ROLE_NODE,
                                           .cluster_id = node->cluster_id,
                                           .node = node->id};
-    memcpy(reply->hello.address, node->told_address, sizeof node->told_address);
+    memcpy(reply->hello.address, node->claimed_address, sizeof node->claimed_address);
     if (reply->status != STATUS_OK || node->proof == FAKE_PROOF_NONE) {
         return;
     }
@@ -452,7 +452,7 @@ struct fake_node *fake_node_new(struct kv *shared)
     failure |= getsockname(node->listener, (struct sockaddr *)&name, &size);
     snprintf(node->address, sizeof node->address, "127.0.0.1:%u",
              (unsigned)ntohs(name.sin_port));
-    memcpy(node->told_address, node->address, sizeof node->address);
+    memcpy(node->claimed_address, node->address, sizeof node->address);
     leave_secret(node);
     failure |= pthread_mutex_init(&node->lock, NULL);
     failure |= pthread_cond_init(&node->thawed, NULL);
@@ -505,10 +505,10 @@ unsigned fake_node_proofs(struct fake_node *node)
     return proofs;
 }
 
-void fake_node_set_told_address(struct fake_node *node, const char *address)
+void fake_node_set_claimed_address(struct fake_node *node, const char *address)
 {
     pthread_mutex_lock(&node->lock);
-    snprintf(node->told_address, sizeof node->told_address, "%s", address);
+    snprintf(node->claimed_address, sizeof node->claimed_address, "%s", address);
     pthread_mutex_unlock(&node->lock);
 }
 

@@ -69,7 +69,7 @@ enum fake_proof { FAKE_PROOF_RIGHT, FAKE_PROOF_WRONG, FAKE_PROOF_NONE };
 void fake_node_set_proof(struct fake_node *node, enum fake_proof proof);
 unsigned fake_node_proofs(struct fake_node *node); /* right ones that it got */
 /* Where it says that it listens. */
-void fake_node_set_told_address(struct fake_node *node, const char *address);
+void fake_node_set_claimed_address(struct fake_node *node, const char *address);
 /* What it answers to a greeting; 0 and STATUS_OK from the start. */
 void fake_node_set_greeting(struct fake_node *node, uint64_t cluster_id, enum status status);
 

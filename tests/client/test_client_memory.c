@@ -225,7 +225,7 @@ static void exhaust(struct world *world, operation run)
     fail_msg("more allocations than expected");
 }
 
-static void test_kv_memory__each_allocation_fails__told_and_nothing_leaks(void **state)
+static void test_kv_memory__each_allocation_fails__reported_and_nothing_leaks(void **state)
 {
     static const operation operations[] = {do_get,      do_put,         do_list,
                                            do_replicas, do_open_memory, do_context};
@@ -234,7 +234,7 @@ static void test_kv_memory__each_allocation_fails__told_and_nothing_leaks(void *
     }
 }
 
-static void test_kv_cluster__each_allocation_fails__told_and_nothing_leaks(void **state)
+static void test_kv_cluster__each_allocation_fails__reported_and_nothing_leaks(void **state)
 {
     static const operation operations[] = {do_get,      do_put,   do_list,
                                            do_replicas, do_space, do_open_cluster};
@@ -247,10 +247,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
-            test_kv_memory__each_allocation_fails__told_and_nothing_leaks, set_up_memory,
+            test_kv_memory__each_allocation_fails__reported_and_nothing_leaks, set_up_memory,
             tear_down),
         cmocka_unit_test_setup_teardown(
-            test_kv_cluster__each_allocation_fails__told_and_nothing_leaks, set_up_cluster,
+            test_kv_cluster__each_allocation_fails__reported_and_nothing_leaks, set_up_cluster,
             tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -163,7 +163,7 @@ static void keep_hints(struct cluster *cluster)
     fake_node_set_hints(cluster->nodes[1], second, 1);
 }
 
-static void test_hints__some_are_kept__told_by_holder_and_owner_and_in_all(void **state)
+static void test_hints__some_are_kept__reported_by_holder_and_owner_and_in_all(void **state)
 {
     struct cluster *cluster = *state;
     keep_hints(cluster);
@@ -489,7 +489,7 @@ static void test_repair_wait__json__is_one_object_at_the_end(void **state)
     assert_holds(cluster, expected);
 }
 
-static void test_status__a_member_refills__is_told(void **state)
+static void test_status__a_member_refills__is_reported(void **state)
 {
     struct cluster *cluster = *state;
     fake_node_set_statistic(cluster->nodes[0], "complete", 0);
@@ -509,7 +509,7 @@ static void test_status__a_member_refills__is_told(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_hints__some_are_kept__told_by_holder_and_owner_and_in_all),
+        TEST(test_hints__some_are_kept__reported_by_holder_and_owner_and_in_all),
         TEST(test_hints__none_are_kept__says_so),
         TEST(test_hints__a_member_is_silent__named_after_the_others),
         TEST(test_hints__json__has_every_number_exactly),
@@ -527,7 +527,7 @@ int main(int argc, char **argv)
         TEST(test_repair_wait__a_member_never_ends__the_deadline_does),
         TEST(test_repair_wait__on_a_terminal__draws_a_bar),
         TEST(test_repair_wait__json__is_one_object_at_the_end),
-        TEST(test_status__a_member_refills__is_told),
+        TEST(test_status__a_member_refills__is_reported),
     };
 
     if (argc != 2) {

@@ -95,7 +95,7 @@ static void test_json_string__controls_quotes_and_utf8__escaped_or_kept(void **s
                              "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
 }
 
-static void test_json_bytes__no_utf8__replaced_and_told_exactly(void **state)
+static void test_json_bytes__no_utf8__replaced_and_reported_exactly(void **state)
 {
     (void)state;
     struct capture capture;
@@ -288,7 +288,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json__nested_values__commas_and_lines_where_they_belong),
         cmocka_unit_test(test_json_string__controls_quotes_and_utf8__escaped_or_kept),
-        cmocka_unit_test(test_json_bytes__no_utf8__replaced_and_told_exactly),
+        cmocka_unit_test(test_json_bytes__no_utf8__replaced_and_reported_exactly),
         cmocka_unit_test(test_json_string__marks_of_direction__escaped),
         cmocka_unit_test(test_json_content__text_and_bytes__utf8_only_for_text),
         cmocka_unit_test(test_utf8__characters_and_what_only_looks_like_them__told_apart),

@@ -108,7 +108,7 @@ static void test_call__node_that_proves_nothing__told_nothing(void **state)
 static void test_call__node_at_another_address__told_nothing(void **state)
 {
     struct fixture *fixture = *state;
-    fake_node_set_told_address(fixture->node, "127.0.0.1:1");
+    fake_node_set_claimed_address(fixture->node, "127.0.0.1:1");
     assert_denied(fixture, "another address");
 }
 
@@ -116,7 +116,7 @@ static void test_call__address_told_by_name__may_be_the_same(void **state)
 {
     struct fixture *fixture = *state;
     struct pool_call call;
-    fake_node_set_told_address(fixture->node, "localhost:1");
+    fake_node_set_claimed_address(fixture->node, "localhost:1");
     assert_int_equal(ask(fixture, LONG_MS, &call), STATUS_OK);
 }
 

@@ -47,7 +47,7 @@ void copy_write(struct world *world, int node, const char *key, const char *text
     store_result_release(&result);
 }
 
-void copy_spoil(struct world *world, int node, const char *key)
+void copy_damage(struct world *world, int node, const char *key)
 {
     struct store_state *store = world_store(world, node);
     struct store_request request = {.operation = STORE_GET, .key = blob_of(key)};
@@ -225,19 +225,19 @@ struct message_repair_reply ask_repair(struct world *world, int node, bool start
     assert_true(world_wait(world, world_ask(world, node, &message), ASK_LIMIT_US, &reply));
     assert_int_equal(reply.type, MESSAGE_REPAIR_REPLY);
     assert_int_equal(reply.status, STATUS_OK);
-    struct message_repair_reply told = reply.repair_reply;
+    struct message_repair_reply answer = reply.repair_reply;
     message_release(&reply);
-    return told;
+    return answer;
 }
 
 void await_pass(struct world *world, int node)
 {
-    struct message_repair_reply told = ask_repair(world, node, false);
-    uint64_t wanted = told.passes + (told.is_running ? 2 : 1);
-    told = ask_repair(world, node, true);
-    for (int i = 0; i < 600 && told.passes < wanted; i++) {
+    struct message_repair_reply reply = ask_repair(world, node, false);
+    uint64_t wanted = reply.passes + (reply.is_running ? 2 : 1);
+    reply = ask_repair(world, node, true);
+    for (int i = 0; i < 600 && reply.passes < wanted; i++) {
         world_run(world, 100000);
-        told = ask_repair(world, node, false);
+        reply = ask_repair(world, node, false);
     }
-    assert_true(told.passes >= wanted);
+    assert_true(reply.passes >= wanted);
 }

@@ -12,7 +12,7 @@
 void copy_write(struct world *world, int node, const char *key, const char *text,
                 uint8_t parts);
 /* Spoils the newest content of the node's copy of the object: it is not what its hash says. */
-void copy_spoil(struct world *world, int node, const char *key);
+void copy_damage(struct world *world, int node, const char *key);
 /* The node's copy of the object, as text; "none" if it has none. */
 void copy_read(struct world *world, int node, const char *key, char *text, size_t size);
 /* The same of the row that belongs to the key. */

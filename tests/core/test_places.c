@@ -62,8 +62,9 @@ static enum status answer_to(struct world *world, int node, struct message *requ
 {
     struct message reply = {0};
     assert_true(world_wait(world, world_ask(world, node, request), 20 * SECOND, &reply));
-    struct slice told = blob_slice(reply.text);
-    (void)snprintf(text, size, "%.*s", (int)told.size, told.size > 0 ? (char *)told.data : "");
+    struct slice words = blob_slice(reply.text);
+    (void)snprintf(text, size, "%.*s", (int)words.size,
+                   words.size > 0 ? (char *)words.data : "");
     enum status status = reply.status;
     message_release(&reply);
     return status;

@@ -297,7 +297,7 @@ static void test_replica_put__content_differs_from_its_hash__is_refused(void **s
     struct object *object = NULL;
     assert_int_equal(outcome(world, put_later(world, 1, "other", 3)), STATUS_OK);
     copy_write(world, 0, "a", ONE, BOTH);
-    copy_spoil(world, 0, "a");
+    copy_damage(world, 0, "a");
 
     /* A sibling comes beside it, and the whole object goes to the others. */
     assert_int_equal(outcome(world, put_later(world, 0, "a", 2)), STATUS_NO_QUORUM);
@@ -341,11 +341,11 @@ static void test_get__bad_copy__others_answer_and_it_is_healed(void **state)
     struct world *world = nodes_with(3, 3);
     assert_int_equal(outcome(world, put_later(world, 0, "a", 3)), STATUS_OK);
 
-    copy_spoil(world, 0, "a");
+    copy_damage(world, 0, "a");
     assert_int_equal(get_with(world, 0, "a", 2), STATUS_OK);
     assert_healed(world, 0);
     /* A replica finds it too, and tells that it cannot answer. */
-    copy_spoil(world, 1, "a");
+    copy_damage(world, 1, "a");
     assert_int_equal(get_with(world, 0, "a", 3), STATUS_NO_QUORUM);
     assert_healed(world, 1);
     assert_int_equal(get_with(world, 0, "a", 3), STATUS_OK);

@@ -177,7 +177,7 @@ static void test_anti_entropy__row_lost_beside_its_object__is_restored(void **st
     world_free(world);
 }
 
-static void test_anti_entropy__peer_away__pairs_fail_and_are_told(void **state)
+static void test_anti_entropy__peer_away__pairs_fail_and_are_reported(void **state)
 {
     (void)state;
     struct world *world = nodes_of(3);
@@ -186,8 +186,8 @@ static void test_anti_entropy__peer_away__pairs_fail_and_are_told(void **state)
 
     await_pass(world, 0);
 
-    struct message_repair_reply told = ask_repair(world, 0, false);
-    assert_true(told.pairs_failed == 64 && told.pairs_done == 128);
+    struct message_repair_reply reply = ask_repair(world, 0, false);
+    assert_true(reply.pairs_failed == 64 && reply.pairs_done == 128);
     assert_copy(world, 1, "file", "1.1:5 | 1.1:5");
     world_free(world);
 }
@@ -207,9 +207,9 @@ static void test_anti_entropy__peer_stopped_in_the_middle__the_pass_ends(void **
 
     world_run(world, 30 * SECOND);
 
-    struct message_repair_reply told = ask_repair(world, 0, false);
-    assert_false(told.is_running);
-    assert_true(told.pairs_failed > 0);
+    struct message_repair_reply reply = ask_repair(world, 0, false);
+    assert_false(reply.is_running);
+    assert_true(reply.pairs_failed > 0);
     assert_copy(world, 2, "k7", "1.1:5 | 1.1:5");
     world_pause(world, 1, false);
     await_equal_trees(world, 3, 120 * SECOND);
@@ -264,9 +264,9 @@ static void test_repair__asked_for_during_a_pass__another_one_follows(void **sta
 
     world_run(world, 20 * SECOND);
 
-    struct message_repair_reply told = ask_repair(world, 0, false);
-    assert_false(told.is_running);
-    assert_true(told.passes == passes + 2);
+    struct message_repair_reply reply = ask_repair(world, 0, false);
+    assert_false(reply.is_running);
+    assert_true(reply.passes == passes + 2);
     world_free(world);
 }
 
@@ -299,8 +299,8 @@ static void test_repair__lone_node__has_nothing_to_compare(void **state)
     (void)state;
     struct world *world = nodes_of(1);
     await_pass(world, 0);
-    struct message_repair_reply told = ask_repair(world, 0, false);
-    assert_true(told.is_complete && told.pairs_total == 0 && told.pairs_failed == 0);
+    struct message_repair_reply reply = ask_repair(world, 0, false);
+    assert_true(reply.is_complete && reply.pairs_total == 0 && reply.pairs_failed == 0);
     world_free(world);
 }
 
@@ -498,7 +498,7 @@ static void test_corrupt__lone_node__drops_nothing(void **state)
 }
 
 /* Writes what is no hint where one for the node `away` would be. */
-static void spoil_hint(struct world *world, int node, int away, const char *name)
+static void damage_hint(struct world *world, int node, int away, const char *name)
 {
     struct engine *hints = world_store(world, node)->hints->engine;
     struct buffer key = {0};
@@ -522,7 +522,7 @@ static void test_corrupt__in_the_hints__own_copies_go_on_to_count(void **state)
         for (int i = 0; i < 20; i++) {
             char key[16];
             (void)snprintf(key, sizeof key, "d/%d", i);
-            spoil_hint(world, node, 3, key);
+            damage_hint(world, node, 3, key);
         }
     }
     world_kill(world, 3);
@@ -588,7 +588,7 @@ int main(void)
         cmocka_unit_test(test_anti_entropy__nothing_differs__exchanges_hashes_alone),
         cmocka_unit_test(test_anti_entropy__difference_vanishes__costs_no_keys),
         cmocka_unit_test(test_anti_entropy__row_lost_beside_its_object__is_restored),
-        cmocka_unit_test(test_anti_entropy__peer_away__pairs_fail_and_are_told),
+        cmocka_unit_test(test_anti_entropy__peer_away__pairs_fail_and_are_reported),
         cmocka_unit_test(test_anti_entropy__peer_stopped_in_the_middle__the_pass_ends),
         cmocka_unit_test(test_anti_entropy__node_was_away__catches_up_soon),
         cmocka_unit_test(test_anti_entropy__pass_has_done_its_share__the_next_goes_on),

@@ -197,7 +197,7 @@ static void test_session_mount__no_such_directory__says_where_and_why(void **sta
     session_free(session);
 }
 
-static void test_session_mount__helper_refuses__its_reason_is_told(void **state)
+static void test_session_mount__helper_refuses__its_reason_is_reported(void **state)
 {
     /* With auto_unmount libfuse leaves the mounting to fusermount3, also as root. */
     struct session_options options = {.operations = &OPERATIONS, .fuse = "auto_unmount"};
@@ -224,7 +224,7 @@ int main(void)
         cmocka_unit_test(test_session__sigterm__ends),
         cmocka_unit_test(test_session_new__option_that_libfuse_does_not_know__one_line),
         cmocka_unit_test(test_session_mount__no_such_directory__says_where_and_why),
-        cmocka_unit_test(test_session_mount__helper_refuses__its_reason_is_told),
+        cmocka_unit_test(test_session_mount__helper_refuses__its_reason_is_reported),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

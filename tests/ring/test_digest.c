@@ -86,7 +86,7 @@ static void test_merkle_bucket_hashes__known_leaves__never_change(void **state)
     assert_true(hash[2] == 0);
 }
 
-static void test_object_is_sound__any_content_spoilt__is_seen(void **state)
+static void test_object_is_sound__any_content_changed__is_seen(void **state)
 {
     struct object *object = make_object("1.1:5 2.1:7 3.1:9 | 1.1:5 2.1:7 3.1:9", NULL);
     struct object *tombstone = make_object("1.1:5 |", NULL);
@@ -167,7 +167,7 @@ int main(void)
         cmocka_unit_test(test_merkle_bucket_hashes__known_leaves__never_change),
         cmocka_unit_test(test_ring_mark__known_ring__never_changes),
         cmocka_unit_test(test_ring_mark__any_part_differs__differs),
-        cmocka_unit_test(test_object_is_sound__any_content_spoilt__is_seen),
+        cmocka_unit_test(test_object_is_sound__any_content_changed__is_seen),
         cmocka_unit_test(test_object_is_sound__row__is_not_judged),
     };
 

@@ -192,7 +192,7 @@ static void test_view_build__allocation_fails__nothing_is_changed(void **state)
     assert_survives(do_view, 3);
 }
 
-static void test_bytes__allocation_fails__is_told(void **state)
+static void test_bytes__allocation_fails__is_reported(void **state)
 {
     (void)state;
 
@@ -208,7 +208,7 @@ int main(void)
         cmocka_unit_test_setup(test_object_update__allocation_fails__nothing_is_changed,
                                set_up),
         cmocka_unit_test_setup(test_view_build__allocation_fails__nothing_is_changed, set_up),
-        cmocka_unit_test_setup(test_bytes__allocation_fails__is_told, set_up),
+        cmocka_unit_test_setup(test_bytes__allocation_fails__is_reported, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,7 +63,7 @@ static enum status put(struct test_client *client, int number, bool sync)
     return status;
 }
 
-static enum disk_state told_state(struct test_client *client)
+static enum disk_state disk_state_of(struct test_client *client)
 {
     struct message message = {.type = MESSAGE_STATUS};
     struct message reply;
@@ -78,7 +78,7 @@ static bool wait_for_state(struct test_client *client, enum disk_state state)
 {
     uint64_t until_ms = test_now_ms() + CLIENT_TIMEOUT_MS;
 
-    while (told_state(client) != state) {
+    while (disk_state_of(client) != state) {
         if (test_now_ms() > until_ms) {
             return false;
         }
@@ -112,7 +112,7 @@ static void test_disk__directory_deleted__nothing_more_is_acknowledged(void **st
     for (int i = 0; i < PUTS; i++) {
         assert_int_equal(put(&client, i, i % 2 == 0), STATUS_OK);
     }
-    assert_int_equal(told_state(&client), DISK_WELL);
+    assert_int_equal(disk_state_of(&client), DISK_WELL);
 
     fixture_remove_directory(directory);
 

@@ -289,13 +289,13 @@ static void test_server__stopped_before_it_runs__ends_at_once(void **state)
 static void test_server__alone_on_other_ports_later__data_and_ring_move_along(void **state)
 {
     struct node_thread node;
-    char told[ADDRESS_SIZE];
+    char address[ADDRESS_SIZE];
     char listen[ADDRESS_SIZE];
 
     (void)state;
     node_start_alone(&node, directory);
     client_put_text(node.address, "a", "apple");
-    assert_int_equal(client_ring_epoch(node.address, told), 1);
+    assert_int_equal(client_ring_epoch(node.address, address), 1);
     node_stop(&node);
     for (uint64_t move = 1; move <= 3; move++) {
         int reserved = fixture_reserve_port(listen);
@@ -304,8 +304,8 @@ static void test_server__alone_on_other_ports_later__data_and_ring_move_along(vo
         node_start(&node, &options);
         assert_true(client_wait_members(node.address, 1));
         client_assert_text(node.address, "a", "apple");
-        assert_int_equal(client_ring_epoch(node.address, told), 1 + move);
-        assert_string_equal(told, listen);
+        assert_int_equal(client_ring_epoch(node.address, address), 1 + move);
+        assert_string_equal(address, listen);
         node_stop(&node);
         close(reserved);
     }

@@ -235,14 +235,14 @@ static bool is_complete(struct check *check, int node)
 {
     struct message message = {.type = MESSAGE_REPAIR, .request_id = 1};
     struct message reply = {0};
-    bool is_told =
+    bool is_answered =
         world_wait(check->world, world_ask(check->world, node, &message), 5000000, &reply) &&
         reply.type == MESSAGE_REPAIR_REPLY && reply.status == STATUS_OK;
-    bool good = is_told && reply.repair_reply.is_complete;
+    bool good = is_answered && reply.repair_reply.is_complete;
     message_release(&reply);
     if (!good) {
         (void)snprintf(check->why, sizeof check->why, "node %d is %s", node,
-                       is_told ? "incomplete" : "silent");
+                       is_answered ? "incomplete" : "silent");
     }
     return good;
 }

@@ -44,12 +44,12 @@ static bool probe_get(struct check *check, int node, struct slice key)
     struct object *stored = NULL;
     message.get.key = blob_new(key);
     message.get.deadline_ms = DEADLINE_MS;
-    bool is_told =
+    bool is_answered =
         world_wait(check->world, world_ask(check->world, node, &message), ANSWER_US, &reply) &&
         (reply.status == STATUS_OK || reply.status == STATUS_NOT_FOUND);
     /* A tombstone may just be leaving, one copy after the other. */
-    bool good = is_told && (!check_collect(check, key, false, &stored) ||
-                            has_same_versions(reply.get_reply.object, stored));
+    bool good = is_answered && (!check_collect(check, key, false, &stored) ||
+                                has_same_versions(reply.get_reply.object, stored));
     object_unref(stored);
     message_release(&reply);
     return good || fail(check, node, "a get does not show what is stored", key);

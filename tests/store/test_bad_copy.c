@@ -157,7 +157,7 @@ static void test_heal__others_superseded_it__is_dropped(void **state)
     store_result_release(&result);
 }
 
-static void test_scrub__bad_copy__is_told_and_the_scrub_goes_on(void **state)
+static void test_scrub__bad_copy__is_reported_and_the_scrub_goes_on(void **state)
 {
     struct fixture *fixture = *state;
     unsigned bad = 0;
@@ -193,7 +193,7 @@ int main(void)
         ON_BOTH_ENGINES(test_heal__bad_content__is_replaced_and_the_rest_stays),
         ON_BOTH_ENGINES(test_heal__others_lack_the_content__stays_bad),
         ON_BOTH_ENGINES(test_heal__others_superseded_it__is_dropped),
-        ON_BOTH_ENGINES(test_scrub__bad_copy__is_told_and_the_scrub_goes_on),
+        ON_BOTH_ENGINES(test_scrub__bad_copy__is_reported_and_the_scrub_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -252,7 +252,7 @@ static void assert_cut(const char *directory, const char *path)
 }
 
 /* A power cut leaves anything behind what was synced: noise, zeros, a shorter file. */
-static void test_damage__unsynced_tail__is_cut_and_told(void **state)
+static void test_damage__unsynced_tail__is_cut_and_reported(void **state)
 {
     static const off_t before_end[] = {1, 5000, 40000, 400000, 800000};
     char directory[64];
@@ -513,7 +513,7 @@ int main(void)
         cmocka_unit_test(test_damage__table_end_overwritten__is_corrupt_and_never_missing),
         cmocka_unit_test(test_damage__log_overwritten__does_not_open),
         cmocka_unit_test(test_damage__only_copy__is_written_over_and_deleted),
-        cmocka_unit_test(test_damage__unsynced_tail__is_cut_and_told),
+        cmocka_unit_test(test_damage__unsynced_tail__is_cut_and_reported),
         cmocka_unit_test(test_damage__log_missing_or_too_short__is_noticed),
         cmocka_unit_test(test_damage__table_too_short__is_noticed),
         cmocka_unit_test(test_damage__others_have_copies__opens_what_can_be_read),

@@ -49,7 +49,7 @@ static void test_names__nothing_known__is_0(void **state)
     assert_true(names_us(fixture, "e/") != 0);
 }
 
-static void test_names__made_and_overwritten__the_first_is_told(void **state)
+static void test_names__made_and_overwritten__the_first_is_reported(void **state)
 {
     struct fixture *fixture = *state;
     fixture->wall_us = FIXTURE_WALL_US + 10 * A_SECOND;
@@ -93,7 +93,7 @@ static void test_names__in_the_future__is_now(void **state)
     assert_in_range(names_us(fixture, "d/"), FIXTURE_WALL_US, FIXTURE_WALL_US + A_SECOND);
 }
 
-static void test_names__deleted__the_delete_is_told_and_stays(void **state)
+static void test_names__deleted__the_delete_is_reported_and_stays(void **state)
 {
     struct fixture *fixture = *state;
     struct object *made = put_named(fixture, "d/f", NULL, 0);
@@ -139,7 +139,7 @@ static void test_names__merged_in_any_order__as_at_the_coordinator(void **state)
 }
 
 /* Several changes of one group see each other. */
-static void test_names__one_group__the_latest_is_told(void **state)
+static void test_names__one_group__the_latest_is_reported(void **state)
 {
     struct fixture *fixture = *state;
     struct store_request requests[2] = {put_request("d/f", NULL, "1"),
@@ -158,12 +158,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_BOTH_ENGINES(test_names__nothing_known__is_0),
-        ON_BOTH_ENGINES(test_names__made_and_overwritten__the_first_is_told),
+        ON_BOTH_ENGINES(test_names__made_and_overwritten__the_first_is_reported),
         ON_BOTH_ENGINES(test_names__client_that_does_not_say__coordinator_does),
         ON_BOTH_ENGINES(test_names__in_the_future__is_now),
-        ON_BOTH_ENGINES(test_names__deleted__the_delete_is_told_and_stays),
+        ON_BOTH_ENGINES(test_names__deleted__the_delete_is_reported_and_stays),
         ON_MEMORY(test_names__merged_in_any_order__as_at_the_coordinator),
-        ON_BOTH_ENGINES(test_names__one_group__the_latest_is_told),
+        ON_BOTH_ENGINES(test_names__one_group__the_latest_is_reported),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,16 +108,16 @@ static void damage(const char *directory, int part, int parts, char ret_name[NAM
     overwrite(directory, ret_name, largest / parts * part + 100, 300);
 }
 
-struct tally {
+struct counts {
     int whole;
     int missing;
     int corrupt;
     bool is_named; /* each corrupt one by this file */
 };
 
-static struct tally read_all(struct fixture *fixture, const char *name)
+static struct counts read_all(struct fixture *fixture, const char *name)
 {
-    struct tally tally = {.is_named = true};
+    struct counts counts = {.is_named = true};
     char text[32];
     char content[CONTENT_SIZE + 1];
 
@@ -126,20 +126,20 @@ static struct tally read_all(struct fixture *fixture, const char *name)
         content_text(i, content);
         struct store_result result = apply(fixture, get_request(text));
         if (result.status == STATUS_CORRUPT) {
-            tally.corrupt++;
-            tally.is_named = tally.is_named && result.text && name &&
-                             slice_has_prefix(blob_slice(result.text), slice_of_string(name));
+            counts.corrupt++;
+            counts.is_named = counts.is_named && result.text && name &&
+                              slice_has_prefix(blob_slice(result.text), slice_of_string(name));
         } else {
             assert_int_equal(result.status, STATUS_OK);
-            tally.missing += !result.object;
+            counts.missing += !result.object;
             if (result.object) {
                 assert_content(result.object, content);
-                tally.whole++;
+                counts.whole++;
             }
         }
         store_result_release(&result);
     }
-    return tally;
+    return counts;
 }
 
 static struct store_result salvage(struct fixture *fixture)
@@ -186,13 +186,13 @@ static void test_salvage__block_overwritten__keeps_the_rest_and_works(void **sta
         fixture_restart(fixture, true); /* which makes a table of the log */
         damage(directory, part, PARTS, name);
 
-        struct tally before = read_all(fixture, name);
+        struct counts before = read_all(fixture, name);
         assert_true(before.is_named);
         uint64_t issued = atomic_load(&fixture->state.issued);
         struct store_result result = salvage(fixture);
         store_result_release(&result);
         assert_true(fixture->state.trusted_since > issued);
-        struct tally after = read_all(fixture, NULL);
+        struct counts after = read_all(fixture, NULL);
         assert_int_equal(after.corrupt, 0);
         assert_true(after.whole >= before.whole);
         assert_true(after.whole >= KEYS - 20);
@@ -380,8 +380,8 @@ static void test_salvage__cut_short_in_the_engine__is_finished_at_the_next_start
 
     assert_false(fixture->identity.is_complete);
     assert_true(fixture->state.trusted_since > issued);
-    struct tally tally = read_all(fixture, NULL);
-    assert_true(tally.whole >= KEYS - 20);
+    struct counts counts = read_all(fixture, NULL);
+    assert_true(counts.whole >= KEYS - 20);
     assert_salvaged(fixture);
 }
 
@@ -428,10 +428,10 @@ static void test_salvage__killed_at_any_moment__is_finished_at_the_next_start(vo
         fixture_open(fixture, FIXTURE_LEVELDB, round.directory);
         assert_int_equal(fixture->identity.node, FIXTURE_NODE);
         assert_true(fixture->identity.has_ring);
-        struct tally tally = read_all(fixture, NULL);
-        assert_true(tally.whole >= KEYS - 20);
-        assert_true(tally.corrupt == 0 || fixture->identity.is_complete);
-        if (tally.corrupt == 0) {
+        struct counts counts = read_all(fixture, NULL);
+        assert_true(counts.whole >= KEYS - 20);
+        assert_true(counts.corrupt == 0 || fixture->identity.is_complete);
+        if (counts.corrupt == 0) {
             assert_trees_true(fixture);
         }
         fixture_close(fixture);

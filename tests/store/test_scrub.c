@@ -299,7 +299,7 @@ static void expect_damage(struct fixture *fixture, struct store_request request,
     store_result_release(&result);
 }
 
-static void test_scrub__record_unreadable__is_told_by_name(void **state)
+static void test_scrub__record_unreadable__is_reported_by_name(void **state)
 {
     struct fixture *fixture = *state;
     uint16_t partition = partition_of(MERKLE_OBJECT, "d1/f1");
@@ -311,7 +311,7 @@ static void test_scrub__record_unreadable__is_told_by_name(void **state)
     expect_damage(fixture, get_request("d1/f1"), "d1/f1", "unreadable");
 }
 
-static void test_scrub__content_changed__is_told_by_name(void **state)
+static void test_scrub__content_changed__is_reported_by_name(void **state)
 {
     struct fixture *fixture = *state;
     struct object *object = object_of(20, 5, "some content");
@@ -331,15 +331,15 @@ static void test_scrub__content_changed__is_told_by_name(void **state)
     write_record(fixture, "d1/f1", buffer_slice(&value));
     struct store_result result = apply(fixture, scrub_request(partition, 1000));
     assert_int_equal(result.status, STATUS_OK);
-    bool is_told = false;
+    bool is_reported = false;
     for (uint16_t i = 0; i < result.entry_count; i++) {
         struct slice name = blob_slice(result.entries[i].entry.key);
         bool is_it = slice_equal(name, slice_of_string("d1/f1"));
         bool is_object = result.entries[i].entry.part == MERKLE_OBJECT;
         assert_int_equal(result.entries[i].is_bad_copy, is_it && is_object);
-        is_told = is_told || result.entries[i].is_bad_copy;
+        is_reported = is_reported || result.entries[i].is_bad_copy;
     }
-    assert_true(is_told);
+    assert_true(is_reported);
     store_result_release(&result);
     expect_damage(fixture, get_request("d1/f1"), "d1/f1", "checksum");
     buffer_release(&value);
@@ -358,8 +358,8 @@ int main(void)
         ON_BOTH_ENGINES(test_scrub__goes_on_where_nothing_was_begun__leaves_the_tree),
         ON_BOTH_ENGINES(test_scrub__large_contents__come_in_small_slices),
         ON_MEMORY(test_scrub__new_tree_cannot_be_written__keeps_the_old_one),
-        ON_BOTH_ENGINES(test_scrub__record_unreadable__is_told_by_name),
-        ON_MEMORY(test_scrub__content_changed__is_told_by_name),
+        ON_BOTH_ENGINES(test_scrub__record_unreadable__is_reported_by_name),
+        ON_MEMORY(test_scrub__content_changed__is_reported_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

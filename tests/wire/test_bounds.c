@@ -221,7 +221,7 @@ static void test_bounds__depth__is_limited(void **state)
     assert_false(accepts(slice_of(bytes, BOUNDS_DEPTH_MAX + 1)));
 }
 
-static void test_bounds__element_count__is_told_and_limited(void **state)
+static void test_bounds__element_count__is_reported_and_limited(void **state)
 {
     static uint8_t bytes[BOUNDS_ELEMENTS_MAX + 8];
     uint32_t count = 0;
@@ -253,7 +253,7 @@ int main(void)
         cmocka_unit_test(test_bounds__nothing_or_more_than_one_value__is_refused),
         cmocka_unit_test(test_bounds__great_claims_in_few_bytes__are_refused),
         cmocka_unit_test(test_bounds__depth__is_limited),
-        cmocka_unit_test(test_bounds__element_count__is_told_and_limited),
+        cmocka_unit_test(test_bounds__element_count__is_reported_and_limited),
     };
 
     return cmocka_run_group_tests_name("bounds", tests, NULL, NULL);

@@ -335,7 +335,7 @@ static void test_codec__empty_text__is_none(void **state)
 }
 
 /* The n-th allocation fails, for each n until none does. A sanitizer tells of leaks. */
-static void test_codec__memory_is_short__is_told_at_each_allocation(void **state)
+static void test_codec__memory_is_short__is_reported_at_each_allocation(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 4 * SAMPLE_TYPES; i++) {
@@ -403,7 +403,7 @@ int main(void)
         cmocka_unit_test(test_message__zeroed_or_released_twice__is_fine),
         cmocka_unit_test(test_codec__text__is_cut_and_made_printable),
         cmocka_unit_test(test_codec__empty_text__is_none),
-        cmocka_unit_test(test_codec__memory_is_short__is_told_at_each_allocation),
+        cmocka_unit_test(test_codec__memory_is_short__is_reported_at_each_allocation),
         cmocka_unit_test(test_codec_encode__memory_is_short__fails_the_buffer),
     };
 

@@ -52,9 +52,9 @@ static void salvage_on_stored(struct core *core, struct request *request, uint8_
     core->repair.is_salvaging = false;
     char text[160] = "the database is damaged and could not be salvaged";
     if (result->status == STATUS_OK) {
-        struct slice told = blob_slice(result->text);
-        (void)snprintf(text, sizeof text, "%.*s", (int)(told.size < 150 ? told.size : 150),
-                       told.size > 0 ? (const char *)told.data : "");
+        struct slice reason = blob_slice(result->text);
+        (void)snprintf(text, sizeof text, "%.*s", (int)(reason.size < 150 ? reason.size : 150),
+                       reason.size > 0 ? (const char *)reason.data : "");
         core->stats.salvages++;
     }
     core_note(core, result->status == STATUS_OK ? NOTE_SALVAGED : NOTE_CORRUPT, text);

@@ -293,11 +293,11 @@ static enum status open_shadow(struct leveldb_engine *leveldb, struct error *err
                       "the disk is full, and there is no room to read it from elsewhere",
                       error);
     }
-    char *told = open_files(leveldb);
-    if (told) {
-        status = leveldb_text_status(told);
-        explain_open(leveldb->path, status, told, error);
-        leveldb_free(told);
+    char *reason = open_files(leveldb);
+    if (reason) {
+        status = leveldb_text_status(reason);
+        explain_open(leveldb->path, status, reason, error);
+        leveldb_free(reason);
         return status;
     }
     status = leveldb_start_accounting(leveldb);

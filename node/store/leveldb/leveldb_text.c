@@ -30,14 +30,14 @@ enum status leveldb_text_status(const char *text)
 void leveldb_note_failed_write(struct leveldb_engine *leveldb, enum status status,
                                const char *text)
 {
-    char told[sizeof leveldb->health.text];
+    char note[sizeof leveldb->health.text];
 
     if (status == STATUS_NO_SPACE) {
-        (void)snprintf(told, sizeof told, "%.120s: %.120s", leveldb->path, text);
-        leveldb_health_note(leveldb, DISK_FULL, told);
+        (void)snprintf(note, sizeof note, "%.120s: %.120s", leveldb->path, text);
+        leveldb_health_note(leveldb, DISK_FULL, note);
     } else if (status == STATUS_IO || status == STATUS_CORRUPT) {
-        (void)snprintf(told, sizeof told, "%.120s: write: %.110s", leveldb->path, text);
-        leveldb_health_note(leveldb, DISK_FAILING, told);
+        (void)snprintf(note, sizeof note, "%.120s: write: %.110s", leveldb->path, text);
+        leveldb_health_note(leveldb, DISK_FAILING, note);
     }
 }
 
@@ -45,14 +45,14 @@ enum status leveldb_take_text(struct leveldb_engine *leveldb, char *text, struct
                               struct slice end, bool is_write)
 {
     static const char head[] = "Corruption: ";
-    const char *told = text;
+    const char *detail = text;
     enum status status = leveldb_text_status(text);
 
     if (!text) {
         return STATUS_OK;
     }
     if (strncmp(text, head, strlen(head)) == 0) {
-        told += strlen(head);
+        detail += strlen(head);
     }
     /* A block that the disk cannot read is lost like one that it reads wrongly. */
     if (!is_write && status == STATUS_IO && text_has_errno(text, EIO)) {
@@ -60,7 +60,7 @@ enum status leveldb_take_text(struct leveldb_engine *leveldb, char *text, struct
         status = STATUS_CORRUPT;
     }
     if (status == STATUS_CORRUPT) {
-        leveldb_damage_note(&leveldb->damage, told, start, end);
+        leveldb_damage_note(&leveldb->damage, detail, start, end);
     }
     if (is_write) {
         leveldb_note_failed_write(leveldb, status, text);
