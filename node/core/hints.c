@@ -32,9 +32,11 @@ struct hints_state {
     struct hint cursor; /* its kind and key, owned */
     uint16_t children;
     bool failed, more;
-    bool drops;       /* forgets them, by hand */
-    uint64_t dropped; /* so many */
-    struct hint hint; /* owned: the one on its way */
+    bool got_through;  /* one of this page did */
+    bool drops;        /* forgets them, by hand */
+    uint64_t dropped;  /* so many */
+    uint16_t dropping; /* ... and these now */
+    struct hint hint;  /* owned: the one on its way */
 };
 
 static struct hints_state *hints_of(const struct request *request)
@@ -45,7 +47,6 @@ static struct hints_state *hints_of(const struct request *request)
 enum {
     HINTS_PAGE = 16,            /* on their way at a time, for one owner */
     HINT_DEADLINE_US = 5000000, /* for one owner's acknowledgement */
-    HINTS_WALK_US = 60000000,   /* a walk that finds no time to go on begins anew */
 };
 
 /* STATE_FINDING: asks for owners. STATE_ASKING: walks through those of one. STATE_READING,
@@ -59,29 +60,18 @@ static void hints_release(struct request *request)
     object_unref(hints_of(request)->hint.object);
 }
 
-/* What failed is tried again, later each time; else a look now and then is enough. */
+/* What failed is tried again, later from look to look; else a look now and then is enough. */
 static void set_timer(struct core *core, bool failed)
 {
     struct scan_timer *timer = &core->hints_timer;
-    uint64_t delay_us = RETRY_MAX_US;
-    if (failed) {
+    if (failed && !timer->has_failed) {
         uint64_t backoff_us = 2 * timer->backoff_us;
         backoff_us = backoff_us < RETRY_MIN_US ? RETRY_MIN_US : backoff_us;
         timer->backoff_us = backoff_us < RETRY_MAX_US ? backoff_us : RETRY_MAX_US;
-        delay_us = timer->backoff_us;
-    } else {
-        timer->backoff_us = 0;
+        timer->has_failed = true;
     }
-    hints_wanted(core, delay_us);
-}
-
-static bool member_is_well(const struct core *core, int member)
-{
-    if (member < 0 || member == core->self) {
-        return false;
-    }
-    uint16_t peer = core->member_peer[member];
-    return peer_is_well(core, peer);
+    hints_wanted(core, timer->has_failed ? timer->backoff_us : RETRY_MAX_US);
+    core_due(core, timer->due_us);
 }
 
 static bool is_walked(const struct core *core, node_id owner)
@@ -106,12 +96,12 @@ static void walk_page(struct core *core, struct request *walk)
     store->key = blob_ref(hints_of(walk)->cursor.key);
     store->list_hints.kind = hints_of(walk)->cursor.kind;
     store->list_hints.limit = HINTS_PAGE;
-    walk->wake_us = UINT64_MAX;
+    hints_of(walk)->got_through = false;
 }
 
 static void walk_start(struct core *core, node_id owner)
 {
-    struct request *walk = request_new(core, &hints_kind, core->now_us + HINTS_WALK_US, false);
+    struct request *walk = request_new(core, &hints_kind, UINT64_MAX, false);
     if (!walk) {
         hints_wanted(core, RETRY_MIN_US);
         return;
@@ -126,7 +116,10 @@ static void walk_advance(struct core *core, struct request *walk)
     if (hints_of(walk)->children > 0) {
         return;
     }
-    if (!hints_of(walk)->more || core->draining || hints_of(walk)->failed) {
+    /* One that is refused does not stand in the way of those behind it; an owner that takes
+     * none is left alone for now. */
+    bool is_stuck = hints_of(walk)->failed && !hints_of(walk)->got_through;
+    if (!hints_of(walk)->more || core->draining || is_stuck) {
         set_timer(core, hints_of(walk)->failed || hints_of(walk)->more);
         request_free(core, walk);
         return;
@@ -138,17 +131,22 @@ static void walk_advance(struct core *core, struct request *walk)
     }
 }
 
+static void walk_child_done(struct core *core, struct request *walk, bool done)
+{
+    assert(walk && hints_of(walk)->children > 0);
+    hints_of(walk)->children--;
+    hints_of(walk)->failed |= !done;
+    walk_advance(core, walk);
+}
+
 /* One hint -------------------------------------------------------------------------------- */
 
 static void hint_end(struct core *core, struct request *request, bool done)
 {
     struct request *walk = request_parent(core, request);
     request_free(core, request);
-    if (walk && walk->kind == &hints_kind && hints_of(walk)->children > 0) {
-        hints_of(walk)->children--;
-        hints_of(walk)->failed |= !done;
-        walk_advance(core, walk);
-    }
+    hints_of(walk)->got_through |= done;
+    walk_child_done(core, walk, done);
 }
 
 /* Drops the hint unless it was written anew. */
@@ -172,7 +170,7 @@ static void hint_clear(struct core *core, struct request *request)
 
 static void hints_check(struct core *core, struct request *request)
 {
-    if (request->state != STATE_REPLICATING) {
+    if (planted(PLANTED_HINT_EARLY) && request->state != STATE_REPLICATING) {
         return;
     }
     bool failed = false;
@@ -214,7 +212,7 @@ static void hint_send(struct core *core, struct request *request, int member)
         request->leg[i].state = LEG_SENT;
         return;
     }
-    if (!object || !member_is_well(core, member)) {
+    if (!object || !peer_is_well(core, peer)) {
         object_unref(object);
         return;
     }
@@ -235,8 +233,7 @@ static void hint_send(struct core *core, struct request *request, int member)
 static void hint_push(struct core *core, struct request *request)
 {
     mark(MARK_MARKER_OF_ROW);
-    request_go(request, STATE_PUSHING);
-    request->deadline_us = UINT64_MAX; /* the push has its own */
+    request_go(request, STATE_PUSHING); /* the push has its own deadline */
     if (!push_object(core, request, request->key, true)) {
         hint_end(core, request, false);
     }
@@ -271,8 +268,7 @@ static void hint_carry(struct core *core, struct request *request)
         return;
     }
     request_go(request, STATE_REPLICATING);
-    request->deadline_us = core->now_us + HINT_DEADLINE_US;
-    core_due(core, request->deadline_us);
+    request_set_deadline(core, request, core->now_us + HINT_DEADLINE_US);
     if (holds_object || (holds_row && hint->kind == HINT_MARKER)) {
         hint_send(core, request, owner);
     } else if (hint->kind == HINT_OBJECT) {
@@ -293,11 +289,9 @@ static void hint_carry(struct core *core, struct request *request)
 
 static void hint_start(struct core *core, struct request *walk, struct hint *hint)
 {
-    struct request *request =
-        request_new(core, &hints_kind, core->now_us + HINT_DEADLINE_US, false);
+    struct request *request = request_new(core, &hints_kind, UINT64_MAX, false);
     if (!request) {
-        hints_of(walk)->failed = true;
-        hints_of(walk)->children--;
+        walk_child_done(core, walk, false);
         return;
     }
     request_set_parent(request, walk);
@@ -354,12 +348,13 @@ static void drop_on_stored(struct core *core, struct request *request,
         blob_unref(hints_of(request)->cursor.key);
         hints_of(request)->cursor =
             (struct hint){.kind = last->kind, .key = blob_ref(last->key)};
-        hints_of(request)->dropped += result->hint_count;
+        hints_of(request)->dropping = result->hint_count;
         store->clear_hints.hints = result->hints;
         store->clear_hints.count = result->hint_count;
         result->hints = NULL;
         result->hint_count = 0;
     } else {
+        hints_of(request)->dropped += hints_of(request)->dropping;
         walk_page(core, request);
     }
 }
@@ -375,13 +370,12 @@ static void on_page(struct core *core, struct request *walk, struct store_result
         blob_unref(hints_of(walk)->cursor.key);
         hints_of(walk)->cursor = (struct hint){.kind = last->kind, .key = blob_ref(last->key)};
     }
-    /* One more than there are, so that a child that fails at once does not end the walk. */
+    /* One more than there are, so that a child that ends at once does not end the walk. */
     hints_of(walk)->children = (uint16_t)(result->hint_count + 1);
     for (uint16_t i = 0; i < result->hint_count; i++) {
         hint_start(core, walk, &result->hints[i]);
     }
-    hints_of(walk)->children--;
-    walk_advance(core, walk);
+    walk_child_done(core, walk, true);
 }
 
 static void on_owners(struct core *core, struct request *request, struct store_result *result)
@@ -397,7 +391,7 @@ static void on_owners(struct core *core, struct request *request, struct store_r
             continue;
         }
         /* Those of a member that is gone go to others, who may be there. */
-        if (member < 0 || member_is_well(core, member)) {
+        if (member < 0 || peer_is_well(core, core->member_peer[member])) {
             walk_start(core, owner);
         } else {
             is_waiting = true;
@@ -426,7 +420,6 @@ static void on_copy_read(struct core *core, struct request *request,
 static void hints_on_stored(struct core *core, struct request *request, uint8_t leg,
                             struct store_result *result)
 {
-    (void)leg;
     if (hints_of(request)->drops) {
         drop_on_stored(core, request, result);
     } else if (request->state == STATE_FINDING) {
@@ -440,12 +433,7 @@ static void hints_on_stored(struct core *core, struct request *request, uint8_t 
             hint_end(core, request, result->status == STATUS_OK);
         }
     } else {
-        for (uint8_t i = 0; i < request->leg_count; i++) {
-            if (request->leg[i].peer == PEER_SELF && request->leg[i].state == LEG_SENT) {
-                bool done = result->status == STATUS_OK;
-                request->leg[i].state = done ? LEG_DONE : LEG_FAILED;
-            }
-        }
+        request->leg[leg].state = result->status == STATUS_OK ? LEG_DONE : LEG_FAILED;
         intents_wanted(core, INTENT_ROW, LOOK_SOON_US);
         hints_check(core, request);
     }
@@ -461,16 +449,13 @@ static void hints_on_reply(struct core *core, struct request *request, uint8_t l
 
 static void hints_on_due(struct core *core, struct request *request)
 {
-    if (request->state == STATE_ASKING && request->deadline_us > core->now_us) {
-        request->wake_us = UINT64_MAX;
+    if (request->state == STATE_ASKING) {
+        request->wake_us = UINT64_MAX; /* its turn has come */
         walk_advance(core, request);
         return;
     }
-    if (request->state != STATE_REPLICATING) {
-        /* It waits for the own disk, which always answers, or for its children. */
-        request->deadline_us = UINT64_MAX;
-        return;
-    }
+    /* All others wait for the own disk, which always answers, or for their children. */
+    assert(request->state == STATE_REPLICATING);
     (void)request_suspect_slow(core, request);
     hint_end(core, request, false);
 }
@@ -492,6 +477,8 @@ void hints_on_tick(struct core *core)
         return;
     }
     timer->running = true;
+    timer->backoff_us = timer->has_failed ? timer->backoff_us : 0;
+    timer->has_failed = false;
     request_go(request, STATE_FINDING);
     (void)request_store(core, request, LEG_OF_STORE, STORE_HINT_OWNERS);
 }

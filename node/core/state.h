@@ -57,6 +57,7 @@ struct scan_timer {
     uint64_t due_us;
     uint64_t backoff_us;
     bool running;
+    bool has_failed; /* hints: something did, since the last look */
 };
 
 /* From core_config; 0 stands for the default in each. Microseconds. */

@@ -15,11 +15,10 @@
 
 #include "node/core/request.h"
 
-enum { CLUSTER = 77, HANDLE = 5 };
+enum { CLUSTER = 77 };
 
 static const uint64_t START_US = 50000000;
 static const uint64_t WALL_US = UINT64_C(1700000000000000);
-static const uint64_t NEVER_US = UINT64_C(3600000000000);
 
 static bool is_stepping;
 static int until_failure = -1; /* allocations that still succeed; negative: all do */
@@ -132,18 +131,20 @@ struct lone *lone_open(uint16_t members, uint16_t replicas)
     if (members > 0) {
         assert_int_equal(ring_create(CLUSTER, 16, replicas, all, members, ring), STATUS_OK);
     }
-    struct core_config config = {.node = 1,
+    uint16_t self = members > 1 ? 2 : 1;
+    struct core_config config = {.node = self,
                                  .ring = members > 0 ? ring : NULL,
                                  .partition_count = 16,
                                  .replica_count = replicas,
-                                 .random_seed = 3,
-                                 .repair_interval_us = NEVER_US,
-                                 .scrub_interval_us = NEVER_US};
-    address_of(1, config.address);
+                                 .random_seed = 3};
+    address_of(self, config.address);
     lone_fail_allocation(-1);
     lone->core = core_new(&config);
     lone->outbox = calloc(1, sizeof *lone->outbox);
     assert_true(lone->core && lone->outbox);
+    /* Anti-entropy and scrubs wait for the end of it. */
+    lone->core->repair.is_salvaging = true;
+    lone->core->repair.salvages_hints = true;
     free(ring);
     lone->now_us = START_US;
     lone->wall_us = WALL_US;
@@ -275,7 +276,7 @@ void lone_ask(struct lone *lone, struct message message)
 {
     message.ring_epoch = lone->core->ring_mark;
     struct event event = {
-        .type = EVENT_REQUEST, .role = ROLE_NODE, .handle = HANDLE, .message = &message};
+        .type = EVENT_REQUEST, .role = ROLE_NODE, .handle = LONE_HANDLE, .message = &message};
     step(lone, &event);
     message_release(&message);
 }

@@ -7,18 +7,18 @@
 
 #include "node/core/state.h"
 
-enum { LONE_PENDING_MAX = 1024 };
+enum { LONE_PENDING_MAX = 1024, LONE_HANDLE = 5 /* of who asks the core for something */ };
 
 struct lone {
-    struct core *core; /* member 1 of the ring; member i lives at 10.0.0.i */
+    struct core *core; /* member 2 of the ring, or 1 if it is alone; they live at 10.0.0.id */
     struct outbox *outbox;
     struct action *pending[LONE_PENDING_MAX]; /* asked for and not answered; the oldest first */
     int count;
     uint64_t now_us, wall_us;
 };
 
-/* All other members are connected, and what follows from a start has been asked for. No
- * members: the node has no ring yet. */
+/* All other members are connected, and what follows from a start has been asked for, but for
+ * anti-entropy and scrubs, of which there are none. No members: the node has no ring yet. */
 struct lone *lone_open(uint16_t members, uint16_t replicas);
 /* With all that was asked for and not answered. */
 void lone_close(struct lone *lone);
