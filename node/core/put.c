@@ -362,9 +362,7 @@ static void put_on_row_stored(struct core *core, struct request *request, uint8_
                               const struct store_result *result)
 {
     struct leg *leg = &request->leg[i];
-    if (leg->state != LEG_SENT || leg->peer != PEER_SELF) {
-        return;
-    }
+    assert(leg->state == LEG_SENT && leg->peer == PEER_SELF);
     leg->state = result->status == STATUS_OK ? LEG_DONE : LEG_FAILED;
     if (leg->state == LEG_DONE) {
         put_count_acknowledged(request, leg);
@@ -442,11 +440,7 @@ static uint8_t put_missed(const struct request *request, node_id ret_owners[OWNE
     uint8_t count = 0;
     for (uint8_t i = 0; i < request->leg_count; i++) {
         const struct leg *leg = &request->leg[i];
-        bool is_known = leg->state == LEG_DONE;
-        for (uint8_t j = 0; j < count; j++) {
-            is_known = is_known || ret_owners[j] == leg->owner;
-        }
-        if (!is_known && !put_of(request)->is_fallback) {
+        if (leg->state != LEG_DONE && !put_of(request)->is_fallback) {
             assert(count < OWNERS_MAX);
             ret_owners[count++] = leg->owner;
         }
@@ -485,7 +479,7 @@ static void put_finish(struct core *core, struct request *request, enum status s
         put_end(core, request, is_full ? STATUS_NO_SPACE : status);
         return;
     }
-    node_id missed[OWNERS_MAX];
+    node_id missed[OWNERS_MAX] = {0};
     uint8_t count = put_missed(request, missed);
     mark_if(count > 0 && has_hint(request), MARK_PUT_HINT_AND_MARKER);
     if (count == 0 || planted(PLANTED_INTENT_EARLY) || planted(PLANTED_NO_MARKER)) {
@@ -534,12 +528,14 @@ static void put_check(struct core *core, struct request *request)
     struct pending pending = put_pending(core, request);
     bool row_met = put->row_acks >= put->w_row;
     if (request->state == STATE_REPLICATING) {
-        if (!object_met && put->object_acks + pending.objects < put->w) {
-            put_finish(core, request, STATUS_NO_QUORUM);
+        if (!object_met) {
+            if (put->object_acks + pending.objects < put->w) {
+                put_finish(core, request, STATUS_NO_QUORUM);
+            }
             return;
         }
         bool row_hopeless = put->row_acks + pending.rows < put->w_row;
-        if (!object_met || (!row_met && !row_hopeless)) {
+        if (!row_met && !row_hopeless) {
             return;
         }
         if (!request->is_child) {
@@ -564,7 +560,6 @@ static void put_on_due(struct core *core, struct request *request)
     }
     for (uint8_t i = 0; i < request->leg_count; i++) {
         if (request->leg[i].state == LEG_SENT) {
-            request->leg[i].state = LEG_FAILED;
             peer_failed(core, request->leg[i].peer);
         }
     }

@@ -3,6 +3,7 @@
  */
 #include "tests/core/bench.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "node/core/get.h"
 #include "ring/preference_list.h"
 #include "tests/ring/make.h"
 
@@ -226,6 +228,11 @@ static void say_told(struct bench *bench, const struct store_request *request)
     case STORE_HINT:
         say_owners(bench, &request->hint.owners);
         break;
+    case STORE_CLEAR_INTENTS:
+        for (uint16_t i = 0; i < request->clear_intents.count; i++) {
+            say(bench, ":%" PRIu64, request->clear_intents.intents[i].stamp);
+        }
+        break;
     default:
         break;
     }
@@ -242,7 +249,8 @@ static void say_store(struct bench *bench, const struct store_request *request)
     if (!name) {
         return;
     }
-    say(bench, "disk:%s", name);
+    bool heals = request->operation == STORE_MERGE && request->merge.heals;
+    say(bench, "disk:%s", heals ? "heal" : name);
     if (request->operation == STORE_MERGE) {
         say(bench, ":");
         say_parts(bench, request->merge.parts);
@@ -264,13 +272,10 @@ static void say_rest(struct bench *bench, struct action *action)
     }
 }
 
-static const char *step(struct bench *bench, struct event *event)
+static const char *say_outbox(struct bench *bench)
 {
-    event->now_us = bench->now_us;
-    event->wall_us = bench->now_us;
-    bench->text[0] = '\0';
-    core_step(bench->core, event, bench->outbox);
     core_check(bench->core);
+    bench->text[0] = '\0';
     say_sends(bench);
     for (uint32_t i = 0; i < bench->outbox->count; i++) {
         say_rest(bench, &bench->outbox->actions[i]);
@@ -282,6 +287,24 @@ static const char *step(struct bench *bench, struct event *event)
         bench->text[size - 1] = '\0'; /* the space behind the last one */
     }
     return bench->text;
+}
+
+static const char *step(struct bench *bench, struct event *event)
+{
+    event->now_us = bench->now_us;
+    event->wall_us = bench->now_us;
+    core_step(bench->core, event, bench->outbox);
+    return say_outbox(bench);
+}
+
+const char *bench_call(struct bench *bench, bench_rule *rule)
+{
+    struct blob *key = blob_new(slice_of_string(bench->key));
+    bench->core->outbox = bench->outbox;
+    rule(bench->core, key);
+    bench->core->outbox = NULL;
+    blob_unref(key);
+    return say_outbox(bench);
 }
 
 /* Setting up -------------------------------------------------------------------------------- */
@@ -329,6 +352,7 @@ void bench_open(struct bench *bench, int members, uint16_t replicas)
             (void)bench_find(bench, letter);
         }
     }
+    bench->idle_count = bench->core->active_count;
 }
 
 void bench_close(struct bench *bench)
@@ -341,11 +365,38 @@ void bench_close(struct bench *bench)
     free(bench->outbox);
 }
 
-void bench_suspect(struct bench *bench, char letter)
+void bench_suspect(struct bench *bench, const char *letters)
 {
-    struct peer *peer = &bench->core->peers[bench_peer(bench, letter)];
-    peer->is_suspect = true;
-    peer->probe_us = UINT64_MAX;
+    for (; *letters; letters++) {
+        struct peer *peer = &bench->core->peers[bench_peer(bench, *letters)];
+        peer->is_suspect = true;
+        peer->probe_us = UINT64_MAX;
+    }
+}
+
+void bench_open_first(struct bench *bench, int members, const char *rows)
+{
+    bench_open(bench, members, 3);
+    bench_place(bench, 'A', rows);
+}
+
+void bench_open_fallback(struct bench *bench, int members, const char *rows)
+{
+    bench_open(bench, members, 3);
+    bench_place(bench, 'D', rows);
+    bench_suspect(bench, "ABC");
+}
+
+void bench_fill_table(struct bench *bench, uint32_t left)
+{
+    while (bench->core->active_count < REQUESTS_MAX - left) {
+        assert_non_null(request_new(bench->core, &get_kind, UINT64_MAX, false));
+    }
+}
+
+void assert_gives(const char *given, const char *expected)
+{
+    assert_string_equal(given, expected);
 }
 
 /* Events ------------------------------------------------------------------------------------ */

@@ -11,7 +11,9 @@
  *   B=          asked for rows; "r": also while it refills
  *   B>put       the request is handed on to B
  *   disk:merge:or!/B   a request to the own store: parts, sync, and for whom it is kept; "+row"
- *               and "+intent" of a coordinated put; "*" one that writes over what is damaged
+ *               and "+intent" of a coordinated put; "*" one that writes over what is damaged;
+ *               "heal": a merge that replaces what is bad
+ *   disk:clear_intents:5  stamps
  *   ok          the client is answered
  *
  * in that order, nodes by letter. What the node does by itself in the background is left out.
@@ -21,7 +23,7 @@
 
 #include "node/core/request.h"
 
-enum { BENCH_MEMBERS_MAX = 16, BENCH_TEXT_SIZE = 1024 };
+enum { BENCH_MEMBERS_MAX = 20, BENCH_TEXT_SIZE = 1024 };
 
 struct bench {
     struct core *core;
@@ -29,6 +31,7 @@ struct bench {
     struct ring ring;
     int members;
     uint64_t now_us;
+    uint32_t idle_count; /* requests in flight when nothing is asked */
     char key[32];
     char self;                               /* the letter of this node */
     uint16_t member_at[BENCH_MEMBERS_MAX];   /* by letter */
@@ -44,10 +47,17 @@ void bench_close(struct bench *bench);
 /* Works on a key of whose list this node is `self`, and whose row is held by the nodes `rows`
  * (N letters, ascending). */
 void bench_place(struct bench *bench, char self, const char *rows);
+/* A node among `members`, N = 3, that is A of the key. */
+void bench_open_first(struct bench *bench, int members, const char *rows);
+/* The node is D of the key, no primary, and suspects all that are. */
+void bench_open_fallback(struct bench *bench, int members, const char *rows);
 /* The same of the root directory; this node is whatever it is. */
 void bench_place_root(struct bench *bench);
 uint16_t bench_peer(const struct bench *bench, char letter);
 node_id bench_id(const struct bench *bench, char letter);
+
+/* Fails the test unless that was given out. */
+void assert_gives(const char *given, const char *expected);
 
 /* What each of these gives out is its result, valid until the next one. */
 
@@ -55,6 +65,9 @@ node_id bench_id(const struct bench *bench, char letter);
 typedef void bench_change(struct message *message);
 const char *bench_put(struct bench *bench, uint8_t w, bench_change *more);
 const char *bench_get(struct bench *bench, uint8_t r, bench_change *more);
+/* A rule of the core is called for the key. */
+typedef void bench_rule(struct core *core, struct blob *key);
+const char *bench_call(struct bench *bench, bench_rule *rule);
 /* An intent for the key is found on the disk: the push begins anew. */
 const char *bench_find_intent(struct bench *bench, uint64_t stamp);
 /* The store's answer to the last request of this kind; `object` as in tests/ring/make.h, or
@@ -74,7 +87,11 @@ const char *bench_lose(struct bench *bench, char letter);
 const char *bench_find(struct bench *bench, char letter);
 /* Time passes; then the clock ticks. */
 const char *bench_wait(struct bench *bench, uint64_t us);
-/* The node is suspected, until it answers, and not asked whether it is well. */
-void bench_suspect(struct bench *bench, char letter);
+/* The nodes are suspected, until they answer, and not asked whether they are well. */
+
+void bench_suspect(struct bench *bench, const char *letters);
+
+/* Takes all room for requests but for `left`. */
+void bench_fill_table(struct bench *bench, uint32_t left);
 
 #endif

@@ -1,14 +1,12 @@
 /*
- * test_gets.c - what a get asks, waits for, tells and repairs, message by message; bench.h says
- * how to read them.
+ * test_gets.c - what a get asks, waits for and tells, message by message; bench.h says how to
+ * read them.
  *
  * - R are asked, the own copy and digests of others; a copy whose digest is new is asked for
  * - one that lacks something is sent the merged object, with its row if it holds that
  * - one that fails or is slow costs one more
  * - while a primary cannot be asked, fallbacks are: what they hold counts, "nothing" does not,
  *   and they are waited for a moment alone
- * - a node that refills keeps its own copy out of the answer, but not what it keeps for others
- * - a bad own copy is replaced by what the others hold
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,21 +25,10 @@ static const char OTHER[] = "2.1:6 | 2.1:6";
 static const char BOTH[] = "1.1:5 2.1:6 | 1.1:5 2.1:6";
 static const char DEAD[] = "1.1:5 |";
 
-static void assert_gives(const char *given, const char *expected)
-{
-    assert_string_equal(given, expected);
-}
-
-/* A bench whose node is A. */
-static void bench_at_first(struct bench *bench, int members, const char *rows)
-{
-    bench_open(bench, members, 3);
-    bench_place(bench, 'A', rows);
-}
-
 static void assert_told(const struct bench *bench, uint8_t answers, const char *object)
 {
     assert_int_equal(bench->reply.type, MESSAGE_GET_REPLY);
+    assert_int_equal(bench->reply.request_id, 1);
     assert_int_equal(bench->reply.get_reply.answers, answers);
     assert_object(bench->reply.get_reply.object, object);
 }
@@ -59,7 +46,7 @@ static void test_get__r__so_many_are_asked_and_must_agree(void **state)
 {
     (void)state;
     struct bench bench;
-    bench_at_first(&bench, 7, "ABG");
+    bench_open_first(&bench, 7, "ABG");
     assert_gives(bench_get(&bench, 1, NULL), "disk:get");
     assert_gives(bench_stored(&bench, STORE_GET, STATUS_OK, ONE), "ok");
     assert_told(&bench, 1, ONE);
@@ -83,7 +70,7 @@ static void test_get__nobody_has_a_live_version__is_not_found(void **state)
 {
     (void)state;
     struct bench bench;
-    bench_at_first(&bench, 7, "ABG");
+    bench_open_first(&bench, 7, "ABG");
     assert_gives(bench_get(&bench, 2, NULL), "B?d disk:get");
     assert_gives(bench_stored(&bench, STORE_GET, STATUS_OK, NULL), "");
     assert_gives(bench_answer_digest(&bench, 'B', NULL), "not_found");
@@ -102,7 +89,7 @@ static void test_get__copies_differ__all_get_what_they_lack(void **state)
 {
     (void)state;
     struct bench bench;
-    bench_at_first(&bench, 7, "ABG");
+    bench_open_first(&bench, 7, "ABG");
     assert_gives(bench_get(&bench, 3, NULL), "B?d C?d disk:get");
     assert_gives(bench_stored(&bench, STORE_GET, STATUS_OK, ONE), "");
     assert_gives(bench_answer_digest(&bench, 'B', OTHER), "");
@@ -120,7 +107,7 @@ static void test_get__one_lacks_it__it_alone_is_sent_it(void **state)
 {
     (void)state;
     struct bench bench;
-    bench_at_first(&bench, 7, "BCD");
+    bench_open_first(&bench, 7, "BCD");
     assert_gives(bench_get(&bench, 2, NULL), "B?d disk:get");
     assert_gives(bench_answer_digest(&bench, 'B', NULL), "");
     assert_gives(bench_stored(&bench, STORE_GET, STATUS_OK, ONE), "B?");
@@ -152,7 +139,7 @@ static void test_get__who_has_the_copy_is_lost__another_is_asked(void **state)
 {
     (void)state;
     struct bench bench;
-    bench_at_first(&bench, 7, "ABG");
+    bench_open_first(&bench, 7, "ABG");
     assert_gives(bench_get(&bench, 2, NULL), "B?d disk:get");
     assert_gives(bench_answer_digest(&bench, 'B', OTHER), "");
     assert_gives(bench_lose(&bench, 'B'), "");
@@ -160,6 +147,255 @@ static void test_get__who_has_the_copy_is_lost__another_is_asked(void **state)
     assert_gives(bench_answer_digest(&bench, 'C', OTHER), "C?");
     assert_gives(bench_answer_object(&bench, 'C', OTHER), "C:o disk:merge:or ok");
     assert_told(&bench, 2, BOTH);
+    bench_close(&bench);
+}
+
+/* It had told all, and is gone before it could be sent what it lacks. */
+static void test_get__one_that_lags_is_lost__is_not_sent_to(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open_first(&bench, 7, "ABG");
+    assert_gives(bench_get(&bench, 3, NULL), "B?d C?d disk:get");
+    assert_gives(bench_stored(&bench, STORE_GET, STATUS_OK, ONE), "");
+    assert_gives(bench_answer_digest(&bench, 'B', ONE), "");
+    assert_gives(bench_lose(&bench, 'B'), "");
+    assert_gives(bench_answer_digest(&bench, 'C', BOTH), "C?");
+    assert_gives(bench_answer_object(&bench, 'C', BOTH), "disk:merge:or ok");
+    bench_close(&bench);
+}
+
+/* The slow and the failing ------------------------------------------------------------------ */
+
+static void test_get__one_fails__another_is_asked_at_once(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open_first(&bench, 7, "ABG");
+    assert_gives(bench_get(&bench, 2, NULL), "B?d disk:get");
+    assert_gives(bench_stored(&bench, STORE_GET, STATUS_OK, ONE), "");
+    assert_gives(bench_answer(&bench, 'B', STATUS_NOT_READY), "C?d");
+    assert_gives(bench_answer(&bench, 'C', STATUS_BUSY), "no_quorum");
+    assert_told(&bench, 1, "none");
+    assert_int_equal(bench.core->stats.gets_failed, 1);
+    bench_close(&bench);
+}
+
+static void test_get__one_is_slow__another_is_asked_after_a_moment(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open_first(&bench, 7, "ABG");
+    assert_gives(bench_get(&bench, 2, NULL), "B?d disk:get");
+    assert_true(core_deadline(bench.core) <= bench.now_us + HEDGE_AFTER_US);
+    assert_gives(bench_stored(&bench, STORE_GET, STATUS_OK, ONE), "");
+    assert_gives(bench_wait(&bench, HEDGE_AFTER_US), "C?d");
+    assert_gives(bench_answer_digest(&bench, 'C', ONE), "ok");
+    assert_told(&bench, 2, ONE);
+    bench_close(&bench);
+}
+
+static void hurried(struct message *message)
+{
+    message->get.deadline_ms = 50;
+}
+
+static void test_get__nobody_answers__ends_at_its_deadline(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open_first(&bench, 3, "ABC");
+    assert_gives(bench_get(&bench, 2, hurried), "B?d disk:get");
+    assert_gives(bench_stored(&bench, STORE_GET, STATUS_OK, ONE), "");
+    assert_gives(bench_wait(&bench, 50000), "timeout");
+    assert_told(&bench, 1, "none");
+    assert_int_equal(bench.core->active_count, bench.idle_count);
+    bench_close(&bench);
+}
+
+static void test_get__own_disk_fails__others_are_asked(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open_first(&bench, 7, "ABG");
+    assert_gives(bench_get(&bench, 2, NULL), "B?d disk:get");
+    assert_gives(bench_stored(&bench, STORE_GET, STATUS_IO, NULL), "C?d");
+    assert_gives(bench_answer_digest(&bench, 'B', ONE), "");
+    assert_gives(bench_answer_digest(&bench, 'C', ONE), "B? C?");
+    assert_gives(bench_answer_object(&bench, 'B', ONE), "");
+    assert_gives(bench_answer_object(&bench, 'C', ONE), "ok");
+    bench_close(&bench);
+}
+
+/* An answer of another kind, or a refusal that carries something, is none. */
+static void test_get__answer_makes_no_sense__another_is_asked(void **state)
+{
+    (void)state;
+    struct message answers[] = {
+        {.status = STATUS_BUSY, .replica_get_reply.has_digest = true},
+        {.type = MESSAGE_PING_REPLY, .replica_get_reply.has_digest = true},
+    };
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        struct bench bench;
+        bench_open_first(&bench, 7, "ABG");
+        assert_gives(bench_get(&bench, 2, NULL), "B?d disk:get");
+        assert_gives(bench_answer_with(&bench, 'B', &answers[i]), "C?d");
+        bench_close(&bench);
+    }
+}
+
+/* Rings ------------------------------------------------------------------------------------- */
+
+static void test_get__others_go_by_another_ring__all_are_asked_anew(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open_first(&bench, 3, "ABC");
+    assert_gives(bench_get(&bench, 2, NULL), "B?d disk:get");
+    assert_gives(bench_stored(&bench, STORE_GET, STATUS_OK, ONE), "");
+    struct message stale = {.status = STATUS_STALE_RING, .ring_epoch = bench.ring.epoch + 1};
+    assert_gives(bench_answer_with(&bench, 'B', &stale), "C?d");
+    assert_gives(bench_answer(&bench, 'C', STATUS_BUSY), "");
+    assert_gives(bench_wait(&bench, HEDGE_AFTER_US), "B?d disk:get");
+    assert_gives(bench_stored(&bench, STORE_GET, STATUS_OK, ONE), "");
+    assert_gives(bench_answer_digest(&bench, 'B', ONE), "ok");
+    bench_close(&bench);
+}
+
+/* Fallbacks --------------------------------------------------------------------------------- */
+
+static void test_hints__a_primary_is_suspected__what_fallbacks_hold_counts(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open_first(&bench, 7, "ABG");
+    bench_suspect(&bench, "B");
+    assert_gives(bench_get(&bench, 2, NULL), "C?d D?h E?h disk:get");
+    assert_gives(bench_stored(&bench, STORE_GET, STATUS_OK, ONE), "");
+    assert_gives(bench_answer_digest(&bench, 'C', ONE), "");
+    assert_gives(bench_answer(&bench, 'E', STATUS_NOT_FOUND), "");
+    assert_gives(bench_answer_object(&bench, 'D', OTHER), "C:o disk:merge:or ok");
+    assert_told(&bench, 3, BOTH);
+    bench_close(&bench);
+}
+
+static void test_hints__fallbacks_are_slow__are_waited_for_a_moment(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open_first(&bench, 7, "ABG");
+    bench_suspect(&bench, "B");
+    assert_gives(bench_get(&bench, 2, NULL), "C?d D?h E?h disk:get");
+    assert_gives(bench_stored(&bench, STORE_GET, STATUS_OK, ONE), "");
+    assert_gives(bench_answer_digest(&bench, 'C', ONE), "");
+    assert_gives(bench_wait(&bench, HEDGE_AFTER_US - 1), "");
+    assert_gives(bench_wait(&bench, 1), "B?d ok");
+    assert_told(&bench, 2, ONE);
+    bench_close(&bench);
+}
+
+static void test_hints__fallbacks_hold_nothing__that_is_no_answer(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open_first(&bench, 7, "ABG");
+    (void)bench_lose(&bench, 'B');
+    (void)bench_lose(&bench, 'C');
+    assert_gives(bench_get(&bench, 2, NULL), "D?h E?h F?h G?h disk:get");
+    assert_gives(bench_stored(&bench, STORE_GET, STATUS_OK, ONE), "");
+    assert_gives(bench_answer(&bench, 'D', STATUS_NOT_FOUND), "");
+    assert_gives(bench_answer(&bench, 'E', STATUS_BUSY), "");
+    assert_gives(bench_answer(&bench, 'F', STATUS_NOT_FOUND), "");
+    assert_gives(bench_answer(&bench, 'G', STATUS_NOT_FOUND), "no_quorum");
+    bench_close(&bench);
+}
+
+static void test_hints__a_fallback_holds_it__makes_the_quorum(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open_first(&bench, 7, "ABG");
+    (void)bench_lose(&bench, 'B');
+    (void)bench_lose(&bench, 'C');
+    assert_gives(bench_get(&bench, 2, NULL), "D?h E?h F?h G?h disk:get");
+    assert_gives(bench_stored(&bench, STORE_GET, STATUS_OK, NULL), "");
+    assert_gives(bench_answer(&bench, 'D', STATUS_NOT_FOUND), "");
+    assert_gives(bench_answer(&bench, 'E', STATUS_NOT_FOUND), "");
+    assert_gives(bench_answer(&bench, 'F', STATUS_NOT_FOUND), "");
+    assert_gives(bench_answer_object(&bench, 'G', ONE), "disk:merge:or ok");
+    assert_told(&bench, 2, ONE);
+    bench_close(&bench);
+}
+
+/* A primary goes while the get is under way. */
+static void test_hints__a_primary_is_lost_meanwhile__fallbacks_are_asked(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open_first(&bench, 7, "ABG");
+    assert_gives(bench_get(&bench, 3, NULL), "B?d C?d disk:get");
+    assert_gives(bench_lose(&bench, 'B'), "D?h E?h");
+    assert_gives(bench_stored(&bench, STORE_GET, STATUS_OK, ONE), "");
+    assert_gives(bench_answer_digest(&bench, 'C', ONE), "");
+    assert_gives(bench_answer_object(&bench, 'D', ONE), "");
+    assert_gives(bench_answer(&bench, 'E', STATUS_NOT_FOUND), "ok");
+    bench_close(&bench);
+}
+
+/* With N = 8 there is no room to ask two for each. */
+static void test_hints__more_fallbacks_than_legs__as_many_as_there_are_are_asked(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open(&bench, 20, REPLICAS_MAX);
+    bench_place(&bench, 'A', "ABCDEFGH");
+    bench_suspect(&bench, "BCDEFGH");
+    assert_gives(bench_get(&bench, 1, NULL), "I?h J?h K?h L?h M?h N?h O?h P?h disk:get");
+    bench_close(&bench);
+}
+
+static void test_fallback__coordinates__its_own_hints_count(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open(&bench, 4, 3);
+    bench_place(&bench, 'D', "ABC");
+    bench_suspect(&bench, "ABC");
+    assert_gives(bench_get(&bench, 2, NULL), "A?d B?d disk:get_hints/ABC");
+    assert_gives(bench_stored(&bench, STORE_GET_HINTS, STATUS_OK, ONE), "");
+    assert_gives(bench_answer_digest(&bench, 'A', ONE), "ok");
+    assert_told(&bench, 2, ONE);
+    assert_int_equal(bench.reply.request_id, 1);
+    assert_int_equal(bench.core->stats.gets, 1);
+    /* Nothing in them, or nothing that can be read, is no answer. */
+    for (int i = 0; i < 2; i++) {
+        bench_suspect(&bench, "ABC");
+        assert_gives(bench_get(&bench, 2, NULL), "A?d B?d disk:get_hints/ABC");
+        assert_int_equal(core_requests_in_flight(bench.core), 1);
+        assert_gives(
+            bench_stored(&bench, STORE_GET_HINTS, i == 0 ? STATUS_OK : STATUS_IO, NULL), "");
+        assert_gives(bench_answer_digest(&bench, 'A', NULL), "");
+        assert_gives(bench_answer_digest(&bench, 'B', NULL), "A? B?");
+        assert_gives(bench_answer_object(&bench, 'A', NULL), "");
+        assert_gives(bench_answer_object(&bench, 'B', NULL), "not_found");
+        assert_told(&bench, 2, "none");
+    }
+    bench_close(&bench);
+}
+
+static void test_fallback__others_failed_before__the_most_telling_is_passed_on(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open(&bench, 4, 3);
+    bench_place(&bench, 'D', "ABC");
+    assert_gives(bench_get(&bench, 2, NULL), "A>get");
+    assert_gives(bench_answer(&bench, 'A', STATUS_IO), "B>get");
+    assert_gives(bench_answer(&bench, 'B', STATUS_BUSY), "C>get");
+    assert_gives(bench_answer(&bench, 'C', STATUS_BUSY), "A?d B?d disk:get_hints/ABC");
+    assert_gives(bench_stored(&bench, STORE_GET_HINTS, STATUS_OK, NULL), "");
+    assert_gives(bench_answer(&bench, 'A', STATUS_BUSY), "C?d");
+    assert_gives(bench_answer(&bench, 'B', STATUS_BUSY), "io");
     bench_close(&bench);
 }
 
@@ -172,6 +408,21 @@ int main(void)
         cmocka_unit_test(test_get__one_lacks_it__it_alone_is_sent_it),
         cmocka_unit_test(test_get__of_the_root__repairs_no_row),
         cmocka_unit_test(test_get__who_has_the_copy_is_lost__another_is_asked),
+        cmocka_unit_test(test_get__one_that_lags_is_lost__is_not_sent_to),
+        cmocka_unit_test(test_get__one_fails__another_is_asked_at_once),
+        cmocka_unit_test(test_get__one_is_slow__another_is_asked_after_a_moment),
+        cmocka_unit_test(test_get__nobody_answers__ends_at_its_deadline),
+        cmocka_unit_test(test_get__own_disk_fails__others_are_asked),
+        cmocka_unit_test(test_get__answer_makes_no_sense__another_is_asked),
+        cmocka_unit_test(test_get__others_go_by_another_ring__all_are_asked_anew),
+        cmocka_unit_test(test_hints__a_primary_is_suspected__what_fallbacks_hold_counts),
+        cmocka_unit_test(test_hints__fallbacks_are_slow__are_waited_for_a_moment),
+        cmocka_unit_test(test_hints__fallbacks_hold_nothing__that_is_no_answer),
+        cmocka_unit_test(test_hints__a_fallback_holds_it__makes_the_quorum),
+        cmocka_unit_test(test_hints__a_primary_is_lost_meanwhile__fallbacks_are_asked),
+        cmocka_unit_test(test_hints__more_fallbacks_than_legs__as_many_as_there_are_are_asked),
+        cmocka_unit_test(test_fallback__coordinates__its_own_hints_count),
+        cmocka_unit_test(test_fallback__others_failed_before__the_most_telling_is_passed_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,11 +35,6 @@ void *__wrap_malloc(size_t size)
     return no_memory ? NULL : __real_malloc(size);
 }
 
-static void assert_gives(const char *given, const char *expected)
-{
-    assert_string_equal(given, expected);
-}
-
 /* A put whose own copy is on the disk. */
 static const char *put_stored(struct bench *bench, uint8_t w)
 {
@@ -59,14 +54,13 @@ static void test_put__all_are_well__rows_alone_wait_for_the_quorum_of_the_object
 {
     (void)state;
     struct bench bench;
-    bench_open(&bench, 7, 3);
-    bench_place(&bench, 'A', "ABG");
+    bench_open_first(&bench, 7, "ABG");
     assert_gives(bench_put(&bench, 2, NULL), "disk:put+row+intent");
     assert_gives(bench_stored(&bench, STORE_COORDINATE, STATUS_OK, ONE), "B:or C:o");
     assert_gives(bench_answer(&bench, 'C', STATUS_OK), "G:r");
     assert_gives(bench_answer(&bench, 'G', STATUS_OK), "ok");
     assert_gives(bench_answer(&bench, 'B', STATUS_OK), "");
-    assert_gives(bench_wait(&bench, 60000), "disk:clear_intents");
+    assert_gives(bench_wait(&bench, 60000), "disk:clear_intents:5");
     bench_close(&bench);
 }
 
@@ -102,8 +96,7 @@ static void test_put__no_memory_for_a_row__it_fails_alone(void **state)
 {
     (void)state;
     struct bench bench;
-    bench_open(&bench, 7, 3);
-    bench_place(&bench, 'A', "ABG");
+    bench_open_first(&bench, 7, "ABG");
     assert_gives(put_stored(&bench, 3), "B:or C:o");
     assert_gives(bench_answer(&bench, 'B', STATUS_OK), "");
     no_memory = true;
@@ -124,8 +117,7 @@ static void test_push__some_hold_it__whole_objects_go_to_those_that_do_not(void 
 {
     (void)state;
     struct bench bench;
-    bench_open(&bench, 7, 3);
-    bench_place(&bench, 'A', "ABG");
+    bench_open_first(&bench, 7, "ABG");
     assert_gives(bench_find_intent(&bench, 9), "disk:put+row");
     assert_gives(bench_stored(&bench, STORE_COORDINATE, STATUS_OK, ONE), "B?dr C?dr");
     assert_true(background_take(bench.core)); /* the first one of this interval */
@@ -139,7 +131,7 @@ static void test_push__some_hold_it__whole_objects_go_to_those_that_do_not(void 
     assert_gives(bench_answer(&bench, 'C', STATUS_OK), "");
     assert_int_equal(bench.core->stats.objects_pushed, 1);
     assert_int_equal(budget_left(&bench), budget - 1);
-    assert_gives(bench_wait(&bench, 60000), "disk:clear_intents");
+    assert_gives(bench_wait(&bench, 60000), "disk:clear_intents:9");
     bench_close(&bench);
 }
 
@@ -147,14 +139,13 @@ static void test_push__all_hold_it__it_ends_without_an_object(void **state)
 {
     (void)state;
     struct bench bench;
-    bench_open(&bench, 7, 3);
-    bench_place(&bench, 'A', "AFG");
+    bench_open_first(&bench, 7, "AFG");
     assert_gives(push_stored(&bench), "B?dr C?dr");
     assert_gives(bench_answer_digest(&bench, 'B', ONE), "F:r G:r");
     assert_gives(bench_answer(&bench, 'F', STATUS_OK), "");
     assert_gives(bench_answer(&bench, 'G', STATUS_OK), "");
     assert_gives(bench_answer_digest(&bench, 'C', ONE), "");
-    assert_gives(bench_wait(&bench, 60000), "disk:clear_intents");
+    assert_gives(bench_wait(&bench, 60000), "disk:clear_intents:9");
     bench_close(&bench);
 }
 
@@ -188,8 +179,7 @@ static void test_push__no_digest_in_time__fallback_takes_the_place(void **state)
 {
     (void)state;
     struct bench bench;
-    bench_open(&bench, 7, 3);
-    bench_place(&bench, 'A', "ABG");
+    bench_open_first(&bench, 7, "ABG");
     assert_gives(push_stored(&bench), "B?dr C?dr");
     assert_true(core_deadline(bench.core) <= bench.now_us + PATIENCE_MIN_US);
     assert_gives(bench_wait(&bench, PATIENCE_MIN_US), "D:o/B E:o/C");
@@ -199,20 +189,11 @@ static void test_push__no_digest_in_time__fallback_takes_the_place(void **state)
 
 /* At a fallback ----------------------------------------------------------------------------- */
 
-static void all_primaries_suspected(struct bench *bench, int members, const char *rows)
-{
-    bench_open(bench, members, 3);
-    bench_place(bench, 'D', rows);
-    for (char letter = 'A'; letter < 'D'; letter++) {
-        bench_suspect(bench, letter);
-    }
-}
-
 static void test_fallback__own_copy__is_the_last_primarys_and_no_row(void **state)
 {
     (void)state;
     struct bench bench;
-    all_primaries_suspected(&bench, 7, "ABC");
+    bench_open_fallback(&bench, 7, "ABC");
     assert_gives(bench_put(&bench, 1, NULL), "disk:put_hint/ABC");
     /* Nobody that is well may hold the row: it is left behind. */
     assert_gives(bench_stored(&bench, STORE_COORDINATE_HINT, STATUS_OK, ONE), "E:o/A F:o/B ok");
@@ -231,12 +212,13 @@ static void test_fallback__holds_the_directory__row_is_stored_and_counts(void **
 {
     (void)state;
     struct bench bench;
-    all_primaries_suspected(&bench, 7, "BCD");
+    bench_open_fallback(&bench, 7, "BCD");
     assert_gives(bench_put(&bench, 1, sync_it), "disk:put_hint!/ABC");
     assert_gives(bench_stored(&bench, STORE_COORDINATE_HINT, STATUS_OK, ONE),
                  "E:o/A! F:o/B! disk:merge:r!");
     assert_gives(bench_answer(&bench, 'E', STATUS_OK), "");
     assert_gives(bench_stored(&bench, STORE_MERGE, STATUS_OK, ONE), "ok");
+    assert_int_equal(bench.core->stats.rows_left_to_intent, 0);
     bench_close(&bench);
 }
 
@@ -245,7 +227,7 @@ static void test_fallback__none_is_left__suspects_are_asked_as_needed(void **sta
 {
     (void)state;
     struct bench bench;
-    all_primaries_suspected(&bench, 4, "ABC");
+    bench_open_fallback(&bench, 4, "ABC");
     (void)bench_put(&bench, 2, NULL);
     assert_gives(bench_stored(&bench, STORE_COORDINATE_HINT, STATUS_OK, ONE), "A:or B:or");
     bench_close(&bench);
@@ -256,14 +238,11 @@ static void test_fallback__none_is_left__suspects_are_asked_as_needed(void **sta
 static void suspects_open(struct bench *bench, int members, const char *rows,
                           const char *suspects, const char *away)
 {
-    bench_open(bench, members, 3);
-    bench_place(bench, 'A', rows);
+    bench_open_first(bench, members, rows);
     for (; *away; away++) {
         (void)bench_lose(bench, *away);
     }
-    for (; *suspects; suspects++) {
-        bench_suspect(bench, *suspects);
-    }
+    bench_suspect(bench, suspects);
 }
 
 static void test_suspects__one_is_needed__the_other_is_asked_when_it_fails(void **state)
@@ -354,7 +333,7 @@ static void test_fallback__has_a_copy__gets_no_second_one(void **state)
     suspects_open(&bench, 4, "ABC", "", "B");
     assert_gives(put_stored(&bench, 3), "C:or D:o/B");
     assert_gives(bench_answer(&bench, 'D', STATUS_OK), "");
-    bench_suspect(&bench, 'D');
+    bench_suspect(&bench, "D");
     assert_gives(bench_answer(&bench, 'C', STATUS_NO_SPACE), "no_space");
     bench_close(&bench);
 }
@@ -366,12 +345,12 @@ static void test_fallback__keeps_the_first_primarys_copy__gets_no_second_one(voi
     bench_open(&bench, 5, 3);
     bench_place(&bench, 'D', "ABC");
     (void)bench_lose(&bench, 'C');
-    bench_suspect(&bench, 'A');
-    bench_suspect(&bench, 'B');
+    bench_suspect(&bench, "A");
+    bench_suspect(&bench, "B");
     (void)bench_put(&bench, 3, NULL);
     assert_gives(bench_stored(&bench, STORE_COORDINATE_HINT, STATUS_OK, ONE), "B:or E:o/A");
     assert_gives(bench_answer(&bench, 'E', STATUS_OK), "");
-    bench_suspect(&bench, 'E');
+    bench_suspect(&bench, "E");
     assert_gives(bench_answer(&bench, 'B', STATUS_NO_SPACE), "A:or E:o/B");
     assert_gives(bench_answer(&bench, 'A', STATUS_NO_SPACE), "B:or E:o/A");
     assert_gives(bench_answer(&bench, 'B', STATUS_NO_SPACE), "no_space");
@@ -473,7 +452,7 @@ static void test_primary__of_the_root__is_asked_for_the_object_alone(void **stat
     bench_open(&bench, 4, 3);
     bench_place_root(&bench);
     assert_int_equal(bench.self, 'A');
-    bench_suspect(&bench, 'B');
+    bench_suspect(&bench, "B");
     (void)bench_lose(&bench, 'C');
     assert_gives(put_stored(&bench, 3), "B:o D:o/B D:o/C");
     bench_close(&bench);
