@@ -85,7 +85,6 @@ static void get_begin(struct core *core, struct request *request, uint8_t r)
     get_ask_fallbacks(core, request);
     request_wake_at(core, request, core->now_us + HEDGE_AFTER_US);
     detector_note_read(core);
-    read_ask_more(core, request, get_of(request)->r, get_ask_digest);
     get_check(core, request);
 }
 
