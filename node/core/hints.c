@@ -339,20 +339,20 @@ static void drop_on_stored(struct core *core, struct request *request,
                            struct store_result *result)
 {
     bool is_page = result->operation == STORE_LIST_HINTS;
-    if (result->status != STATUS_OK || (is_page && result->hint_count == 0)) {
+    if (result->status != STATUS_OK || (is_page && result->hints.count == 0)) {
         drop_end(core, request, result->status);
     } else if (is_page) {
         struct store_request *store =
             request_store(core, request, LEG_OF_STORE, STORE_CLEAR_HINTS);
-        const struct hint *last = &result->hints[result->hint_count - 1];
+        const struct hint *last = &result->hints.hint[result->hints.count - 1];
         blob_unref(hints_of(request)->cursor.key);
         hints_of(request)->cursor =
             (struct hint){.kind = last->kind, .key = blob_ref(last->key)};
-        hints_of(request)->dropping = result->hint_count;
-        store->clear_hints.hints = result->hints;
-        store->clear_hints.count = result->hint_count;
-        result->hints = NULL;
-        result->hint_count = 0;
+        hints_of(request)->dropping = result->hints.count;
+        store->clear_hints.hints = result->hints.hint;
+        store->clear_hints.count = result->hints.count;
+        result->hints.hint = NULL;
+        result->hints.count = 0;
     } else {
         hints_of(request)->dropped += hints_of(request)->dropping;
         walk_page(core, request);
@@ -363,17 +363,17 @@ static void drop_on_stored(struct core *core, struct request *request,
 
 static void on_page(struct core *core, struct request *walk, struct store_result *result)
 {
-    hints_of(walk)->more = result->more;
+    hints_of(walk)->more = result->hints.more;
     hints_of(walk)->failed |= result->status != STATUS_OK;
-    if (result->hint_count > 0) {
-        const struct hint *last = &result->hints[result->hint_count - 1];
+    if (result->hints.count > 0) {
+        const struct hint *last = &result->hints.hint[result->hints.count - 1];
         blob_unref(hints_of(walk)->cursor.key);
         hints_of(walk)->cursor = (struct hint){.kind = last->kind, .key = blob_ref(last->key)};
     }
     /* One more than there are, so that a child that ends at once does not end the walk. */
-    hints_of(walk)->children = (uint16_t)(result->hint_count + 1);
-    for (uint16_t i = 0; i < result->hint_count; i++) {
-        hint_start(core, walk, &result->hints[i]);
+    hints_of(walk)->children = (uint16_t)(result->hints.count + 1);
+    for (uint16_t i = 0; i < result->hints.count; i++) {
+        hint_start(core, walk, &result->hints.hint[i]);
     }
     walk_child_done(core, walk, true);
 }
@@ -383,11 +383,11 @@ static void on_owners(struct core *core, struct request *request, struct store_r
     bool is_waiting = result->status != STATUS_OK;
     core->hints_timer.running = false;
     core->stats.hints_kept = 0;
-    for (uint16_t i = 0; i < result->hint_owner_count; i++) {
-        node_id owner = result->hint_owners[i].owner;
+    for (uint16_t i = 0; i < result->owners.count; i++) {
+        node_id owner = result->owners.owner[i].owner;
         int member = ring_find(core->ring, owner);
-        core->stats.hints_kept += result->hint_owners[i].count;
-        if (result->hint_owners[i].count == 0 || is_walked(core, owner)) {
+        core->stats.hints_kept += result->owners.owner[i].count;
+        if (result->owners.owner[i].count == 0 || is_walked(core, owner)) {
             continue;
         }
         /* Those of a member that is gone go to others, who may be there. */

@@ -140,16 +140,16 @@ static void scan_on_stored(struct core *core, struct request *scan, uint8_t leg,
                            struct store_result *result)
 {
     (void)leg;
-    scan_of(scan)->more = result->more && result->status == STATUS_OK;
+    scan_of(scan)->more = result->intents.more && result->status == STATUS_OK;
     scan_of(scan)->failed |= result->status != STATUS_OK;
-    if (result->intent_count > 0) {
+    if (result->intents.count > 0) {
         blob_unref(scan_of(scan)->cursor);
-        scan_of(scan)->cursor = blob_ref(result->intents[result->intent_count - 1].key);
+        scan_of(scan)->cursor = blob_ref(result->intents.intent[result->intents.count - 1].key);
     }
     /* One more than there are, so that a child that fails at once does not end the scan. */
-    scan_of(scan)->children = (uint16_t)(result->intent_count + 1);
-    for (uint16_t i = 0; i < result->intent_count; i++) {
-        const struct intent *intent = &result->intents[i];
+    scan_of(scan)->children = (uint16_t)(result->intents.count + 1);
+    for (uint16_t i = 0; i < result->intents.count; i++) {
+        const struct intent *intent = &result->intents.intent[i];
         if (intent->kind == INTENT_ROW && is_in_flight(core, intent)) {
             mark(MARK_INTENT_IN_FLIGHT);
             scan_child_done(core, scan, true);

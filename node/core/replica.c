@@ -213,10 +213,10 @@ static void replica_on_stored(struct core *core, struct request *request, uint8_
         memset(&result->list, 0, sizeof result->list);
         break;
     case MESSAGE_HINTS_REPLY:
-        message->hints_reply.count = result->hint_owner_count;
-        message->hints_reply.owners = result->hint_owners;
-        result->hint_owners = NULL;
-        result->hint_owner_count = 0;
+        message->hints_reply.count = result->owners.count;
+        message->hints_reply.owners = result->owners.owner;
+        result->owners.owner = NULL;
+        result->owners.count = 0;
         break;
     default:
         break;

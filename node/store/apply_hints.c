@@ -278,9 +278,9 @@ enum status apply_list_hints(struct store_state *state, const struct store_reque
         hints_free(list.hints, list.count);
         return status;
     }
-    ret_result->hints = list.hints;
-    ret_result->hint_count = (uint16_t)list.count;
-    ret_result->more = list.more;
+    ret_result->hints.hint = list.hints;
+    ret_result->hints.count = (uint16_t)list.count;
+    ret_result->hints.more = list.more;
     return STATUS_OK;
 }
 
@@ -366,7 +366,7 @@ enum status apply_hint_owners(struct store_state *state, struct store_result *re
         free(owners);
         return status;
     }
-    ret_result->hint_owners = owners;
-    ret_result->hint_owner_count = count;
+    ret_result->owners.owner = owners;
+    ret_result->owners.count = count;
     return STATUS_OK;
 }

@@ -317,9 +317,9 @@ enum status apply_list_intents(const struct store_state *state,
         intents_free(scan.intents, scan.count);
         return status;
     }
-    ret_result->intents = scan.intents;
-    ret_result->intent_count = (uint16_t)scan.count;
-    ret_result->more = scan.more;
+    ret_result->intents.intent = scan.intents;
+    ret_result->intents.count = (uint16_t)scan.count;
+    ret_result->intents.more = scan.more;
     return STATUS_OK;
 }
 

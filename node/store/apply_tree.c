@@ -182,9 +182,9 @@ static enum status entry_scan_finish(struct entry_scan *scan, enum status status
                                      struct store_result *ret_result)
 {
     if (status == STATUS_OK) {
-        ret_result->entries = scan->entries;
-        ret_result->entry_count = (uint16_t)scan->count;
-        ret_result->more = scan->more;
+        ret_result->entries.scrubbed = scan->entries;
+        ret_result->entries.count = (uint16_t)scan->count;
+        ret_result->entries.more = scan->more;
         scan->entries = NULL;
         scan->count = 0;
     } else if (scan->damage[0] != '\0') {
@@ -293,7 +293,7 @@ enum status apply_scrub(struct store_state *state, const struct store_request *r
     bool builds = tree_scrub_begin(state->trees, request->entries.partition, &from);
     enum status status = scan_entries(state, request, &scan);
     if (status == STATUS_OK && builds) {
-        status = scrub_slice(state, &scan, &ret_result->tree_differed);
+        status = scrub_slice(state, &scan, &ret_result->entries.tree_differed);
     } else if (builds) {
         tree_scrub_drop(state->trees);
     }

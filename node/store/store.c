@@ -93,12 +93,30 @@ void store_result_release(struct store_result *result)
         return;
     }
     object_unref(result->object);
-    list_reply_release(&result->list);
-    intents_free(result->intents, result->intent_count);
     blob_unref(result->text);
-    hints_free(result->hints, result->hint_count);
-    free(result->hint_owners);
-    free(result->hashes);
-    scrubbed_entries_free(result->entries, result->entry_count);
+    switch ((int)result->operation) {
+    case STORE_LIST:
+    case STORE_FIND_LIVE_ROW:
+        list_reply_release(&result->list);
+        break;
+    case STORE_LIST_INTENTS:
+        intents_free(result->intents.intent, result->intents.count);
+        break;
+    case STORE_LIST_HINTS:
+        hints_free(result->hints.hint, result->hints.count);
+        break;
+    case STORE_HINT_OWNERS:
+        free(result->owners.owner);
+        break;
+    case STORE_TREE:
+        free(result->hashes);
+        break;
+    case STORE_TREE_KEYS:
+    case STORE_SCRUB:
+        scrubbed_entries_free(result->entries.scrubbed, result->entries.count);
+        break;
+    default:
+        break; /* there is nothing more that it owns */
+    }
     memset(result, 0, sizeof *result);
 }

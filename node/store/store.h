@@ -32,40 +32,61 @@ struct scrubbed_entry {
     uint64_t tombstone_us; /* when it was deleted, if no version is live; else 0 */
 };
 
+struct found_intents {
+    struct intent *intent; /* owned array */
+    uint16_t count;
+    bool more; /* there are further ones; so below */
+};
+
+struct found_hints {
+    struct hint *hint; /* owned array */
+    uint16_t count;
+    bool more;
+};
+
+struct found_owners {
+    struct hint_owner *owner; /* owned array, ascending */
+    uint16_t count;
+};
+
+struct found_entries {
+    struct scrubbed_entry *scrubbed; /* owned array; SCRUB gives every entry of the slice */
+    uint16_t count;
+    bool more;
+    bool
+        tree_differed; /* SCRUB, with the last slice: the kept tree was not what the disk says */
+};
+
+/* The union is zeroed unless `status` is OK. */
 struct store_result {
     enum store_operation operation;
     uint64_t token;
     /* OK, CORRUPT, IO, NO_SPACE, NO_MEMORY, TOO_MANY_VERSIONS, BUSY, CLOSED */
     enum status status;
-    struct object *object; /* GET (NULL: none), COORDINATE and MERGE: the copy after it;
-                              FIND_LIVE_ROW: the row */
-    uint64_t names_us; /* GET of a directory: when a name in it appeared or vanished last, as
-                          far as this copy knows; else 0 */
-    uint64_t intent_stamp; /* COORDINATE with_intent: the stamp it left */
-    bool is_bad_copy;      /* CORRUPT: a content does not match its hash. It concerns this key's
-                              copy alone: the database is sound */
-    bool is_hint_damage;   /* CORRUPT: of the hints' database; the own copies are sound */
-    bool revive;           /* COORDINATE, MERGE: a revival intent was left */
-    struct message_list_reply list; /* LIST; FIND_LIVE_ROW: one row, or none */
-    struct intent *intents;         /* LIST_INTENTS: owned array */
-    uint16_t intent_count;
-    bool more;       /* LIST_INTENTS: there are further ones */
-    bool holds_data; /* HOLDS_DATA */
     /* CORRUPT: where, as "000012.ldb: block checksum mismatch", or NULL; SALVAGE: what was done. */
     struct blob *text;
-    struct hint *hints; /* LIST_HINTS: owned array; `more` as above */
-    uint16_t hint_count;
-    struct hint_owner *hint_owners; /* HINT_OWNERS: owned array, ascending */
-    uint16_t hint_owner_count;
-    uint64_t *hashes; /* TREE: owned, MERKLE_FANOUT of them */
-    /* TREE_KEYS, SCRUB: owned array; `more` as above. SCRUB gives every entry of the slice. */
-    struct scrubbed_entry *entries;
-    uint16_t entry_count;
-    uint64_t incarnation; /* VOUCH: the greatest before this one; 0: none was known */
+    bool is_bad_copy;    /* CORRUPT: a content does not match its hash. It concerns this key's
+                            copy alone: the database is sound */
+    bool is_hint_damage; /* CORRUPT: of the hints' database; the own copies are sound */
+    bool revive; /* COORDINATE, COORDINATE_HINT, MERGE, PROJECT: a revival intent was left */
     /* MERGE: the object knows of writes by this node that this node does not know of. */
     bool is_outdone;
-    /* SCRUB, with the last slice: the kept tree was not what the disk says. */
-    bool tree_differed;
+    struct object *object; /* GET, GET_HINTS (NULL: none), COORDINATE, COORDINATE_HINT, MERGE:
+                              the copy after it; FIND_LIVE_ROW: the row */
+    union {
+        uint64_t
+            names_us; /* GET of a directory: when a name in it appeared or vanished last, as
+                              far as this copy knows; else 0 */
+        uint64_t intent_stamp;          /* COORDINATE, MERGE: with_intent: the stamp it left */
+        struct message_list_reply list; /* LIST; FIND_LIVE_ROW: one row, or none */
+        struct found_intents intents;   /* LIST_INTENTS */
+        struct found_hints hints;       /* LIST_HINTS */
+        struct found_owners owners;     /* HINT_OWNERS */
+        struct found_entries entries;   /* TREE_KEYS, SCRUB */
+        uint64_t *hashes;               /* TREE: owned, MERKLE_FANOUT of them */
+        bool holds_data;                /* HOLDS_DATA */
+        uint64_t incarnation; /* VOUCH: the greatest before this one; 0: none was known */
+    };
 };
 
 void store_result_release(struct store_result *result);

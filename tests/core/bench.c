@@ -458,17 +458,20 @@ const char *bench_stored_with(struct bench *bench, struct store_result *result)
 const char *bench_stored(struct bench *bench, enum store_operation operation,
                          enum status status, const char *object)
 {
-    struct store_result result = {.operation = operation, .status = status, .intent_stamp = 5};
+    struct store_result result = {.operation = operation, .status = status};
     result.object = object ? make_object(object, NULL) : NULL;
+    if (operation == STORE_COORDINATE) {
+        result.intent_stamp = 5;
+    }
     return bench_stored_with(bench, &result);
 }
 
 const char *bench_find_intent(struct bench *bench, uint64_t stamp)
 {
-    struct store_result result = {.operation = STORE_LIST_INTENTS, .intent_count = 1};
-    result.intents = calloc(1, sizeof *result.intents);
-    assert_non_null(result.intents);
-    result.intents[0] = (struct intent){
+    struct store_result result = {.operation = STORE_LIST_INTENTS, .intents = {.count = 1}};
+    result.intents.intent = calloc(1, sizeof *result.intents.intent);
+    assert_non_null(result.intents.intent);
+    result.intents.intent[0] = (struct intent){
         .kind = INTENT_ROW, .key = blob_new(slice_of_string(bench->key)), .stamp = stamp};
     return bench_stored_with(bench, &result);
 }

@@ -40,26 +40,28 @@ void hints_ask_owners(struct lone *lone)
 
 void hints_tell_owners(struct lone *lone, node_id first, uint64_t count, node_id second)
 {
-    struct store_result result = {.hint_owners = calloc(2, sizeof *result.hint_owners)};
-    assert_non_null(result.hint_owners);
-    result.hint_owners[0] = (struct hint_owner){.owner = first, .count = count};
-    result.hint_owners[1] = (struct hint_owner){.owner = second, .count = count};
-    result.hint_owner_count = first == 0 ? 0 : second == 0 ? 1 : 2;
+    struct found_owners owners = {.owner = calloc(2, sizeof *owners.owner)};
+    assert_non_null(owners.owner);
+    owners.owner[0] = (struct hint_owner){.owner = first, .count = count};
+    owners.owner[1] = (struct hint_owner){.owner = second, .count = count};
+    owners.count = first == 0 ? 0 : second == 0 ? 1 : 2;
+    struct store_result result = {.operation = STORE_HINT_OWNERS, .owners = owners};
     lone_stored(lone, lone_store(lone, STORE_HINT_OWNERS), result);
 }
 
 void hints_add(struct store_result *page, node_id owner, enum hint_kind kind, const char *key)
 {
-    page->hints = realloc(page->hints, (page->hint_count + 1U) * sizeof *page->hints);
-    assert_non_null(page->hints);
+    struct found_hints *hints = &page->hints;
+    hints->hint = realloc(hints->hint, (hints->count + 1U) * sizeof *hints->hint);
+    assert_non_null(hints->hint);
     bool has_object = kind == HINT_OBJECT;
-    page->hints[page->hint_count] =
+    hints->hint[hints->count] =
         (struct hint){.owner = owner,
                       .kind = kind,
                       .key = blob_new(slice_of_string(key)),
                       .object = has_object ? make_object("1.5:5 | 1.5:5", NULL) : NULL,
-                      .stamp = HINT_STAMP + page->hint_count};
-    page->hint_count++;
+                      .stamp = HINT_STAMP + hints->count};
+    hints->count++;
 }
 
 struct lone *hints_open_one(uint16_t members, node_id owner, enum hint_kind kind,

@@ -385,7 +385,7 @@ static void assert_holds_nothing(struct world *world, int node)
         store_apply(world_store(world, node), &request, 1, &result);
         assert_int_equal(result.status, STATUS_OK);
         assert_false(result.holds_data);
-        assert_int_equal(result.hint_owner_count, 0);
+        assert_int_equal(result.owners.count, 0);
         store_result_release(&result);
     }
 }

@@ -217,7 +217,7 @@ static void test_hint__one_of_the_primaries_is_away__is_kept(void **state)
         hints_ask_owners(lone);
         hints_tell_owners(lone, GONE, 1, 0);
         hints_add(&page, GONE, HINT_OBJECT, "k");
-        struct object *object = object_ref(page.hints[0].object);
+        struct object *object = object_ref(page.hints.hint[0].object);
         if (is_suspect) {
             peer_failed(lone->core, lone_peer(lone, 3));
         } else {

@@ -31,7 +31,7 @@ enum { SECOND = 1000000, PAGE = 16, OWNER = 1, OTHER = 3, DEADLINE_US = 5 * SECO
 /* Hints for OWNER, under keys that tell their number. */
 static struct store_result page_of(unsigned first, unsigned count, bool more)
 {
-    struct store_result result = {.more = more};
+    struct store_result result = {.operation = STORE_LIST_HINTS, .hints = {.more = more}};
     for (unsigned i = first; i < first + count; i++) {
         char key[16];
         (void)snprintf(key, sizeof key, "k%03u", i);
@@ -108,8 +108,8 @@ static void test_walk__ends__drops_all_that_it_was_given(void **state)
         struct action *list = lone_store(lone, STORE_LIST_HINTS);
         assert_ptr_equal(list->request.key, i == 0 ? NULL : key[0]);
         struct store_result page = page_of(i, 1, i == 0);
-        key[i] = blob_ref(page.hints[0].key);
-        object[i] = object_ref(page.hints[0].object);
+        key[i] = blob_ref(page.hints.hint[0].key);
+        object[i] = object_ref(page.hints.hint[0].object);
         lone_stored(lone, list, page);
         hints_acknowledge(lone, STATUS_OK);
         hints_dropped(lone, STATUS_OK);
@@ -422,7 +422,7 @@ static void test_drop__some_pages__all_are_dropped_and_counted(void **state)
         assert_key(list->request.key, first == 0 ? "" : key);
         assert_true(first == 0 || list->request.list_hints.kind == HINT_OBJECT);
         struct store_result page = page_of(first, count, true);
-        last[2 - count] = blob_ref(page.hints[count - 1].key);
+        last[2 - count] = blob_ref(page.hints.hint[count - 1].key);
         lone_stored(lone, list, page);
         const struct store_request *clear = &lone_store(lone, STORE_CLEAR_HINTS)->request;
         assert_int_equal(clear->clear_hints.count, count);

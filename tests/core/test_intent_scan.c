@@ -35,13 +35,14 @@ static struct blob *blob_of(const char *text)
 static struct store_result page_of(enum intent_kind kind, unsigned first, uint16_t count,
                                    bool more)
 {
-    struct store_result result = {.intent_count = count, .more = more};
-    result.intents = calloc(count + 1U, sizeof *result.intents);
-    assert_non_null(result.intents);
+    struct store_result result = {.operation = STORE_LIST_INTENTS,
+                                  .intents = {.count = count, .more = more}};
+    result.intents.intent = calloc(count + 1U, sizeof *result.intents.intent);
+    assert_non_null(result.intents.intent);
     for (uint16_t i = 0; i < count; i++) {
         char key[16];
         (void)snprintf(key, sizeof key, "k%03u%s", first + i, kind == INTENT_ROW ? "" : "/");
-        result.intents[i] =
+        result.intents.intent[i] =
             (struct intent){.kind = kind, .key = blob_of(key), .stamp = 1000 + first + i};
     }
     return result;
@@ -130,8 +131,8 @@ static void test_scan__ends__drops_all_that_it_was_given(void **state)
     begin_scan(lone);
     struct store_result pages[] = {page_of(INTENT_ROW, 0, 1, true),
                                    page_of(INTENT_ROW, 1, 1, false)};
-    struct blob *keys[] = {blob_ref(pages[0].intents[0].key),
-                           blob_ref(pages[1].intents[0].key)};
+    struct blob *keys[] = {blob_ref(pages[0].intents.intent[0].key),
+                           blob_ref(pages[1].intents.intent[0].key)};
     for (int i = 0; i < 2; i++) {
         struct action *scan = scan_of(lone, INTENT_ROW);
         assert_ptr_equal(scan->request.key, i == 0 ? NULL : keys[0]);
@@ -199,7 +200,7 @@ static void fail_scan(struct lone *lone, enum failure failure)
     struct store_result page = page_of(INTENT_ROW, 0, failure == CANNOT_READ ? 0 : 2, false);
     if (failure == CANNOT_READ) {
         page.status = STATUS_IO;
-        page.more = true;
+        page.intents.more = true;
     }
     if (failure == NO_MEMORY) {
         lone_fail_allocation(0); /* of the put */

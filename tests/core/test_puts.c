@@ -361,8 +361,8 @@ static uint64_t markers_on(struct world *world, int node)
     uint64_t count = 0;
     store_apply(world_store(world, node), &request, 1, &result);
     assert_int_equal(result.status, STATUS_OK);
-    for (uint16_t i = 0; i < result.hint_owner_count; i++) {
-        count += result.hint_owners[i].count;
+    for (uint16_t i = 0; i < result.owners.count; i++) {
+        count += result.owners.owner[i].count;
     }
     store_result_release(&result);
     return count;

@@ -82,8 +82,8 @@ check() {
 }
 
 check ring/ "$ring" "$common|EVP_[A-Za-z0-9_]+" "$ring"
-# snprintf writes core's notes for people; store_*_release drop what requests and results own.
+# snprintf writes core's notes for people; the others drop what requests and results own.
 check node/core/ "$core" \
-    "$common|snprintf|__snprintf_chk|store_(request|result)_release|scrubbed_entries_free" \
+    "$common|snprintf|__snprintf_chk|store_(request|result)_release|(hints|scrubbed_entries)_free" \
     "$ring" "$core" "$message"
 exit "$failed"

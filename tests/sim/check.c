@@ -160,10 +160,10 @@ static bool is_node_done(struct check *check, int node)
 {
     struct store_request owners = {.operation = STORE_HINT_OWNERS};
     struct store_result result = check_look(check->world, node, &owners);
-    bool has_hints = result.status != STATUS_OK || result.hint_owner_count > 0;
+    bool has_hints = result.status != STATUS_OK || result.owners.count > 0;
     if (has_hints) {
         (void)snprintf(check->why, sizeof check->why, "node %d keeps hints for %d members: %s",
-                       node, result.hint_owner_count, status_name(result.status));
+                       node, result.owners.count, status_name(result.status));
     }
     store_result_release(&result);
     if (has_hints) {
@@ -175,13 +175,14 @@ static bool is_node_done(struct check *check, int node)
             .operation = STORE_LIST_INTENTS,
             .list_intents = {.kind = kinds[i], .limit = 1, .stamp_max = UINT64_MAX}};
         result = check_look(check->world, node, &intents);
-        bool is_done = result.status == STATUS_OK && result.intent_count == 0;
+        bool is_done = result.status == STATUS_OK && result.intents.count == 0;
         if (!is_done) {
-            (void)snprintf(
-                check->why, sizeof check->why, "node %d keeps the intent %c of %.*s", node,
-                kinds[i], result.intent_count ? (int)result.intents[0].key->size : 0,
-                result.intent_count ? (const char *)blob_slice(result.intents[0].key).data
-                                    : "");
+            (void)snprintf(check->why, sizeof check->why, "node %d keeps the intent %c of %.*s",
+                           node, kinds[i],
+                           result.intents.count ? (int)result.intents.intent[0].key->size : 0,
+                           result.intents.count
+                               ? (const char *)blob_slice(result.intents.intent[0].key).data
+                               : "");
         }
         store_result_release(&result);
         if (!is_done) {

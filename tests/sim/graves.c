@@ -249,9 +249,9 @@ static bool is_anyone_about_to_revive(struct graves *graves, struct slice direct
             .operation = STORE_LIST_INTENTS,
             .list_intents = {.kind = INTENT_REVIVE, .limit = 64, .stamp_max = UINT64_MAX}};
         struct store_result result = check_look(graves->world, node, &request);
-        found = result.status != STATUS_OK || result.more;
-        for (uint16_t i = 0; !found && i < result.intent_count; i++) {
-            found = slice_equal(blob_slice(result.intents[i].key), directory);
+        found = result.status != STATUS_OK || result.intents.more;
+        for (uint16_t i = 0; !found && i < result.intents.count; i++) {
+            found = slice_equal(blob_slice(result.intents.intent[i].key), directory);
         }
         store_result_release(&result);
     }

@@ -40,8 +40,8 @@ static bool has_intent(struct check *check, int node, struct slice key)
         .list_intents = {.kind = INTENT_ROW, .limit = OWED_MAX, .stamp_max = UINT64_MAX}};
     struct store_result result = check_look(check->world, node, &request);
     bool found = result.status != STATUS_OK;
-    for (uint16_t i = 0; i < result.intent_count; i++) {
-        found |= slice_equal(blob_slice(result.intents[i].key), key);
+    for (uint16_t i = 0; i < result.intents.count; i++) {
+        found |= slice_equal(blob_slice(result.intents.intent[i].key), key);
     }
     store_result_release(&result);
     return found;
@@ -53,8 +53,8 @@ static bool has_hint_for(struct check *check, int node, struct slice key, node_i
                                     .list_hints = {.owner = owner, .limit = OWED_MAX}};
     struct store_result result = check_look(check->world, node, &request);
     bool found = result.status != STATUS_OK;
-    for (uint16_t i = 0; i < result.hint_count; i++) {
-        found |= slice_equal(blob_slice(result.hints[i].key), key);
+    for (uint16_t i = 0; i < result.hints.count; i++) {
+        found |= slice_equal(blob_slice(result.hints.hint[i].key), key);
     }
     store_result_release(&result);
     return found;

@@ -155,8 +155,8 @@ static bool probe_hints(struct check *check, int node, uint32_t dead)
     uint64_t keys = 3 * (uint64_t)check->keys + 1; /* with the directories */
     uint64_t fresh_us = world_wall_us(check->world, node) - HINT_AGE_US;
     bool good = result.status == STATUS_OK;
-    for (uint16_t i = 0; good && i < result.hint_owner_count; i++) {
-        const struct hint_owner *owner = &result.hint_owners[i];
+    for (uint16_t i = 0; good && i < result.owners.count; i++) {
+        const struct hint_owner *owner = &result.owners.owner[i];
 
         /* What is still being tried may leave new ones. */
         good = owner->count <= 2 * keys &&
@@ -192,8 +192,8 @@ static bool probe_intents(struct check *check, int node, uint32_t dead)
                          .stamp_max = world_wall_us(check->world, node) - INTENT_FRESH_US}};
     struct store_result result = check_look(check->world, node, &request);
     bool good = result.status == STATUS_OK;
-    for (uint16_t i = 0; good && i < result.intent_count; i++) {
-        struct slice key = blob_slice(result.intents[i].key);
+    for (uint16_t i = 0; good && i < result.intents.count; i++) {
+        struct slice key = blob_slice(result.intents.intent[i].key);
         bool is_possible =
             is_in_reach(check, key, dead) && is_in_reach(check, key_directory(key), dead);
         if (is_possible) {

@@ -12,8 +12,8 @@ enum { ENTRIES_AT_ONCE = 64 };
 /* Adds a page of the partition's entries to the tree. False if it cannot be read. */
 static bool add_page(struct merkle_tree *tree, const struct store_result *result)
 {
-    for (uint16_t i = 0; i < result->entry_count; i++) {
-        const struct tree_entry *entry = &result->entries[i].entry;
+    for (uint16_t i = 0; i < result->entries.count; i++) {
+        const struct tree_entry *entry = &result->entries.scrubbed[i].entry;
         struct slice key = blob_slice(entry->key);
         tree->leaf[merkle_leaf_of(key)] ^= merkle_entry_hash(entry->part, key, entry->digest);
     }
@@ -36,9 +36,10 @@ static bool tree_of_data(struct world *world, int node, uint16_t partition,
         memset(&request.entries.leaves, 0xff, sizeof request.entries.leaves);
         struct store_result result = check_look(world, node, &request);
         good = add_page(ret_tree, &result);
-        more = result.more && result.entry_count > 0;
+        more = result.entries.more && result.entries.count > 0;
         if (more) {
-            const struct tree_entry *last = &result.entries[result.entry_count - 1].entry;
+            const struct tree_entry *last =
+                &result.entries.scrubbed[result.entries.count - 1].entry;
             after = blob_ref(last->key);
             after_part = last->part;
         }

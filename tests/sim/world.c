@@ -337,9 +337,9 @@ void world_drop_intents(struct world *world, int index)
     store_apply(&node_of(world, index)->state, &list, 1, &result);
     struct store_request clear = {
         .operation = STORE_CLEAR_INTENTS,
-        .clear_intents = {.intents = result.intents, .count = result.intent_count}};
-    result.intents = NULL;
-    result.intent_count = 0;
+        .clear_intents = {.intents = result.intents.intent, .count = result.intents.count}};
+    result.intents.intent = NULL;
+    result.intents.count = 0;
     store_result_release(&result);
     store_apply(&node_of(world, index)->state, &clear, 1, &result);
     store_request_release(&clear);

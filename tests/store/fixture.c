@@ -355,10 +355,10 @@ uint64_t stored_intent(struct fixture *fixture, enum intent_kind kind, const cha
     uint64_t stamp = 0;
 
     assert_int_equal(result.status, STATUS_OK);
-    for (size_t i = 0; i < result.intent_count; i++) {
-        assert_int_equal(result.intents[i].kind, kind);
-        if (slice_equal(blob_slice(result.intents[i].key), slice_of_string(key))) {
-            stamp = result.intents[i].stamp;
+    for (size_t i = 0; i < result.intents.count; i++) {
+        assert_int_equal(result.intents.intent[i].kind, kind);
+        if (slice_equal(blob_slice(result.intents.intent[i].key), slice_of_string(key))) {
+            stamp = result.intents.intent[i].stamp;
         }
     }
     store_result_release(&result);

@@ -142,8 +142,8 @@ struct hint stored_hint_of(struct house *house, node_id owner, enum hint_kind ki
     struct hint found = {0};
 
     assert_string_equal(status_name(result.status), "ok");
-    for (size_t i = 0; i < result.hint_count; i++) {
-        const struct hint *hint = &result.hints[i];
+    for (size_t i = 0; i < result.hints.count; i++) {
+        const struct hint *hint = &result.hints.hint[i];
         assert_int_equal(hint->owner, owner);
         assert_true((hint->object != NULL) == (hint->kind == HINT_OBJECT));
         if (hint->kind == kind && slice_equal(blob_slice(hint->key), slice_of_string(key))) {
@@ -170,10 +170,10 @@ struct hint_owner stored_owner(struct house *house, node_id owner)
     struct hint_owner found = {0};
 
     assert_string_equal(status_name(result.status), "ok");
-    for (size_t i = 0; i < result.hint_owner_count; i++) {
-        assert_true(i == 0 || result.hint_owners[i - 1].owner < result.hint_owners[i].owner);
-        if (result.hint_owners[i].owner == owner) {
-            found = result.hint_owners[i];
+    for (size_t i = 0; i < result.owners.count; i++) {
+        assert_true(i == 0 || result.owners.owner[i - 1].owner < result.owners.owner[i].owner);
+        if (result.owners.owner[i].owner == owner) {
+            found = result.owners.owner[i];
         }
     }
     store_result_release(&result);
@@ -189,12 +189,12 @@ size_t count_hints(struct house *house, node_id owner)
     while (more) {
         struct store_result result = apply(house->fixture, request);
         assert_string_equal(status_name(result.status), "ok");
-        more = result.more;
-        count += result.hint_count;
+        more = result.hints.more;
+        count += result.hints.count;
         request = list_hints_request(owner, 7);
         if (more) {
-            assert_true(result.hint_count > 0);
-            const struct hint *last = &result.hints[result.hint_count - 1];
+            assert_true(result.hints.count > 0);
+            const struct hint *last = &result.hints.hint[result.hints.count - 1];
             request.list_hints.kind = last->kind;
             request.key = blob_ref(last->key);
         }

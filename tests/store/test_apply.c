@@ -518,25 +518,25 @@ static void test_apply_list_intents__pages_and_stamp_max__are_honoured(void **st
     request = intents_request(INTENT_ROW);
     request.list_intents.limit = 1;
     struct store_result page = apply(fixture, request);
-    assert_int_equal(page.intent_count, 1);
-    assert_true(slice_equal(blob_slice(page.intents[0].key), slice_of_string("a")));
-    assert_true(page.more);
+    assert_int_equal(page.intents.count, 1);
+    assert_true(slice_equal(blob_slice(page.intents.intent[0].key), slice_of_string("a")));
+    assert_true(page.intents.more);
     store_result_release(&page);
 
     request = intents_request(INTENT_ROW);
     request.key = key_of("a");
     page = apply(fixture, request);
-    assert_int_equal(page.intent_count, 2);
-    assert_true(slice_equal(blob_slice(page.intents[0].key), slice_of_string("a/b")));
-    assert_int_equal(page.intents[1].stamp, stamps[2]);
-    assert_false(page.more);
+    assert_int_equal(page.intents.count, 2);
+    assert_true(slice_equal(blob_slice(page.intents.intent[0].key), slice_of_string("a/b")));
+    assert_int_equal(page.intents.intent[1].stamp, stamps[2]);
+    assert_false(page.intents.more);
     store_result_release(&page);
 
     request = intents_request(INTENT_ROW);
     request.list_intents.stamp_max = stamps[1];
     page = apply(fixture, request);
-    assert_int_equal(page.intent_count, 2);
-    assert_int_equal(page.intents[1].stamp, stamps[1]);
+    assert_int_equal(page.intents.count, 2);
+    assert_int_equal(page.intents.intent[1].stamp, stamps[1]);
     store_result_release(&page);
 }
 

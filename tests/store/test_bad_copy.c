@@ -94,7 +94,7 @@ static void test_hint__content_differs_from_its_hash__is_refused(void **state)
     apply_expect(fixture, request, STATUS_BAD_MESSAGE);
 
     struct store_result result = apply(fixture, plain_request(STORE_HINT_OWNERS));
-    assert_int_equal(result.hint_owner_count, 0);
+    assert_int_equal(result.owners.count, 0);
     store_result_release(&result);
     fixture_restart(fixture, false);
     hints->operations->close(hints);
@@ -172,10 +172,10 @@ static void test_scrub__bad_copy__is_reported_and_the_scrub_goes_on(void **state
         request.entries.limit = 100;
         struct store_result result = apply(fixture, request);
         assert_int_equal(result.status, STATUS_OK);
-        assert_false(result.tree_differed);
-        for (uint16_t j = 0; j < result.entry_count; j++) {
-            bad += result.entries[j].is_bad_copy ? 1 : 0;
-            well += result.entries[j].is_bad_copy ? 0 : 1;
+        assert_false(result.entries.tree_differed);
+        for (uint16_t j = 0; j < result.entries.count; j++) {
+            bad += result.entries.scrubbed[j].is_bad_copy ? 1 : 0;
+            well += result.entries.scrubbed[j].is_bad_copy ? 0 : 1;
         }
         store_result_release(&result);
     }

@@ -335,9 +335,10 @@ static void test_executor__puts_on_all_threads__have_distinct_counters(void **st
 /* The stamp that a LIST_INTENTS gave for a directory. */
 static uint64_t stamp_of(const struct store_result *result, const char *directory)
 {
-    for (size_t i = 0; i < result->intent_count; i++) {
-        if (slice_equal(blob_slice(result->intents[i].key), slice_of_string(directory))) {
-            return result->intents[i].stamp;
+    for (size_t i = 0; i < result->intents.count; i++) {
+        if (slice_equal(blob_slice(result->intents.intent[i].key),
+                        slice_of_string(directory))) {
+            return result->intents.intent[i].stamp;
         }
     }
     fail_msg("no intent for %s", directory);

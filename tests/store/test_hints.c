@@ -359,10 +359,10 @@ static void test_list__pages__give_each_hint_of_the_owner_once(void **state)
     assert_int_equal(count_hints(house, BERT), 10);
     assert_int_equal(count_hints(house, CARL), 0);
     struct store_result result = apply(house->fixture, list_hints_request(ANNA, 30));
-    assert_false(result.more);
-    assert_int_equal(result.hint_count, 30);
-    assert_int_equal(result.hints[9].kind, HINT_MARKER);
-    assert_int_equal(result.hints[10].kind, HINT_OBJECT);
+    assert_false(result.hints.more);
+    assert_int_equal(result.hints.count, 30);
+    assert_int_equal(result.hints.hint[9].kind, HINT_MARKER);
+    assert_int_equal(result.hints.hint[10].kind, HINT_OBJECT);
     store_result_release(&result);
 }
 
@@ -383,8 +383,8 @@ static void test_list__large_hints__are_cut_at_about_a_mebibyte(void **state)
     free(content);
 
     struct store_result result = apply(house->fixture, list_hints_request(ANNA, 100));
-    assert_int_equal(result.hint_count, 3);
-    assert_true(result.more);
+    assert_int_equal(result.hints.count, 3);
+    assert_true(result.hints.more);
     assert_int_equal(count_hints(house, ANNA), 8);
     store_result_release(&result);
 }

@@ -106,7 +106,7 @@ static void test_owners__more_than_a_cluster_has__are_busy_until_one_is_served(v
     apply_expect(house->fixture, hint_request("k", NULL, MEMBERS_MAX + 1, 0), STATUS_OK);
 
     struct store_result result = apply(house->fixture, plain_request(STORE_HINT_OWNERS));
-    assert_int_equal(result.hint_owner_count, MEMBERS_MAX);
+    assert_int_equal(result.owners.count, MEMBERS_MAX);
     store_result_release(&result);
     assert_int_equal(stored_owner(house, 77).count, 0);
     assert_int_equal(stored_owner(house, 5).count, 2);

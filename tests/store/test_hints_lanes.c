@@ -26,18 +26,18 @@ static struct store_request drop_of(struct store_result *listing)
 {
     struct store_request request = plain_request(STORE_CLEAR_HINTS);
 
-    request.clear_hints.hints = listing->hints;
-    request.clear_hints.count = listing->hint_count;
-    listing->hints = NULL;
-    listing->hint_count = 0;
+    request.clear_hints.hints = listing->hints.hint;
+    request.clear_hints.count = listing->hints.count;
+    listing->hints.hint = NULL;
+    listing->hints.count = 0;
     return request;
 }
 
 /* Notes which rounds of which keys the listed hints hold. */
 static void note(const struct store_result *listing, bool seen[KEYS][ROUNDS])
 {
-    for (size_t i = 0; i < listing->hint_count; i++) {
-        const struct hint *hint = &listing->hints[i];
+    for (size_t i = 0; i < listing->hints.count; i++) {
+        const struct hint *hint = &listing->hints.hint[i];
         char key[16] = "";
         int number = -1;
         memcpy(key, hint->key->data, hint->key->size);
@@ -75,7 +75,7 @@ static size_t run_round(struct loop *loop, int round, bool seen[KEYS][ROUNDS])
         assert_string_equal(status_name(result.status), "ok");
         if (result.operation == STORE_LIST_HINTS) {
             note(&result, seen);
-            listed += result.hint_count;
+            listed += result.hints.count;
             (void)loop_submit(loop, drop_of(&result));
             submitted++;
         }

@@ -26,16 +26,16 @@ struct scrubbed {
 static void take_slice(const struct store_result *result, struct scrubbed *scrubbed)
 {
     assert_int_equal(result->status, STATUS_OK);
-    for (size_t i = 0; i < result->entry_count; i++) {
-        const struct scrubbed_entry *scrubbed_entry = &result->entries[i];
+    for (size_t i = 0; i < result->entries.count; i++) {
+        const struct scrubbed_entry *scrubbed_entry = &result->entries.scrubbed[i];
         const struct tree_entry *entry = &scrubbed_entry->entry;
         scrubbed->tree.leaf[merkle_leaf_of(blob_slice(entry->key))] ^=
             merkle_entry_hash(entry->part, blob_slice(entry->key), entry->digest);
         scrubbed->tombstones += scrubbed_entry->tombstone_us != 0;
     }
-    assert_false(result->more && result->tree_differed);
+    assert_false(result->entries.more && result->entries.tree_differed);
     scrubbed->slices++;
-    scrubbed->differed = result->tree_differed;
+    scrubbed->differed = result->entries.tree_differed;
 }
 
 /* Slice by slice, with `changes` groups of writes before each but the first. */
@@ -49,7 +49,7 @@ static struct scrubbed scrub(struct fixture *fixture, uint16_t partition, uint16
     while (more) {
         struct store_result result = apply(fixture, request);
         take_slice(&result, &scrubbed);
-        more = result.more;
+        more = result.entries.more;
         request = scrub_request(partition, limit);
         if (more) {
             continue_behind(&request, &result);
@@ -89,16 +89,16 @@ static void test_scrub__tombstones__are_given_with_their_time(void **state)
     object_set_deleted(tombstone, 999);
     apply_expect(fixture, merge_request("a", tombstone, REPLICA_OBJECT), STATUS_OK);
     struct store_result result = apply(fixture, scrub_request(partition, 10));
-    assert_int_equal(result.entry_count, 1);
-    assert_int_equal(result.entries[0].tombstone_us, 999);
-    assert_int_equal(result.entries[0].entry.part, MERKLE_OBJECT);
+    assert_int_equal(result.entries.count, 1);
+    assert_int_equal(result.entries.scrubbed[0].tombstone_us, 999);
+    assert_int_equal(result.entries.scrubbed[0].entry.part, MERKLE_OBJECT);
     store_result_release(&result);
 
     apply_expect(fixture, merge_request("a", object_of(20, 778, "x"), REPLICA_OBJECT),
                  STATUS_OK);
     result = apply(fixture, scrub_request(partition, 10));
-    assert_int_equal(result.entry_count, 1);
-    assert_int_equal(result.entries[0].tombstone_us, 0);
+    assert_int_equal(result.entries.count, 1);
+    assert_int_equal(result.entries.scrubbed[0].tombstone_us, 0);
     store_result_release(&result);
 }
 
@@ -173,7 +173,7 @@ static void test_scrub__begun_again__forgets_what_it_had(void **state)
 
     change_some(fixture, 60);
     struct store_result result = apply(fixture, scrub_request(partition, 2));
-    assert_true(result.more);
+    assert_true(result.entries.more);
     store_result_release(&result);
     change_some(fixture, 20);
     assert_false(scrub(fixture, partition, 2, 1).differed);
@@ -191,7 +191,7 @@ static void test_scrub__goes_on_where_nothing_was_begun__leaves_the_tree(void **
     for (int round = 0; round < 3; round++) {
         struct store_request request = scrub_request(partition, 2);
         struct store_result result = apply(fixture, request);
-        assert_true(result.more);
+        assert_true(result.entries.more);
         request = scrub_request(partition, 100);
         continue_behind(&request, &result);
         store_result_release(&result);
@@ -204,9 +204,9 @@ static void test_scrub__goes_on_where_nothing_was_begun__leaves_the_tree(void **
         }
         result = apply(fixture, request);
         assert_int_equal(result.status, STATUS_OK);
-        assert_true(result.entry_count > 0);
-        assert_false(result.more);
-        assert_false(result.tree_differed);
+        assert_true(result.entries.count > 0);
+        assert_false(result.entries.more);
+        assert_false(result.entries.tree_differed);
         store_result_release(&result);
         assert_trees_true(fixture);
     }
@@ -236,10 +236,10 @@ static void test_scrub__large_contents__come_in_small_slices(void **state)
         while (more) {
             struct store_result result = apply(fixture, request);
             assert_int_equal(result.status, STATUS_OK);
-            assert_true(result.entry_count <= 3);
-            entries += result.entry_count;
+            assert_true(result.entries.count <= 3);
+            entries += result.entries.count;
             slices++;
-            more = result.more;
+            more = result.entries.more;
             request = scrub_request(partition, 1000);
             if (more) {
                 continue_behind(&request, &result);
@@ -295,7 +295,7 @@ static void expect_damage(struct fixture *fixture, struct store_request request,
     if (!strstr(text, name) || !strstr(text, what)) {
         fail_msg("\"%s\" does not tell of %s and %s", text, name, what);
     }
-    assert_null(result.entries);
+    assert_null(result.entries.scrubbed);
     store_result_release(&result);
 }
 
@@ -332,12 +332,12 @@ static void test_scrub__content_changed__is_reported_by_name(void **state)
     struct store_result result = apply(fixture, scrub_request(partition, 1000));
     assert_int_equal(result.status, STATUS_OK);
     bool is_reported = false;
-    for (uint16_t i = 0; i < result.entry_count; i++) {
-        struct slice name = blob_slice(result.entries[i].entry.key);
+    for (uint16_t i = 0; i < result.entries.count; i++) {
+        struct slice name = blob_slice(result.entries.scrubbed[i].entry.key);
         bool is_it = slice_equal(name, slice_of_string("d1/f1"));
-        bool is_object = result.entries[i].entry.part == MERKLE_OBJECT;
-        assert_int_equal(result.entries[i].is_bad_copy, is_it && is_object);
-        is_reported = is_reported || result.entries[i].is_bad_copy;
+        bool is_object = result.entries.scrubbed[i].entry.part == MERKLE_OBJECT;
+        assert_int_equal(result.entries.scrubbed[i].is_bad_copy, is_it && is_object);
+        is_reported = is_reported || result.entries.scrubbed[i].is_bad_copy;
     }
     assert_true(is_reported);
     store_result_release(&result);

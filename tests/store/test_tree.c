@@ -156,10 +156,10 @@ static size_t read_keys(struct fixture *fixture, uint16_t partition, uint16_t li
         request.entries.leaves = *leaves;
         struct store_result result = apply(fixture, request);
         assert_int_equal(result.status, STATUS_OK);
-        assert_true(result.entry_count <= limit);
-        assert_true(result.entry_count > 0 || !result.more);
-        for (size_t i = 0; i < result.entry_count; i++) {
-            struct tree_entry *entry = &result.entries[i].entry;
+        assert_true(result.entries.count <= limit);
+        assert_true(result.entries.count > 0 || !result.entries.more);
+        for (size_t i = 0; i < result.entries.count; i++) {
+            struct tree_entry *entry = &result.entries.scrubbed[i].entry;
             struct slice key = blob_slice(entry->key);
             assert_true(merkle_leaves_has(leaves, merkle_leaf_of(key)));
             assert_true(!last.key || merkle_entry_compare(last.part, blob_slice(last.key),
@@ -171,7 +171,7 @@ static size_t read_keys(struct fixture *fixture, uint16_t partition, uint16_t li
             blob_ref(last.key);
             count++;
         }
-        more = result.more;
+        more = result.entries.more;
         request = tree_keys_request(partition, limit);
         if (more) {
             continue_behind(&request, &result);
@@ -258,8 +258,8 @@ static void test_tree_keys__few_among_many__are_found_in_bounded_pages(void **st
     request.entries.leaves = leaves;
     struct store_result result = apply(fixture, request);
     assert_int_equal(result.status, STATUS_OK);
-    assert_in_range(result.entry_count, 1, expected - 1);
-    assert_true(result.more);
+    assert_in_range(result.entries.count, 1, expected - 1);
+    assert_true(result.entries.more);
     store_result_release(&result);
     assert_int_equal(read_keys(fixture, partition, 1000, &leaves, &tree), expected);
 }

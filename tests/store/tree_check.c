@@ -207,8 +207,8 @@ struct store_request scrub_request(uint16_t partition, uint16_t limit)
 
 void continue_behind(struct store_request *request, const struct store_result *result)
 {
-    assert_true(result->entry_count > 0);
-    const struct tree_entry *last = &result->entries[result->entry_count - 1].entry;
+    assert_true(result->entries.count > 0);
+    const struct tree_entry *last = &result->entries.scrubbed[result->entries.count - 1].entry;
 
     request->entries.part = last->part;
     request->key = blob_ref(last->key);

@@ -164,9 +164,9 @@ void repair_on_request(struct core *core, struct event *event)
 
 static struct tree_entry *entries_of(struct store_result *result)
 {
-    struct tree_entry *entries = calloc((size_t)result->entry_count + 1, sizeof *entries);
-    for (uint16_t i = 0; entries && i < result->entry_count; i++) {
-        entries[i] = result->entries[i].entry;
+    struct tree_entry *entries = calloc((size_t)result->entries.count + 1, sizeof *entries);
+    for (uint16_t i = 0; entries && i < result->entries.count; i++) {
+        entries[i] = result->entries.scrubbed[i].entry;
         blob_ref(entries[i].key);
     }
     return entries;
@@ -193,8 +193,8 @@ static void answer_on_stored(struct core *core, struct request *request, uint8_t
     } else if (status == STATUS_OK && answer->reply_type == MESSAGE_TREE_KEYS_REPLY) {
         message->tree_keys_reply.entries = entries_of(result);
         if (message->tree_keys_reply.entries) {
-            message->tree_keys_reply.count = result->entry_count;
-            message->tree_keys_reply.more = result->more;
+            message->tree_keys_reply.count = result->entries.count;
+            message->tree_keys_reply.more = result->entries.more;
         } else {
             message->status = STATUS_NO_MEMORY;
         }

@@ -232,22 +232,22 @@ static void scrub_advance(struct core *core, struct request *request)
 static void scrub_take(struct core *core, struct scrub *scrub, struct store_result *result)
 {
     scrubbed_entries_free(scrub->entries, scrub->count);
-    scrub->entries = result->entries;
-    scrub->count = result->entry_count;
+    scrub->entries = result->entries.scrubbed;
+    scrub->count = result->entries.count;
     scrub->at = 0;
-    result->entries = NULL;
-    result->entry_count = 0;
+    result->entries.scrubbed = NULL;
+    result->entries.count = 0;
     for (uint16_t i = 0; i < scrub->count; i++) {
         if (scrub->entries[i].is_bad_copy) {
             core->stats.corrupt++;
             heal_start(core, scrub->entries[i].entry.key);
         }
     }
-    core->stats.trees_corrected += result->tree_differed ? 1 : 0;
+    core->stats.trees_corrected += result->entries.tree_differed ? 1 : 0;
     blob_unref(scrub->after);
     scrub->after = NULL;
     scrub->after_part = (enum merkle_part)0;
-    if (!result->more) {
+    if (!result->entries.more) {
         scrub->partition++;
     } else if (scrub->count > 0) {
         const struct tree_entry *last = &scrub->entries[scrub->count - 1].entry;

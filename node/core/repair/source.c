@@ -62,8 +62,7 @@ static struct source_walk *source_walk_of(const struct request *request)
 
 static void walk_drop_hints(struct source_walk *walk)
 {
-    struct store_result page = {.hints = walk->hints, .hint_count = walk->hint_count};
-    store_result_release(&page);
+    hints_free(walk->hints, walk->hint_count);
     walk->hints = NULL;
     walk->hint_count = 0;
 }
@@ -190,14 +189,14 @@ static void walk_advance(struct core *core, struct request *request)
 static void walk_take_entries(struct source_walk *walk, struct store_result *result)
 {
     scrubbed_entries_free(walk->entries, walk->count);
-    walk->entries = result->entries;
-    walk->count = result->entry_count;
+    walk->entries = result->entries.scrubbed;
+    walk->count = result->entries.count;
     walk->at = 0;
-    result->entries = NULL;
-    result->entry_count = 0;
+    result->entries.scrubbed = NULL;
+    result->entries.count = 0;
     const struct tree_entry *last =
         walk->count > 0 ? &walk->entries[walk->count - 1].entry : NULL;
-    bool has_more = result->status == STATUS_OK && result->more && last;
+    bool has_more = result->status == STATUS_OK && result->entries.more && last;
     blob_unref(walk->after);
     walk->after = has_more ? blob_ref(last->key) : NULL;
     walk->after_part = has_more ? last->part : (enum merkle_part)0;
@@ -207,13 +206,13 @@ static void walk_take_entries(struct source_walk *walk, struct store_result *res
 static void walk_take_hints(struct source_walk *walk, struct store_result *result)
 {
     walk_drop_hints(walk);
-    walk->hints = result->hints;
-    walk->hint_count = result->hint_count;
+    walk->hints = result->hints.hint;
+    walk->hint_count = result->hints.count;
     walk->hint = 0;
-    result->hints = NULL;
-    result->hint_count = 0;
+    result->hints.hint = NULL;
+    result->hints.count = 0;
     const struct hint *last = walk->hint_count > 0 ? &walk->hints[walk->hint_count - 1] : NULL;
-    bool has_more = result->status == STATUS_OK && result->more && last;
+    bool has_more = result->status == STATUS_OK && result->hints.more && last;
     blob_unref(walk->after);
     walk->after = has_more ? blob_ref(last->key) : NULL;
     walk->after_kind = has_more ? last->kind : (enum hint_kind)0;
@@ -233,10 +232,10 @@ static void walk_on_stored(struct core *core, struct request *request, uint8_t l
         walk_take_hints(walk, result);
     } else {
         walk->has_owners = true;
-        walk->owners = result->hint_owners;
-        walk->owner_count = result->hint_owner_count;
-        result->hint_owners = NULL;
-        result->hint_owner_count = 0;
+        walk->owners = result->owners.owner;
+        walk->owner_count = result->owners.count;
+        result->owners.owner = NULL;
+        result->owners.count = 0;
     }
     walk_advance(core, request);
 }

@@ -476,11 +476,11 @@ static void pair_on_stored(struct core *core, struct request *request, uint8_t l
         memcpy(pair->hash[OWN], result->hashes, sizeof pair->hash[OWN]);
     } else if (is_good) {
         struct page *page = &pair->page[OWN];
-        page->scrubbed = result->entries;
-        page->count = page->scrubbed ? result->entry_count : 0;
-        result->entries = NULL;
-        result->entry_count = 0;
-        is_good = page_take(page, result->more);
+        page->scrubbed = result->entries.scrubbed;
+        page->count = page->scrubbed ? result->entries.count : 0;
+        result->entries.scrubbed = NULL;
+        result->entries.count = 0;
+        is_good = page_take(page, result->entries.more);
     }
     request->leg[OWN].state = is_good ? LEG_DONE : LEG_FAILED;
     pair_advance(core, request);
