@@ -23,13 +23,16 @@ static const uint64_t WALL_US = UINT64_C(1700000000000000);
 static bool is_stepping;
 static int until_failure = -1; /* allocations that still succeed; negative: all do */
 static bool has_failed;
+static long allocations; /* that are not freed yet */
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *memory, size_t size);
+void __real_free(void *memory);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *memory, size_t size);
+void __wrap_free(void *memory);
 
 static bool must_fail(void)
 {
@@ -38,19 +41,35 @@ static bool must_fail(void)
     return fails;
 }
 
+static void *counted(void *memory)
+{
+    allocations += memory ? 1 : 0;
+    return memory;
+}
+
 void *__wrap_malloc(size_t size)
 {
-    return must_fail() ? NULL : __real_malloc(size);
+    return must_fail() ? NULL : counted(__real_malloc(size));
 }
 
 void *__wrap_calloc(size_t count, size_t size)
 {
-    return must_fail() ? NULL : __real_calloc(count, size);
+    return must_fail() ? NULL : counted(__real_calloc(count, size));
 }
 
 void *__wrap_realloc(void *memory, size_t size)
 {
-    return must_fail() ? NULL : __real_realloc(memory, size);
+    if (must_fail()) {
+        return NULL;
+    }
+    void *moved = __real_realloc(memory, size);
+    return memory ? moved : counted(moved);
+}
+
+void __wrap_free(void *memory)
+{
+    allocations -= memory ? 1 : 0;
+    __real_free(memory);
 }
 
 void lone_fail_allocation(int n)
@@ -64,13 +83,8 @@ bool lone_has_failed(void)
     return has_failed;
 }
 
-static void step(struct lone *lone, struct event *event)
+static void take_actions(struct lone *lone)
 {
-    event->now_us = lone->now_us;
-    event->wall_us = lone->wall_us;
-    is_stepping = true;
-    core_step(lone->core, event, lone->outbox);
-    is_stepping = false;
     core_check(lone->core);
     for (uint32_t i = 0; i < lone->outbox->count; i++) {
         struct action *action = &lone->outbox->actions[i];
@@ -86,6 +100,16 @@ static void step(struct lone *lone, struct event *event)
         memset(action, 0, sizeof *action);
     }
     lone->outbox->count = 0;
+}
+
+static void step(struct lone *lone, struct event *event)
+{
+    event->now_us = lone->now_us;
+    event->wall_us = lone->wall_us;
+    is_stepping = true;
+    core_step(lone->core, event, lone->outbox);
+    is_stepping = false;
+    take_actions(lone);
 }
 
 static void address_of(uint16_t member, char ret_address[ADDRESS_SIZE])
@@ -120,10 +144,12 @@ void lone_disconnect(struct lone *lone, uint16_t peer)
 
 struct lone *lone_open(uint16_t members, uint16_t replicas)
 {
+    long before = allocations;
     struct lone *lone = calloc(1, sizeof *lone);
     struct ring *ring = calloc(1, sizeof *ring);
     struct member all[MEMBERS_MAX] = {0};
     assert_true(lone && ring && members <= MEMBERS_MAX);
+    lone->allocations = before;
     for (uint16_t i = 0; i < members; i++) {
         all[i].id = i + 1U;
         address_of((uint16_t)(i + 1), all[i].address);
@@ -164,7 +190,9 @@ void lone_close(struct lone *lone)
     }
     core_free(lone->core);
     free(lone->outbox);
+    long before = lone->allocations;
     free(lone);
+    assert_int_equal(allocations, before);
 }
 
 void lone_run(struct lone *lone, uint64_t us)
@@ -279,6 +307,16 @@ void lone_ask(struct lone *lone, struct message message)
         .type = EVENT_REQUEST, .role = ROLE_NODE, .handle = LONE_HANDLE, .message = &message};
     step(lone, &event);
     message_release(&message);
+}
+
+void lone_do(struct lone *lone, lone_deed *deed, void *context)
+{
+    lone->core->outbox = lone->outbox;
+    is_stepping = true;
+    deed(lone->core, context);
+    is_stepping = false;
+    lone->core->outbox = NULL;
+    take_actions(lone);
 }
 
 static const struct request_kind filler_kind = {.name = "filler"};

@@ -15,12 +15,14 @@ struct lone {
     struct action *pending[LONE_PENDING_MAX]; /* asked for and not answered; the oldest first */
     int count;
     uint64_t now_us, wall_us;
+    long allocations; /* of the program, when it was opened */
 };
 
 /* All other members are connected, and what follows from a start has been asked for, but for
  * anti-entropy and scrubs, of which there are none. No members: the node has no ring yet. */
 struct lone *lone_open(uint16_t members, uint16_t replicas);
-/* With all that was asked for and not answered. */
+/* With all that was asked for and not answered. Fails the test if anything has leaked since
+ * lone_open. */
 void lone_close(struct lone *lone);
 
 /* Lets so much time pass, with all ticks that are due. */
@@ -45,6 +47,10 @@ void lone_connect(struct lone *lone, uint16_t peer);
 void lone_disconnect(struct lone *lone, uint16_t peer);
 /* The peer that is this member. */
 uint16_t lone_peer(const struct lone *lone, node_id member);
+
+/* Has the core do something by itself, as in a step. */
+typedef void lone_deed(struct core *core, void *context);
+void lone_do(struct lone *lone, lone_deed *deed, void *context);
 
 /* Takes all room for requests, or gives it back. */
 void lone_fill_table(struct lone *lone, bool full);

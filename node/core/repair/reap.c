@@ -77,7 +77,7 @@ static bool ask_second(struct core *core, struct request *request,
     struct slice key = blob_slice(request->key);
     bool of_row = question->part == MERKLE_OBJECT;
     enum merkle_part other = of_row ? MERKLE_ROW : MERKLE_OBJECT;
-    if (question->drop || !repair_holds(core, PEER_SELF, other, key)) {
+    if (!repair_holds(core, PEER_SELF, other, key)) {
         return false;
     }
     struct blob *asked = of_row ? blob_new(key_directory(key)) : blob_ref(request->key);
@@ -236,10 +236,9 @@ static bool reap_ask_members(struct core *core, struct request *request)
 /* Everybody agreed: the other primaries drop their copies, then this node its own. */
 static void reap_drop(struct core *core, struct request *request)
 {
-    assert(!reap_of(request)->question.drop);
+    assert(!reap_of(request)->question.drop && request->leg_count == 0);
     struct reap *reap = reap_of(request);
     reap->question.drop = true;
-    request->leg_count = 0;
     for (uint16_t i = 0; i < core->ring->member_count; i++) {
         uint16_t peer = core->member_peer[i];
         if (peer != PEER_SELF &&
@@ -266,10 +265,8 @@ static void reap_go_on(struct core *core, struct request *request)
         }
         reap_go(reap, REAP_DROPPING);
         reap_drop(core, request);
-        if (request->leg_count > 0) {
-            reap_check(core, request);
-            return;
-        }
+        reap_check(core, request);
+        return;
     }
     reap_go(reap, REAP_LAST);
     request->deadline_us = UINT64_MAX;
@@ -279,9 +276,7 @@ static void reap_go_on(struct core *core, struct request *request)
 static void reap_check(struct core *core, struct request *request)
 {
     const struct reap *reap = reap_of(request);
-    if (reap->state != REAP_ASKING && reap->state != REAP_DROPPING) {
-        return;
-    }
+    assert(reap->state == REAP_ASKING || reap->state == REAP_DROPPING);
     bool is_done = true;
     for (uint8_t i = 0; i < request->leg_count; i++) {
         if (request->leg[i].state == LEG_FAILED && !planted(PLANTED_REAP_EARLY)) {
@@ -319,7 +314,6 @@ static void reap_on_stored(struct core *core, struct request *request, uint8_t l
         reap_end(core, request, status == STATUS_OK);
         return;
     }
-    reap->question.look = REAP_FIRST;
     reap_go_on(core, request);
 }
 
