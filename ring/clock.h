@@ -16,7 +16,7 @@
 /* Under this name a node writes to one copy of a key: the node, and when that copy began. */
 struct actor {
     node_id node;
-    uint64_t birth; /* a counter reading */
+    uint64_t birth; /* of all that the node opened for one key each has another */
 };
 
 /* The event that made one version. A counter is a hybrid logical clock reading, microseconds.

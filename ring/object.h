@@ -154,9 +154,12 @@ struct update {
 /* Where and when a put is coordinated. */
 struct coordinator {
     node_id node;
-    uint64_t counter;       /* from object_counter_floor and the node's counter source */
-    uint64_t trusted_since; /* counter of the node's last unclean start: older own pairs are not
-                               extended */
+    uint64_t counter; /* from object_counter_floor and the node's counter source */
+    uint64_t birth;   /* of a pair that this update opens: no other pair of the node that any
+                               copy of the key ever had has it */
+    uint64_t
+        trusted_since; /* own pairs of lesser births are not extended: they were opened before
+                               the node's last unclean start */
 };
 
 /*
@@ -171,8 +174,8 @@ uint64_t object_counter_floor(const struct object *current, const struct clock *
  * update() and update_some() of docs/design.md, The model, and truncation. `current` is this
  * node's copy or NULL. When the own pair's counter is not below coordinator->counter (a context
  * or a copy from a clock in the far future), or the pair was truncated since, a new pair is
- * opened, so that no dot is covered early. The new dot's counter is then coordinator->counter
- * or greater: the caller's counter source must go on above it.
+ * opened, so that no dot is covered early. Its birth and the new dot's counter are then the
+ * coordinator's or greater: the caller's counter source must go on above it.
  *
  * ret_object  a new reference, untouched on failure
  * Returns STATUS_OK; STATUS_TOO_MANY_VERSIONS when the key would hold more than

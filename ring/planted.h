@@ -60,6 +60,7 @@ enum planted_bug {
     PLANTED_HINT_UNSTAMPED,     /* a hint is dropped though it was written anew */
     PLANTED_OWN_FOUND,          /* rule 2: a pair that another copy opened here is extended */
     PLANTED_OLD_TRUSTS,         /* rule 2: what was put back from a backup trusts its pairs */
+    PLANTED_LIVES_ALIKE,        /* rule 2: two lives of one backup open the same pairs */
     PLANTED_ROW_EARLY,          /* a row alone is sent before its object has W copies */
     PLANTED_NEVER_PROBED,       /* a suspected peer is never asked again */
     PLANTED_SOURCE_REVIVES,     /* a source hands over what may have been deleted and reaped */

@@ -135,9 +135,10 @@ static void open_dot(struct draft *draft, const struct coordinator *coordinator)
         own = (struct actor){.node = coordinator->node, .birth = 0};
     } else if (!trusted || clock_counter(&clock, own) >= counter) {
         mark_if(!trusted && own.node == coordinator->node, MARK_OWN_PAIR_DISTRUSTED);
-        own = (struct actor){.node = coordinator->node, .birth = counter};
+        own = (struct actor){.node = coordinator->node, .birth = coordinator->birth};
         while (clock_counter(&clock, own) != 0) {
-            own.birth = ++counter;
+            own.birth++;
+            counter++;
         }
     }
     draft->own = own;

@@ -145,7 +145,8 @@ static enum status update(struct memory *memory, struct slice key, const struct 
         value.attributes.named_ns = row_named_ns(current, &value.attributes, memory->counter);
         filled.value = &value;
     }
-    struct coordinator coordinator = {.node = NODE_HERE, .counter = memory->counter};
+    struct coordinator coordinator = {
+        .node = NODE_HERE, .counter = memory->counter, .birth = memory->counter};
 
     struct object *object = NULL;
     enum status status = object_update(current, &filled, &coordinator, &object);

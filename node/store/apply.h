@@ -31,11 +31,13 @@ struct store_state {
     node_id node;
     _Atomic uint16_t partition_count; /* Q; 0 until there is a ring, then fixed for ever */
     uint64_t incarnation; /* how many times this data directory was started; grows with each */
+    uint64_t salt;        /* drawn at each start: goes into births */
     /*
      * Own pairs that were opened at or above this counter may be extended (docs/design.md, The
-     * model, rule 2). After each start that is the counter of the start: the directory may be
-     * an old copy. STORE_TRUST, when every member has vouched, takes it back to trusted_before:
-     * the counter of the last start that nobody vouched for, 0: none.
+     * model, rule 2). It begins a period of births (birth.h). After each start that is the
+     * counter of the start: the directory may be an old copy. STORE_TRUST, when every member has
+     * vouched, takes it back to trusted_before: the counter of the last start that nobody
+     * vouched for, 0: none.
      */
     atomic_uint_fast64_t trusted_since;
     atomic_uint_fast64_t trusted_before;
@@ -62,8 +64,9 @@ enum {
     COUNTER_LEASE_US = 2000000,
     /* ... and this far ahead of a counter that is ahead of the clock already. */
     COUNTER_STEP_US = 10000,
-    /* The store's own format, and that of the records in it. */
-    STORE_FORMAT = 2,
+    STORE_FORMAT = 3,
+    /* The one before is taken up: only births were counters then, which are less than all. */
+    STORE_FORMAT_BEFORE = 2,
 };
 
 /* What is known when a store is opened. */
@@ -81,7 +84,8 @@ MUST_CHECK enum status store_state_node(struct engine *engine, node_id *ret_node
 
 /*
  * Reads or makes the node's identity, notes an unclean stop, marks the store as in use
- * (synced), takes the first counter lease. `random_id` is used for a new store.
+ * (synced), takes the first counter lease. `random_id`, another one at each start, is the
+ * identity of a new store.
  * STATUS_BAD_VERSION for a newer format; others as the engine's.
  */
 MUST_CHECK enum status store_state_open(struct store_state *state, struct engine *engine,

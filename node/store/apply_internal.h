@@ -131,6 +131,8 @@ struct ring *state_ring_copy(const struct ring *ring);
 /* state.c: the partitions are known: makes their trees. */
 MUST_CHECK enum status state_begin_partitions(struct store_state *state,
                                               uint16_t partition_count);
+/* state.c: from now on no own pair that was opened so far is extended. */
+void state_forget_pairs(struct store_state *state);
 /* state.c: no own pair that was opened before is extended any more (docs/design.md, rule
  * 2), synced. Nothing else may use the state. */
 MUST_CHECK enum status store_state_distrust(struct store_state *state);

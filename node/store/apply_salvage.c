@@ -118,8 +118,7 @@ enum status store_salvage(struct store_state *state, uint64_t before_us, uint64_
                           struct error *error)
 {
     if (!planted(PLANTED_SALVAGE_TRUSTS)) {
-        atomic_store(&state->trusted_before, atomic_load(&state->issued) + 1);
-        atomic_store(&state->trusted_since, atomic_load(&state->trusted_before));
+        state_forget_pairs(state);
     }
     forget(state);
     /* A damaged database may not take it; then the engine's own mark has to do. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "node/store/apply_internal.h"
+#include "node/store/birth.h"
 #include "node/store/layout.h"
 #include "node/wire/payload.h"
 #include "node/wire/record.h"
@@ -339,7 +340,8 @@ static enum status plan_update(struct plan *plan, struct object *current,
     struct coordinator coordinator = {
         .node = plan->state->node,
         .counter = plan->stamp,
-        .trusted_since = atomic_load(&plan->state->trusted_since),
+        .birth = birth_of(plan->stamp, plan->state->salt),
+        .trusted_since = birth_least(atomic_load(&plan->state->trusted_since)),
     };
     return object_update(current, &update, &coordinator, &plan->object);
 }

@@ -12,6 +12,7 @@
 
 #include "node/store/apply.h"
 #include "node/store/apply_internal.h"
+#include "node/store/birth.h"
 #include "node/store/hints.h"
 #include "node/store/kept.h"
 #include "node/store/settings.h"
@@ -146,14 +147,16 @@ enum status store_state_save_ring(struct store_state *state, const struct ring *
                                        : STATUS_OK;
 }
 
-/* From now on no pair that was opened so far is extended. */
-static void distrust(struct store_state *state)
+void state_forget_pairs(struct store_state *state)
 {
-    uint64_t start = atomic_load(&state->issued) + 1;
+    uint64_t issued = atomic_load(&state->issued);
 
     if (planted(PLANTED_OLD_TRUSTS)) {
         return;
     }
+    while (!atomic_compare_exchange_weak(&state->issued, &issued, birth_period_end(issued))) {
+    }
+    uint64_t start = birth_period_end(issued) + 1;
     atomic_store(&state->trusted_before, start);
     atomic_store(&state->trusted_since, start);
 }
@@ -177,7 +180,7 @@ bool store_state_is_outdone(struct store_state *state, const struct clock *clock
     while (issued < greatest &&
            !atomic_compare_exchange_weak(&state->issued, &issued, greatest)) {
     }
-    distrust(state);
+    state_forget_pairs(state);
     return true;
 }
 
@@ -189,7 +192,7 @@ enum status store_state_trust(struct store_state *state, uint64_t incarnation)
         atomic_store(&state->trusted_since, atomic_load(&state->trusted_before));
         settings_add(&settings, SETTING_TRUSTED_SINCE, atomic_load(&state->trusted_since));
     } else {
-        distrust(state);
+        state_forget_pairs(state);
         state->incarnation = incarnation;
         settings_add(&settings, SETTING_INCARNATION, incarnation);
     }
@@ -218,7 +221,7 @@ enum status store_state_distrust(struct store_state *state)
     struct settings settings = {0};
 
     if (!planted(PLANTED_SALVAGE_TRUSTS)) {
-        distrust(state);
+        state_forget_pairs(state);
     }
     settings_add(&settings, SETTING_TRUSTED_SINCE, atomic_load(&state->trusted_since));
     return settings_write(&settings, state->engine);

@@ -8,6 +8,7 @@
 
 #include "node/store/apply.h"
 #include "node/store/apply_internal.h"
+#include "node/store/birth.h"
 #include "node/store/hints.h"
 #include "node/store/kept.h"
 #include "node/store/layout.h"
@@ -65,7 +66,8 @@ static enum status read_stored(struct engine *engine, struct stored *ret_stored,
         *ret_stored = stored;
         return check_empty(engine, error);
     }
-    if (status == STATUS_OK && stored.format != STORE_FORMAT) {
+    if (status == STATUS_OK && stored.format != STORE_FORMAT &&
+        stored.format != STORE_FORMAT_BEFORE) {
         error->code = STATUS_BAD_VERSION;
         (void)snprintf(error->text, sizeof error->text,
                        "the data has format %llu, this program knows format %d alone",
@@ -274,9 +276,11 @@ static void take_stored(struct store_state *state, const struct stored *stored,
     state->node = identity->node;
     state->incarnation = stored->incarnation + 1;
     identity->incarnation = state->incarnation;
-    atomic_store(&state->issued, planted(PLANTED_COUNTER_REUSE) ? 0 : stored->lease);
+    state->salt = planted(PLANTED_LIVES_ALIKE) ? 0 : random_id;
     /* Every pair opened so far was opened at or below the lease. */
-    uint64_t start = is_new ? 0 : stored->lease + 1;
+    uint64_t last = is_new ? 0 : birth_period_end(stored->lease);
+    uint64_t start = is_new ? 0 : last + 1;
+    atomic_store(&state->issued, planted(PLANTED_COUNTER_REUSE) ? 0 : last);
     atomic_store(&state->trusted_since, start);
     atomic_store(&state->trusted_before, identity->was_clean ? stored->trusted_since : start);
 }

@@ -244,7 +244,8 @@ static struct record *coordinate(struct model *model, struct node *node,
     struct record *record = NULL;
     struct version value = {.content = model->content};
     struct coordinator coordinator = {.node = node->id, .trusted_since = node->trusted_since};
-    coordinator.counter = next_counter(model, node, node->copy, &update.context);
+    coordinator.birth = coordinator.counter =
+        next_counter(model, node, node->copy, &update.context);
     if (write != 0) {
         assert(model->record_count < RECORDS_MAX);
         record = &model->records[model->record_count++];

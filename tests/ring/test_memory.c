@@ -94,7 +94,7 @@ static bool do_update(struct world *world)
     struct update update = {.mode = UPDATE_ALL,
                             .context = {.count = PAIRS, .pair = world->pairs},
                             .value = &world->value};
-    struct coordinator coordinator = {.node = 1, .counter = 500};
+    struct coordinator coordinator = {.node = 1, .counter = 500, .birth = 500};
     struct object *made = NULL;
     enum status status = object_update(world->copy, &update, &coordinator, &made);
     assert_int_equal(status, !made ? STATUS_NO_MEMORY : STATUS_OK);

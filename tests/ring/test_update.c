@@ -26,6 +26,7 @@ struct put {
     const char *dots;
     bool is_delete;
     uint64_t counter;
+    uint64_t birth; /* 0: as the counter */
     uint64_t trusted_since;
 };
 
@@ -45,7 +46,11 @@ static enum status run_put(const struct put *put, struct object **ret_object)
         .value = put->is_delete ? NULL : &value,
     };
     struct coordinator coordinator = {
-        .node = 1, .counter = put->counter, .trusted_since = put->trusted_since};
+        .node = 1,
+        .counter = put->counter,
+        .birth = put->birth == 0 ? put->counter : put->birth,
+        .trusted_since = put->trusted_since,
+    };
 
     enum status status = object_update(copy, &update, &coordinator, ret_object);
     object_unref(copy);
@@ -84,7 +89,7 @@ static void test_object_update__value__is_finished_by_the_coordinator(void **sta
     value.attributes.modified_ns = 123;
     value.xattrs = blob_new(slice_of_string("colour"));
     struct update update = {.mode = UPDATE_ALL, .value = &value};
-    struct coordinator coordinator = {.node = 1, .counter = 50};
+    struct coordinator coordinator = {.node = 1, .counter = 50, .birth = 50};
     struct object *object = NULL;
 
     assert_int_equal(object_update(NULL, &update, &coordinator, &object), STATUS_OK);
@@ -108,7 +113,7 @@ static void test_object_update__no_content__is_an_empty_one(void **state)
     (void)state;
     struct version value = {.attributes = {.type = VERSION_DIRECTORY, .mode = 0755}};
     struct update update = {.mode = UPDATE_ALL, .value = &value};
-    struct coordinator coordinator = {.node = 1, .counter = 50};
+    struct coordinator coordinator = {.node = 1, .counter = 50, .birth = 50};
     uint8_t hash[CONTENT_HASH_SIZE];
     struct object *object = NULL;
 
@@ -216,7 +221,7 @@ static void test_object_update__none__is_the_copy_itself(void **state)
     (void)state;
     struct object *copy = make_object("1.10:20 | 1.10:20", "1.10:0");
     struct update update = {.mode = UPDATE_NONE};
-    struct coordinator coordinator = {.node = 1, .counter = 50};
+    struct coordinator coordinator = {.node = 1, .counter = 50, .birth = 50};
     struct object *object = NULL;
 
     assert_int_equal(object_update(NULL, &update, &coordinator, &object), STATUS_NOT_FOUND);
@@ -236,6 +241,9 @@ static void test_object_update__untrusted_pair__is_not_extended(void **state)
     /* Received from elsewhere: this node's name is in the clock, but not by this copy. */
     assert_put((struct put){.copy = copy, .own = NULL, .context = "1.10:20"},
                "1.10:20 1.50:50 | 1.50:50", fresh);
+    /* A birth need not be the counter. */
+    assert_put((struct put){.copy = copy, .own = NULL, .context = "1.10:20", .birth = 77},
+               "1.10:20 1.77:50 | 1.77:50", (struct actor){1, 77});
     /* Opened before the last unclean start. */
     assert_put((struct put){.copy = copy, .own = "1.10:0", .trusted_since = 11},
                "1.10:20 1.50:50 | 1.10:20 1.50:50", fresh);
@@ -359,7 +367,7 @@ static void test_object_update__huge_context__is_cut_down(void **state)
     struct update update = {.mode = UPDATE_ALL,
                             .context = {.count = CLOCK_PAIRS_MAX, .pair = pairs},
                             .value = &value};
-    struct coordinator coordinator = {.node = 1, .counter = 5000};
+    struct coordinator coordinator = {.node = 1, .counter = 5000, .birth = 5000};
     struct object *object = NULL;
 
     assert_int_equal(object_update(NULL, &update, &coordinator, &object), STATUS_OK);
@@ -413,7 +421,7 @@ static enum status put_with_xattrs(struct object *copy, uint32_t superseded, siz
     struct update update = {.mode = UPDATE_ALL,
                             .context = {.count = superseded > 0, .pair = &pair},
                             .value = &value};
-    struct coordinator coordinator = {.node = 1, .counter = 5000};
+    struct coordinator coordinator = {.node = 1, .counter = 5000, .birth = 5000};
     struct object *object = NULL;
     enum status status = object_update(copy, &update, &coordinator, &object);
     assert_int_equal(object != NULL, status == STATUS_OK);
@@ -486,7 +494,7 @@ static void test_object_update__greatest_value__is_taken(void **state)
                             .content = content,
                             .xattrs = xattrs};
     struct update update = {.mode = UPDATE_ALL, .value = &value};
-    struct coordinator coordinator = {.node = 1, .counter = 50};
+    struct coordinator coordinator = {.node = 1, .counter = 50, .birth = 50};
     struct object *object = NULL;
 
     assert_int_equal(object_update(NULL, &update, &coordinator, &object), STATUS_OK);
@@ -503,7 +511,7 @@ static void test_object_update__copy__is_not_changed(void **state)
     struct object *copy = make_object("1.10:20 2.1:7 | 2.1:7 1.10:20", "1.10:0");
     struct version value = make_version(make_dot("99.99:99"), "value");
     struct update update = {.mode = UPDATE_ALL, .context = copy->clock, .value = &value};
-    struct coordinator coordinator = {.node = 1, .counter = 50};
+    struct coordinator coordinator = {.node = 1, .counter = 50, .birth = 50};
     struct object *object = NULL;
 
     assert_int_equal(object_update(copy, &update, &coordinator, &object), STATUS_OK);

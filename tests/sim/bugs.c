@@ -58,6 +58,7 @@ static const struct {
     {PLANTED_HINT_UNSTAMPED, "hint-unstamped"},
     {PLANTED_OWN_FOUND, "own-found"},
     {PLANTED_OLD_TRUSTS, "old-trusts"},
+    {PLANTED_LIVES_ALIKE, "lives-alike"},
     {PLANTED_ROW_EARLY, "row-early"},
     {PLANTED_NEVER_PROBED, "never-probed"},
     {PLANTED_SOURCE_REVIVES, "source-revives"},

@@ -117,15 +117,13 @@ static void live_without_intents(uint64_t *state, struct plan *plan)
  * again before it hears of it from others: counters and pairs of before must not come back. */
 static void live_forgetfully(uint64_t *state, struct plan *plan)
 {
-    /* A copy that was put back while the clock is behind what it has issued since may issue that
-     * once more: see Open in docs/simulation.md. */
     static const uint32_t kinds[] = {
         1U << FAULT_POWER,
         1U << FAULT_POWER | 1U << FAULT_CLOCK,
         1U << FAULT_POWER | 1U << FAULT_DAMAGED | 1U << FAULT_CLOCK,
         1U << FAULT_DAMAGED,
         1U << FAULT_PUT_BACK,
-        1U << FAULT_PUT_BACK,
+        1U << FAULT_PUT_BACK | 1U << FAULT_CLOCK,
     };
     plan->world.nodes = plan->world.replica_count = 3;
     plan->load.nodes = plan->load.replicas = plan->faults.nodes = 3;

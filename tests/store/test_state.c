@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include "node/store/batch.h"
+#include "node/store/birth.h"
 #include "node/store/layout.h"
 #include "node/store/number.h"
+#include "node/store/settings.h"
 #include "tests/store/fixture.h"
 
 static uint64_t next_counter(struct fixture *fixture)
@@ -37,6 +39,14 @@ static void set_setting(struct fixture *fixture, const char *name, const uint64_
     assert_int_equal(fixture->disk->operations->write(fixture->disk, &write, 1, false),
                      STATUS_OK);
     buffer_release(&key);
+}
+
+static uint64_t setting_of(struct fixture *fixture, const char *name)
+{
+    uint64_t number = 0;
+
+    assert_int_equal(settings_read_number(fixture->disk, name, &number), STATUS_OK);
+    return number;
 }
 
 static enum status try_open(struct fixture *fixture, struct error *error)
@@ -340,7 +350,7 @@ static void test_merge__it_knows_more_of_this_node__own_pairs_are_left(void **st
 
     struct store_result after = apply(fixture, put_request("f", before.object, "2"));
     assert_false(actor_equal(before.object->own, after.object->own));
-    assert_true(after.object->own.birth > known + 1000);
+    assert_true(after.object->own.birth > birth_least(known + 1000));
     store_result_release(&before);
     store_result_release(&after);
 }
@@ -383,8 +393,23 @@ static void test_state__another_format__is_refused_in_one_line(void **state)
 
     assert_int_equal(try_open(fixture, &error), STATUS_BAD_VERSION);
     assert_int_equal(error.code, STATUS_BAD_VERSION);
-    assert_non_null(strstr(error.text, "format 3"));
+    assert_non_null(strstr(error.text, "format 4"));
     assert_null(strchr(error.text, '\n'));
+}
+
+static void test_state__format_before__is_taken_up_and_renewed(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t format = STORE_FORMAT_BEFORE;
+    struct error error;
+
+    set_setting(fixture, "format", &format);
+
+    assert_int_equal(try_open(fixture, &error), STATUS_OK);
+    assert_int_equal(try_open(fixture, &error), STATUS_OK);
+    assert_int_equal(setting_of(fixture, SETTING_FORMAT), STORE_FORMAT);
+    /* Births were counters then. */
+    assert_true(fixture->wall_us < birth_least(fixture->wall_us));
 }
 
 /* Memory keeps nothing beside itself. */
@@ -488,6 +513,7 @@ int main(void)
         ON_BOTH_ENGINES(test_merge__it_knows_more_of_this_node__own_pairs_are_left),
         ON_BOTH_ENGINES(test_state__unclean_then_clean_stops__old_pair_stays_distrusted),
         ON_BOTH_ENGINES(test_state__pair_opened_since_the_crash__is_extended),
+        ON_BOTH_ENGINES(test_state__format_before__is_taken_up_and_renewed),
         ON_BOTH_ENGINES(test_state__another_format__is_refused_in_one_line),
         ON_MEMORY(test_state__settings_damaged__are_corrupt),
         ON_MEMORY(test_state__ring_damaged__is_corrupt),
