@@ -398,7 +398,9 @@ static bool dots_are_known(struct core *core, const struct request *request)
 static void get_lacks_quorum(struct core *core, struct request *request)
 {
     uint8_t done = read_legs_in(request, LEG_DONE);
-    if (get_of(request)->heals || !read_waits_for_ring(core, request)) {
+    bool waits = !get_of(request)->heals && request_waits_for_ring(core, request);
+    mark_if(waits, MARK_READ_AGAIN_BY_NEW_RING);
+    if (!waits) {
         get_end(core, request, STATUS_NO_QUORUM, NULL, done);
     }
 }
@@ -473,7 +475,7 @@ static void get_on_reply(struct core *core, struct request *request, uint8_t i,
     struct leg *leg = &request->leg[i];
     struct message_replica_get_reply *reply = &message->replica_get_reply;
     bool is_reply = message->type == MESSAGE_REPLICA_GET_REPLY;
-    read_note_ring(core, request, message);
+    request_note_ring(core, request, message);
     leg->names_us = is_reply ? reply->names_us : 0;
     if (is_reply && leg->is_hint && message->status == STATUS_NOT_FOUND) {
         leg->state = planted(PLANTED_EMPTY_COUNTS) ? LEG_DONE : LEG_EMPTY;

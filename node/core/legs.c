@@ -1,5 +1,8 @@
 /*
  * legs.c - whom a request asks: the key's primaries, and fallbacks in their place.
+ *
+ * While a ring is handed round some replicas go by another one than who asks, and refuse; they
+ * are asked again with the ring that is known then.
  */
 #include "node/core/legs.h"
 
@@ -8,6 +11,8 @@
 #include "node/core/detector.h"
 #include "node/core/request.h"
 #include "ring/preference_list.h"
+
+enum { RING_PAUSE_US = 20000 }; /* a ring is fetched and written meanwhile */
 
 void request_add_primaries(struct core *core, struct request *request, uint16_t partition)
 {
@@ -90,4 +95,26 @@ bool request_fail_legs(struct request *request, uint16_t peer)
         }
     }
     return any;
+}
+
+void request_note_ring(const struct core *core, struct request *request,
+                       const struct message *message)
+{
+    /* This node may have taken up the newer ring by now. Two rings of one epoch stay two until
+     * somebody mends that. */
+    bool is_other = message->ring_epoch != core->ring->epoch;
+    bool was_other = request->ring_mark != core->ring_mark;
+    request->met_other_ring |= message->status == STATUS_STALE_RING && (is_other || was_other);
+}
+
+bool request_waits_for_ring(struct core *core, struct request *request)
+{
+    if (!request->met_other_ring) {
+        return false;
+    }
+    request->met_other_ring = false;
+    request_drop_legs(core, request);
+    request_go(request, STATE_WAITING);
+    request_wake_at(core, request, core->now_us + RING_PAUSE_US);
+    return true;
 }

@@ -17,5 +17,12 @@ void request_add_fallbacks(struct core *core, struct request *request, uint16_t 
 bool request_suspect_slow(struct core *core, struct request *request);
 /* Fails the request's unanswered legs to `peer`. True if there was one. */
 bool request_fail_legs(struct request *request, uint16_t peer);
+/* The reply of a replica: does it go by the ring of another epoch? */
+void request_note_ring(const struct core *core, struct request *request,
+                       const struct message *message);
+/* There are too few answers. True if that is so since a ring is being handed round: all are
+ * asked anew in a moment, when the newer one is known, so the request waits (STATE_WAITING, and
+ * its wake_us) without legs. */
+bool request_waits_for_ring(struct core *core, struct request *request);
 
 #endif

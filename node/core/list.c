@@ -476,7 +476,9 @@ static void list_check(struct core *core, struct request *request)
     read_ask_more(core, request, list_of(request)->r, list_ask);
     uint8_t done = read_legs_in(request, LEG_DONE);
     if (done + (unsigned)read_legs_in(request, LEG_SENT) < list_of(request)->r) {
-        if (!read_waits_for_ring(core, request)) {
+        bool waits = request_waits_for_ring(core, request);
+        mark_if(waits, MARK_READ_AGAIN_BY_NEW_RING);
+        if (!waits) {
             list_end(core, request, STATUS_NO_QUORUM, NULL);
         }
         return;
@@ -526,7 +528,7 @@ static void list_on_reply(struct core *core, struct request *request, uint8_t i,
                           struct message *message)
 {
     bool is_list = message->type == MESSAGE_REPLICA_LIST_REPLY;
-    read_note_ring(core, request, message);
+    request_note_ring(core, request, message);
     leg_take_list(core, request, i, is_list ? message->status : STATUS_BAD_MESSAGE,
                   &message->list_reply);
     list_check(core, request);

@@ -27,6 +27,7 @@
 #include "node/core/get.h"
 #include "node/core/heal.h"
 #include "node/core/intents.h"
+#include "node/core/legs.h"
 #include "node/core/outbox.h"
 #include "node/core/placement.h"
 #include "node/core/put_legs.h"
@@ -317,6 +318,14 @@ static void put_on_child(struct core *core, struct request *request,
     put_store(core, request);
 }
 
+/* With the own copy written; and again where copies were refused for the sake of another ring. */
+static void put_replicate(struct core *core, struct request *request)
+{
+    request_go(request, STATE_REPLICATING);
+    put_legs_start(core, request);
+    put_check(core, request);
+}
+
 static void put_on_copy_stored(struct core *core, struct request *request,
                                struct store_result *result)
 {
@@ -353,9 +362,7 @@ static void put_on_copy_stored(struct core *core, struct request *request,
         put_of(request)->has_intent = true;
         put_of(request)->intent_stamp = result->intent_stamp;
     }
-    request_go(request, STATE_REPLICATING);
-    put_legs_start(core, request);
-    put_check(core, request);
+    put_replicate(core, request);
 }
 
 static void put_on_row_stored(struct core *core, struct request *request, uint8_t i,
@@ -384,6 +391,7 @@ static void put_on_reply(struct core *core, struct request *request, uint8_t i,
                          struct message *message)
 {
     struct leg *leg = &request->leg[i];
+    request_note_ring(core, request, message);
     if (leg->asks_digest) {
         put_leg_compare(core, request, i, message);
     } else if (message->type == MESSAGE_REPLICA_PUT_REPLY && message->status == STATUS_OK) {
@@ -529,7 +537,8 @@ static void put_check(struct core *core, struct request *request)
     bool row_met = put->row_acks >= put->w_row;
     if (request->state == STATE_REPLICATING) {
         if (!object_met) {
-            if (put->object_acks + pending.objects < put->w) {
+            bool is_hopeless = put->object_acks + pending.objects < put->w;
+            if (is_hopeless && !put_legs_wait_for_ring(core, request)) {
                 put_finish(core, request, STATUS_NO_QUORUM);
             }
             return;
@@ -552,7 +561,13 @@ static void put_check(struct core *core, struct request *request)
 static void put_on_due(struct core *core, struct request *request)
 {
     bool is_late = request->deadline_us <= core->now_us;
-    bool is_sending = request->state == STATE_REPLICATING || request->state == STATE_DRAINING;
+    bool waits = request->state == STATE_WAITING; /* for a ring */
+    bool is_sending =
+        waits || request->state == STATE_REPLICATING || request->state == STATE_DRAINING;
+    if (!is_late && waits) {
+        put_replicate(core, request);
+        return;
+    }
     if (!is_late && is_sending) {
         put_legs_on_due(core, request);
         put_check(core, request);
@@ -600,7 +615,8 @@ const struct request_kind put_kind = {
     .outlives_reply = true,
     .comes_from = {[STATE_READING] = FROM(STATE_WAITING),
                    [STATE_STORING] = FROM(STATE_WAITING) | FROM(STATE_READING),
-                   [STATE_REPLICATING] = FROM(STATE_STORING),
+                   [STATE_REPLICATING] = FROM(STATE_STORING) | FROM(STATE_WAITING),
+                   [STATE_WAITING] = FROM(STATE_REPLICATING),
                    [STATE_DRAINING] = FROM(STATE_REPLICATING),
                    [STATE_HINTING] = FROM(STATE_REPLICATING) | FROM(STATE_DRAINING)},
     .on_reply = put_on_reply,

@@ -372,9 +372,32 @@ static void legs_take_own(struct request *request)
     }
 }
 
+bool put_legs_wait_for_ring(struct core *core, struct request *request)
+{
+    uint16_t partition = ring_partition(core->ring, blob_slice(request->key));
+    size_t bytes = request->bytes;
+    /* What the own copy is, was settled when it was written. */
+    bool is_as_before =
+        core->self >= 0 && core_is_primary(core, partition) != put_of(request)->is_fallback;
+    if (!is_as_before || !request_waits_for_ring(core, request)) {
+        return false;
+    }
+    mark(MARK_PUT_AGAIN_BY_NEW_RING);
+    request_charge(core, request, bytes);
+    return true;
+}
+
 void put_legs_start(struct core *core, struct request *request)
 {
     assert(put_of(request)->object && request->leg_count == 0);
+    struct put_state *put = put_of(request);
+    request->ring_mark = core->ring_mark;
+    request->wake_us = UINT64_MAX;
+    put->object_acks = 0;
+    put->row_acks = 0;
+    put->next_fallback = 0;
+    put->next_suspect = 0;
+    put->owners_asked = 0;
     put_add_legs(core, request);
     legs_take_own(request);
     /* Those that are well first: a fallback is none that gets a copy anyway. */

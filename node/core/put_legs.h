@@ -30,6 +30,10 @@ static inline struct put_state *put_of(const struct request *request)
 
 /* Sets up all legs of a put whose own copy is written, and sends the objects. */
 void put_legs_start(struct core *core, struct request *request);
+/* Too few can still acknowledge. True if that is so since a ring is being handed round: the put
+ * waits (STATE_WAITING) until it is time for put_legs_start again. What is sent then is the same
+ * object: it is merged, not coordinated, once more (rule 6). */
+bool put_legs_wait_for_ring(struct core *core, struct request *request);
 /* The object has its quorum: those that hold just the row are sent to. */
 void put_legs_send_rows(struct core *core, struct request *request);
 /* Legs whose peer was waited for long enough are given to fallbacks. */

@@ -3,17 +3,13 @@
  *
  * The first R answers decide (DeCandia et al., section 4.5). A replica that is slow costs a
  * further one after a moment, within the budget of the detector; one that outlasts its patience
- * is suspected. While a ring is handed round some replicas go by another one than who asks, and
- * refuse; they are asked again with the ring that is known then.
+ * is suspected.
  */
 #include "node/core/read_legs.h"
 
 #include "node/core/detector.h"
 #include "node/core/legs.h"
 #include "node/core/request.h"
-#include "ring/mark.h"
-
-enum { RING_PAUSE_US = 20000 }; /* a ring is fetched and written meanwhile */
 
 uint8_t read_legs_in(const struct request *request, enum leg_state state)
 {
@@ -50,29 +46,6 @@ void read_ask_more(struct core *core, struct request *request, unsigned wanted, 
             ask(core, request, i);
         }
     }
-}
-
-void read_note_ring(const struct core *core, struct request *request,
-                    const struct message *message)
-{
-    /* This node may have taken up the newer ring by now. Two rings of one epoch stay two until
-     * somebody mends that. */
-    bool is_other = message->ring_epoch != core->ring->epoch;
-    bool was_other = request->ring_mark != core->ring_mark;
-    request->met_other_ring |= message->status == STATUS_STALE_RING && (is_other || was_other);
-}
-
-bool read_waits_for_ring(struct core *core, struct request *request)
-{
-    if (!request->met_other_ring) {
-        return false;
-    }
-    mark(MARK_READ_AGAIN_BY_NEW_RING);
-    request->met_other_ring = false;
-    request_drop_legs(core, request);
-    request_go(request, STATE_WAITING);
-    request_wake_at(core, request, core->now_us + RING_PAUSE_US);
-    return true;
 }
 
 void read_hedge(struct core *core, struct request *request, read_ask *ask)

@@ -16,13 +16,6 @@ uint8_t read_hints_awaited(const struct request *request);
 unsigned read_answers_expected(const struct request *request);
 /* Asks replicas not asked yet until `wanted` answers are in or awaited. */
 void read_ask_more(struct core *core, struct request *request, unsigned wanted, read_ask *ask);
-/* The reply of a replica: does it go by the ring of another epoch? */
-void read_note_ring(const struct core *core, struct request *request,
-                    const struct message *message);
-/* There are too few answers. True if that is so since a ring is being handed round: all is
- * asked anew in a moment, when the newer one is known, so the request waits (STATE_WAITING, and
- * its wake_us) without legs. */
-bool read_waits_for_ring(struct core *core, struct request *request);
 /* The moment has come to ask one more, and to suspect the slow. */
 void read_hedge(struct core *core, struct request *request, read_ask *ask);
 

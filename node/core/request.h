@@ -116,8 +116,8 @@ struct request {
     uint64_t deadline_us;
     uint64_t wake_us; /* on_due is called then too; why, says who sets it. UINT64_MAX: no */
     bool replied;
-    bool met_other_ring; /* get, list: a replica goes by the ring of another epoch */
-    uint64_t ring_mark;  /* get, list: the ring by which replicas were asked */
+    bool met_other_ring; /* get, list, put: a replica goes by the ring of another epoch */
+    uint64_t ring_mark;  /* get, list, put: the ring by which replicas were asked */
     enum status failure; /* of those it was forwarded to, the one that says most; OK: none */
     bool is_child;       /* its result goes to the request `parent`, not to a connection */
     uint16_t parent;

@@ -154,23 +154,23 @@ static void test_ring__replica_goes_by_another__all_are_asked_anew_once(void **s
     struct message message = {.status = STATUS_STALE_RING, .ring_epoch = 5};
     bench_open(&bench, LEG_DONE, LEG_SENT, LEG_FAILED);
     bench.core->ring = &bench.ring;
-    read_note_ring(bench.core, bench.request, &message); /* of the same epoch */
+    request_note_ring(bench.core, bench.request, &message); /* of the same epoch */
     message.ring_epoch = 6;
     message.status = STATUS_BUSY;
-    read_note_ring(bench.core, bench.request, &message);
-    assert_false(read_waits_for_ring(bench.core, bench.request));
+    request_note_ring(bench.core, bench.request, &message);
+    assert_false(request_waits_for_ring(bench.core, bench.request));
     assert_int_equal(bench.request->leg_count, 3);
 
     message.status = STATUS_STALE_RING;
-    read_note_ring(bench.core, bench.request, &message);
+    request_note_ring(bench.core, bench.request, &message);
     message.status = STATUS_OK;
-    read_note_ring(bench.core, bench.request, &message);
-    assert_true(read_waits_for_ring(bench.core, bench.request));
+    request_note_ring(bench.core, bench.request, &message);
+    assert_true(request_waits_for_ring(bench.core, bench.request));
     assert_int_equal(bench.request->state, STATE_WAITING);
     assert_int_equal(bench.request->leg_count, 0);
     assert_in_range(bench.request->wake_us, NOW_US + 1, NOW_US + 1000000);
     assert_int_equal(bench.core->due_us, bench.request->wake_us);
-    assert_false(read_waits_for_ring(bench.core, bench.request));
+    assert_false(request_waits_for_ring(bench.core, bench.request));
     bench_close(&bench);
 }
 

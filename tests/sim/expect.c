@@ -34,23 +34,6 @@ static bool is_member(const struct world *world, int node)
     return world_is_up(world, node) && core_ring(core) && !source_is_on(core);
 }
 
-/* The epoch that all rings have, or 0. */
-static uint64_t common_epoch(const struct world *world)
-{
-    uint64_t epoch = 0;
-    for (int i = 0; i < WORLD_NODES_MAX; i++) {
-        if (!is_member(world, i)) {
-            continue;
-        }
-        uint64_t other = core_ring(world_core(world, i))->epoch;
-        if (epoch != 0 && other != epoch) {
-            return 0;
-        }
-        epoch = other;
-    }
-    return epoch;
-}
-
 struct expect expect_begin(struct world *world)
 {
     uint64_t now_us = world_now(world);
@@ -59,7 +42,6 @@ struct expect expect_begin(struct world *world)
         .since_us = now_us > SETTLED_US ? now_us - SETTLED_US : 0,
         .complete = nodes_that(world, world_is_complete),
         .members = nodes_that(world, is_member),
-        .epoch = common_epoch(world),
     };
 }
 
@@ -100,10 +82,6 @@ static bool is_good(const struct expect *expect, int node, const struct wanted *
 
 static bool is_due(const struct expect *expect, int node, const struct wanted *wanted)
 {
-    bool has_one_ring = expect->epoch != 0 && common_epoch(expect->world) == expect->epoch;
-    if (!wanted->is_read && !has_one_ring) {
-        return false;
-    }
     if (node != EXPECT_ANY_NODE) {
         return is_good(expect, node, wanted);
     }

@@ -20,7 +20,6 @@ struct expect {
     uint64_t since_us;
     uint32_t complete; /* nodes (bits) that were complete when it began */
     uint32_t members;
-    uint64_t epoch; /* of the ring of all of them; 0: they do not agree, and puts may fail */
 };
 
 /* A request is about to be sent. */
