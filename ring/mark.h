@@ -57,6 +57,8 @@
     X(PUT_DENIED_BY_FULL_DISKS, "a put failed for want of room at the replicas")               \
     X(PUT_STORED_LATE, "a put ended before its own disk had answered")                         \
     X(PUT_BESIDE_RING, "a ring was taken up while a put was in flight")                        \
+    X(PUT_READ_NOT_STORED,                                                                     \
+      "a sibling that was named could not be written before it was dropped")                   \
     X(PUT_AGAIN_BY_NEW_RING, "a put's copies were refused by another ring, and sent anew")     \
     X(NAMED_AT_FALLBACK, "a sibling was superseded by name at a fallback")                     \
     X(DELETED_NOTHING, "what was deleted had never been there")                                \

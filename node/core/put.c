@@ -341,6 +341,13 @@ static void put_on_copy_stored(struct core *core, struct request *request,
         return;
     }
     assert(request->state == STATE_STORING);
+    bool lacks_read = result->status == STATUS_UNKNOWN_VERSION;
+    if (lacks_read && put_of(request)->read_failure != STATUS_OK) {
+        /* Others know it; that the own disk did not take. */
+        mark(MARK_PUT_READ_NOT_STORED);
+        put_end(core, request, put_of(request)->read_failure);
+        return;
+    }
     if (result->status != STATUS_OK) {
         if (result->status == STATUS_NOT_FOUND && put_of(request)->has_intent) {
             /* An intent without an object has nothing left to push. */
@@ -382,6 +389,8 @@ static void put_on_stored(struct core *core, struct request *request, uint8_t le
 {
     if (leg == LEG_OF_STORE) {
         put_on_copy_stored(core, request, result);
+    } else if (leg == LEG_BEFORE_STORE) {
+        put_of(request)->read_failure = result->status;
     } else if (leg < request->leg_count) {
         put_on_row_stored(core, request, leg, result);
     }

@@ -12,12 +12,13 @@ struct put_state {
     bool sync;
     bool is_fallback; /* this node is no primary: its own copy is a hint */
     bool has_intent;
-    bool met_full_disk;     /* a replica had no room for its copy */
-    bool by_digest;         /* done again: whoever holds the object gets just its row */
-    uint16_t next_fallback; /* place in the preference list of the next one to be tried */
-    uint16_t next_suspect;  /* the same of fallbacks that are suspected */
-    uint16_t owners_asked;  /* bits: legs whose owner was asked after a fallback in its place */
-    uint8_t w, w_row;       /* w_row 0: there is no row (the root) */
+    enum status read_failure; /* why what was read before the update could not be written */
+    bool met_full_disk;       /* a replica had no room for its copy */
+    bool by_digest;           /* done again: whoever holds the object gets just its row */
+    uint16_t next_fallback;   /* place in the preference list of the next one to be tried */
+    uint16_t next_suspect;    /* the same of fallbacks that are suspected */
+    uint16_t owners_asked; /* bits: legs whose owner was asked after a fallback in its place */
+    uint8_t w, w_row;      /* w_row 0: there is no row (the root) */
     uint8_t object_acks, row_acks;
     uint64_t intent_stamp;
     struct object *object; /* after the local copy was written */

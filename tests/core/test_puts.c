@@ -614,6 +614,27 @@ static void test_put_some__names_nothing__is_one_more_sibling(void **state)
     world_free(world);
 }
 
+/* Others know what is named: it is no unknown version, and another node may be asked. */
+static void test_put_some__coordinator_has_no_room_for_what_it_read__says_that(void **state)
+{
+    (void)state;
+    struct world *world = nodes_with(3, 3);
+    struct object *seen = NULL;
+    /* Node 2 has counters left when its disk is full. */
+    assert_int_equal(ask_put(world, 2, "other", "-", NULL, NULL), STATUS_OK);
+    world_fill_disk(world, 2, true);
+    assert_int_equal(ask_put(world, 0, "k", "a", NULL, NULL), STATUS_OK);
+    assert_int_equal(ask_put(world, 0, "k", "b", NULL, NULL), STATUS_OK);
+    assert_int_equal(ask_get(world, 0, "k", &seen), STATUS_OK);
+    assert_int_equal(seen->version_count, 2);
+
+    const struct version *named = &seen->versions[0];
+    assert_int_equal(ask_put_some(world, 2, "k", "c", named, 1), STATUS_NO_SPACE);
+    assert_int_equal(ask_put_some(world, 1, "k", "c", named, 1), STATUS_OK);
+    object_unref(seen);
+    world_free(world);
+}
+
 /* A node that has not heard of what is to be synced reads it first: else its copy would count. */
 static void test_sync__coordinator_lags__it_reads_what_is_to_survive(void **state)
 {
@@ -656,6 +677,7 @@ int main(void)
         cmocka_unit_test(test_requests__hold_as_many_bytes_as_they_may__the_next_is_refused),
         cmocka_unit_test(test_detector__more_suspects_than_there_is_room_for__some_wait),
         cmocka_unit_test(test_put_some__names_nothing__is_one_more_sibling),
+        cmocka_unit_test(test_put_some__coordinator_has_no_room_for_what_it_read__says_that),
         cmocka_unit_test(test_sync__coordinator_lags__it_reads_what_is_to_survive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
