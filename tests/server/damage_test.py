@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Nodes whose files were damaged while they did not run: real processes, real files.
+"""Nodes whose files were damaged, mostly while they did not run: real processes, real files.
 
 usage: damage_test.py DYNAMOD DYNAMOCTL
 
@@ -204,15 +204,19 @@ def test_torn_tail():
     node.stop()
 
 
-def test_one_of_three():
-    ports = [free_port() for _ in range(3)]
-    nodes = [Node(f"three{i}") for i in range(3)]
+def make_three(name):
+    nodes = [Node(f"{name}{i}") for i in range(3)]
     for node in nodes:
         node.join = [other.address for other in nodes if other is not node]
     for node in nodes:
         node.begin()
     until("the cluster", lambda: all(len(node.members()) == 3 for node in nodes))
     nodes[0].fill(0, FILES, "--sync")
+    return nodes
+
+
+def test_one_of_three():
+    nodes = make_three("three")
     damages = {
         "a damaged log": lambda: overwrite(hurt.files("db/*.log")[-1], 50000),
         "a short table": lambda: os.truncate(hurt.files("db/*.ldb")[-1], 5000),
@@ -233,6 +237,29 @@ def test_one_of_three():
         until("refilling after " + what, lambda: {m["state"] for m in hurt.members()} == {"UN"})
         assert not hurt.missing(), what
     for node in nodes:
+        node.stop()
+
+
+def test_table_cut_short_under_a_running_node():
+    """LevelDB has its tables mapped: a page that is gone ends the process. The others go on."""
+    nodes = make_three("cut")
+    hurt = nodes[0]
+    make_table(hurt)
+    hurt.start()
+    until("being well", lambda: {m["state"] for m in hurt.members()} == {"UN"})
+    for path in hurt.files("db/*.ldb"):
+        os.truncate(path, 5000)
+    hurt.missing()  # which looks at what it is told, if anything
+    if hurt.process.poll() is None:
+        hurt.stop()
+    assert hurt.process.returncode in (0, -signal.SIGBUS), hurt.process.returncode
+    assert not nodes[1].missing() and not nodes[2].missing()
+    hurt.start()
+    assert "salvaged_at_start" in hurt.told(), hurt.told()
+    until("refilling", lambda: {m["state"] for m in hurt.members()} == {"UN"})
+    nodes[1].stop()
+    assert not hurt.missing()
+    for node in (hurt, nodes[2]):
         node.stop()
 
 
