@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "node/base/now.h"
 #include "tests/server/test_client.h"
 
 static void answer(struct harness *harness, uint64_t handle, enum message_type type,
@@ -242,11 +243,6 @@ int harness_teardown(void **state)
     return 0;
 }
 
-void harness_count_connected(struct harness *harness)
-{
-    harness->connected = listener_connections(harness->listener);
-}
-
 void harness_look(struct harness *harness)
 {
     harness->memory_seen = harness->group.memory;
@@ -254,16 +250,43 @@ void harness_look(struct harness *harness)
 
 bool harness_wait(struct harness *harness, const atomic_size_t *value, size_t wanted)
 {
-    uint64_t until_ms = test_now_ms() + CLIENT_TIMEOUT_MS;
+    uint64_t until_ms = now_monotonic_ms() + CLIENT_TIMEOUT_MS;
 
     for (;;) {
         harness_do(harness, harness_look);
         if (*value >= wanted) {
             return true;
         }
-        if (test_now_ms() >= until_ms) {
+        if (now_monotonic_ms() >= until_ms) {
             return false;
         }
         usleep(1000);
     }
+}
+
+static void count_connected(struct harness *harness)
+{
+    harness->connected = listener_connections(harness->listener);
+}
+
+static size_t connected(struct harness *harness)
+{
+    harness_do(harness, count_connected);
+    return harness->connected;
+}
+
+void harness_wait_connected(struct harness *harness, size_t wanted)
+{
+    uint64_t until_ms = now_monotonic_ms() + CLIENT_TIMEOUT_MS;
+
+    while (connected(harness) != wanted && now_monotonic_ms() < until_ms) {
+        usleep(1000);
+    }
+    assert_int_equal(connected(harness), wanted);
+}
+
+void harness_assert_misbehaved(struct harness *harness, enum status status)
+{
+    assert_true(harness_wait(harness, &harness->misbehaved, 1));
+    assert_int_equal(harness->misbehaviour, status);
 }

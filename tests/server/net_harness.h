@@ -38,7 +38,7 @@ struct harness {
     uint64_t held_id[HELD_MAX];
     enum message_type held_type[HELD_MAX];
     size_t answered;
-    size_t connected;             /* after harness_count_connected */
+    size_t connected;             /* when it was counted last */
     struct object *answer_object; /* what GET is answered with; borrowed */
     atomic_size_t misbehaved;
     _Atomic(enum status) misbehaviour;
@@ -62,7 +62,10 @@ bool harness_wait(struct harness *harness, const atomic_size_t *value, size_t wa
 void harness_answer_next(struct harness *harness);
 void harness_answer_all(struct harness *harness);
 void harness_look(struct harness *harness); /* takes memory_seen */
-void harness_count_connected(struct harness *harness);
+/* Waits until just so many are connected. */
+void harness_wait_connected(struct harness *harness, size_t wanted);
+/* Something was counted as misbehaviour, the last time with this status. */
+void harness_assert_misbehaved(struct harness *harness, enum status status);
 /* Begins to connect to harness->peer_address. */
 void harness_connect_peer(struct harness *harness);
 

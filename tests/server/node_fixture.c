@@ -22,6 +22,7 @@
 
 #include <cmocka.h>
 
+#include "node/base/now.h"
 #include "tests/server/test_client.h"
 
 enum { ERRORS_SIZE_MAX = 1 << 20 };
@@ -47,6 +48,22 @@ static int remove_one(const char *path, const struct stat *attributes, int type,
 void fixture_remove_directory(const char *path)
 {
     assert_int_equal(nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+char fixture_directory[FIXTURE_PATH_SIZE];
+
+int fixture_setup(void **state)
+{
+    (void)state;
+    fixture_make_directory(fixture_directory);
+    return 0;
+}
+
+int fixture_teardown(void **state)
+{
+    (void)state;
+    fixture_remove_directory(fixture_directory);
+    return 0;
 }
 
 int fixture_reserve_port(char ret_address[ADDRESS_SIZE])
@@ -145,11 +162,11 @@ void process_start(struct node_process *process, const char *const *arguments)
 /* One line, or what came until the end or the deadline. */
 static void read_line(int descriptor, char *ret_line, size_t size)
 {
-    uint64_t until_ms = test_now_ms() + CLIENT_TIMEOUT_MS;
+    uint64_t until_ms = now_monotonic_ms() + CLIENT_TIMEOUT_MS;
     size_t used = 0;
 
     ret_line[0] = '\0';
-    while (used + 1 < size && !strchr(ret_line, '\n') && test_now_ms() < until_ms) {
+    while (used + 1 < size && !strchr(ret_line, '\n') && now_monotonic_ms() < until_ms) {
         struct pollfd poll_descriptor = {.fd = descriptor, .events = POLLIN};
         if (poll(&poll_descriptor, 1, 100) <= 0) {
             continue;

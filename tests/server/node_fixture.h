@@ -17,6 +17,11 @@ enum { FIXTURE_PATH_SIZE = 128 };
 void fixture_make_directory(char ret_path[FIXTURE_PATH_SIZE]);
 void fixture_remove_directory(const char *path);
 
+/* For cmocka: one such directory for each test. */
+extern char fixture_directory[FIXTURE_PATH_SIZE];
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
+
 /*
  * A free port. It stays reserved by the socket, which is bound but does not listen, so that no
  * other process is given it; a node can listen there all the same. Close the socket at the end.

@@ -13,22 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "node/base/now.h"
 #include "node/base/registry.h"
 #include "node/net/socket_address.h"
 #include "node/wire/greeting.h"
-
-uint64_t test_now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 bool client_connect(struct test_client *client, const char *address)
 {
@@ -91,7 +83,7 @@ static enum status receive_some(struct test_client *client, uint64_t until_ms)
 {
     struct pollfd poll_descriptor = {.fd = client->descriptor, .events = POLLIN};
     size_t room = 0;
-    uint64_t now = test_now_ms();
+    uint64_t now = now_monotonic_ms();
 
     if (now >= until_ms || poll(&poll_descriptor, 1, (int)(until_ms - now)) <= 0) {
         return STATUS_TIMEOUT;
@@ -108,7 +100,7 @@ static enum status receive_some(struct test_client *client, uint64_t until_ms)
 
 enum status client_receive(struct test_client *client, struct message *ret_message)
 {
-    uint64_t until_ms = test_now_ms() + CLIENT_TIMEOUT_MS;
+    uint64_t until_ms = now_monotonic_ms() + CLIENT_TIMEOUT_MS;
 
     for (;;) {
         struct slice payload;
@@ -127,7 +119,7 @@ enum status client_receive(struct test_client *client, struct message *ret_messa
 
 bool client_wait_closed(struct test_client *client)
 {
-    uint64_t until_ms = test_now_ms() + CLIENT_TIMEOUT_MS;
+    uint64_t until_ms = now_monotonic_ms() + CLIENT_TIMEOUT_MS;
     enum status status = STATUS_OK;
 
     while (status == STATUS_OK) {
@@ -341,10 +333,10 @@ static size_t members_of(const char *address)
 
 bool client_wait_members(const char *address, size_t members)
 {
-    uint64_t until_ms = test_now_ms() + CLIENT_TIMEOUT_MS;
+    uint64_t until_ms = now_monotonic_ms() + CLIENT_TIMEOUT_MS;
 
     while (members_of(address) != members) {
-        if (test_now_ms() >= until_ms) {
+        if (now_monotonic_ms() >= until_ms) {
             return false;
         }
         usleep(5000);
@@ -375,14 +367,67 @@ void client_assert_text(const char *address, const char *key, const char *wanted
 
 bool client_put_until_ok(const char *address, const char *key, const char *text)
 {
-    uint64_t until_ms = test_now_ms() + CLIENT_TIMEOUT_MS;
+    uint64_t until_ms = now_monotonic_ms() + CLIENT_TIMEOUT_MS;
     enum status status = STATUS_CLOSED;
 
-    while (status != STATUS_OK && test_now_ms() < until_ms) {
+    while (status != STATUS_OK && now_monotonic_ms() < until_ms) {
         struct test_client client;
         client_open(&client, address);
         status = client_put(&client, key, text);
         client_close(&client);
     }
     return status == STATUS_OK;
+}
+
+void client_ask_status(struct test_client *client)
+{
+    struct message request = {.type = MESSAGE_STATUS};
+    struct message reply = {.type = 0};
+
+    assert_int_equal(client_call(client, &request, &reply), STATUS_OK);
+    assert_int_equal(reply.type, MESSAGE_STATUS_REPLY);
+    message_release(&reply);
+}
+
+void client_send_gets(struct test_client *client, const char *key, size_t count)
+{
+    struct buffer buffer = {.data = NULL};
+
+    for (size_t i = 0; i < count; i++) {
+        struct message get;
+        client_make_get(&get, key);
+        get.request_id = 1000 + i;
+        assert_int_equal(frame_append(&get, &buffer), STATUS_OK);
+        message_release(&get);
+    }
+    assert_true(client_send_bytes(client, buffer.data, buffer.size));
+    buffer_release(&buffer);
+}
+
+void client_send_header(struct test_client *client, uint32_t size)
+{
+    uint8_t header[FRAME_HEADER_SIZE] = {'D',
+                                         'y',
+                                         'n',
+                                         PROTOCOL_VERSION,
+                                         (uint8_t)(size >> 24),
+                                         (uint8_t)(size >> 16),
+                                         (uint8_t)(size >> 8),
+                                         (uint8_t)size};
+
+    assert_true(client_send_bytes(client, header, sizeof header));
+}
+
+void client_assert_last_word(struct test_client *client, enum status status)
+{
+    struct message word = {.type = 0};
+
+    assert_int_equal(client_receive(client, &word), STATUS_OK);
+    assert_int_equal(word.type, MESSAGE_HELLO_REPLY);
+    assert_int_equal(word.request_id, 0);
+    assert_int_equal(word.status, status);
+    assert_true(blob_slice(word.text).size > 10);
+    message_release(&word);
+    assert_true(client_wait_closed(client));
+    client_close(client);
 }

@@ -64,6 +64,13 @@ void client_assert_text(const char *address, const char *key, const char *wanted
  * until it succeeds; false after the deadline. */
 bool client_put_until_ok(const char *address, const char *key, const char *text);
 
-uint64_t test_now_ms(void);
+/* Asks for the node's status, which is answered whatever else waits. */
+void client_ask_status(struct test_client *client);
+/* Sends gets of one key in one piece, with ids from 1000 on. */
+void client_send_gets(struct test_client *client, const char *key, size_t count);
+/* Sends a frame header that promises `size` bytes. */
+void client_send_header(struct test_client *client, uint32_t size);
+/* The connection must end with a HELLO_REPLY of this status and a text. Closes. */
+void client_assert_last_word(struct test_client *client, enum status status);
 
 #endif

@@ -22,22 +22,6 @@
 
 enum { NODES = 3 };
 
-static char directory[FIXTURE_PATH_SIZE];
-
-static int setup(void **state)
-{
-    (void)state;
-    fixture_make_directory(directory);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fixture_remove_directory(directory);
-    return 0;
-}
-
 /* Three nodes that were told of one another. */
 struct trio {
     struct node_thread nodes[NODES];
@@ -148,7 +132,7 @@ static void test_cluster__joins_an_empty_cluster__becomes_a_member(void **state)
 
     (void)state;
     fixture_make_directory(other);
-    node_start_alone(&first, directory);
+    node_start_alone(&first, fixture_directory);
     assert_true(client_wait_members(first.address, 1));
     struct server_options options = {
         .data_directory = other, .listen = "127.0.0.1:0", .join = first.address};
@@ -170,7 +154,7 @@ static void test_cluster__joins_a_cluster_with_data__ends_refused(void **state)
 
     (void)state;
     fixture_make_directory(other);
-    node_start_alone(&first, directory);
+    node_start_alone(&first, fixture_directory);
     client_put_text(first.address, "a", "apple");
     struct server_options options = {
         .data_directory = other, .listen = "127.0.0.1:0", .join = first.address};
@@ -186,15 +170,17 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_cluster__three_nodes__put_on_one_get_on_another,
-                                        setup, teardown),
+                                        fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
-            test_cluster__one_of_three_is_down_and_back__all_have_its_keys, setup, teardown),
+            test_cluster__one_of_three_is_down_and_back__all_have_its_keys, fixture_setup,
+            fixture_teardown),
         cmocka_unit_test_setup_teardown(
-            test_cluster__member_of_several_on_other_address__refused, setup, teardown),
+            test_cluster__member_of_several_on_other_address__refused, fixture_setup,
+            fixture_teardown),
         cmocka_unit_test_setup_teardown(test_cluster__joins_an_empty_cluster__becomes_a_member,
-                                        setup, teardown),
+                                        fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_cluster__joins_a_cluster_with_data__ends_refused,
-                                        setup, teardown),
+                                        fixture_setup, fixture_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,12 +20,12 @@
 
 #include <cmocka.h>
 
+#include "node/base/now.h"
 #include "tests/server/node_fixture.h"
 #include "tests/server/test_client.h"
 
 enum { PUTS = 40 };
 
-static char directory[FIXTURE_PATH_SIZE];
 static atomic_bool sync_fails;
 
 /* LevelDB's as well: a program's own functions come before those of libraries. */
@@ -37,13 +37,6 @@ int fdatasync(int file)
         return -1;
     }
     return (int)syscall(SYS_fdatasync, file);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    fixture_make_directory(directory);
-    return 0;
 }
 
 static enum status put(struct test_client *client, int number, bool sync)
@@ -76,10 +69,10 @@ static enum disk_state disk_state_of(struct test_client *client)
 
 static bool wait_for_state(struct test_client *client, enum disk_state state)
 {
-    uint64_t until_ms = test_now_ms() + CLIENT_TIMEOUT_MS;
+    uint64_t until_ms = now_monotonic_ms() + CLIENT_TIMEOUT_MS;
 
     while (disk_state_of(client) != state) {
-        if (test_now_ms() > until_ms) {
+        if (now_monotonic_ms() > until_ms) {
             return false;
         }
         usleep(10000);
@@ -106,7 +99,7 @@ static void test_disk__directory_deleted__nothing_more_is_acknowledged(void **st
     char *text = NULL;
 
     (void)state;
-    process_start_node(&process, directory, "127.0.0.1:0", NULL);
+    process_start_node(&process, fixture_directory, "127.0.0.1:0", NULL);
     assert_true(client_wait_members(process.address, 1));
     client_open(&client, process.address);
     for (int i = 0; i < PUTS; i++) {
@@ -114,7 +107,7 @@ static void test_disk__directory_deleted__nothing_more_is_acknowledged(void **st
     }
     assert_int_equal(disk_state_of(&client), DISK_WELL);
 
-    fixture_remove_directory(directory);
+    fixture_remove_directory(fixture_directory);
 
     for (int i = 0; i < PUTS; i++) {
         assert_int_equal(put(&client, PUTS + i, true), STATUS_IO);
@@ -139,9 +132,9 @@ static void test_disk__directory_deleted_under_an_idle_node__is_noticed(void **s
     char *errors = NULL;
 
     (void)state;
-    process_start_node(&process, directory, "127.0.0.1:0", NULL);
+    process_start_node(&process, fixture_directory, "127.0.0.1:0", NULL);
     assert_true(client_wait_members(process.address, 1));
-    fixture_remove_directory(directory);
+    fixture_remove_directory(fixture_directory);
     client_open(&client, process.address);
 
     assert_true(wait_for_state(&client, DISK_GONE));
@@ -159,7 +152,7 @@ static void test_disk__sync_fails__nothing_more_is_acknowledged(void **state)
     char *text = NULL;
 
     (void)state;
-    node_start_alone(&node, directory);
+    node_start_alone(&node, fixture_directory);
     client_open(&client, node.address);
     assert_int_equal(put(&client, 0, true), STATUS_OK);
 
@@ -175,17 +168,18 @@ static void test_disk__sync_fails__nothing_more_is_acknowledged(void **state)
     client_close(&client);
     server_stop(node.server);
     assert_int_equal(node_wait(&node), STATUS_IO);
-    fixture_remove_directory(directory);
+    fixture_remove_directory(fixture_directory);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_disk__directory_deleted__nothing_more_is_acknowledged,
-                               setup),
+                               fixture_setup),
         cmocka_unit_test_setup(test_disk__directory_deleted_under_an_idle_node__is_noticed,
-                               setup),
-        cmocka_unit_test_setup(test_disk__sync_fails__nothing_more_is_acknowledged, setup),
+                               fixture_setup),
+        cmocka_unit_test_setup(test_disk__sync_fails__nothing_more_is_acknowledged,
+                               fixture_setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,7 @@
 
 #include <cmocka.h>
 
+#include "node/base/now.h"
 #include "tests/server/node_fixture.h"
 #include "tests/server/test_client.h"
 
@@ -28,22 +29,6 @@ enum {
     WRITERS = 4,
     WRITER_PUTS = 20000, /* more than they can do before the end */
 };
-
-static char directory[FIXTURE_PATH_SIZE];
-
-static int setup(void **state)
-{
-    (void)state;
-    fixture_make_directory(directory);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fixture_remove_directory(directory);
-    return 0;
-}
 
 static void assert_one_line(const char *errors)
 {
@@ -129,9 +114,9 @@ static void test_dynamod__cannot_start__one_line_and_exit_1(void **state)
 
     (void)state;
     fixture_make_directory(other);
-    process_start_node(&process, directory, "127.0.0.1:0", NULL);
+    process_start_node(&process, fixture_directory, "127.0.0.1:0", NULL);
     assert_start_fails(other, process.address, "address already in use");
-    assert_start_fails(directory, "127.0.0.1:0", "in use by another process");
+    assert_start_fails(fixture_directory, "127.0.0.1:0", "in use by another process");
     assert_start_fails(other, "192.0.2.1:7450", "--insecure");
     snprintf(path, sizeof path, "%s/missing/deeper", other);
     assert_start_fails(path, "127.0.0.1:0", "No such file or directory");
@@ -145,7 +130,7 @@ static void test_dynamod__interrupted__exit_0(void **state)
     struct node_process process;
 
     (void)state;
-    process_start_node(&process, directory, "127.0.0.1:0", NULL);
+    process_start_node(&process, fixture_directory, "127.0.0.1:0", NULL);
     process_signal(&process, SIGINT);
     assert_int_equal(process_wait(&process), 0);
 }
@@ -156,7 +141,7 @@ static void assert_stop_before_was(const char *wanted)
     struct node_process process;
     char *errors = NULL;
 
-    process_start_node(&process, directory, "127.0.0.1:0", NULL);
+    process_start_node(&process, fixture_directory, "127.0.0.1:0", NULL);
     process_signal(&process, SIGTERM);
     assert_int_equal(process_wait_errors(&process, &errors), 0);
     if (!strstr(errors, wanted)) {
@@ -172,7 +157,7 @@ static void test_dynamod__hung_up__ends_properly(void **state)
 
     (void)state;
     (void)signal(SIGHUP, SIG_DFL); /* whatever this test was started by */
-    process_start_node(&process, directory, "127.0.0.1:0", NULL);
+    process_start_node(&process, fixture_directory, "127.0.0.1:0", NULL);
     assert_true(client_put_until_ok(process.address, "a", "apple"));
     process_signal(&process, SIGHUP);
     assert_int_equal(process_wait(&process), 0);
@@ -186,7 +171,7 @@ static void test_dynamod__hung_up_where_that_is_ignored__goes_on(void **state)
 
     (void)state;
     (void)signal(SIGHUP, SIG_IGN);
-    process_start_node(&process, directory, "127.0.0.1:0", NULL);
+    process_start_node(&process, fixture_directory, "127.0.0.1:0", NULL);
     process_signal(&process, SIGHUP);
     assert_true(client_put_until_ok(process.address, "a", "apple"));
     process_signal(&process, SIGTERM);
@@ -199,7 +184,7 @@ static void test_dynamod__user_signals__mean_nothing(void **state)
     struct node_process process;
 
     (void)state;
-    process_start_node(&process, directory, "127.0.0.1:0", NULL);
+    process_start_node(&process, fixture_directory, "127.0.0.1:0", NULL);
     process_signal(&process, SIGUSR1);
     process_signal(&process, SIGUSR2);
     assert_true(client_put_until_ok(process.address, "a", "apple"));
@@ -236,7 +221,7 @@ static void test_dynamod__terminated_or_killed__next_start_knows(void **state)
     (void)state;
     assert_stop_before_was("clean_stop_before=yes");
     assert_stop_before_was("clean_stop_before=yes");
-    process_start_node(&process, directory, "127.0.0.1:0", NULL);
+    process_start_node(&process, fixture_directory, "127.0.0.1:0", NULL);
     process_signal(&process, SIGKILL);
     assert_int_equal(process_wait(&process), -SIGKILL);
     assert_stop_before_was("clean_stop_before=no");
@@ -276,7 +261,7 @@ static void test_dynamod__killed__acknowledged_puts_are_there_again(void **state
     char address[ADDRESS_SIZE];
 
     (void)state;
-    process_start_node(&process, directory, "127.0.0.1:0", NULL);
+    process_start_node(&process, fixture_directory, "127.0.0.1:0", NULL);
     memcpy(address, process.address, sizeof address);
     assert_true(client_wait_members(address, 1));
     client_open(&client, address);
@@ -290,7 +275,7 @@ static void test_dynamod__killed__acknowledged_puts_are_there_again(void **state
     assert_int_equal(process_wait(&process), -SIGKILL);
     client_close(&client);
 
-    process_start_node(&process, directory, address, NULL);
+    process_start_node(&process, fixture_directory, address, NULL);
     assert_keys(address, wanted, PUTS);
     process_signal(&process, SIGTERM);
     assert_int_equal(process_wait(&process), 0);
@@ -339,11 +324,11 @@ static void start_writers(struct writer writers[WRITERS], const char *address)
 
 static void wait_until_all_write(struct writer writers[WRITERS])
 {
-    uint64_t until_ms = test_now_ms() + CLIENT_TIMEOUT_MS;
+    uint64_t until_ms = now_monotonic_ms() + CLIENT_TIMEOUT_MS;
 
     for (size_t i = 0; i < WRITERS; i++) {
         while (atomic_load(&writers[i].count) < 3) {
-            assert_true(test_now_ms() < until_ms);
+            assert_true(now_monotonic_ms() < until_ms);
             usleep(1000);
         }
     }
@@ -358,7 +343,7 @@ static void end_while_writing(int number, int wanted_code)
     char address[ADDRESS_SIZE];
 
     memset(wanted, 0, sizeof wanted);
-    process_start_node(&process, directory, "127.0.0.1:0", NULL);
+    process_start_node(&process, fixture_directory, "127.0.0.1:0", NULL);
     memcpy(address, process.address, sizeof address);
     assert_true(client_wait_members(address, 1));
     start_writers(writers, address);
@@ -372,7 +357,7 @@ static void end_while_writing(int number, int wanted_code)
         memset(&wanted[writers[i].first], 1, count);
     }
 
-    process_start_node(&process, directory, address, NULL);
+    process_start_node(&process, fixture_directory, address, NULL);
     assert_keys(address, wanted, (size_t)WRITERS * WRITER_PUTS);
     process_signal(&process, SIGTERM);
     assert_int_equal(process_wait(&process), 0);
@@ -418,9 +403,9 @@ static void stuck_start(struct stuck *stuck)
     }
     assert_true(client_wait_members(addresses[0], NODES));
     client_open(&stuck->client, addresses[0]);
-    uint64_t until_ms = test_now_ms() + CLIENT_TIMEOUT_MS;
+    uint64_t until_ms = now_monotonic_ms() + CLIENT_TIMEOUT_MS;
     enum status status = STATUS_BUSY;
-    for (int i = 0; status != STATUS_OK && test_now_ms() < until_ms; i++) {
+    for (int i = 0; status != STATUS_OK && now_monotonic_ms() < until_ms; i++) {
         char key[32];
         /* A put that failed may have left a version: under one name there would soon be more
          * than it may have. */
@@ -485,14 +470,14 @@ static void test_dynamod__terminated_with_put_in_flight__answers_it_first(void *
 /* Asks until the node says that it is going. */
 static void wait_until_new_requests_are_refused(struct test_client *client)
 {
-    uint64_t until_ms = test_now_ms() + DRAIN_LIMIT_MS;
+    uint64_t until_ms = now_monotonic_ms() + DRAIN_LIMIT_MS;
     enum status status = STATUS_OK;
 
     for (uint64_t id = 10; status != STATUS_CLOSED; id++) {
         struct message get;
         struct message reply = {.type = 0};
 
-        assert_true(test_now_ms() < until_ms);
+        assert_true(now_monotonic_ms() < until_ms);
         client_make_get(&get, "other");
         get.get.deadline_ms = 100;
         get.request_id = id;
@@ -512,44 +497,51 @@ static void test_dynamod__terminated_with_long_put_in_flight__ends_after_5_s(voi
     (void)state;
     stuck_start(&stuck);
     stuck_put_and_stop(&stuck, 60000);
-    uint64_t begin_ms = test_now_ms();
+    uint64_t begin_ms = now_monotonic_ms();
     wait_until_new_requests_are_refused(&stuck.client);
     assert_int_equal(process_wait(&stuck.nodes[0]), 0);
-    assert_in_range(test_now_ms() - begin_ms, DRAIN_LIMIT_MS - 500, DRAIN_LIMIT_MS + 5000);
+    assert_in_range(now_monotonic_ms() - begin_ms, DRAIN_LIMIT_MS - 500, DRAIN_LIMIT_MS + 5000);
     stuck_end(&stuck);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_dynamod__hung_up__ends_properly, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dynamod__hung_up__ends_properly, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(test_dynamod__hung_up_where_that_is_ignored__goes_on,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(test_dynamod__user_signals__mean_nothing, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_dynamod__help_on_a_full_disk__is_a_failure, setup,
-                                        teardown),
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_dynamod__user_signals__mean_nothing, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_dynamod__help_on_a_full_disk__is_a_failure,
+                                        fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
-            test_dynamod__control_characters_in_an_option__as_numbers, setup, teardown),
+            test_dynamod__control_characters_in_an_option__as_numbers, fixture_setup,
+            fixture_teardown),
         cmocka_unit_test_setup_teardown(test_dynamod__wrong_command_line__one_line_and_exit_2,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(test_dynamod__help_and_version__exit_0, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_dynamod__cannot_start__one_line_and_exit_1, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_dynamod__interrupted__exit_0, setup, teardown),
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_dynamod__help_and_version__exit_0, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_dynamod__cannot_start__one_line_and_exit_1,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_dynamod__interrupted__exit_0, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(test_dynamod__terminated_or_killed__next_start_knows,
-                                        setup, teardown),
+                                        fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_dynamod__killed__acknowledged_puts_are_there_again,
-                                        setup, teardown),
+                                        fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
-            test_dynamod__terminated_while_writing__acknowledged_puts_stay, setup, teardown),
+            test_dynamod__terminated_while_writing__acknowledged_puts_stay, fixture_setup,
+            fixture_teardown),
         cmocka_unit_test_setup_teardown(
-            test_dynamod__killed_while_writing__acknowledged_puts_stay, setup, teardown),
+            test_dynamod__killed_while_writing__acknowledged_puts_stay, fixture_setup,
+            fixture_teardown),
         cmocka_unit_test_setup_teardown(
-            test_dynamod__terminated_with_put_in_flight__answers_it_first, setup, teardown),
+            test_dynamod__terminated_with_put_in_flight__answers_it_first, fixture_setup,
+            fixture_teardown),
         cmocka_unit_test_setup_teardown(
-            test_dynamod__terminated_with_long_put_in_flight__ends_after_5_s, setup, teardown),
+            test_dynamod__terminated_with_long_put_in_flight__ends_after_5_s, fixture_setup,
+            fixture_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,22 +33,6 @@ enum {
     IDLE = LISTENER_CONNECTIONS_MAX + 40,
 };
 
-static char directory[FIXTURE_PATH_SIZE];
-
-static int setup(void **state)
-{
-    (void)state;
-    fixture_make_directory(directory);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fixture_remove_directory(directory);
-    return 0;
-}
-
 static void put_large(const char *address, const char *key)
 {
     char *text = calloc(1, VALUE_SIZE_MAX + 1);
@@ -59,21 +43,6 @@ static void put_large(const char *address, const char *key)
     free(text);
 }
 
-static void ask_for_much(struct test_client *client, const char *key)
-{
-    struct buffer buffer = {.data = NULL};
-
-    for (size_t i = 0; i < HOG_GETS; i++) {
-        struct message get;
-        client_make_get(&get, key);
-        get.request_id = 1000 + i;
-        assert_int_equal(frame_append(&get, &buffer), STATUS_OK);
-        message_release(&get);
-    }
-    assert_true(client_send_bytes(client, buffer.data, buffer.size));
-    buffer_release(&buffer);
-}
-
 static void test_load__clients_never_read__others_are_served_in_between(void **state)
 {
     struct node_thread node;
@@ -82,13 +51,13 @@ static void test_load__clients_never_read__others_are_served_in_between(void **s
     uint64_t before = 0;
 
     (void)state;
-    node_start_alone(&node, directory);
+    node_start_alone(&node, fixture_directory);
     put_large(node.address, "large");
     client_put_text(node.address, "small", "apple");
     client_open(&other, node.address);
     for (size_t i = 0; i < HOGS; i++) {
         client_open(&hogs[i], node.address);
-        ask_for_much(&hogs[i], "large");
+        client_send_gets(&hogs[i], "large", HOG_GETS);
     }
     for (size_t i = 0; i < OTHER_GETS; i++) {
         char *text = NULL;
@@ -113,7 +82,7 @@ static void test_load__idle_clients__do_not_keep_newcomers_out(void **state)
     struct rlimit limit;
 
     (void)state;
-    node_start_alone(&node, directory);
+    node_start_alone(&node, fixture_directory);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
     if (limit.rlim_cur < 2 * IDLE + 200) {
         print_message("skipped: too few file descriptors are allowed here\n");
@@ -135,9 +104,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
-            test_load__clients_never_read__others_are_served_in_between, setup, teardown),
+            test_load__clients_never_read__others_are_served_in_between, fixture_setup,
+            fixture_teardown),
         cmocka_unit_test_setup_teardown(test_load__idle_clients__do_not_keep_newcomers_out,
-                                        setup, teardown),
+                                        fixture_setup, fixture_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

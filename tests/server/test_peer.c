@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "node/base/now.h"
 #include "tests/server/net_harness.h"
 #include "tests/server/test_client.h"
 
@@ -199,17 +200,17 @@ static void test_peer__hurried_then_up_then_lost__waits_shortly_each_time(void *
         assert_true(harness_wait(harness, &harness->failures, round));
         client_close(&client);
     }
-    uint64_t begin_ms = test_now_ms();
+    uint64_t begin_ms = now_monotonic_ms();
     harness_do(harness, hurry);
     accept_hello(listening, &client, &hello_id);
-    assert_true(test_now_ms() - begin_ms < PEER_BACKOFF_MAX_MS / 2);
+    assert_true(now_monotonic_ms() - begin_ms < PEER_BACKOFF_MAX_MS / 2);
     reply_hello(&client, hello_id, STATUS_OK, NULL);
     assert_true(harness_wait(harness, &harness->ups, 1));
 
-    begin_ms = test_now_ms();
+    begin_ms = now_monotonic_ms();
     client_close(&client);
     accept_hello(listening, &client, &hello_id);
-    assert_true(test_now_ms() - begin_ms < PEER_BACKOFF_MAX_MS / 2);
+    assert_true(now_monotonic_ms() - begin_ms < PEER_BACKOFF_MAX_MS / 2);
     client_close(&client);
     close(listening);
 }
@@ -238,13 +239,13 @@ static void test_peer__hello_never_answered__failed_after_deadline(void **state)
     struct test_client client;
     uint64_t hello_id = 0;
     int listening = listen_somewhere(harness->peer_address);
-    uint64_t begin_ms = test_now_ms();
+    uint64_t begin_ms = now_monotonic_ms();
 
     harness_do(harness, harness_connect_peer);
     accept_hello(listening, &client, &hello_id);
     assert_true(harness_wait(harness, &harness->failures, 1));
     assert_int_equal(harness->failure, STATUS_TIMEOUT);
-    assert_true(test_now_ms() - begin_ms >= PEER_GREETING_MS - 1);
+    assert_true(now_monotonic_ms() - begin_ms >= PEER_GREETING_MS - 1);
     client_close(&client);
     close(listening);
 }

@@ -20,32 +20,17 @@
 
 #include <cmocka.h>
 
+#include "node/base/now.h"
 #include "tests/server/node_fixture.h"
 #include "tests/server/test_client.h"
 
 enum { IN_FLIGHT = 100 };
 
-static char directory[FIXTURE_PATH_SIZE];
-
-static int setup(void **state)
-{
-    (void)state;
-    fixture_make_directory(directory);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fixture_remove_directory(directory);
-    return 0;
-}
-
 static void read_address_file(char ret_text[ADDRESS_SIZE])
 {
     char path[FIXTURE_PATH_SIZE + 16];
 
-    snprintf(path, sizeof path, "%s/address", directory);
+    snprintf(path, sizeof path, "%s/address", fixture_directory);
     FILE *file = fopen(path, "r");
     ret_text[0] = '\0';
     if (file) {
@@ -62,7 +47,7 @@ static void test_server__one_node__keeps_what_is_put(void **state)
     char *text = NULL;
 
     (void)state;
-    node_start_alone(&node, directory);
+    node_start_alone(&node, fixture_directory);
     client_open(&client, node.address);
     assert_int_equal(client_get(&client, "a", &text), STATUS_NOT_FOUND);
     assert_int_equal(client_put(&client, "a", "apple"), STATUS_OK);
@@ -75,8 +60,9 @@ static void test_server__one_node__keeps_what_is_put(void **state)
 
 static void test_server__store_always_queued__keeps_what_is_put(void **state)
 {
-    struct server_options options = {
-        .data_directory = directory, .listen = "127.0.0.1:0", .store_always_queue = true};
+    struct server_options options = {.data_directory = fixture_directory,
+                                     .listen = "127.0.0.1:0",
+                                     .store_always_queue = true};
     struct node_thread node;
 
     (void)state;
@@ -93,7 +79,8 @@ static void test_server__listens_by_name_and_on_ip6__reached_there(void **state)
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {
-        struct server_options options = {.data_directory = directory, .listen = LISTEN[i]};
+        struct server_options options = {.data_directory = fixture_directory,
+                                         .listen = LISTEN[i]};
         struct server *server = NULL;
         struct error error = {.code = STATUS_OK};
         size_t host_size = strlen(LISTEN[i]) - 1;
@@ -118,7 +105,7 @@ static void test_server__hello_of_other_protocol__refused_and_closed(void **stat
     struct message reply = {.type = 0};
 
     (void)state;
-    node_start_alone(&node, directory);
+    node_start_alone(&node, fixture_directory);
     hello.hello.protocol = PROTOCOL_VERSION + 1;
     hello.hello.role = ROLE_CLIENT;
     assert_true(client_connect(&client, node.address));
@@ -139,7 +126,7 @@ static void test_server__hello_of_other_cluster__refused_and_closed(void **state
     struct message reply = {.type = 0};
 
     (void)state;
-    node_start_alone(&node, directory);
+    node_start_alone(&node, fixture_directory);
     hello.hello.protocol = PROTOCOL_VERSION;
     hello.hello.role = ROLE_CLIENT;
     hello.hello.cluster_id = 12345;
@@ -160,7 +147,7 @@ static void test_server__client_sends_replica_write__not_applied(void **state)
     struct message reply = {.type = 0};
 
     (void)state;
-    node_start_alone(&node, directory);
+    node_start_alone(&node, fixture_directory);
     client_open(&client, node.address);
     request.replica_get.key = blob_new(slice_of_string("a"));
     enum status status = client_call(&client, &request, &reply);
@@ -180,7 +167,7 @@ static void test_server__garbage__counted_and_others_served(void **state)
     struct test_client bad;
 
     (void)state;
-    node_start_alone(&node, directory);
+    node_start_alone(&node, fixture_directory);
     client_open(&good, node.address);
     for (uint64_t i = 1; i <= 20; i++) {
         assert_true(client_connect(&bad, node.address));
@@ -203,7 +190,7 @@ static void test_server__port_in_use__one_line_and_directory_untouched(void **st
 
     (void)state;
     fixture_make_directory(other);
-    node_start_alone(&node, directory);
+    node_start_alone(&node, fixture_directory);
     char taken[ADDRESS_SIZE];
     memcpy(taken, node.address, sizeof taken);
     struct server_options options = {.data_directory = other, .listen = taken};
@@ -222,17 +209,18 @@ static void test_server__port_in_use__one_line_and_directory_untouched(void **st
 
 static void test_server__directory_in_use__one_line_and_first_serves_on(void **state)
 {
-    struct server_options options = {.data_directory = directory, .listen = "127.0.0.1:0"};
+    struct server_options options = {.data_directory = fixture_directory,
+                                     .listen = "127.0.0.1:0"};
     struct node_thread node;
     struct server *server = NULL;
     struct error error = {.code = STATUS_OK};
     char address[ADDRESS_SIZE];
 
     (void)state;
-    node_start_alone(&node, directory);
+    node_start_alone(&node, fixture_directory);
     assert_int_equal(server_new(&options, &server, &error), STATUS_BUSY);
     assert_non_null(strstr(error.text, "in use by another process"));
-    assert_non_null(strstr(error.text, directory));
+    assert_non_null(strstr(error.text, fixture_directory));
     assert_null(strchr(error.text, '\n'));
     client_put_text(node.address, "a", "apple");
     read_address_file(address);
@@ -247,10 +235,10 @@ static void test_server__running_and_stopped__address_file_there_and_gone(void *
     struct stat attributes;
 
     (void)state;
-    node_start_alone(&node, directory);
+    node_start_alone(&node, fixture_directory);
     read_address_file(address);
     assert_string_equal(address, node.address);
-    assert_int_equal(stat(directory, &attributes), 0);
+    assert_int_equal(stat(fixture_directory, &attributes), 0);
     assert_int_equal(attributes.st_mode & 0777, 0700);
     node_stop(&node);
     read_address_file(address);
@@ -259,7 +247,8 @@ static void test_server__running_and_stopped__address_file_there_and_gone(void *
 
 static void test_server__never_run__freed_cleanly(void **state)
 {
-    struct server_options options = {.data_directory = directory, .listen = "127.0.0.1:0"};
+    struct server_options options = {.data_directory = fixture_directory,
+                                     .listen = "127.0.0.1:0"};
     struct server *server = NULL;
     struct error error;
     struct node_thread node;
@@ -268,13 +257,14 @@ static void test_server__never_run__freed_cleanly(void **state)
     assert_int_equal(server_new(&options, &server, &error), STATUS_OK);
     server_free(server);
     server_free(NULL);
-    node_start_alone(&node, directory);
+    node_start_alone(&node, fixture_directory);
     node_stop(&node);
 }
 
 static void test_server__stopped_before_it_runs__ends_at_once(void **state)
 {
-    struct server_options options = {.data_directory = directory, .listen = "127.0.0.1:0"};
+    struct server_options options = {.data_directory = fixture_directory,
+                                     .listen = "127.0.0.1:0"};
     struct server *server = NULL;
     struct error error;
 
@@ -293,13 +283,13 @@ static void test_server__alone_on_other_ports_later__data_and_ring_move_along(vo
     char listen[ADDRESS_SIZE];
 
     (void)state;
-    node_start_alone(&node, directory);
+    node_start_alone(&node, fixture_directory);
     client_put_text(node.address, "a", "apple");
     assert_int_equal(client_ring_epoch(node.address, address), 1);
     node_stop(&node);
     for (uint64_t move = 1; move <= 3; move++) {
         int reserved = fixture_reserve_port(listen);
-        struct server_options options = {.data_directory = directory, .listen = listen};
+        struct server_options options = {.data_directory = fixture_directory, .listen = listen};
 
         node_start(&node, &options);
         assert_true(client_wait_members(node.address, 1));
@@ -314,7 +304,7 @@ static void test_server__alone_on_other_ports_later__data_and_ring_move_along(vo
 static void test_server__other_counts_than_the_ring_has__refused(void **state)
 {
     struct server_options options = {
-        .data_directory = directory, .listen = "127.0.0.1:0", .partition_count = 16};
+        .data_directory = fixture_directory, .listen = "127.0.0.1:0", .partition_count = 16};
     struct node_thread node;
     struct server *server = NULL;
     struct error error = {.code = STATUS_OK};
@@ -340,12 +330,12 @@ static void test_server__idle_connections__do_not_delay_the_stop(void **state)
     struct test_client silent;
 
     (void)state;
-    node_start_alone(&node, directory);
+    node_start_alone(&node, fixture_directory);
     client_open(&greeted, node.address);
     assert_true(client_connect(&silent, node.address));
-    uint64_t begin_ms = test_now_ms();
+    uint64_t begin_ms = now_monotonic_ms();
     node_stop(&node);
-    assert_true(test_now_ms() - begin_ms < 4000);
+    assert_true(now_monotonic_ms() - begin_ms < 4000);
     assert_true(client_wait_closed(&greeted));
     client_close(&greeted);
     client_close(&silent);
@@ -383,8 +373,9 @@ static size_t take_replies(struct test_client *client, bool acknowledged[IN_FLIG
 
 static void test_server__stopped_with_puts_in_flight__acknowledged_ones_stay(void **state)
 {
-    struct server_options options = {
-        .data_directory = directory, .listen = "127.0.0.1:0", .store_always_queue = true};
+    struct server_options options = {.data_directory = fixture_directory,
+                                     .listen = "127.0.0.1:0",
+                                     .store_always_queue = true};
     struct node_thread node;
     struct test_client client;
     bool acknowledged[IN_FLIGHT] = {false};
@@ -400,7 +391,7 @@ static void test_server__stopped_with_puts_in_flight__acknowledged_ones_stay(voi
     client_close(&client);
     assert_int_equal(node_wait(&node), STATUS_OK);
 
-    node_start_alone(&node, directory);
+    node_start_alone(&node, fixture_directory);
     client_assert_text(node.address, "first", "1");
     for (size_t i = 0; i < IN_FLIGHT; i++) {
         char key[16];
@@ -415,37 +406,44 @@ static void test_server__stopped_with_puts_in_flight__acknowledged_ones_stay(voi
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_server__one_node__keeps_what_is_put, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(test_server__one_node__keeps_what_is_put, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(test_server__store_always_queued__keeps_what_is_put,
-                                        setup, teardown),
+                                        fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_server__listens_by_name_and_on_ip6__reached_there,
-                                        setup, teardown),
+                                        fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
-            test_server__hello_of_other_protocol__refused_and_closed, setup, teardown),
+            test_server__hello_of_other_protocol__refused_and_closed, fixture_setup,
+            fixture_teardown),
         cmocka_unit_test_setup_teardown(test_server__hello_of_other_cluster__refused_and_closed,
-                                        setup, teardown),
+                                        fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_server__client_sends_replica_write__not_applied,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(test_server__garbage__counted_and_others_served, setup,
-                                        teardown),
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_server__garbage__counted_and_others_served,
+                                        fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
-            test_server__port_in_use__one_line_and_directory_untouched, setup, teardown),
+            test_server__port_in_use__one_line_and_directory_untouched, fixture_setup,
+            fixture_teardown),
         cmocka_unit_test_setup_teardown(
-            test_server__directory_in_use__one_line_and_first_serves_on, setup, teardown),
+            test_server__directory_in_use__one_line_and_first_serves_on, fixture_setup,
+            fixture_teardown),
         cmocka_unit_test_setup_teardown(
-            test_server__running_and_stopped__address_file_there_and_gone, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_server__never_run__freed_cleanly, setup, teardown),
+            test_server__running_and_stopped__address_file_there_and_gone, fixture_setup,
+            fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_server__never_run__freed_cleanly, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(test_server__stopped_before_it_runs__ends_at_once,
-                                        setup, teardown),
+                                        fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
-            test_server__alone_on_other_ports_later__data_and_ring_move_along, setup, teardown),
+            test_server__alone_on_other_ports_later__data_and_ring_move_along, fixture_setup,
+            fixture_teardown),
         cmocka_unit_test_setup_teardown(test_server__other_counts_than_the_ring_has__refused,
-                                        setup, teardown),
+                                        fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_server__idle_connections__do_not_delay_the_stop,
-                                        setup, teardown),
+                                        fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
-            test_server__stopped_with_puts_in_flight__acknowledged_ones_stay, setup, teardown),
+            test_server__stopped_with_puts_in_flight__acknowledged_ones_stay, fixture_setup,
+            fixture_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
