@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "node/wire/codec.h"
+#include "node/wire/record.h"
 #include "tests/wire/edit.h"
 
 static struct buffer element;
@@ -156,4 +157,34 @@ int limit_release(void **state)
     (void)state;
     buffer_release(&element);
     return 0;
+}
+
+struct object *object_of(enum version_type type, bool has_content, uint64_t size)
+{
+    struct dot pair = {.actor = {.node = 7, .birth = 8}, .counter = 9};
+    struct clock clock = {.count = 1, .pair = &pair};
+    struct version version = {.dot = pair, .attributes = {.type = type, .size = size}};
+    struct object *object = NULL;
+
+    if (has_content) {
+        version.content = blob_new_uninitialised(size);
+        assert_non_null(version.content);
+        memset(version.content->data, 'x', size);
+    }
+    assert_int_equal(object_new(&clock, &version, 1, pair.actor, &object), STATUS_OK);
+    blob_unref(version.content);
+    return object;
+}
+
+struct slice record_of(enum version_type type, bool has_content, uint64_t size, bool with_own)
+{
+    struct object *object = object_of(type, has_content, size);
+    struct buffer record = {0};
+    struct writer writer = limit_writer();
+
+    record_encode(object, with_own, &record);
+    writer_bytes(&writer, buffer_slice(&record));
+    buffer_release(&record);
+    object_unref(object);
+    return limit_element();
 }

@@ -28,6 +28,10 @@ struct slice filler(size_t size, bool is_string);
 
 struct blob *blob_of(const char *text);
 
+/* An object of one version, or a row of it; and its record, as bytes. */
+struct object *object_of(enum version_type type, bool has_content, uint64_t size);
+struct slice record_of(enum version_type type, bool has_content, uint64_t size, bool with_own);
+
 /* Whether `message`, which it takes, is accepted as it is. */
 bool plain(struct message message);
 /* ... with `raw` in place of the element at `path`. */

@@ -31,6 +31,18 @@ extern const enum message_type sample_types[SAMPLE_TYPES];
 struct object *sample_object(struct sample *sample, uint32_t pair_max, bool is_row,
                              enum row_kind kind);
 struct blob *sample_bytes(struct sample *sample, size_t size);
+
+/* The parts of messages; what they return is the caller's. */
+struct blob *sample_name(struct sample *sample);
+struct blob *sample_key(struct sample *sample, enum row_kind kind);
+enum row_kind sample_kind(struct sample *sample);
+void sample_address(struct sample *sample, char ret_address[ADDRESS_SIZE]);
+struct blob *sample_text(struct sample *sample);
+struct dot *sample_pairs(struct sample *sample, uint32_t count);
+struct version sample_version(struct sample *sample, bool is_row, enum row_kind kind);
+struct object *sample_whole(struct sample *sample);
+struct ring *sample_ring(struct sample *sample);
+
 /* A message of `type` that the caller releases. */
 void sample_message(struct sample *sample, enum message_type type, struct message *ret_message);
 
