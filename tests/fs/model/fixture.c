@@ -9,10 +9,12 @@
 
 #include "fs/model/create.h"
 #include "fs/model/directory.h"
+#include "fs/model/extended.h"
 #include "fs/model/flush.h"
 #include "fs/model/io.h"
 #include "fs/model/lookup.h"
 #include "fs/model/open.h"
+#include "fs/model/query.h"
 #include "fs/model/remove.h"
 #include "fs/model/rename.h"
 
@@ -377,4 +379,50 @@ void make_conflict(struct mounts *mounts, const char *name, const char *old_text
 {
     put_beside(mounts->kv, name, old_text);
     put_beside(mounts->kv, name, new_text);
+}
+
+struct opened open_flagged(struct fs *fs, const char *name, unsigned flags)
+{
+    struct opened opened;
+
+    assert_int_equal(open_inode(fs, look(fs, ROOT, name), flags, &opened), 0);
+    return opened;
+}
+
+struct file *hold_open(struct fs *fs, const char *name)
+{
+    return open_flagged(fs, name, OPEN_READ_ONLY).file;
+}
+
+struct stat stat_of_inode(struct fs *fs, uint64_t inode)
+{
+    struct stat attributes;
+    double valid_s;
+
+    assert_int_equal(query_attributes(fs, inode, &attributes, &valid_s), 0);
+    return attributes;
+}
+
+struct stat change_by_id(struct fs *fs, uint64_t inode, struct change change)
+{
+    struct stat attributes;
+
+    assert_int_equal(change_attributes(fs, inode, &change, &attributes), 0);
+    return attributes;
+}
+
+int set_user_attribute(struct fs *fs, uint64_t inode, const char *name, const char *value)
+{
+    struct xattr_change xattr = {.name = name, .value = slice_of_string(value)};
+
+    return extended_set(fs, inode, &xattr);
+}
+
+void assert_user_attribute(struct fs *fs, uint64_t inode, const char *name, const char *value)
+{
+    struct buffer got = {0};
+
+    assert_int_equal(extended_get(fs, inode, name, &got), 0);
+    assert_true(slice_equal(buffer_slice(&got), slice_of_string(value)));
+    buffer_release(&got);
 }

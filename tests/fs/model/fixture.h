@@ -13,7 +13,9 @@
 
 #include <errno.h>
 
+#include "fs/model/change.h"
 #include "fs/model/file.h"
+#include "fs/model/open.h"
 #include "node/client/kv_memory.h"
 
 enum { ROOT = 1, TEXT_MAX = 4096, LONG_TEXT_MAX = 1 << 16 };
@@ -67,6 +69,18 @@ struct file *create_file(struct fs *fs, uint64_t parent, const char *name);
 void write_open(struct file *file, uint64_t offset, const char *text);
 /* flush and release, as close(2) of the only handle. Returns what close returns. */
 int close_file(struct fs *fs, struct file *file);
+
+/* Opens an inode that is there. */
+struct opened open_flagged(struct fs *fs, const char *name, unsigned flags);
+/* For reading, at the top. */
+struct file *hold_open(struct fs *fs, const char *name);
+
+/* By inode; fail the test if they do. */
+struct stat stat_of_inode(struct fs *fs, uint64_t inode);
+struct stat change_by_id(struct fs *fs, uint64_t inode, struct change change);
+/* Returns an errno. */
+int set_user_attribute(struct fs *fs, uint64_t inode, const char *name, const char *value);
+void assert_user_attribute(struct fs *fs, uint64_t inode, const char *name, const char *value);
 
 uint64_t make_directory(struct fs *fs, uint64_t parent, const char *name);
 /* Both names looked up before, as the kernel does. */

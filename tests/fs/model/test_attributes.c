@@ -22,10 +22,7 @@
 
 static struct stat change(struct fs *fs, const char *name, struct change wanted)
 {
-    struct stat attributes;
-
-    assert_int_equal(change_attributes(fs, look(fs, ROOT, name), &wanted, &attributes), 0);
-    return attributes;
+    return change_by_id(fs, look(fs, ROOT, name), wanted);
 }
 
 static void test_setattr__closed_file__is_put(void **state)

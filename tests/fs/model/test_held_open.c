@@ -17,63 +17,16 @@
 #include "fs/model/remove.h"
 #include "tests/fs/model/fixture.h"
 
-static struct opened open_flagged(struct fs *fs, const char *name, unsigned flags)
-{
-    struct opened opened;
-
-    assert_int_equal(open_inode(fs, look(fs, ROOT, name), flags, &opened), 0);
-    return opened;
-}
-
-static struct file *hold(struct fs *fs, const char *name)
-{
-    return open_flagged(fs, name, OPEN_READ_ONLY).file;
-}
-
-static struct stat stat_of_inode(struct fs *fs, uint64_t inode)
-{
-    struct stat attributes;
-    double valid_s;
-
-    assert_int_equal(query_attributes(fs, inode, &attributes, &valid_s), 0);
-    return attributes;
-}
-
-static void change(struct fs *fs, uint64_t inode, struct change change)
-{
-    struct stat attributes;
-
-    assert_int_equal(change_attributes(fs, inode, &change, &attributes), 0);
-}
-
-static int set_user_attribute(struct fs *fs, uint64_t inode, const char *name,
-                              const char *value)
-{
-    struct xattr_change xattr = {.name = name, .value = slice_of_string(value)};
-
-    return extended_set(fs, inode, &xattr);
-}
-
-static void assert_user_attribute(struct fs *fs, uint64_t inode, const char *name,
-                                  const char *value)
-{
-    struct buffer got = {0};
-
-    assert_int_equal(extended_get(fs, inode, name, &got), 0);
-    assert_true(slice_equal(buffer_slice(&got), slice_of_string(value)));
-    buffer_release(&got);
-}
-
 static void test_getattr__held_for_reading__shows_what_was_saved_elsewhere(void **state)
 {
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "one");
     uint64_t inode = look(mounts->here, ROOT, "f");
-    struct file *file = hold(mounts->here, "f");
+    struct file *file = hold_open(mounts->here, "f");
 
     write_file(mounts->there, ROOT, "f", "one and two");
-    change(mounts->there, look(mounts->there, ROOT, "f"),
-           (struct change){.flags = CHANGE_MODE, .mode = 0600});
+    change_by_id(mounts->there, look(mounts->there, ROOT, "f"),
+                 (struct change){.flags = CHANGE_MODE, .mode = 0600});
     set_user_attribute(mounts->there, look(mounts->there, ROOT, "f"), "user.a", "1");
 
     assert_int_equal(stat_of_inode(mounts->here, inode).st_size, 11);
@@ -87,7 +40,7 @@ static void test_read__held_for_reading__follows(void **state)
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "one");
     uint64_t inode = look(mounts->here, ROOT, "f");
-    struct file *file = hold(mounts->here, "f");
+    struct file *file = hold_open(mounts->here, "f");
     assert_file_holds(file, "one");
 
     write_file(mounts->there, ROOT, "f", "one and two");
@@ -102,7 +55,7 @@ static void test_read__newer_content_cannot_be_had__is_an_error(void **state)
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "one");
     uint64_t inode = look(mounts->here, ROOT, "f");
-    struct file *file = hold(mounts->here, "f");
+    struct file *file = hold_open(mounts->here, "f");
     struct slice bytes;
     struct blob *blob;
 
@@ -120,10 +73,10 @@ static void test_setattr__held_for_reading__keeps_what_was_saved_elsewhere(void 
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "one");
     uint64_t inode = look(mounts->here, ROOT, "f");
-    struct file *file = hold(mounts->here, "f");
+    struct file *file = hold_open(mounts->here, "f");
     write_file(mounts->there, ROOT, "f", "one and two");
 
-    change(mounts->here, inode, (struct change){.flags = CHANGE_MODE, .mode = 0640});
+    change_by_id(mounts->here, inode, (struct change){.flags = CHANGE_MODE, .mode = 0640});
 
     assert_lists(mounts->there, ROOT, "f");
     assert_reads(mounts->there, ROOT, "f", "one and two");
@@ -137,7 +90,7 @@ static void test_setxattr__held_for_reading__keeps_what_was_saved_elsewhere(void
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "one");
     uint64_t inode = look(mounts->here, ROOT, "f");
-    struct file *file = hold(mounts->here, "f");
+    struct file *file = hold_open(mounts->here, "f");
     assert_int_equal(
         set_user_attribute(mounts->there, look(mounts->there, ROOT, "f"), "user.a", "1"), 0);
 
@@ -154,10 +107,10 @@ static void test_truncate_by_path__held_for_reading__cuts_what_is_there_now(void
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "one");
     uint64_t inode = look(mounts->here, ROOT, "f");
-    struct file *file = hold(mounts->here, "f");
+    struct file *file = hold_open(mounts->here, "f");
     write_file(mounts->there, ROOT, "f", "something else");
 
-    change(mounts->here, inode, (struct change){.flags = CHANGE_SIZE, .size = 9});
+    change_by_id(mounts->here, inode, (struct change){.flags = CHANGE_SIZE, .size = 9});
 
     assert_lists(mounts->there, ROOT, "f");
     assert_reads(mounts->there, ROOT, "f", "something");
@@ -191,7 +144,7 @@ static void test_setattr__opened_for_writing__changes_what_is_there_and_both_sta
     struct file *file = open_flagged(mounts->here, "f", 0).file;
     write_file(mounts->there, ROOT, "f", "theirs");
 
-    change(mounts->here, inode, (struct change){.flags = CHANGE_MODE, .mode = 0640});
+    change_by_id(mounts->here, inode, (struct change){.flags = CHANGE_MODE, .mode = 0640});
 
     assert_lists(mounts->there, ROOT, "f");
     assert_reads(mounts->there, ROOT, "f", "theirs");
@@ -208,7 +161,7 @@ test_setattr__opened_for_writing_and_current__next_write_is_no_conflict(void **s
     uint64_t inode = look(mounts->here, ROOT, "f");
     struct file *file = open_flagged(mounts->here, "f", 0).file;
 
-    change(mounts->here, inode, (struct change){.flags = CHANGE_MODE, .mode = 0640});
+    change_by_id(mounts->here, inode, (struct change){.flags = CHANGE_MODE, .mode = 0640});
     write_open(file, 0, "two");
     assert_int_equal(close_file(mounts->here, file), 0);
 
@@ -223,7 +176,7 @@ static void test_release__last_writer__reader_follows(void **state)
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "one");
     uint64_t inode = look(mounts->here, ROOT, "f");
-    struct file *file = hold(mounts->here, "f");
+    struct file *file = hold_open(mounts->here, "f");
     struct file *writer = open_flagged(mounts->here, "f", 0).file;
     write_open(writer, 0, "two");
     assert_int_equal(flush_file(mounts->here, writer, false), 0);
@@ -241,7 +194,7 @@ static void test_release__last_writer_could_not_save__its_changes_stay(void **st
 {
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "one");
-    struct file *file = hold(mounts->here, "f");
+    struct file *file = hold_open(mounts->here, "f");
     struct file *writer = open_flagged(mounts->here, "f", 0).file;
     write_open(writer, 0, "two");
     fail_after(mounts, 0, 1, STATUS_NO_QUORUM);
@@ -332,7 +285,7 @@ static void test_open_again__writes_in_place_of_the_replaced__arrives(void **sta
 
     struct opened opened = open_again(mounts->here, inode, OPEN_TRUNCATE);
     write_open(opened.file, 0, "written");
-    change(mounts->here, inode, (struct change){.flags = CHANGE_MODE, .mode = 0600});
+    change_by_id(mounts->here, inode, (struct change){.flags = CHANGE_MODE, .mode = 0600});
     assert_int_equal(set_user_attribute(mounts->here, inode, "user.a", "1"), 0);
     assert_int_equal(close_file(mounts->here, opened.file), 0);
 
@@ -347,7 +300,7 @@ static void test_open_again__held_and_replaced_elsewhere__opens_what_was_looked_
     struct mounts *mounts = *state;
     struct opened opened;
     write_file(mounts->here, ROOT, "f", "old");
-    struct file *held = hold(mounts->here, "f");
+    struct file *held = hold_open(mounts->here, "f");
     uint64_t inode = look(mounts->here, ROOT, "f");
     replace(mounts->there, "f", "new");
 
@@ -365,7 +318,7 @@ static void test_open_again__held_is_older_than_the_lookup__opens_what_is_there(
 {
     struct mounts *mounts = *state;
     write_file(mounts->here, ROOT, "f", "old");
-    struct file *held = hold(mounts->here, "f");
+    struct file *held = hold_open(mounts->here, "f");
     write_file(mounts->there, ROOT, "f", "newer");
     uint64_t inode = look(mounts->here, ROOT, "f");
     replace(mounts->there, "f", "newest");
@@ -396,7 +349,7 @@ static void test_getattr__held_and_replaced_elsewhere__is_of_what_is_held(void *
     struct stat attributes;
     double valid_s;
     write_file(mounts->here, ROOT, "f", "old");
-    struct file *held = hold(mounts->here, "f");
+    struct file *held = hold_open(mounts->here, "f");
     uint64_t inode = look(mounts->here, ROOT, "f");
     replace(mounts->there, "f", "the newest");
 
@@ -414,7 +367,7 @@ static void test_removed__open_file__xattrs_and_mode_change_in_memory(void **sta
     assert_int_equal(unlink_error(mounts->here, ROOT, "f"), 0);
 
     assert_int_equal(set_user_attribute(mounts->here, inode, "user.a", "1"), 0);
-    change(mounts->here, inode, (struct change){.flags = CHANGE_MODE, .mode = 0600});
+    change_by_id(mounts->here, inode, (struct change){.flags = CHANGE_MODE, .mode = 0600});
 
     assert_user_attribute(mounts->here, inode, "user.a", "1");
     assert_int_equal(stat_of_inode(mounts->here, inode).st_mode & 07777, 0600);
@@ -433,7 +386,7 @@ test_setattr__replaced_here_since_the_lookup__the_new_file_stays_as_it_is(void *
     replace(mounts->here, "f", "new");
     mode_t mode = stat_of(mounts->here, ROOT, "f").st_mode;
 
-    change(mounts->here, inode, (struct change){.flags = CHANGE_MODE, .mode = 0600});
+    change_by_id(mounts->here, inode, (struct change){.flags = CHANGE_MODE, .mode = 0600});
 
     assert_int_equal(stat_of(mounts->there, ROOT, "f").st_mode, mode);
     assert_reads(mounts->there, ROOT, "f", "new");
@@ -445,7 +398,7 @@ static void test_removed__directory__mode_and_fsync_go_on(void **state)
     uint64_t inode = make_directory(mounts->here, ROOT, "d");
     assert_int_equal(remove_directory(mounts->here, ROOT, "d"), 0);
 
-    change(mounts->here, inode, (struct change){.flags = CHANGE_MODE, .mode = 0700});
+    change_by_id(mounts->here, inode, (struct change){.flags = CHANGE_MODE, .mode = 0700});
 
     assert_int_equal(stat_of_inode(mounts->here, inode).st_mode & 07777, 0700);
     assert_int_equal(directory_sync(mounts->here, inode), 0);
