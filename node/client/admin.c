@@ -43,7 +43,7 @@ static enum status call_node(struct pool *pool, struct pool_call *call,
 
 static uint64_t deadline_after(uint32_t deadline_ms)
 {
-    return socket_now_ns() + deadline_ms * NS_PER_MS;
+    return client_now_ns() + deadline_ms * NS_PER_MS;
 }
 
 /* One request over a connection of its own. */

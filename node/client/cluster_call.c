@@ -244,7 +244,7 @@ static enum verdict attempt(struct call *call, const struct ring *ring, uint16_t
 {
     const struct member *member = &ring->members[index];
     const struct cluster_request *request = call->request;
-    uint64_t now = socket_now_ns();
+    uint64_t now = client_now_ns();
     if (now >= request->deadline_ns) {
         if (call->outcome == STATUS_OK) {
             note(call, STATUS_TIMEOUT, false);
@@ -274,7 +274,7 @@ static enum verdict attempt(struct call *call, const struct ring *ring, uint16_t
     enum verdict verdict = judge_reply(call, member->id, &reply);
     message_release(&reply);
     if (call->reply.type != 0) {
-        note_latency(call, socket_now_ns() - now);
+        note_latency(call, client_now_ns() - now);
     }
     if (epoch > ring->epoch) {
         call->is_ring_old |=
@@ -336,7 +336,7 @@ static bool run_round(struct call *call, const struct ring *ring)
 /* The pause between two rounds. False if the deadline comes first, or an interruption. */
 static bool rest(struct call *call, uint32_t *pause_ms)
 {
-    uint64_t until = socket_now_ns() + *pause_ms * NS_PER_MS;
+    uint64_t until = client_now_ns() + *pause_ms * NS_PER_MS;
     if (until >= call->request->deadline_ns) {
         return false;
     }
@@ -370,7 +370,7 @@ enum status cluster_call(struct cluster *cluster, const struct cluster_request *
     assert(cluster && request && request->message && request->check && ret_reply);
     struct call call = {.cluster = cluster, .request = request};
     uint32_t pause_ms = ROUND_PAUSE_MIN_MS;
-    uint64_t begin_ns = socket_now_ns();
+    uint64_t begin_ns = client_now_ns();
     bool go_on = true;
     while (go_on) {
         struct ring_snapshot *snapshot = cluster_ring_ref(cluster);

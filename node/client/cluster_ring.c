@@ -107,7 +107,7 @@ static uint64_t known_epoch(struct cluster *cluster)
 bool cluster_ring_learn(struct cluster *cluster, const char *address, uint64_t epoch,
                         uint64_t deadline_ns)
 {
-    uint64_t now = socket_now_ns();
+    uint64_t now = client_now_ns();
     pthread_mutex_lock(&cluster->lock);
     uint64_t known = cluster->snapshot->ring.epoch;
     bool is_asked = epoch > known && now - cluster->ring_asked_ns >= ASK_AGAIN_MS * NS_PER_MS;
@@ -165,7 +165,7 @@ static struct node_health *add_failing(struct cluster *cluster, node_id id)
 
 void cluster_node_failed(struct cluster *cluster, node_id id)
 {
-    uint64_t now = socket_now_ns();
+    uint64_t now = client_now_ns();
     pthread_mutex_lock(&cluster->lock);
     struct node_health *health = find_failing(cluster, id);
     if (!health) {
@@ -184,7 +184,7 @@ void cluster_node_failed(struct cluster *cluster, node_id id)
 uint64_t cluster_silence_deadline(struct cluster *cluster, uint64_t deadline_ns,
                                   uint64_t whole_ns)
 {
-    uint64_t now = socket_now_ns();
+    uint64_t now = client_now_ns();
     if (!kv_limits_are_set() || now >= atomic_load(&cluster->silent_until_ns)) {
         return deadline_ns;
     }
@@ -197,7 +197,7 @@ uint64_t cluster_silence_deadline(struct cluster *cluster, uint64_t deadline_ns,
 
 void cluster_silence_note(struct cluster *cluster, uint64_t begin_ns, uint64_t whole_ns)
 {
-    uint64_t now = socket_now_ns();
+    uint64_t now = client_now_ns();
     if (kv_limits_are_set() && now - begin_ns >= whole_ns / 2) {
         atomic_store(&cluster->silent_until_ns, now + whole_ns);
     }
@@ -236,7 +236,7 @@ uint32_t cluster_node_pause_ms(struct cluster *cluster, node_id id)
 /* A failing node whose pause is over. It begins anew, so that nobody else asks. */
 static bool take_due(struct cluster *cluster, node_id *ret_id)
 {
-    uint64_t now = socket_now_ns();
+    uint64_t now = client_now_ns();
     bool is_found = false;
     pthread_mutex_lock(&cluster->lock);
     unsigned count = atomic_load(&cluster->failing_count);
@@ -279,7 +279,7 @@ void cluster_nodes_probe(struct cluster *cluster, uint64_t deadline_ns)
     if (patience < PROBE_MIN_MS * NS_PER_MS) {
         patience = PROBE_MIN_MS * NS_PER_MS;
     }
-    uint64_t until = socket_now_ns() + patience;
+    uint64_t until = client_now_ns() + patience;
     struct error ignored;
     /* It changes nothing there, however late the node reads it. */
     if (cluster_ring_fetch(cluster, address, until < deadline_ns ? until : deadline_ns,

@@ -30,7 +30,7 @@ static uint64_t whole_ns(const struct cluster *cluster, const struct kv_options 
 static uint64_t deadline_of(struct cluster *cluster, const struct kv_options *options)
 {
     uint64_t whole = whole_ns(cluster, options);
-    uint64_t deadline_ns = kv_limits_deadline(socket_now_ns() + whole);
+    uint64_t deadline_ns = kv_limits_deadline(client_now_ns() + whole);
     return cluster_silence_deadline(cluster, deadline_ns, whole);
 }
 
@@ -293,7 +293,7 @@ static void cluster_census(struct kv *kv, struct slice key, const struct kv_opti
     uint64_t patience_ns = whole_ns(cluster, options) / (list.primary + 1U);
     for (uint16_t i = 0; i < list.primary; i++) {
         struct error ignored;
-        uint64_t deadline_ns = kv_limits_deadline(socket_now_ns() + patience_ns);
+        uint64_t deadline_ns = kv_limits_deadline(client_now_ns() + patience_ns);
         const char *address = ring->members[list.member[i]].address;
         census.answering +=
             cluster_ring_fetch(cluster, address, deadline_ns, &ignored) == STATUS_OK;
@@ -347,7 +347,7 @@ static enum status ask_for_ring(struct cluster *cluster, const char *addresses,
     enum status status = STATUS_UNREACHABLE;
     *ret_silent = false;
     while (status != STATUS_OK && next_address(&addresses, address)) {
-        uint64_t until = socket_now_ns() + patience_ns;
+        uint64_t until = client_now_ns() + patience_ns;
         status = cluster_ring_fetch(cluster, address, until < deadline_ns ? until : deadline_ns,
                                     error);
         *ret_silent |= status == STATUS_TIMEOUT;
@@ -362,7 +362,7 @@ static enum status learn_ring(struct cluster *cluster, const char *addresses,
 {
     static const struct kv_options none;
     uint64_t deadline_ns = deadline_of(cluster, &none);
-    uint64_t total_ns = deadline_ns - socket_now_ns();
+    uint64_t total_ns = deadline_ns - client_now_ns();
     bool is_lone = !strchr(addresses, ',');
     uint64_t patience_ns = is_lone ? total_ns : OPEN_PATIENCE_MS * NS_PER_MS;
     bool is_silent;

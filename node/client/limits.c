@@ -6,8 +6,8 @@
  */
 #include <assert.h>
 
+#include "node/client/client_clock.h"
 #include "node/client/kv.h"
-#include "node/client/socket.h"
 
 /* A wait that may be interrupted looks up so often. */
 enum { SLICE_MS = 50 };
@@ -34,7 +34,7 @@ void kv_limits_end(void)
 void kv_limits_renew(void)
 {
     uint32_t budget_ms = current.limits.budget_ms;
-    current.deadline_ns = budget_ms > 0 ? socket_now_ns() + budget_ms * NS_PER_MS : UINT64_MAX;
+    current.deadline_ns = budget_ms > 0 ? client_now_ns() + budget_ms * NS_PER_MS : UINT64_MAX;
 }
 
 uint64_t kv_limits_deadline(uint64_t deadline_ns)

@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #include "node/base/address.h"
-#include "node/base/now.h"
 #include "node/client/kv.h"
 #include "ring/ring.h"
 
@@ -28,11 +27,6 @@ enum {
      * less than a call's shortest attempt, so that the ordinary one is still far from it. */
     TICK_MS = 50,
 };
-
-uint64_t socket_now_ns(void)
-{
-    return now_monotonic_ns();
-}
 
 static void sleep_until(uint64_t until_ns)
 {
@@ -46,7 +40,7 @@ static void sleep_until(uint64_t until_ns)
 static int left_ms(uint64_t deadline_ns)
 {
     enum { WAIT_MAX_MS = 60000 };
-    uint64_t now = socket_now_ns();
+    uint64_t now = client_now_ns();
     if (now >= deadline_ns) {
         return 0;
     }
@@ -61,7 +55,7 @@ bool socket_pause_until(uint64_t until_ns)
         if (kv_limits_is_interrupted()) {
             return false;
         }
-        uint64_t slice_end = socket_now_ns() + kv_limits_wait_ms((uint32_t)left) * NS_PER_MS;
+        uint64_t slice_end = client_now_ns() + kv_limits_wait_ms((uint32_t)left) * NS_PER_MS;
         sleep_until(slice_end < until_ns ? slice_end : until_ns);
     }
     return true;
@@ -191,7 +185,7 @@ enum status socket_connect(const char *address, uint64_t deadline_ns, int *ret_f
 static enum status await_turn(int fd, short events, uint64_t deadline_ns, int *ret_flags)
 {
     *ret_flags = MSG_NOSIGNAL;
-    if (socket_now_ns() + TICK_MS * NS_PER_MS < deadline_ns) {
+    if (client_now_ns() + TICK_MS * NS_PER_MS < deadline_ns) {
         return STATUS_OK;
     }
     *ret_flags |= MSG_DONTWAIT;

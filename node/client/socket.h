@@ -1,7 +1,7 @@
 /*
  * socket.h - blocking TCP with a deadline for every step.
  *
- * Deadlines are readings of CLOCK_MONOTONIC in nanoseconds. Whatever waits returns
+ * Deadlines are readings of client_now_ns. Whatever waits returns
  * STATUS_INTERRUPTED soon after the thread's operation was interrupted. Sockets block, with a
  * short time limit in the kernel: far from its deadline a call costs one system call, near to
  * it a poll more.
@@ -14,12 +14,10 @@
 #ifndef NODE_CLIENT_SOCKET_H
 #define NODE_CLIENT_SOCKET_H
 
+#include "node/client/client_clock.h"
 #include "ring/bytes.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-
-uint64_t socket_now_ns(void);
-/* Returns once socket_now_ns() is `until_ns` or more; false, and earlier, if the thread's
+/* Returns once client_now_ns() is `until_ns` or more; false, and earlier, if the thread's
  * operation is interrupted (kv_limits_begin). */
 bool socket_pause_until(uint64_t until_ns);
 

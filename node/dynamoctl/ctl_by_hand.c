@@ -152,10 +152,10 @@ static enum status command_replacement(const struct ctl *ctl,
                                        const struct replacement *replacement,
                                        struct error *error)
 {
-    uint64_t deadline_ns = socket_now_ns() + ctl->timeout_ms * NS_PER_MS;
+    uint64_t deadline_ns = client_now_ns() + ctl->timeout_ms * NS_PER_MS;
     enum status status = try_replacement(ctl, replacement, error);
-    while (status == STATUS_BUSY && socket_now_ns() < deadline_ns) {
-        socket_pause_until(socket_now_ns() + BUSY_PAUSE_MS * NS_PER_MS);
+    while (status == STATUS_BUSY && client_now_ns() < deadline_ns) {
+        socket_pause_until(client_now_ns() + BUSY_PAUSE_MS * NS_PER_MS);
         status = try_replacement(ctl, replacement, error);
     }
     return status;

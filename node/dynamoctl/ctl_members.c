@@ -68,12 +68,12 @@ struct ring *ctl_find_ring(const struct ctl *ctl)
 
 struct ring *ctl_await_ring(const struct ctl *ctl, uint32_t patience_s)
 {
-    uint64_t deadline_ns = socket_now_ns() + patience_s * (1000 * NS_PER_MS);
+    uint64_t deadline_ns = client_now_ns() + patience_s * (1000 * NS_PER_MS);
     struct error error;
     bool is_on_its_way = false;
     struct ring *ring = try_ring(ctl, &is_on_its_way, &error);
-    while (!ring && is_on_its_way && socket_now_ns() < deadline_ns) {
-        socket_pause_until(socket_now_ns() + AWAIT_RING_MS * NS_PER_MS);
+    while (!ring && is_on_its_way && client_now_ns() < deadline_ns) {
+        socket_pause_until(client_now_ns() + AWAIT_RING_MS * NS_PER_MS);
         ring = try_ring(ctl, &is_on_its_way, &error);
     }
     if (!ring) {

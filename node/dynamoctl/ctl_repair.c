@@ -56,7 +56,7 @@ static void note_reply(struct patient *patient, const struct message_repair_repl
     }
     patient->reply = *reply;
     patient->has_answered = true;
-    patient->heard_ns = socket_now_ns();
+    patient->heard_ns = client_now_ns();
     /* What was damaged, or came back empty, is repaired by further passes. */
     patient->is_done =
         reply->passes >= patient->pass_wanted && !reply->is_running && reply->is_complete;
@@ -82,9 +82,9 @@ static void ask_repair(void *argument, unsigned index)
     if (status == STATUS_OK) {
         note_reply(patient, &reply, run->round);
     } else if (run->waits && status != STATUS_UNREACHABLE && status != STATUS_TIMEOUT) {
-        patient->heard_ns = socket_now_ns(); /* it is there, though no member of a ring yet */
+        patient->heard_ns = client_now_ns(); /* it is there, though no member of a ring yet */
     } else if (run->round == 0 ||
-               socket_now_ns() - patient->heard_ns > LOST_AFTER_MS * NS_PER_MS) {
+               client_now_ns() - patient->heard_ns > LOST_AFTER_MS * NS_PER_MS) {
         patient->is_lost = true;
     }
 }
@@ -170,7 +170,7 @@ struct progress {
 static void show_progress(struct progress *progress, const struct repair_run *run)
 {
     unsigned percent = percent_of(run);
-    uint64_t now_ns = socket_now_ns();
+    uint64_t now_ns = client_now_ns();
     if (progress->is_silent) {
         return;
     }
@@ -194,15 +194,15 @@ static void show_progress(struct progress *progress, const struct repair_run *ru
 /* Until all members are through or given up, or the time is over. */
 static void wait_for_all(const struct ctl *ctl, struct repair_run *run)
 {
-    uint64_t deadline_ns = socket_now_ns() + ctl->patience_s * (1000 * NS_PER_MS);
+    uint64_t deadline_ns = client_now_ns() + ctl->patience_s * (1000 * NS_PER_MS);
     struct progress progress = {
         .is_terminal = isatty(STDOUT_FILENO) == 1,
         .is_silent = ctl->json,
-        .line_ns = socket_now_ns(),
+        .line_ns = client_now_ns(),
     };
     show_progress(&progress, run);
-    while (!is_over(run) && socket_now_ns() < deadline_ns) {
-        (void)socket_pause_until(socket_now_ns() + POLL_MS * NS_PER_MS);
+    while (!is_over(run) && client_now_ns() < deadline_ns) {
+        (void)socket_pause_until(client_now_ns() + POLL_MS * NS_PER_MS);
         ask_all(run);
         show_progress(&progress, run);
     }

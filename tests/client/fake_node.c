@@ -383,7 +383,7 @@ static bool handle(struct fake_connection *connection, const struct message *req
         delay_ms = node->delay_ms;
     }
     pthread_mutex_unlock(&node->lock);
-    (void)socket_pause_until(socket_now_ns() + delay_ms * NS_PER_MS);
+    (void)socket_pause_until(client_now_ns() + delay_ms * NS_PER_MS);
     bool goes_on = answer(connection, step, request, &reply);
     message_release(&reply);
     return goes_on;

@@ -32,12 +32,12 @@ enum {
 
 static void rest_ms(uint32_t ms)
 {
-    (void)socket_pause_until(socket_now_ns() + ms * NS_PER_MS);
+    (void)socket_pause_until(client_now_ns() + ms * NS_PER_MS);
 }
 
 static uint64_t elapsed_ms(uint64_t since_ns)
 {
-    return (socket_now_ns() - since_ns) / NS_PER_MS;
+    return (client_now_ns() - since_ns) / NS_PER_MS;
 }
 
 static unsigned all_requests(struct fixture *fixture)
@@ -66,7 +66,7 @@ static uint64_t first_call_ms(void **state, enum status (*call)(struct fixture *
         assert_int_equal(cluster_set_up(state), 0);
         struct fixture *fixture = *state;
         fake_node_freeze(fixture->nodes[0]);
-        uint64_t begin = socket_now_ns();
+        uint64_t begin = client_now_ns();
         assert_true(call(fixture, 0) != STATUS_TIMEOUT);
         uint64_t took = elapsed_ms(begin);
         shortest = took < shortest ? took : shortest;
@@ -138,7 +138,7 @@ struct caller {
 static void *call_until(void *argument)
 {
     struct caller *caller = argument;
-    while (socket_now_ns() < caller->until_ns) {
+    while (client_now_ns() < caller->until_ns) {
         caller->failures += get_k(caller->fixture, 0) != STATUS_NOT_FOUND;
         rest_ms(20);
     }
@@ -148,7 +148,7 @@ static void *call_until(void *argument)
 static void call_from_many_threads(struct fixture *fixture, uint32_t ms)
 {
     struct caller callers[THREADS] = {0};
-    uint64_t until_ns = socket_now_ns() + ms * NS_PER_MS;
+    uint64_t until_ns = client_now_ns() + ms * NS_PER_MS;
     for (int i = 0; i < THREADS; i++) {
         callers[i] = (struct caller){.fixture = fixture, .until_ns = until_ns};
         assert_int_equal(pthread_create(&callers[i].thread, NULL, call_until, &callers[i]), 0);
@@ -183,7 +183,7 @@ static void test_get__frozen_node_goes_on__used_again_after_a_probe(void **state
     fake_node_thaw(fixture->nodes[0]);
     fake_node_break_connections(fixture->nodes[0]);
     unsigned before = fake_node_requests(fixture->nodes[0]);
-    uint64_t begin = socket_now_ns();
+    uint64_t begin = client_now_ns();
 
     while (fake_node_requests(fixture->nodes[0]) == before && elapsed_ms(begin) < DEADLINE_MS) {
         rest_ms(20);
@@ -312,7 +312,7 @@ static void test_open__first_address_is_frozen__second_is_asked_soon(void **stat
     fake_node_freeze(fixture->nodes[0]);
     snprintf(addresses, sizeof addresses, "%s,%s", fake_node_address(fixture->nodes[0]),
              fake_node_address(fixture->nodes[1]));
-    uint64_t begin = socket_now_ns();
+    uint64_t begin = client_now_ns();
 
     assert_int_equal(kv_open_cluster(addresses, &defaults, &kv, &error), STATUS_OK);
 
@@ -373,10 +373,10 @@ static void test_calls__of_one_operation__share_its_budget(void **state)
 
     kv_limits_begin(&limits);
     assert_int_equal(get_k(fixture, FOR_EVER_MS), STATUS_TIMEOUT);
-    assert_true(kv_limits_deadline(UINT64_MAX) <= socket_now_ns());
+    assert_true(kv_limits_deadline(UINT64_MAX) <= client_now_ns());
     assert_int_equal(put_k(fixture, FOR_EVER_MS), STATUS_TIMEOUT);
     kv_limits_renew();
-    assert_true(kv_limits_deadline(UINT64_MAX) > socket_now_ns());
+    assert_true(kv_limits_deadline(UINT64_MAX) > client_now_ns());
     kv_limits_end();
     assert_true(kv_limits_deadline(UINT64_MAX) == UINT64_MAX);
 }
@@ -387,7 +387,7 @@ enum { WHOLE_MS = 1000 };
 static uint64_t patience_ms(struct fixture *fixture)
 {
     uint64_t whole = WHOLE_MS * NS_PER_MS;
-    uint64_t now = socket_now_ns();
+    uint64_t now = client_now_ns();
     return (cluster_silence_deadline((struct cluster *)fixture->kv, now + whole, whole) - now) /
            NS_PER_MS;
 }

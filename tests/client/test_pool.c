@@ -61,7 +61,7 @@ static enum status ask(struct fixture *fixture, uint32_t deadline_ms,
     struct message reply;
     *ret_call = (struct pool_call){.address = fake_node_address(fixture->node),
                                    .request = &request,
-                                   .deadline_ns = socket_now_ns() + deadline_ms * NS_PER_MS};
+                                   .deadline_ns = client_now_ns() + deadline_ms * NS_PER_MS};
     enum status status = pool_call(fixture->pool, ret_call, &reply);
     if (status == STATUS_OK) {
         assert_int_equal(reply.type, MESSAGE_STATUS_REPLY);
@@ -202,11 +202,11 @@ static void test_call__no_answer__timeout_and_connection_not_used_again(void **s
     struct fixture *fixture = *state;
     struct pool_call call;
     script(fixture, STEP_SILENT, STEP_SERVE);
-    uint64_t before = socket_now_ns();
+    uint64_t before = client_now_ns();
 
     assert_int_equal(ask(fixture, SHORT_MS, &call), STATUS_TIMEOUT);
 
-    uint64_t took_ms = (socket_now_ns() - before) / NS_PER_MS;
+    uint64_t took_ms = (client_now_ns() - before) / NS_PER_MS;
     assert_true(took_ms >= SHORT_MS && took_ms < LONG_MS / 2);
     assert_true(call.is_open);
     assert_int_equal(ask(fixture, LONG_MS, &call), STATUS_OK);
@@ -301,7 +301,7 @@ static void test_call__connection_is_never_greeted__timeout_and_not_open(void **
     struct message reply;
     struct pool_call call = {.address = address,
                              .request = &request,
-                             .deadline_ns = socket_now_ns() + SHORT_MS * NS_PER_MS};
+                             .deadline_ns = client_now_ns() + SHORT_MS * NS_PER_MS};
 
     assert_int_equal(pool_call(fixture->pool, &call, &reply), STATUS_TIMEOUT);
 
@@ -320,7 +320,7 @@ static void test_call__malformed_addresses__unreachable(void **state)
         struct message reply;
         struct pool_call call = {.address = addresses[i],
                                  .request = &request,
-                                 .deadline_ns = socket_now_ns() + LONG_MS * NS_PER_MS};
+                                 .deadline_ns = client_now_ns() + LONG_MS * NS_PER_MS};
 
         assert_false(address_text_is_valid(addresses[i], false));
         assert_int_equal(pool_call(fixture->pool, &call, &reply), STATUS_UNREACHABLE);
@@ -344,7 +344,7 @@ static void test_call__large_value_both_ways__whole(void **state)
     get.get.key = blob_ref(put.put.key);
     struct pool_call call = {.address = fake_node_address(fixture->node),
                              .request = &put,
-                             .deadline_ns = socket_now_ns() + LONG_MS * NS_PER_MS};
+                             .deadline_ns = client_now_ns() + LONG_MS * NS_PER_MS};
     struct message reply;
     assert_int_equal(pool_call(fixture->pool, &call, &reply), STATUS_OK);
     assert_int_equal(reply.status, STATUS_OK);
@@ -377,7 +377,7 @@ static void *ask_often(void *argument)
         struct message reply;
         struct pool_call call = {.address = fake_node_address(fixture->node),
                                  .request = &request,
-                                 .deadline_ns = socket_now_ns() + LONG_MS * NS_PER_MS};
+                                 .deadline_ns = client_now_ns() + LONG_MS * NS_PER_MS};
         if (pool_call(fixture->pool, &call, &reply) == STATUS_OK) {
             asker->answered++;
             message_release(&reply);

@@ -333,7 +333,7 @@ static void ask_as_another_user(const char *address)
     struct message reply;
     struct pool_call call = {.address = address,
                              .request = &request,
-                             .deadline_ns = socket_now_ns() + CLIENT_TIMEOUT_MS * NS_PER_MS};
+                             .deadline_ns = client_now_ns() + CLIENT_TIMEOUT_MS * NS_PER_MS};
 
     if (setresgid(NOBODY, NOBODY, NOBODY) != 0 || setresuid(NOBODY, NOBODY, NOBODY) != 0 ||
         pool_new(&pool) != STATUS_OK) {

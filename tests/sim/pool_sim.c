@@ -1,6 +1,6 @@
 /*
- * pool_sim.c - stands in for node/client/pool.c, socket.c and the kernel's random numbers: the
- * rest of the shipping client runs on it as it is.
+ * pool_sim.c - stands in for node/client/pool.c, socket.c, client_clock.c and the kernel's
+ * random numbers: the rest of the shipping client runs on it as it is.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -69,7 +69,7 @@ enum status pool_call(struct pool *pool, struct pool_call *call, struct message 
     return STATUS_OK;
 }
 
-uint64_t socket_now_ns(void)
+uint64_t client_now_ns(void)
 {
     return port_now_us(port_current()) * 1000;
 }
