@@ -4,7 +4,6 @@
 #include "node/dynamoctl/ctl.h"
 
 #include <locale.h>
-#include <string.h>
 
 const struct ctl_verb ctl_verbs[] = {
     {
@@ -51,6 +50,7 @@ const struct ctl_verb ctl_verbs[] = {
         .argument_min = 1,
         .argument_max = 2,
         .options = "cluster json timeout context w sync ",
+        .is_write = true,
         .run = ctl_put,
     },
     {
@@ -63,6 +63,7 @@ const struct ctl_verb ctl_verbs[] = {
         .argument_min = 1,
         .argument_max = 1,
         .options = "cluster json timeout context all r w sync ",
+        .is_write = true,
         .run = ctl_delete,
     },
     {
@@ -113,44 +114,6 @@ const struct ctl_verb ctl_verbs[] = {
     },
     {.name = NULL},
 };
-
-void ctl_complain(const struct ctl *ctl, const char *subject, const char *what)
-{
-    fprintf(stderr, "dynamoctl: %s", ctl->verb->name);
-    if (subject) {
-        fputc(' ', stderr);
-        ctl_print_name(stderr, slice_of_string(subject));
-    }
-    fputs(": ", stderr);
-    /* It may quote what a node said, or a file's name. */
-    ctl_print_name(stderr, slice_of_string(what));
-    fputc('\n', stderr);
-}
-
-int ctl_fail(const struct ctl *ctl, const char *subject, enum status status)
-{
-    bool is_write = ctl->verb->run == ctl_put || ctl->verb->run == ctl_delete;
-    bool is_open = is_write && kv_status_is_indeterminate(status);
-    char text[128];
-    snprintf(text, sizeof text, "%s%s", status_text(status),
-             is_open ? " (indeterminate: it may yet appear)" : "");
-    ctl_complain(ctl, subject, text);
-    if (is_open) {
-        return CTL_INDETERMINATE;
-    }
-    return status == STATUS_NOT_FOUND ? CTL_NOT_FOUND : CTL_FAILURE;
-}
-
-bool ctl_open(const struct ctl *ctl, struct kv **ret_kv)
-{
-    struct kv_options options = {.deadline_ms = ctl->timeout_ms, .r = ctl->r, .w = ctl->w};
-    struct error error;
-    if (kv_open_cluster(ctl->cluster, &options, ret_kv, &error) != STATUS_OK) {
-        ctl_complain(ctl, NULL, error.text);
-        return false;
-    }
-    return true;
-}
 
 int main(int argc, char **argv)
 {

@@ -5,7 +5,8 @@
  * ctl_options.c   the command line, and the help
  * ctl_print.c     sizes, times, modes and names for people
  * ctl_json.c      JSON
- * ctl_members.c   the ring, and asking all of its members
+ * ctl_complain.c  what went wrong, and exit codes
+ * ctl_members.c   the cluster, its ring, and asking all of its members
  * ctl_status.c    status, ring
  * ctl_value.c     get, put, delete
  * ctl_list.c      ls
@@ -42,6 +43,7 @@ struct ctl_verb {
     unsigned argument_min;
     unsigned argument_max;
     const char *options; /* names of the options it takes, each followed by a space */
+    bool is_write;       /* what fails may yet have been done */
     int (*run)(struct ctl *ctl);
 };
 
@@ -68,12 +70,12 @@ struct ctl {
 
 /* ctl.c */
 extern const struct ctl_verb ctl_verbs[];
+
+/* ctl_complain.c */
 /* One line on standard error: `dynamoctl: VERB SUBJECT: what`. The subject may be NULL. */
 void ctl_complain(const struct ctl *ctl, const char *subject, const char *what);
 /* Complains of `status` and returns the exit code that belongs to it. */
 int ctl_fail(const struct ctl *ctl, const char *subject, enum status status);
-/* Connects to the cluster; complains and returns false if that fails. */
-bool ctl_open(const struct ctl *ctl, struct kv **ret_kv);
 
 /* ctl_options.c */
 /* Reads the command line. Returns -1 to go on, or the exit code: it has complained, or has
@@ -108,6 +110,8 @@ void ctl_json_context(struct json *json, const struct clock *context);
 bool ctl_print_context(FILE *out, const struct clock *context);
 
 /* ctl_members.c */
+/* Connects to the cluster; complains and returns false if that fails. */
+bool ctl_open(const struct ctl *ctl, struct kv **ret_kv);
 /* The ring, from the first of the addresses whose node tells one; the caller frees it with
  * free. NULL: has complained. */
 struct ring *ctl_find_ring(const struct ctl *ctl);

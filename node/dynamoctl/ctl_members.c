@@ -131,3 +131,14 @@ void ctl_json_ring(struct json *json, const struct ring *ring)
     json_unsigned(json, "partitions", ring->partition_count);
     json_unsigned(json, "replicas", ring->replica_count);
 }
+
+bool ctl_open(const struct ctl *ctl, struct kv **ret_kv)
+{
+    struct kv_options options = {.deadline_ms = ctl->timeout_ms, .r = ctl->r, .w = ctl->w};
+    struct error error;
+    if (kv_open_cluster(ctl->cluster, &options, ret_kv, &error) != STATUS_OK) {
+        ctl_complain(ctl, NULL, error.text);
+        return false;
+    }
+    return true;
+}

@@ -52,14 +52,14 @@ static struct inbound *inbound_find(struct listener *listener, uint64_t handle)
 void inbound_set_deadline(struct inbound *inbound, uint64_t timeout_ms)
 {
     inbound->deadline_ms = uv_now(inbound->listener->options.loop) + timeout_ms;
-    listener_start_sweep(inbound->listener);
+    places_watch(inbound->listener);
 }
 
 void inbound_on_begun(void *context)
 {
     const struct inbound *inbound = context;
 
-    listener_start_sweep(inbound->listener);
+    places_watch(inbound->listener);
 }
 
 static void finish(struct inbound *inbound, enum status status, const char *text)
@@ -126,7 +126,7 @@ static const struct secret *current_secret(const struct listener *listener)
 /* It is what it says; it may still be one too many. */
 static bool let_in(struct inbound *inbound)
 {
-    if (inbound->role == ROLE_CLIENT && !listener_count_client(inbound)) {
+    if (inbound->role == ROLE_CLIENT && !places_count_client(inbound)) {
         inbound_misbehaved(inbound, STATUS_BUSY, "too many clients are at work here");
         return false;
     }
@@ -278,7 +278,7 @@ static enum status send_reply(struct inbound *inbound, const struct message *mes
     }
     expect_like(inbound, connection_waiting(connection) - before);
     if (connection_waiting(connection) > CONNECTION_OUTPUT_PAUSE) {
-        listener_start_sweep(inbound->listener); /* is it read? */
+        places_watch(inbound->listener); /* is it read? */
     }
     return status;
 }

@@ -10,100 +10,12 @@
 
 #include "node/net/inbound.h"
 
-enum {
-    SWEEP_INTERVAL_MS = 100,    /* how late a deadline may be noticed */
-    CONNECTIONS_FOR_OTHERS = 8, /* one of eight is not for clients */
-};
-
 static void free_if_done(struct listener *listener)
 {
     if (listener->is_closing && listener->handles == 0 &&
         listener->free_count == listener->connections_max) {
         free(listener);
     }
-}
-
-static void on_sweep(uv_timer_t *timer);
-
-void listener_start_sweep(struct listener *listener)
-{
-    if (!listener->is_closing && !uv_is_active((uv_handle_t *)&listener->sweep)) {
-        (void)uv_timer_start(&listener->sweep, on_sweep, SWEEP_INTERVAL_MS, SWEEP_INTERVAL_MS);
-    }
-}
-
-static bool is_idle(const struct inbound *inbound)
-{
-    return inbound->state == INBOUND_GREETED && inbound->role == ROLE_CLIENT &&
-           inbound->in_flight == 0 && connection_is_flushed(inbound->connection) &&
-           !connection_is_midway(inbound->connection);
-}
-
-/* How well it can be done without, 0 being not at all: strangers that had their time, clients
- * that want nothing, those that go anyway. Of those that are alike the older one goes. */
-static unsigned spare_rank(const struct inbound *inbound)
-{
-    switch (inbound->state) {
-    case INBOUND_FREE:
-        return 0;
-    case INBOUND_FINISHING:
-        return inbound->deadline_ms != UINT64_MAX;
-    case INBOUND_GREETED:
-        return is_idle(inbound) ? 2 : 0;
-    case INBOUND_GREETING:
-    case INBOUND_PROVING:
-        return 3;
-    }
-    return 0;
-}
-
-static uint64_t age_of(const struct inbound *inbound)
-{
-    return inbound->state == INBOUND_GREETED ? inbound->idle_ms : inbound->deadline_ms;
-}
-
-static bool is_better_spared(const struct inbound *inbound, const struct inbound *than)
-{
-    unsigned rank = spare_rank(inbound);
-    unsigned other = than ? spare_rank(than) : 0;
-
-    return rank > other || (rank > 0 && rank == other && age_of(inbound) < age_of(than));
-}
-
-/* Closes the one that can best be done without, false if there is none. Its client opens
- * another connection when it wants one: no word is needed, for none is under way. */
-static bool close_spare(struct listener *listener, bool only_idle)
-{
-    struct inbound *spare = NULL;
-
-    for (uint32_t i = 0; i < listener->connections_max; i++) {
-        struct inbound *inbound = &listener->inbound[i];
-        if ((!only_idle || inbound->state == INBOUND_GREETED) &&
-            is_better_spared(inbound, spare)) {
-            spare = inbound;
-        }
-    }
-    if (!spare) {
-        return false;
-    }
-    spare->state = INBOUND_FINISHING;
-    spare->deadline_ms = UINT64_MAX; /* it is closed already */
-    connection_close(spare->connection, STATUS_CLOSED, "others want its place");
-    return true;
-}
-
-bool listener_count_client(struct inbound *inbound)
-{
-    struct listener *listener = inbound->listener;
-    uint32_t max = listener->connections_max;
-
-    if (listener->client_count >= max - max / CONNECTIONS_FOR_OTHERS &&
-        !close_spare(listener, true)) {
-        return false;
-    }
-    inbound->is_counted = true;
-    listener->client_count++;
-    return true;
 }
 
 static void take_pending(struct listener *listener);
@@ -220,7 +132,7 @@ static void take_pending(struct listener *listener)
     }
     if (listener->free_count == 0) {
         /* If all are at work, one of them will end. */
-        (void)close_spare(listener, false);
+        (void)places_close_spare(listener, false);
         return;
     }
     listener->is_pending = false;
@@ -356,6 +268,7 @@ enum status listener_new(const struct listener_options *options,
     listener->options = *options;
     listener->tcp.data = listener;
     listener->sweep.data = listener;
+    listener->on_sweep = on_sweep;
     listener->handles = 2;
     listener->connections_max =
         options->connections_max != 0 ? options->connections_max : LISTENER_CONNECTIONS_MAX;

@@ -79,11 +79,6 @@ static void on_disk_timer(uv_timer_t *timer)
     server_disk_look(&server->disk_watch, false);
 }
 
-static bool is_drained(const struct server *server)
-{
-    return core_requests_in_flight(server->core) == 0 && listener_is_flushed(server->listener);
-}
-
 /* All that this round of the loop has brought about goes out in as few writes as possible. */
 static void on_prepare(uv_prepare_t *prepare)
 {
@@ -91,30 +86,9 @@ static void on_prepare(uv_prepare_t *prepare)
 
     connections_flush(&server->group);
     arm_tick(server);
-    if (server->state == SERVER_DRAINING && is_drained(server)) {
+    if (server->state == SERVER_DRAINING && server_is_drained(server)) {
         uv_stop(&server->loop);
     }
-}
-
-static void on_drain_timeout(uv_timer_t *timer)
-{
-    struct server *server = timer->data;
-
-    log_write(&server->log, LOG_LEVEL_WARNING, "drain_timeout", "text",
-              "stopped with requests in flight", NULL);
-    uv_stop(&server->loop);
-}
-
-void server_begin_stop(struct server *server)
-{
-    if (server->state != SERVER_RUNNING) {
-        return;
-    }
-    server->state = SERVER_DRAINING;
-    core_drain(server->core);
-    listener_stop(server->listener);
-    (void)uv_timer_start(&server->drain, on_drain_timeout, SERVER_DRAIN_MS, 0);
-    log_write(&server->log, LOG_LEVEL_INFO, "stopping", NULL);
 }
 
 static void on_stop(uv_async_t *async)
@@ -383,66 +357,6 @@ const char *server_address(const struct server *server)
     return server->address;
 }
 
-static void close_handle(uv_handle_t *handle)
-{
-    /* One that was never initialised has no loop. */
-    if (handle->loop && !uv_is_closing(handle)) {
-        uv_close(handle, NULL);
-    }
-}
-
-static void close_network(struct server *server)
-{
-    listener_close(server->listener);
-    server->listener = NULL;
-    for (size_t i = 0; i < SERVER_PEERS_MAX; i++) {
-        peer_close(server->peers[i]);
-        server->peers[i] = NULL;
-    }
-    close_handle((uv_handle_t *)&server->prepare);
-    close_handle((uv_handle_t *)&server->wake);
-    close_handle((uv_handle_t *)&server->tick);
-    close_handle((uv_handle_t *)&server->disk);
-    close_handle((uv_handle_t *)&server->drain);
-    if (server->stop.loop) {
-        /* It stays: server_stop may come until server_free. */
-        uv_unref((uv_handle_t *)&server->stop);
-    }
-    (void)uv_run(&server->loop, UV_RUN_DEFAULT);
-}
-
-static void free_unsent(struct server *server)
-{
-    while (server->first_unsent) {
-        struct unsent *unsent = server->first_unsent;
-        server->first_unsent = unsent->next;
-        message_release(&unsent->reply);
-        free(unsent);
-    }
-}
-
-/* The threads first, for they wake the loop; then the connections, which hold nothing that is
- * still wanted; the store last. */
-static enum status close_all(struct server *server, struct error *error)
-{
-    if (server->state == SERVER_CLOSED) {
-        return STATUS_OK;
-    }
-    server->state = SERVER_CLOSED;
-    executor_free(server->executor);
-    server->executor = NULL;
-    if (server->has_loop) {
-        close_network(server);
-    }
-    free_unsent(server);
-    server_secret_close(server);
-    core_free(server->core);
-    server->core = NULL;
-    free(server->outbox);
-    server->outbox = NULL;
-    return server_data_close(&server->data, error);
-}
-
 /* A write to a connection that was reset must be an error here, not the end of the process. */
 static void block_broken_pipe_signal(void)
 {
@@ -474,7 +388,7 @@ enum status server_run(struct server *server, struct error *error)
     server_disk_start(&server->disk_watch);
     server_pump(server, &first);
     (void)uv_run(&server->loop, UV_RUN_DEFAULT);
-    enum status status = close_all(server, error);
+    enum status status = server_close(server, error);
     log_write(&server->log, LOG_LEVEL_INFO, "stopped", NULL);
     log_release(&server->log);
     if (status == STATUS_OK && server->is_refused) {
@@ -488,22 +402,4 @@ enum status server_run(struct server *server, struct error *error)
 void server_stop(struct server *server)
 {
     (void)uv_async_send(&server->stop);
-}
-
-void server_free(struct server *server)
-{
-    struct error ignored;
-
-    if (!server) {
-        return;
-    }
-    /* Only a server that never ran still has something to close: no data to lose. */
-    (void)!close_all(server, &ignored);
-    if (server->has_loop) {
-        close_handle((uv_handle_t *)&server->stop);
-        (void)uv_run(&server->loop, UV_RUN_DEFAULT);
-        int failure = uv_loop_close(&server->loop);
-        assert(failure == 0);
-    }
-    free(server);
 }

@@ -1,7 +1,8 @@
 /*
- * server_internal.h - the server's own state, shared by server.c and server_pump.c.
+ * server_internal.h - the server's own state, shared by its files.
  *
- *   server.c        made, run, stopped
+ *   server.c        made and run
+ *   server_end.c    drained, closed, freed
  *   server_pump.c   events into the core, actions out of it
  *   server_data.c   the data directory
  *   server_secret.c the cluster's secret, and the greetings of peers
@@ -75,8 +76,13 @@ struct server {
 
 /* Gives the core one event (or none) and does all that follows from it. */
 void server_pump(struct server *server, struct event *event);
+
 /* Begins to drain. */
 void server_begin_stop(struct server *server);
+/* True if nothing is in flight any more. */
+bool server_is_drained(const struct server *server);
+/* Closes all but what server_stop needs; a second time it does nothing. */
+MUST_CHECK enum status server_close(struct server *server, struct error *error);
 
 /* The callbacks of listener and peers. */
 void server_on_request(void *context, uint64_t handle, enum role role, struct message *message);
