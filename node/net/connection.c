@@ -119,6 +119,7 @@ static void starve(struct connection *connection)
 {
     struct connection_queue *queue = queue_of(connection);
 
+    assert(!queue->first == !queue->last);
     if (connection->starved) {
         return;
     }
@@ -142,6 +143,7 @@ static void unstarve(struct connection *connection)
         return;
     }
     while (*link != connection) {
+        assert(*link);
         before = *link;
         link = &before->next_starved;
     }
@@ -199,6 +201,7 @@ static void on_close(uv_handle_t *handle)
 {
     struct connection *connection = handle->data;
 
+    assert(connection->state == CONNECTION_CLOSING);
     connection->options.on_closed(connection->options.context, connection->close_status,
                                   connection->close_text);
     unmark_dirty(connection);
@@ -245,6 +248,8 @@ static void write_rest_later(struct connection *connection, size_t done)
 {
     struct buffer empty = connection->written;
 
+    assert(!connection->writing && connection->written.size == 0);
+    assert(done < connection->output.size);
     connection->written = connection->output;
     connection->output = empty;
     connection->written_waiting = connection->written.size - done;
@@ -263,7 +268,8 @@ static void write_output(struct connection *connection)
 {
     struct buffer *output = &connection->output;
 
-    assert(output->size <= UINT32_MAX);
+    assert(!connection->writing);
+    assert(output->size > 0 && output->size <= UINT32_MAX);
     uv_buf_t all = uv_buf_init((char *)output->data, (unsigned)output->size);
     int written = uv_try_write((uv_stream_t *)&connection->tcp, &all, 1);
     if (written < 0 && written != UV_EAGAIN) {
@@ -348,6 +354,7 @@ static void report_malformed(struct connection *connection, enum status status)
 {
     char text[CONNECTION_TEXT_SIZE];
 
+    assert(!connection->malformed && status != STATUS_OK);
     connection->malformed = true;
     if (status == STATUS_BAD_VERSION) {
         snprintf(text, sizeof text, "another protocol version than %d", PROTOCOL_VERSION);
@@ -371,6 +378,7 @@ static bool hand_out(struct connection *connection)
     struct slice payload;
     struct message message = {.type = 0};
 
+    assert(connection->state == CONNECTION_OPEN && !connection->malformed);
     enum status status = frame_splitter_next(&connection->input, &payload);
     if (status == STATUS_NOT_FOUND) {
         return false;
@@ -431,6 +439,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
 {
     struct connection *connection = stream->data;
 
+    assert(connection->state != CONNECTION_NEW);
     (void)buffer;
     if (size == UV_EOF) {
         connection_close(connection, STATUS_CLOSED, "closed by the other side");
@@ -449,6 +458,7 @@ static void on_write(uv_write_t *write, int uv_status)
 {
     struct connection *connection = write->handle->data;
 
+    assert(connection->writing);
     connection->writing = false;
     connection->written_waiting = 0;
     buffer_empty(&connection->written);
@@ -466,8 +476,9 @@ static void on_write(uv_write_t *write, int uv_status)
 enum status connection_new(const struct connection_options *options,
                            struct connection **ret_connection)
 {
-    assert(options->on_message && options->on_malformed);
-    assert(options->on_closed && options->group);
+    assert(options && ret_connection);
+    assert(options->loop && options->group);
+    assert(options->on_message && options->on_malformed && options->on_closed);
     struct connection *connection = calloc(1, sizeof *connection);
 
     if (!connection) {
@@ -505,7 +516,7 @@ static void set_socket_options(struct connection *connection)
 
 enum status connection_start(struct connection *connection)
 {
-    assert(connection->state == CONNECTION_NEW);
+    assert(connection && connection->state == CONNECTION_NEW);
     set_socket_options(connection);
     connection->state = CONNECTION_OPEN;
     update_reading(connection);
@@ -514,6 +525,8 @@ enum status connection_start(struct connection *connection)
 
 void connection_trust(struct connection *connection, bool is_node)
 {
+    assert(connection && connection->state != CONNECTION_NEW);
+
     struct memory *memory = &connection->options.group->memory;
 
     unstarve(connection);
@@ -525,6 +538,7 @@ void connection_trust(struct connection *connection, bool is_node)
 
 void connection_hold(struct connection *connection, size_t held)
 {
+    assert(connection);
     connection->held = held;
     if (connection->state != CONNECTION_CLOSING) {
         recount(connection);
@@ -553,6 +567,8 @@ bool connection_is_midway(const struct connection *connection)
 
 bool connection_is_stuck(struct connection *connection)
 {
+    assert(connection);
+
     uint64_t now_ms = uv_now(connection->options.loop) + 1;
 
     if (connection->state != CONNECTION_OPEN || connection->begun_ms == 0 ||
@@ -567,6 +583,8 @@ bool connection_is_stuck(struct connection *connection)
 
 uint64_t connection_unread_ms(struct connection *connection)
 {
+    assert(connection);
+
     uint64_t now_ms = uv_now(connection->options.loop) + 1;
     size_t waiting = connection->output.size +
                      uv_stream_get_write_queue_size((uv_stream_t *)&connection->tcp);
@@ -584,6 +602,7 @@ uint64_t connection_unread_ms(struct connection *connection)
 
 enum status connection_send(struct connection *connection, const struct message *message)
 {
+    assert(connection && message);
     if (connection->state != CONNECTION_OPEN) {
         return STATUS_CLOSED;
     }
@@ -606,11 +625,13 @@ bool connection_is_flushed(const struct connection *connection)
 
 void connection_pause(struct connection *connection)
 {
+    assert(connection);
     connection->paused = true;
 }
 
 void connection_resume(struct connection *connection)
 {
+    assert(connection);
     if (connection->paused) {
         connection->paused = false;
         mark_dirty(connection);
@@ -619,7 +640,7 @@ void connection_resume(struct connection *connection)
 
 void connection_finish(struct connection *connection, enum status status, const char *text)
 {
-    assert(text);
+    assert(connection && text);
     if (connection->state != CONNECTION_OPEN) {
         connection_close(connection, status, text);
         return;
@@ -642,6 +663,7 @@ static void feed(struct connection_queue *queue)
 
 void connections_flush(struct connection_group *group)
 {
+    assert(group);
     while (group->first) {
         struct connection *connection = group->first;
 

@@ -35,6 +35,7 @@ static uint64_t inbound_handle(const struct inbound *inbound, size_t size)
 {
     uint32_t is_node = inbound->role == ROLE_NODE;
 
+    assert(size <= FRAME_SIZE_MAX);
     return (uint64_t)inbound->generation << 32 | units_of(size) << SIZE_SHIFT |
            is_node << INDEX_BITS | inbound->index;
 }
@@ -64,6 +65,7 @@ void inbound_on_begun(void *context)
 
 static void finish(struct inbound *inbound, enum status status, const char *text)
 {
+    assert(inbound->state != INBOUND_FREE && inbound->connection);
     inbound->state = INBOUND_FINISHING;
     inbound_set_deadline(inbound, LISTENER_LINGER_MS);
     connection_finish(inbound->connection, status, text);
@@ -85,6 +87,8 @@ void inbound_misbehaved(struct inbound *inbound, enum status status, const char 
 {
     struct listener_options *options = &inbound->listener->options;
 
+    assert(inbound->state != INBOUND_FREE);
+    assert(status != STATUS_OK && text);
     if (inbound->state == INBOUND_FINISHING) {
         return;
     }
@@ -126,6 +130,7 @@ static const struct secret *current_secret(const struct listener *listener)
 /* It is what it says; it may still be one too many. */
 static bool let_in(struct inbound *inbound)
 {
+    assert(inbound->state == INBOUND_GREETING || inbound->state == INBOUND_PROVING);
     if (inbound->role == ROLE_CLIENT && !places_count_client(inbound)) {
         inbound_misbehaved(inbound, STATUS_BUSY, "too many clients are at work here");
         return false;
@@ -146,6 +151,7 @@ static void on_proof(struct inbound *inbound, const struct message *message)
     const struct secret *secret = current_secret(inbound->listener);
     struct message reply = {.type = MESSAGE_PROOF_REPLY, .request_id = message->request_id};
 
+    assert(inbound->state == INBOUND_PROVING);
     if (!secret || !greeting_is_proved(&inbound->greeting, secret, GREETING_OPENER,
                                        message->proof.proof)) {
         inbound_misbehaved(inbound, STATUS_DENIED, "the proof of the secret is wrong");
@@ -180,6 +186,7 @@ void inbound_on_message(void *context, struct message *message)
     struct listener_options *options = &inbound->listener->options;
     const char *why = is_out_of_turn(inbound, message->type);
 
+    assert(inbound->state != INBOUND_FREE);
     if (why) {
         inbound_misbehaved(inbound, STATUS_BAD_MESSAGE, why);
         return;
@@ -227,6 +234,7 @@ static void greet(struct inbound *inbound, const struct message *message)
     struct error error = {.code = STATUS_OK};
     enum status status = STATUS_OK;
 
+    assert(inbound->state == INBOUND_GREETING);
     if (secret) {
         status = secret_random(reply.hello.nonce, NONCE_SIZE, &error);
         if (status == STATUS_OK) {
@@ -286,6 +294,8 @@ static enum status send_reply(struct inbound *inbound, const struct message *mes
 void listener_reply(struct listener *listener, uint64_t handle, const struct message *message,
                     bool close)
 {
+    assert(listener && message);
+
     struct inbound *inbound = inbound_find(listener, handle);
 
     if (!inbound) {

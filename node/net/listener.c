@@ -25,6 +25,8 @@ static void on_closed(void *context, enum status status, const char *text)
     struct inbound *inbound = context;
     struct listener *listener = inbound->listener;
 
+    assert(inbound->state != INBOUND_FREE);
+    assert(listener->free_count < listener->connections_max);
     if (inbound->state == INBOUND_PROVING && !listener->is_closing) {
         /* It could not prove the secret, or found that this node could not. */
         status = STATUS_DENIED;
@@ -71,6 +73,7 @@ static enum status inbound_new(struct listener *listener, struct inbound **ret_i
     assert(listener->free_count > 0);
     uint32_t index = listener->free_slots[listener->free_count - 1];
     struct inbound *inbound = &listener->inbound[index];
+    assert(inbound->state == INBOUND_FREE && !inbound->connection);
     struct connection_options options = {
         .loop = listener->options.loop,
         .group = listener->options.group,
@@ -172,6 +175,7 @@ static bool watch_greeted(struct inbound *inbound)
     struct connection *connection = inbound->connection;
     const struct memory *memory = &inbound->listener->options.group->memory;
 
+    assert(inbound->state == INBOUND_GREETED);
     if (connection_is_stuck(connection)) {
         inbound_misbehaved(inbound, STATUS_TIMEOUT,
                            "a message that began did not go on in time");
@@ -255,6 +259,8 @@ enum status listener_new(const struct listener_options *options,
                          const struct sockaddr_storage *socket_address,
                          struct listener **ret_listener, struct error *error)
 {
+    assert(options && socket_address && ret_listener && error);
+    assert(options->loop && options->group);
     assert(options->on_request && options->on_misbehaviour);
     struct listener *listener = calloc(1, sizeof *listener);
 
@@ -308,6 +314,7 @@ void listener_stop(struct listener *listener)
 
 void listener_disconnect(struct listener *listener, const char *why)
 {
+    assert(listener && why);
     for (uint32_t i = 0; i < listener->connections_max; i++) {
         struct inbound *inbound = &listener->inbound[i];
         if (inbound->state != INBOUND_FREE) {

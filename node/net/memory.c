@@ -22,6 +22,8 @@ void memory_change(struct memory *memory, bool is_node, size_t before, size_t no
 
 bool memory_has_room(const struct memory *memory, bool is_node, size_t more)
 {
+    assert(memory->used_by_clients <= memory->used);
+
     bool fits = memory->used + more <= limit(memory->max, MEMORY_MAX);
 
     return fits && (is_node || memory->used_by_clients + more <=
@@ -30,5 +32,6 @@ bool memory_has_room(const struct memory *memory, bool is_node, size_t more)
 
 bool memory_is_tight(const struct memory *memory)
 {
+    assert(memory->used_by_clients <= memory->used);
     return memory->used_by_clients > limit(memory->clients_max, MEMORY_CLIENTS_MAX) / 2;
 }

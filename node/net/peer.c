@@ -72,6 +72,8 @@ static void wait_for_next_attempt(struct peer *peer)
 {
     uint32_t half = peer->backoff_ms / 2;
 
+    assert(!peer->connection);
+    assert(peer->backoff_ms >= PEER_BACKOFF_MIN_MS && peer->backoff_ms <= PEER_BACKOFF_MAX_MS);
     peer->state = PEER_WAITING;
     if (peer->is_abandoned) {
         free_if_done(peer);
@@ -136,6 +138,8 @@ static void drop_with_text_of(struct peer *peer, const struct message *message)
 
 static void come_up(struct peer *peer, struct message *hello_reply)
 {
+    assert(peer->connection);
+    assert(peer->state == PEER_GREETING || peer->state == PEER_PROVING);
     (void)uv_timer_stop(&peer->timer);
     connection_trust(peer->connection, true);
     peer->state = PEER_UP;
@@ -150,6 +154,7 @@ static bool take_proof(struct peer *peer, const struct message *reply,
     const struct peer_options *options = &peer->options;
     struct peer_greeting greeting = {.said = &peer->said, .reply = reply, .descriptor = -1};
 
+    assert(options->prove && peer->connection);
     if (!reply->hello.has_proof || greeting_note_reply(&peer->said, reply) != STATUS_OK) {
         return false;
     }
@@ -162,6 +167,7 @@ static void exchange_proofs(struct peer *peer, struct message *reply)
 {
     struct message proof = {.type = MESSAGE_PROOF, .request_id = 2};
 
+    assert(peer->state == PEER_GREETING);
     if (numeric_differ(reply->hello.address, peer->text)) {
         /* Someone passes our greeting on to another node. */
         drop(peer, STATUS_DENIED, "it answers as a node at another address");
@@ -235,6 +241,7 @@ static void greet(struct peer *peer)
 {
     struct message hello = {.type = MESSAGE_HELLO, .request_id = 1};
 
+    assert(peer->state == PEER_CONNECTING && peer->connection);
     peer->options.fill_hello(peer->options.context, &hello);
     struct error error;
     enum status status = greeting_begin(&peer->said, &hello, &error);
@@ -278,6 +285,7 @@ static void connect_to(struct peer *peer, const struct sockaddr *socket_address)
         .on_closed = on_closed,
     };
 
+    assert(peer->state == PEER_WAITING && !peer->connection);
     enum status status = connection_new(&options, &peer->connection);
     if (status != STATUS_OK) {
         report(peer, false, status, status_text(status));
@@ -298,6 +306,7 @@ static void on_resolved(uv_getaddrinfo_t *resolve, int uv_status, struct addrinf
 {
     struct peer *peer = resolve->data;
 
+    assert(peer->state == PEER_RESOLVING);
     peer->state = PEER_WAITING;
     if (peer->is_abandoned) {
         free_if_done(peer);
@@ -354,6 +363,8 @@ static void on_timer(uv_timer_t *timer)
 
 enum status peer_new(const struct peer_options *options, struct peer **ret_peer)
 {
+    assert(options && ret_peer);
+    assert(options->loop && options->group);
     assert(options->fill_hello && options->on_up);
     assert(options->on_reply && options->on_down);
     assert(options->on_failed && options->address);
@@ -394,6 +405,7 @@ bool peer_is_up(const struct peer *peer)
 
 enum status peer_send(struct peer *peer, const struct message *message)
 {
+    assert(peer && message);
     if (peer->state != PEER_UP) {
         return STATUS_CLOSED;
     }
@@ -402,6 +414,7 @@ enum status peer_send(struct peer *peer, const struct message *message)
 
 void peer_hurry(struct peer *peer)
 {
+    assert(peer);
     if (peer->state == PEER_WAITING && !peer->is_abandoned) {
         set_timer(peer, 0);
     }

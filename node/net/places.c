@@ -83,6 +83,7 @@ bool places_count_client(struct inbound *inbound)
     struct listener *listener = inbound->listener;
     uint32_t max = listener->connections_max;
 
+    assert(inbound->role == ROLE_CLIENT && !inbound->is_counted);
     if (listener->client_count >= max - max / CONNECTIONS_FOR_OTHERS &&
         !places_close_spare(listener, true)) {
         return false;

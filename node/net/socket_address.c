@@ -11,12 +11,18 @@
 
 #include "node/base/error.h"
 
+static bool is_of_internet(const struct sockaddr_storage *socket_address)
+{
+    return socket_address->ss_family == AF_INET || socket_address->ss_family == AF_INET6;
+}
+
 bool socket_address_is_numeric(const struct address *address,
                                struct sockaddr_storage *ret_socket)
 {
     struct sockaddr_in ip4;
     struct sockaddr_in6 ip6;
 
+    assert(address && ret_socket);
     if (uv_ip4_addr(address->host, address->port, &ip4) == 0) {
         memset(ret_socket, 0, sizeof *ret_socket);
         memcpy(ret_socket, &ip4, sizeof ip4);
@@ -37,6 +43,7 @@ enum status socket_address_resolve(const struct address *address,
     struct addrinfo *list = NULL;
     char service[8];
 
+    assert(address && ret_socket && error);
     if (socket_address_is_numeric(address, ret_socket)) {
         return STATUS_OK;
     }
@@ -54,6 +61,7 @@ enum status socket_address_resolve(const struct address *address,
 
 bool socket_address_is_loopback(const struct sockaddr_storage *socket_address)
 {
+    assert(is_of_internet(socket_address));
     if (socket_address->ss_family == AF_INET) {
         struct sockaddr_in ip4;
         memcpy(&ip4, socket_address, sizeof ip4);
@@ -69,6 +77,7 @@ bool socket_address_is_loopback(const struct sockaddr_storage *socket_address)
 
 bool socket_address_is_any(const struct sockaddr_storage *socket_address)
 {
+    assert(is_of_internet(socket_address));
     if (socket_address->ss_family == AF_INET) {
         struct sockaddr_in ip4;
         memcpy(&ip4, socket_address, sizeof ip4);
@@ -81,6 +90,7 @@ bool socket_address_is_any(const struct sockaddr_storage *socket_address)
 
 uint16_t socket_address_port(const struct sockaddr_storage *socket_address)
 {
+    assert(is_of_internet(socket_address));
     if (socket_address->ss_family == AF_INET) {
         struct sockaddr_in ip4;
         memcpy(&ip4, socket_address, sizeof ip4);
