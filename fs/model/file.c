@@ -1,5 +1,5 @@
 /*
- * file.c - the content of an open file, held whole in memory.
+ * file.c - an open file, shared by all handles of its inode.
  */
 #include "fs/model/file.h"
 

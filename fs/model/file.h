@@ -1,13 +1,13 @@
 /*
- * file.h - the content of an open file, held whole in memory.
+ * file.h - an open file, shared by all handles of its inode.
  *
- * Shape:    one for each open inode, shared by all its handles: what was loaded, or the edited
- *           copy of it, the attributes and user attributes that the next put will carry, and
- *           what that put supersedes. The inode's token serialises what puts or moves the file;
- *           reads, writes and stat need only the lock, so that they never wait for the cluster.
+ * Shape:    one for each open inode: what was loaded, or the edited copy of it, the attributes
+ *           and user attributes that the next put will carry, and what that put supersedes. The
+ *           inode's token serialises what puts or moves the file; reads, writes and stat need
+ *           only the lock, so that they never wait for the cluster.
  *           A file that is only held open for reading is a cache of what the cluster has: it is
- *           read anew once its inode shows something newer. One that may be written
- *           stays what it was when it was opened, for that is what its put supersedes.
+ *           read anew once its inode shows something newer. One that may be written stays what
+ *           it was when it was opened, for that is what its put supersedes.
  * Locks:    `lock` for the content; `handles`, `writers` and `references` under the inode
  *           table's. What is dirty has a writer, or no name any more.
  * Memory:   what is edited, up to twice VALUE_SIZE_MAX for each file; of all the others
