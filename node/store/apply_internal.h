@@ -11,7 +11,7 @@
 #include "node/store/batch.h"
 #include "node/store/hints.h"
 
-/* apply_write.c: these work on the group's batch. */
+/* apply_write.c, apply_coordinate.c: these work on the group's batch. */
 MUST_CHECK enum status apply_get(struct store_state *state, struct batch *batch,
                                  const struct store_request *request,
                                  struct store_result *ret_result);

@@ -11,6 +11,7 @@
 
 #include "node/store/apply_internal.h"
 #include "node/store/layout.h"
+#include "node/store/load.h"
 #include "node/wire/record.h"
 #include "ring/mark.h"
 #include "ring/planted.h"
@@ -300,41 +301,17 @@ enum status apply_scrub(struct store_state *state, const struct store_request *r
     return entry_scan_finish(&scan, status, ret_result);
 }
 
-static enum status load_part(const struct store_state *state, struct batch *batch,
-                             enum merkle_part part, struct slice key, size_t *ret_index)
-{
-    struct buffer buffer = {0};
-    enum status status = STATUS_NO_MEMORY;
-
-    if (part == MERKLE_OBJECT) {
-        layout_object(&buffer, state->partition_count, key);
-    } else {
-        layout_row_of(&buffer, state->partition_count, key);
-    }
-    if (!buffer.failed) {
-        status = batch_load_object(batch, buffer_slice(&buffer), ret_index);
-    }
-    buffer_release(&buffer);
-    return status;
-}
-
 /* Is the row of the key still to be pushed? Then its tombstone may be nowhere else yet. */
 static enum status check_row_intent(struct batch *batch, struct slice key)
 {
-    struct buffer buffer = {0};
-    enum status status = STATUS_NO_MEMORY;
     size_t index = 0;
     uint64_t stamp = 0;
+    enum status status = load_intent(batch, INTENT_ROW, key, &index);
 
-    layout_intent(&buffer, INTENT_ROW, key);
-    if (!buffer.failed) {
-        status = batch_load_stamp(batch, buffer_slice(&buffer), &index);
-    }
     if (status == STATUS_OK && batch_stamp(batch, index, &stamp)) {
         mark(MARK_REAP_BESIDE_INTENT);
         status = STATUS_REFUSED;
     }
-    buffer_release(&buffer);
     return status;
 }
 

@@ -10,7 +10,8 @@ Makes one change at a time in a copy of the tree: a comparison reversed or moved
 dropped. All changes are built at once, each behind a switch that the environment sets; the few that
 C does not allow this for have a build of their own. One test program after another runs that comes
 by the changed line: those first that found most for the time they take, the simulator last, none
-after the first that notices. A change that none notices survives. FILE: sources of ring/, node/core/ and node/store/apply*.c; all by default.
+after the first that notices. A change that none notices survives. FILE: sources of ring/,
+node/core/, node/store/apply*.c and node/store/plan.c; all by default.
 
 --list     print the changes and make none
 --sample   so many of the changes, drawn evenly
@@ -46,7 +47,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EQUIVALENT = ROOT / "tests/sim/equivalent.txt"
-SOURCES = ("ring/*.c", "node/core/**/*.c", "node/store/apply*.c")
+SOURCES = ("ring/*.c", "node/core/**/*.c", "node/store/apply*.c", "node/store/plan.c")
 # Assertions, planted bugs and marks are no rules of ours.
 NO_RULE = re.compile(r"assert|planted\(|\bmark(_if)?\(MARK_|\bmark_if\(|, MARK_\w+\);")
 ASSERTION = re.compile(r"^\s+assert\(")
