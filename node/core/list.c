@@ -60,7 +60,6 @@ static void list_ask(struct core *core, struct request *request, uint8_t i)
         store->key = blob_ref(request->key);
         to = &store->list;
         *to = *from;
-        to->directory = NULL;
     } else if (!is_self && peer_is_usable(core, leg->peer)) {
         to = &request_send(core, request, i, MESSAGE_REPLICA_LIST)->list;
         *to = *from;
@@ -89,7 +88,6 @@ static void list_begin(struct core *core, struct request *request)
     request_add_primaries(core, request, ring_partition(core->ring, blob_slice(request->key)));
     request_wake_at(core, request, core->now_us + HEDGE_AFTER_US);
     detector_note_read(core);
-    read_ask_more(core, request, list_of(request)->r, list_ask);
     list_check(core, request);
 }
 
@@ -282,7 +280,7 @@ static bool streams_agree(const struct request *request, const struct streams *a
             continue;
         }
         const struct row *head = stream_head(request, at, i);
-        if (!head || row_compare(head, row) != 0 || !head->record || !row->record ||
+        if (!head || row_compare(head, row) != 0 || !row->record ||
             !slice_equal(blob_slice(head->record), blob_slice(row->record))) {
             return false;
         }
@@ -291,23 +289,19 @@ static bool streams_agree(const struct request *request, const struct streams *a
 }
 
 /*
- * Merges the heads that are `row`'s equals into ret_merged, a new reference. ret_differ: some
- * replica holds another state, or none. STATUS_CORRUPT for a record that cannot be read; its
- * leg has failed then.
+ * Merges the heads that are `row`'s equals into ret_merged, a new reference. STATUS_CORRUPT for
+ * a record that cannot be read; its leg has failed then.
  */
 static enum status streams_merge(struct request *request, const struct streams *at,
-                                 const struct row *row, struct object **ret_merged,
-                                 bool *ret_differ)
+                                 const struct row *row, struct object **ret_merged)
 {
     struct object *merged = NULL;
-    *ret_differ = false;
     for (uint8_t i = 0; i < request->leg_count; i++) {
         if (request->leg[i].state != LEG_DONE) {
             continue;
         }
         struct row *head = stream_head(request, at, i);
         if (!head || row_compare(head, row) != 0) {
-            *ret_differ = true;
             continue;
         }
         enum status status = message_open_row(head);
@@ -316,7 +310,6 @@ static enum status streams_merge(struct request *request, const struct streams *
             request->leg[i].state = status == STATUS_BAD_MESSAGE ? LEG_FAILED : LEG_DONE;
             return status == STATUS_BAD_MESSAGE ? STATUS_CORRUPT : status;
         }
-        *ret_differ |= merged && !object_equal(head->object, merged);
         struct object *next = object_merge(merged, head->object);
         object_unref(merged);
         if (!next) {
@@ -371,14 +364,13 @@ static void merge_same(struct request *request, struct merge *merge, const struc
 static enum status merge_different(struct core *core, struct request *request,
                                    struct merge *merge, const struct row *row)
 {
-    bool differ = false;
     struct object *merged = NULL;
-    enum status status = streams_merge(request, &merge->at, row, &merged, &differ);
+    enum status status = streams_merge(request, &merge->at, row, &merged);
     if (status != STATUS_OK) {
         return status;
     }
     /* What has no room now is found by the next listing. */
-    if (differ && merge->repairs < ROW_REPAIRS_MAX && core_has_room(core)) {
+    if (merge->repairs < ROW_REPAIRS_MAX && core_has_room(core)) {
         list_repair(core, request, &merge->at, row, merged);
         merge->repairs++;
     }
@@ -467,8 +459,7 @@ static void list_answer_by_marks(struct core *core, struct request *request)
         compare_failed(core, request);
         return;
     }
-    list_end(core, request, STATUS_OK, &list);
-    list_reply_release(&list);
+    list_end(core, request, STATUS_OK, &list); /* takes it */
 }
 
 static void list_check(struct core *core, struct request *request)
@@ -515,12 +506,7 @@ static void leg_take_list(struct core *core, struct request *request, uint8_t i,
 static void list_on_stored(struct core *core, struct request *request, uint8_t leg,
                            struct store_result *result)
 {
-    (void)leg;
-    for (uint8_t i = 0; i < request->leg_count; i++) {
-        if (request->leg[i].peer == PEER_SELF && request->leg[i].state == LEG_SENT) {
-            leg_take_list(core, request, i, result->status, &result->list);
-        }
-    }
+    leg_take_list(core, request, leg, result->status, &result->list);
     list_check(core, request);
 }
 
@@ -545,7 +531,6 @@ static void list_on_due(struct core *core, struct request *request)
         return;
     }
     read_hedge(core, request, list_ask);
-    list_check(core, request);
 }
 
 static void list_release(struct request *request)
