@@ -348,7 +348,7 @@ static void get_answer(struct core *core, struct request *request)
     for (uint8_t i = 0; i < request->leg_count; i++) {
         struct leg *leg = &request->leg[i];
         answers = (uint8_t)(answers + (leg->state == LEG_DONE));
-        if (leg->state != LEG_DONE || !leg->has_object || !leg->object) {
+        if (!leg->object) {
             continue;
         }
         mark_if(leg->is_hint, MARK_GET_HINT_COUNTED);

@@ -40,6 +40,11 @@ enum { DRAIN_US = 1000000 }; /* how long a put that was answered waits for its l
 
 static void put_check(struct core *core, struct request *request);
 
+static bool is_sending(const struct request *request)
+{
+    return request->state == STATE_REPLICATING || request->state == STATE_DRAINING;
+}
+
 /* The answer's text for people: how far an indeterminate put came. */
 static void put_explain(const struct request *request, struct message *message)
 {
@@ -400,6 +405,9 @@ static void put_on_reply(struct core *core, struct request *request, uint8_t i,
                          struct message *message)
 {
     struct leg *leg = &request->leg[i];
+    if (!is_sending(request)) {
+        return; /* who has not answered so far is getting a marker */
+    }
     request_note_ring(core, request, message);
     if (leg->asks_digest) {
         put_leg_compare(core, request, i, message);
@@ -421,7 +429,7 @@ static void put_on_reply(struct core *core, struct request *request, uint8_t i,
 
 static void put_on_legs_lost(struct core *core, struct request *request)
 {
-    if (request->state == STATE_REPLICATING || request->state == STATE_DRAINING) {
+    if (is_sending(request)) {
         put_legs_replace_failed(core, request);
         put_check(core, request);
     }
@@ -533,10 +541,7 @@ static void put_drain(struct core *core, struct request *request)
 
 static void put_check(struct core *core, struct request *request)
 {
-    assert(put_of(request)->object_acks <= OWNERS_MAX);
-    if (request->state != STATE_REPLICATING && request->state != STATE_DRAINING) {
-        return;
-    }
+    assert(put_of(request)->object_acks <= OWNERS_MAX && is_sending(request));
     struct put_state *put = put_of(request);
     bool object_met = put->object_acks >= put->w || planted(PLANTED_ACK_EARLY);
     if (object_met || planted(PLANTED_ROW_EARLY)) {
@@ -571,13 +576,11 @@ static void put_on_due(struct core *core, struct request *request)
 {
     bool is_late = request->deadline_us <= core->now_us;
     bool waits = request->state == STATE_WAITING; /* for a ring */
-    bool is_sending =
-        waits || request->state == STATE_REPLICATING || request->state == STATE_DRAINING;
     if (!is_late && waits) {
         put_replicate(core, request);
         return;
     }
-    if (!is_late && is_sending) {
+    if (!is_late && is_sending(request)) {
         put_legs_on_due(core, request);
         put_check(core, request);
         return;
@@ -587,7 +590,7 @@ static void put_on_due(struct core *core, struct request *request)
             peer_failed(core, request->leg[i].peer);
         }
     }
-    if (is_sending) {
+    if (waits || is_sending(request)) {
         bool object_met = put_of(request)->object_acks >= put_of(request)->w;
         put_finish(core, request, object_met ? STATUS_OK : STATUS_TIMEOUT);
         return;

@@ -22,6 +22,32 @@ enum { START_US = 50000000, NAMES_MAX = 100000 };
 
 static const uint64_t NEVER_US = UINT64_C(36000000000);
 
+/* Memory ------------------------------------------------------------------------------------ */
+
+enum { ANY = 1 << 30 };
+static int allocations_left = ANY; /* in the next step */
+static bool is_in_step;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+void bench_fail_after(int count)
+{
+    allocations_left = count;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return is_in_step && allocations_left-- <= 0 ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return is_in_step && allocations_left-- <= 0 ? NULL : __real_calloc(count, size);
+}
+
 /* Letters ----------------------------------------------------------------------------------- */
 
 uint16_t bench_peer(const struct bench *bench, char letter)
@@ -115,12 +141,19 @@ static void say_parts(struct bench *bench, uint8_t parts)
     say(bench, "%s%s", (parts & REPLICA_OBJECT) ? "o" : "", (parts & REPLICA_ROW) ? "r" : "");
 }
 
+/* All that a test sees is of the key that it works on. */
+static bool is_of_key(const struct bench *bench, const struct blob *key)
+{
+    return slice_equal(blob_slice(key), slice_of_string(bench->key));
+}
+
 static void say_message(struct bench *bench, char letter, const struct message *message)
 {
     const struct message_replica_put *put = &message->replica_put;
     const struct message_replica_get *get = &message->replica_get;
     switch ((int)message->type) {
     case MESSAGE_REPLICA_PUT:
+        assert_true(is_of_key(bench, put->key));
         say(bench, "%c:", letter);
         say_parts(bench, put->parts);
         if (put->hint_for != 0) {
@@ -129,6 +162,7 @@ static void say_message(struct bench *bench, char letter, const struct message *
         say(bench, "%s ", put->sync ? "!" : "");
         return;
     case MESSAGE_REPLICA_GET:
+        assert_true(is_of_key(bench, get->key));
         say(bench, "%c?%s%s%s ", letter, get->digest_only ? "d" : "",
             get->from_hints ? "h" : "", get->for_repair ? "r" : "");
         return;
@@ -226,6 +260,7 @@ static void say_told(struct bench *bench, const struct store_request *request)
         say(bench, "%s", request->merge.with_intent ? "+intent" : "");
         break;
     case STORE_HINT:
+        say(bench, "%s", request->hint.object ? ":o" : "");
         say_owners(bench, &request->hint.owners);
         break;
     case STORE_CLEAR_INTENTS:
@@ -249,6 +284,7 @@ static void say_store(struct bench *bench, const struct store_request *request)
     if (!name) {
         return;
     }
+    assert_true(request->operation == STORE_CLEAR_INTENTS || is_of_key(bench, request->key));
     bool heals = request->operation == STORE_MERGE && request->merge.heals;
     say(bench, "disk:%s", heals ? "heal" : name);
     if (request->operation == STORE_MERGE) {
@@ -293,7 +329,10 @@ static const char *step(struct bench *bench, struct event *event)
 {
     event->now_us = bench->now_us;
     event->wall_us = bench->now_us;
+    is_in_step = true;
     core_step(bench->core, event, bench->outbox);
+    is_in_step = false;
+    allocations_left = ANY;
     return say_outbox(bench);
 }
 
@@ -301,7 +340,10 @@ const char *bench_call(struct bench *bench, bench_rule *rule)
 {
     struct blob *key = blob_new(slice_of_string(bench->key));
     bench->core->outbox = bench->outbox;
+    is_in_step = true;
     rule(bench->core, key);
+    is_in_step = false;
+    allocations_left = ANY;
     bench->core->outbox = NULL;
     blob_unref(key);
     return say_outbox(bench);
@@ -385,6 +427,13 @@ void bench_open_fallback(struct bench *bench, int members, const char *rows)
     bench_open(bench, members, 3);
     bench_place(bench, 'D', rows);
     bench_suspect(bench, "ABC");
+}
+
+void bench_fill_clients(struct bench *bench, uint32_t left)
+{
+    while (bench->core->client_count < CLIENT_REQUESTS_MAX - left) {
+        assert_non_null(request_new(bench->core, &get_kind, UINT64_MAX, true));
+    }
 }
 
 void bench_fill_table(struct bench *bench, uint32_t left)

@@ -12,7 +12,8 @@
  *   B>put       the request is handed on to B
  *   disk:merge:or!/B   a request to the own store: parts, sync, and for whom it is kept; "+row"
  *               and "+intent" of a coordinated put; "*" one that writes over what is damaged;
- *               "heal": a merge that replaces what is bad
+ *               "heal": a merge that replaces what is bad; "disk:hint:o/B": an object,
+ *               without "o" a marker
  *   disk:clear_intents:5  stamps
  *   ok          the client is answered
  *
@@ -91,6 +92,10 @@ const char *bench_wait(struct bench *bench, uint64_t us);
 
 void bench_suspect(struct bench *bench, const char *letters);
 
+/* In the next step all allocations but the first `count` fail. */
+void bench_fail_after(int count);
+/* Takes all room for clients' requests but for `left`. */
+void bench_fill_clients(struct bench *bench, uint32_t left);
 /* Takes all room for requests but for `left`. */
 void bench_fill_table(struct bench *bench, uint32_t left);
 

@@ -19,6 +19,7 @@
 #include "node/core/get.h"
 #include "node/core/read_legs.h"
 #include "tests/core/bench.h"
+#include "tests/ring/make.h"
 
 static const char ONE[] = "1.1:5 | 1.1:5";
 static const char OTHER[] = "2.1:6 | 2.1:6";
@@ -161,6 +162,18 @@ static void test_full_table__get__is_refused_and_leaves_nothing(void **state)
     bench_close(&bench);
 }
 
+/* They are no clients' requests. */
+static void test_full_of_clients__heals_and_repairs__begin(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open_first(&bench, 3, "ABC");
+    bench_fill_clients(&bench, 0);
+    assert_gives(bench_call(&bench, get_start_heal), "B?d C?d");
+    assert_gives(bench_call(&bench, get_start_repair), "B?dr C?dr disk:get");
+    bench_close(&bench);
+}
+
 static void large(struct message *message)
 {
     uint8_t *bytes = calloc(1, VALUE_SIZE_MAX);
@@ -181,14 +194,34 @@ static void test_no_room_for_contents__get__is_refused(void **state)
     bench_close(&bench);
 }
 
-static void test_get__in_flight__is_counted(void **state)
+static void test_get__in_flight__is_counted_with_what_has_come(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open_first(&bench, 3, "ABC");
+    struct object *one = make_object(ONE, NULL);
+    assert_gives(bench_get(&bench, 3, NULL), "B?d C?d disk:get");
+    assert_int_equal(core_requests_in_flight(bench.core), 1);
+    assert_gives(bench_answer_object(&bench, 'B', NULL), "");
+    assert_int_equal(bench.core->bytes_in_flight, 0);
+    assert_gives(bench_answer_object(&bench, 'C', ONE), "");
+    assert_true(object_content_size(one) > 0);
+    assert_int_equal(bench.core->bytes_in_flight, object_content_size(one));
+    object_unref(one);
+    bench_close(&bench);
+}
+
+static void test_no_memory__merged_object__is_said(void **state)
 {
     (void)state;
     struct bench bench;
     bench_open_first(&bench, 3, "ABC");
     assert_gives(bench_get(&bench, 2, NULL), "B?d disk:get");
-    assert_int_equal(core_requests_in_flight(bench.core), 1);
-    assert_gives(bench_answer_object(&bench, 'B', ONE), "");
+    assert_gives(bench_stored(&bench, STORE_GET, STATUS_OK, ONE), "");
+    assert_gives(bench_answer_digest(&bench, 'B', OTHER), "B?");
+    bench_fail_after(0);
+    assert_gives(bench_answer_object(&bench, 'B', OTHER), "no_memory");
+    assert_int_equal(bench.core->active_count, bench.idle_count);
     bench_close(&bench);
 }
 
@@ -255,8 +288,10 @@ int main(void)
         cmocka_unit_test(test_heal__another_ring_is_met__it_ends),
         cmocka_unit_test(test_repair__a_node_that_refills__all_are_asked_all_the_same),
         cmocka_unit_test(test_full_table__get__is_refused_and_leaves_nothing),
+        cmocka_unit_test(test_full_of_clients__heals_and_repairs__begin),
         cmocka_unit_test(test_no_room_for_contents__get__is_refused),
-        cmocka_unit_test(test_get__in_flight__is_counted),
+        cmocka_unit_test(test_get__in_flight__is_counted_with_what_has_come),
+        cmocka_unit_test(test_no_memory__merged_object__is_said),
         cmocka_unit_test(test_budget__is_used_up__ten_gets_give_one_more),
         cmocka_unit_test(test_fallback__others_were_tried_before__hints_are_not_waited_for),
         cmocka_unit_test(test_get__nobody_can_be_asked__fails_at_once),

@@ -165,6 +165,28 @@ static void test_get__one_that_lags_is_lost__is_not_sent_to(void **state)
     bench_close(&bench);
 }
 
+/* Whoever knows of the latest change in a directory tells it, also with a digest. */
+static void test_get__of_a_directory__tells_the_latest_change(void **state)
+{
+    (void)state;
+    for (uint64_t of_other_us = 1; of_other_us <= 3; of_other_us++) {
+        struct bench bench;
+        bench_open(&bench, 4, 3);
+        bench_place_root(&bench);
+        assert_gives(bench_get(&bench, 2, NULL), "B?d disk:get");
+        struct message answer = {.status = STATUS_OK};
+        answer.replica_get_reply.has_digest = true;
+        answer.replica_get_reply.names_us = of_other_us;
+        struct store_result result = {.operation = STORE_GET, .names_us = 2};
+        result.object = make_object(ONE, NULL);
+        object_digest(result.object, answer.replica_get_reply.digest);
+        assert_gives(bench_answer_with(&bench, 'B', &answer), "");
+        assert_gives(bench_stored_with(&bench, &result), "ok");
+        assert_int_equal(bench.reply.get_reply.names_us, of_other_us > 2 ? of_other_us : 2);
+        bench_close(&bench);
+    }
+}
+
 /* The slow and the failing ------------------------------------------------------------------ */
 
 static void test_get__one_fails__another_is_asked_at_once(void **state)
@@ -242,6 +264,22 @@ static void test_get__answer_makes_no_sense__another_is_asked(void **state)
         assert_gives(bench_answer_with(&bench, 'B', &answers[i]), "C?d");
         bench_close(&bench);
     }
+}
+
+static void test_get__copy_is_bad__another_is_asked(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open_first(&bench, 7, "ABG");
+    assert_gives(bench_get(&bench, 2, NULL), "B?d disk:get");
+    assert_gives(bench_stored(&bench, STORE_GET, STATUS_OK, ONE), "");
+    assert_gives(bench_answer_digest(&bench, 'B', OTHER), "B?");
+    struct message bad = {.status = STATUS_OK};
+    bad.replica_get_reply.object = make_object(OTHER, NULL);
+    bad.replica_get_reply.object->versions[0].content_hash[0] ^= 1;
+    assert_gives(bench_answer_with(&bench, 'B', &bad), "C?d");
+    assert_int_equal(bench.core->stats.copies_refused, 1);
+    bench_close(&bench);
 }
 
 /* Rings ------------------------------------------------------------------------------------- */
@@ -409,11 +447,13 @@ int main(void)
         cmocka_unit_test(test_get__of_the_root__repairs_no_row),
         cmocka_unit_test(test_get__who_has_the_copy_is_lost__another_is_asked),
         cmocka_unit_test(test_get__one_that_lags_is_lost__is_not_sent_to),
+        cmocka_unit_test(test_get__of_a_directory__tells_the_latest_change),
         cmocka_unit_test(test_get__one_fails__another_is_asked_at_once),
         cmocka_unit_test(test_get__one_is_slow__another_is_asked_after_a_moment),
         cmocka_unit_test(test_get__nobody_answers__ends_at_its_deadline),
         cmocka_unit_test(test_get__own_disk_fails__others_are_asked),
         cmocka_unit_test(test_get__answer_makes_no_sense__another_is_asked),
+        cmocka_unit_test(test_get__copy_is_bad__another_is_asked),
         cmocka_unit_test(test_get__others_go_by_another_ring__all_are_asked_anew),
         cmocka_unit_test(test_hints__a_primary_is_suspected__what_fallbacks_hold_counts),
         cmocka_unit_test(test_hints__fallbacks_are_slow__are_waited_for_a_moment),

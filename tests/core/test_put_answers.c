@@ -16,30 +16,13 @@
 #include <cmocka.h>
 
 #include "node/core/detector.h"
+#include "node/core/get.h"
+#include "node/core/put.h"
 #include "tests/core/bench.h"
 #include "tests/ring/make.h"
 
 static const char ONE[] = "1.1:5 | 1.1:5";
 static const char OTHER[] = "2.1:6 | 2.1:6";
-
-enum { ENOUGH = 1000000 };
-
-static int allocations_left = ENOUGH;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-
-void *__wrap_malloc(size_t size)
-{
-    return allocations_left-- > 0 ? __real_malloc(size) : NULL;
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return allocations_left-- > 0 ? __real_calloc(count, size) : NULL;
-}
 
 static const char *put_stored(struct bench *bench, uint8_t w)
 {
@@ -244,21 +227,14 @@ static void test_full_table__put__is_refused_and_leaves_nothing(void **state)
 static void without_memory(struct message *message)
 {
     (void)message;
-    allocations_left = 0;
+    bench_fail_after(0);
 }
 
 /* For the put, and not for the versions that it names. */
 static void some_without_memory(struct message *message)
 {
     as_some(message);
-    allocations_left = 1;
-}
-
-static const char *put_short_of_memory(struct bench *bench, bench_change *more)
-{
-    const char *given = bench_put(bench, 2, more);
-    allocations_left = ENOUGH;
-    return given;
+    bench_fail_after(1);
 }
 
 static void test_no_memory__put__is_refused_and_leaves_nothing(void **state)
@@ -266,13 +242,13 @@ static void test_no_memory__put__is_refused_and_leaves_nothing(void **state)
     (void)state;
     struct bench bench;
     bench_open_first(&bench, 3, "ABC");
-    assert_gives(put_short_of_memory(&bench, without_memory), "no_memory");
+    assert_gives(bench_put(&bench, 2, without_memory), "no_memory");
     assert_int_equal(bench.core->active_count, bench.idle_count);
-    assert_gives(put_short_of_memory(&bench, some_without_memory), "no_quorum");
+    assert_gives(bench_put(&bench, 2, some_without_memory), "no_quorum");
     assert_int_equal(bench.core->active_count, bench.idle_count);
     bench_close(&bench);
     bench_open_fallback(&bench, 7, "ABC");
-    assert_gives(put_short_of_memory(&bench, without_memory), "no_memory");
+    assert_gives(bench_put(&bench, 2, without_memory), "no_memory");
     assert_int_equal(bench.core->active_count, bench.idle_count);
     bench_close(&bench);
 }
@@ -301,6 +277,51 @@ static void test_put__in_flight__is_counted_with_its_bytes(void **state)
     }
 }
 
+/* What other requests ask for is not counted as clients': they would wait for each other. */
+static void test_full_of_clients__what_they_need__may_begin(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open_first(&bench, 3, "ABC");
+    bench_fill_clients(&bench, 1);
+    assert_gives(bench_put(&bench, 2, as_some), "B?d disk:get");
+    assert_gives(bench_get(&bench, 2, NULL), "busy");
+    assert_gives(bench_put(&bench, 2, NULL), "busy");
+    assert_gives(bench_find_intent(&bench, 9), "disk:put+row");
+    bench_close(&bench);
+    bench_open_first(&bench, 3, "ABC");
+    bench_fill_clients(&bench, 1);
+    assert_gives(bench_put(&bench, 2, as_fsync), "B?d disk:get");
+    bench_close(&bench);
+}
+
+/* Pushes ------------------------------------------------------------------------------------- */
+
+static bool is_pushed;
+
+/* For a request that is gone by the time. */
+static void push(struct core *core, struct blob *key)
+{
+    struct request *parent = request_new(core, &get_kind, UINT64_MAX, false);
+    is_pushed = push_object(core, parent, key, true);
+    request_free(core, parent);
+}
+
+static void test_push__for_another_request__is_synced_as_it_asks(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open_first(&bench, 3, "ABC");
+    assert_gives(bench_call(&bench, push), "disk:put!+row+intent");
+    assert_true(is_pushed);
+    assert_gives(bench_stored(&bench, STORE_COORDINATE, STATUS_OK, ONE), "B?dr C?dr");
+    assert_gives(bench_answer_digest(&bench, 'B', OTHER), "B:or!");
+    bench_fail_after(0);
+    assert_gives(bench_call(&bench, push), "");
+    assert_false(is_pushed);
+    bench_close(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +333,8 @@ int main(void)
         cmocka_unit_test(test_full_table__put__is_refused_and_leaves_nothing),
         cmocka_unit_test(test_no_memory__put__is_refused_and_leaves_nothing),
         cmocka_unit_test(test_put__in_flight__is_counted_with_its_bytes),
+        cmocka_unit_test(test_full_of_clients__what_they_need__may_begin),
+        cmocka_unit_test(test_push__for_another_request__is_synced_as_it_asks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
