@@ -272,6 +272,36 @@ static void test_get__stale_ring__newer_one_is_fetched_and_followed(void **state
     assert_requests(fixture, 1, 2, 0);
 }
 
+/* A refusal for the sake of a ring left nothing behind, so the put goes on elsewhere. */
+static void test_put__stale_ring__newer_one_is_fetched_and_followed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ring newer;
+    make_newer_ring(fixture, &newer);
+    fake_node_set_ring(fixture->nodes[0], &newer);
+    fake_node_set_ring(fixture->nodes[1], &newer);
+    always(fixture->nodes[0], STATUS_STALE_RING);
+
+    assert_int_equal(put_k(fixture, 0), STATUS_OK);
+
+    assert_requests(fixture, 1, 1, 0);
+    assert_memory_equal(fake_node_request(fixture->nodes[0], 0).write_id,
+                        fake_node_request(fixture->nodes[1], 0).write_id, WRITE_ID_SIZE);
+}
+
+/* They are asked again and again, and nothing is left open. */
+static void test_put__stale_ring_everywhere__is_determinate(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int i = 0; i < NODES; i++) {
+        always(fixture->nodes[i], STATUS_STALE_RING);
+    }
+
+    assert_int_equal(put_k(fixture, SHORT_MS), STATUS_STALE_RING);
+
+    assert_true(fake_node_requests(fixture->nodes[2]) > 1);
+}
+
 static void test_get__answer_of_a_newer_epoch__next_call_uses_the_new_ring(void **state)
 {
     struct fixture *fixture = *state;
@@ -560,6 +590,8 @@ int main(void)
         CLUSTER_TEST(test_space__any_node__what_it_tells),
         CLUSTER_TEST(test_list__pages__every_name_once_in_order),
         CLUSTER_TEST(test_list__page_that_leads_back__not_believed),
+        CLUSTER_TEST(test_put__stale_ring__newer_one_is_fetched_and_followed),
+        CLUSTER_TEST(test_put__stale_ring_everywhere__is_determinate),
         CLUSTER_TEST(test_put__value_over_the_limit__never_sent),
         CLUSTER_TEST(test_open__first_address_is_dead__second_is_used),
         CLUSTER_TEST(test_open__nobody_there__says_which_address_and_why),
