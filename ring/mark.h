@@ -114,6 +114,18 @@
     X(NEWER_LOG_SURVIVED, "a power cut took from the older log, and the newer one kept more")  \
     X(DARK_AFTER_SYNC, "the power failed everywhere right after a synced put")                 \
     X(SALVAGE_GAVE_OLDER, "a salvage gave back an older value")                                \
+    X(SALVAGED_OLDER_REPLACED, "what a salvage had given back was replaced later")             \
+    X(OLD_COPY_DISTRUSTED, "a copy that was put back was told by others, and not trusted")     \
+    X(SOURCE_GAVE, "a source handed over what its primaries lacked")                           \
+    X(SOURCE_GAVE_HINT, "a source handed over what it had kept for another")                   \
+    X(SOURCE_KEPT_BACK, "a source kept back what may have been deleted and reaped")            \
+    X(SOURCE_WAITED, "a source waited, since no complete primary could vouch")                 \
+    X(PUT_PLACED_BY_OTHER_RING, "a replica refused a put that was placed by another ring")     \
+    X(FORWARD_READ_TO_SECOND, "a get or a listing was forwarded to a second primary")          \
+    X(HINTS_HEALED_AT_START, "a database of hints was salvaged at a start")                    \
+    X(HINTS_DAMAGED_UNJUDGED, "hints that nobody had judged yet were damaged anew")            \
+    X(HINT_UNJUDGED, "a hint was not used, since nobody had judged its age yet")               \
+    X(HINT_TOO_OLD, "a hint that a salvage gave back was dropped, since it is too old")        \
     X(FORGOT_PUT,                                                                              \
       "a disk forgot a put that its node had just acknowledged, and was asked again")
 

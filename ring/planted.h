@@ -64,6 +64,7 @@ enum planted_bug {
     PLANTED_ROW_EARLY,          /* a row alone is sent before its object has W copies */
     PLANTED_NEVER_PROBED,       /* a suspected peer is never asked again */
     PLANTED_SOURCE_REVIVES,     /* a source hands over what may have been deleted and reaped */
+    PLANTED_HINT_REVIVES,       /* a salvage of hints gives back what may have been reaped */
     PLANTED_COUNT,
 };
 

@@ -194,6 +194,7 @@ static bool forward_send(struct core *core, struct request *request, uint8_t i)
     }
     bool sync = kept->type == MESSAGE_PUT && kept->put.sync;
     mark_if(kept->type == MESSAGE_PUT && i > 0, MARK_FORWARD_TO_SECOND);
+    mark_if(kept->type != MESSAGE_PUT && i > 0, MARK_FORWARD_READ_TO_SECOND);
     struct message *message = request_send(core, request, i, kept->type);
     copy.request_id = message->request_id;
     copy.ring_epoch = message->ring_epoch;

@@ -15,6 +15,7 @@
 #include "node/core/placement.h"
 #include "node/core/request.h"
 #include "node/core/timers.h"
+#include "ring/mark.h"
 #include "ring/planted.h"
 
 static enum message_type reply_type_of(enum message_type type)
@@ -145,6 +146,7 @@ static enum status replica_judge(struct core *core, const struct event *event)
         return STATUS_NOT_READY;
     }
     if (epoch_is_other(core, event)) {
+        mark_if(message->type == MESSAGE_REPLICA_PUT, MARK_PUT_PLACED_BY_OTHER_RING);
         return STATUS_STALE_RING;
     }
     if (is_withheld(core, message)) {

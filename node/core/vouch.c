@@ -133,6 +133,7 @@ static void vouch_raise(struct core *core, uint64_t seen)
                    "%llu: was it put back from a backup?",
                    (unsigned long long)vouch->incarnation, (unsigned long long)seen);
     note_old(core, text);
+    mark(MARK_OLD_COPY_DISTRUSTED);
     vouch->is_old = !planted(PLANTED_OLD_TRUSTS);
     vouch->incarnation = seen + 1;
     for (uint16_t i = 0; i < core->peer_count; i++) {

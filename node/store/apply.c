@@ -109,7 +109,9 @@ static bool is_hint_damage(const struct group *group, const struct store_request
         return operation && operation->damaged == DAMAGED_HINTS;
     }
     state->engine->operations->last_corruption(state->engine, text, sizeof text);
-    return state->hints && atomic_load(&state->hints->is_damaged) &&
+    return state->hints &&
+           (atomic_load(&state->hints->is_damaged) ||
+            atomic_load(&state->hints->is_unjudged)) &&
            group->batch.damage[0] == '\0' && text[0] == '\0';
 }
 

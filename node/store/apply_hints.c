@@ -259,6 +259,10 @@ enum status apply_list_hints(struct store_state *state, const struct store_reque
     enum status status = STATUS_NO_MEMORY;
 
     assert(request->list_hints.limit >= 1 && request->list_hints.owner != 0);
+    if (list.hints && atomic_load(&state->hints->is_unjudged)) {
+        hints_free(list.hints, 0);
+        return STATUS_CORRUPT;
+    }
     if (list.hints) {
         status = scan_hints(state->hints, request, &list);
     }

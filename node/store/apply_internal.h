@@ -108,6 +108,10 @@ MUST_CHECK enum status apply_reap(struct store_state *state, struct batch *batch
 /* aside.c: puts objects and rows aside that are older than `before_us` (UINT64_MAX: all),
  * unless there is no other replica. Their trees are to be built anew. */
 MUST_CHECK enum status aside_put_old(struct store_state *state, uint64_t before_us);
+/* Is all of the object older? */
+bool aside_is_old(const struct object *object, uint64_t before_us);
+/* Has anybody else a copy of what this node has? */
+bool aside_has_others(const struct store_state *state);
 /* The node's copies are complete: drops what was put aside, or merges it in again. Nothing else
  * may use the state. */
 MUST_CHECK enum status aside_end(struct store_state *state, bool merges);

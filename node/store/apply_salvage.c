@@ -128,7 +128,7 @@ enum status store_salvage(struct store_state *state, uint64_t before_us, uint64_
         status = store_state_restore(state, true);
     }
     if (status == STATUS_OK) {
-        status = hint_store_salvage(state, error);
+        status = hint_store_salvage(state, before_us, error);
     }
     if (status == STATUS_OK) {
         status = drop_unreadable(state, ret_dropped);
@@ -144,13 +144,16 @@ enum status store_salvage(struct store_state *state, uint64_t before_us, uint64_
 }
 
 /* Older states of hints may come back, with the own pairs of that time. */
-static enum status salvage_hints(struct store_state *state, struct error *error)
+static enum status salvage_hints(struct store_state *state, uint64_t before_us,
+                                 struct error *error)
 {
     enum status status = store_state_distrust(state);
 
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && !atomic_load(&state->hints->is_unjudged)) {
         atomic_store(&state->hints->is_damaged, true);
-        status = hint_store_salvage(state, error);
+    }
+    if (status == STATUS_OK) {
+        status = hint_store_salvage(state, before_us, error);
     }
     return status;
 }
@@ -165,7 +168,7 @@ enum status apply_salvage(struct store_state *state, const struct store_request 
     uint64_t before_us = request->wall_us > request->salvage.grace_us
                              ? request->wall_us - request->salvage.grace_us
                              : 0;
-    enum status status = hints_only ? salvage_hints(state, &error)
+    enum status status = hints_only ? salvage_hints(state, before_us, &error)
                                     : store_salvage(state, before_us, &dropped, &error);
 
     if (status != STATUS_OK) {

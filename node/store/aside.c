@@ -34,6 +34,19 @@ struct batch_of_records {
     enum status status;
 };
 
+bool aside_is_old(const struct object *object, uint64_t before_us)
+{
+    return object->deleted_us < before_us &&
+           clock_greatest_counter(&object->clock, UINT64_MAX) < before_us;
+}
+
+bool aside_has_others(const struct store_state *state)
+{
+    const struct ring *ring = state->ring;
+
+    return ring && ring->member_count > 1 && ring->replica_count > 1;
+}
+
 static bool is_older(struct slice value, uint64_t before_us, enum status *ret_status)
 {
     struct object *object = NULL;
@@ -45,8 +58,7 @@ static bool is_older(struct slice value, uint64_t before_us, enum status *ret_st
     if (*ret_status != STATUS_OK) {
         return false;
     }
-    bool is_older = object->deleted_us < before_us &&
-                    clock_greatest_counter(&object->clock, UINT64_MAX) < before_us;
+    bool is_older = aside_is_old(object, before_us);
     object_unref(object);
     return is_older;
 }
@@ -192,10 +204,7 @@ static enum status move_all(struct engine *engine, char kind, uint64_t before_us
 
 enum status aside_put_old(struct store_state *state, uint64_t before_us)
 {
-    const struct ring *ring = state->ring;
-
-    /* Nobody else has anything. */
-    if (!ring || ring->member_count == 1 || ring->replica_count == 1) {
+    if (!aside_has_others(state)) {
         return STATUS_OK;
     }
     enum status status = move_all(state->engine, 'o', before_us, put_aside);

@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/store/apply_internal.h"
 #include "node/store/batch.h"
 #include "node/store/layout.h"
 #include "node/store/number.h"
 #include "node/wire/record.h"
+#include "ring/mark.h"
 
 enum {
     HEAD_SIZE = 2 * NUMBER_SIZE, /* stamp and creation before the record */
@@ -59,13 +61,15 @@ static enum status parse_loaded(struct slice value, enum hint_kind kind, bool wi
     return status == STATUS_OK || status == STATUS_NO_MEMORY ? status : STATUS_CORRUPT;
 }
 
-enum status hint_store_verify(enum hint_kind kind, struct slice value)
+enum status hint_store_verify(enum hint_kind kind, struct slice value, uint64_t before_us)
 {
     struct stored_hint stored = {0};
     enum status status = parse_loaded(value, kind, true, &stored);
 
     if (status == STATUS_OK && stored.object) {
-        status = record_verify(stored.object);
+        bool is_old = aside_is_old(stored.object, before_us);
+        mark_if(is_old, MARK_HINT_TOO_OLD);
+        status = is_old ? STATUS_CORRUPT : record_verify(stored.object);
     }
     stored_hint_release(&stored);
     return status;
@@ -79,6 +83,10 @@ enum status hint_store_load(struct hint_store *hints, node_id owner, enum hint_k
     struct stored_hint stored = {0};
     enum status status = STATUS_NO_MEMORY;
 
+    if (atomic_load(&hints->is_unjudged)) {
+        mark(MARK_HINT_UNJUDGED);
+        return STATUS_CORRUPT;
+    }
     layout_hint(&hint_key, owner, (char)kind, key);
     if (!hint_key.failed) {
         status = hints->engine->operations->get(hints->engine, buffer_slice(&hint_key), &value);

@@ -28,7 +28,8 @@ struct hint_store {
     atomic_uint_fast64_t stamp; /* the greatest that was given out or found */
     atomic_bool is_partial;     /* a part could not be read when they were counted */
     atomic_bool is_damaged;     /* something could not be read since then, or was no hint */
-    pthread_mutex_t lock;       /* guards what follows */
+    atomic_bool is_unjudged; /* a salvage may have given back what was handed over long ago */
+    pthread_mutex_t lock;    /* guards what follows */
     struct hint_sum sums[MEMBERS_MAX]; /* ascending by owner */
     size_t sum_count;
 };
@@ -52,7 +53,8 @@ struct hint_change {
 };
 
 /* Reads the hint into ret_before->size and so on. `with_object`: decodes it as well.
- * STATUS_CORRUPT for bytes that are no hint; else the engine's. */
+ * STATUS_CORRUPT for bytes that are no hint, and while hints are not judged; else the
+ * engine's. */
 MUST_CHECK enum status hint_store_load(struct hint_store *hints, node_id owner,
                                        enum hint_kind kind, struct slice key, bool with_object,
                                        struct stored_hint *ret_before);
@@ -72,8 +74,9 @@ bool hint_store_parse_value(struct slice value, struct stored_hint *ret_stored,
 struct hint_sum *hint_store_sum(struct hint_store *hints, node_id owner);
 
 /* STATUS_OK if the value is a whole hint of this kind, with the contents that it was stored
- * with; else STATUS_CORRUPT or STATUS_NO_MEMORY. */
-MUST_CHECK enum status hint_store_verify(enum hint_kind kind, struct slice value);
+ * with, and no object older than before_us; else STATUS_CORRUPT or STATUS_NO_MEMORY. */
+MUST_CHECK enum status hint_store_verify(enum hint_kind kind, struct slice value,
+                                         uint64_t before_us);
 
 /* When the oldest hint of the owner was created, of those that can be read; 0 if there is none.
  */
@@ -91,10 +94,13 @@ MUST_CHECK enum status hints_any_for_key(struct store_state *state, struct slice
 /*
  * For STORE_SALVAGE: if damage was met, keeps what can be read of the hints, drops the rest,
  * counts anew. Older states of a hint may come back, with the own pair of that time: so the
- * node's trusted_since is to be raised, on the disk, before this. Nothing else may use the
- * state meanwhile.
+ * node's trusted_since is to be raised, on the disk, before this. Hints come back too that were
+ * handed over, of keys that were deleted and reaped since: so objects older than `before_us`
+ * are dropped (as aside_put_old), for who else has them gives them to their owner, and who has
+ * not may have reaped them. Nothing else may use the state meanwhile.
  */
-MUST_CHECK enum status hint_store_salvage(struct store_state *state, struct error *error);
+MUST_CHECK enum status hint_store_salvage(struct store_state *state, uint64_t before_us,
+                                          struct error *error);
 
 /* For state.c: before the clean mark is written, so that it vouches for hints as well. */
 MUST_CHECK enum status hint_store_sync(struct store_state *state);

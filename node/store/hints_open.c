@@ -12,12 +12,14 @@
 #include "node/store/hints.h"
 #include "node/store/layout.h"
 #include "node/store/number.h"
+#include "node/store/settings.h"
+#include "ring/mark.h"
+#include "ring/planted.h"
 
 enum {
     HINTS_FORMAT = 1,
     SWEPT_MAX = 256, /* writes of a salvage in one batch */
 };
-#define SETTING_FORMAT "format"
 /* No count of ours comes so far; those that are given out have room above it. */
 #define STAMP_FOUND_MAX (UINT64_C(1) << 56)
 
@@ -159,7 +161,8 @@ static enum status count_all(struct hint_store *hints, struct error *error)
 /* One page of a salvage. */
 struct sweep {
     struct hint_store *hints;
-    bool puts_ages; /* the second pass; the first one deletes what is of no use */
+    uint64_t before_us; /* objects that are older are of no use */
+    bool puts_ages;     /* the second pass; the first one deletes what is of no use */
     struct engine_write writes[SWEPT_MAX];
     struct buffer keys[SWEPT_MAX];
     size_t count;
@@ -186,8 +189,9 @@ static bool is_kept(struct sweep *sweep, char kind, struct slice value,
     if (sweep->puts_ages) {
         return true;
     }
+    uint64_t before_us = planted(PLANTED_HINT_REVIVES) ? 0 : sweep->before_us;
     enum status status =
-        hint_store_verify(kind == HINT_OBJECT ? HINT_OBJECT : HINT_MARKER, value);
+        hint_store_verify(kind == HINT_OBJECT ? HINT_OBJECT : HINT_MARKER, value, before_us);
     if (status != STATUS_OK && status != STATUS_CORRUPT) {
         sweep->status = status;
     }
@@ -256,7 +260,7 @@ static enum status sweep_page(struct sweep *sweep)
     return status;
 }
 
-static enum status sweep_all(struct hint_store *hints, bool puts_ages)
+static enum status sweep_all(struct hint_store *hints, uint64_t before_us, bool puts_ages)
 {
     struct sweep *sweep = calloc(1, sizeof *sweep);
     enum status status = STATUS_NO_MEMORY;
@@ -265,6 +269,7 @@ static enum status sweep_all(struct hint_store *hints, bool puts_ages)
         return status;
     }
     sweep->hints = hints;
+    sweep->before_us = before_us;
     sweep->puts_ages = puts_ages;
     layout_hint_owner(&sweep->cursor, 1);
     status = sweep->cursor.failed ? STATUS_NO_MEMORY : STATUS_OK;
@@ -276,13 +281,13 @@ static enum status sweep_all(struct hint_store *hints, bool puts_ages)
     return status;
 }
 
-/* The engine has been salvaged: drops what is no hint, and counts. */
-static enum status clean_up(struct hint_store *hints, struct error *error)
+/* The engine has been salvaged: drops what is no hint, or too old for one, and counts. */
+static enum status clean_up(struct hint_store *hints, uint64_t before_us, struct error *error)
 {
-    enum status status = sweep_all(hints, false);
+    enum status status = sweep_all(hints, before_us, false);
 
     if (status == STATUS_OK) {
-        status = sweep_all(hints, true);
+        status = sweep_all(hints, before_us, true);
     }
     if (status == STATUS_OK) {
         status = write_format(hints->engine);
@@ -291,18 +296,61 @@ static enum status clean_up(struct hint_store *hints, struct error *error)
                                : fail(error, status, status_text(status));
 }
 
-enum status hint_store_salvage(struct store_state *state, struct error *error)
+/* Remembered beside the own copies, so that a start in between knows it. Where nobody else has
+ * copies there is nothing to judge. */
+static enum status set_unjudged(struct store_state *state, bool is_unjudged)
+{
+    struct settings settings = {0};
+
+    if (!aside_has_others(state)) {
+        return STATUS_OK;
+    }
+    settings_add(&settings, SETTING_HINTS_UNJUDGED, is_unjudged ? 1 : 0);
+    enum status status = settings_write(&settings, state->engine);
+    if (status == STATUS_OK || is_unjudged) {
+        atomic_store(&state->hints->is_unjudged, is_unjudged);
+    }
+    return status;
+}
+
+/* The engine gives back what it can; until that is judged, none of it is used. */
+static enum status salvage_engine(struct store_state *state, struct error *error)
+{
+    struct engine *engine = state->hints->engine;
+    enum status status = set_unjudged(state, true);
+
+    return status == STATUS_OK ? engine->operations->salvage(engine, error) : status;
+}
+
+/* What a salvage gave back earlier may have been damaged anew. */
+static enum status judge(struct store_state *state, uint64_t before_us, struct error *error)
+{
+    struct hint_store *hints = state->hints;
+    enum status status = STATUS_CORRUPT;
+
+    before_us = aside_has_others(state) ? before_us : 0;
+    if (!atomic_load(&hints->is_damaged)) {
+        status = clean_up(hints, before_us, error);
+    }
+    if (status == STATUS_CORRUPT) {
+        atomic_store(&hints->is_damaged, true);
+        mark_if(atomic_load(&hints->is_unjudged), MARK_HINTS_DAMAGED_UNJUDGED);
+        status = salvage_engine(state, error);
+        status = status == STATUS_OK ? clean_up(hints, before_us, error) : status;
+    }
+    return status;
+}
+
+enum status hint_store_salvage(struct store_state *state, uint64_t before_us,
+                               struct error *error)
 {
     struct hint_store *hints = state->hints;
 
-    if (!hints || !atomic_load(&hints->is_damaged)) {
+    if (!hints || (!atomic_load(&hints->is_damaged) && !atomic_load(&hints->is_unjudged))) {
         return STATUS_OK;
     }
-    enum status status = hints->engine->operations->salvage(hints->engine, error);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    return clean_up(hints, error);
+    enum status status = judge(state, before_us, error);
+    return status == STATUS_OK ? set_unjudged(state, false) : status;
 }
 
 /* Was the engine salvaged when it was opened? */
@@ -314,17 +362,34 @@ static bool was_salvaged(struct engine *engine)
     return text[0] != '\0';
 }
 
+/* How old hints may be is not known here: they are judged by a STORE_SALVAGE, which the first use
+ * of one asks for. */
 static enum status heal_at_start(struct store_state *state, struct error *error)
 {
-    struct hint_store *hints = state->hints;
+    mark(MARK_HINTS_HEALED_AT_START);
     /* Older states of hints may be back, with the own pairs of that time. */
     enum status status = store_state_distrust(state);
 
     if (status == STATUS_OK) {
-        status = hints->engine->operations->salvage(hints->engine, error);
+        status = salvage_engine(state, error);
     }
-    return status == STATUS_OK ? clean_up(hints, error)
+    return status == STATUS_OK ? clean_up(state->hints, 0, error)
                                : fail(error, status, status_text(status));
+}
+
+static enum status read_unjudged(struct store_state *state, struct error *error)
+{
+    uint64_t unjudged = 0;
+    enum status status = settings_read_number(state->engine, SETTING_HINTS_UNJUDGED, &unjudged);
+
+    if (status == STATUS_CORRUPT) {
+        unjudged = 1; /* who knows */
+        status = STATUS_OK;
+    }
+    atomic_store(&state->hints->is_unjudged, unjudged != 0 && aside_has_others(state));
+    return status == STATUS_OK || status == STATUS_NOT_FOUND
+               ? STATUS_OK
+               : fail(error, status, status_text(status));
 }
 
 enum status store_hints_open(struct store_state *state, struct engine *engine,
@@ -339,9 +404,9 @@ enum status store_hints_open(struct store_state *state, struct engine *engine,
     hints->engine = engine;
     pthread_mutex_init(&hints->lock, NULL);
     state->hints = hints;
-    enum status status = STATUS_CORRUPT;
-    if (!was_salvaged(engine)) {
-        status = check_format(engine, error);
+    enum status status = read_unjudged(state, error);
+    if (status == STATUS_OK) {
+        status = was_salvaged(engine) ? STATUS_CORRUPT : check_format(engine, error);
     }
     if (status == STATUS_CORRUPT) {
         /* Without hints a node starts; without starting none are handed over. */

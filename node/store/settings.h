@@ -24,6 +24,8 @@
 #define SETTING_COMPLETE "complete"
 /* 1 while a damaged database is being salvaged; none: 0. */
 #define SETTING_SALVAGING "salvaging"
+/* 1 while nobody has judged how old the hints are that a salvage gave back; none: 0. */
+#define SETTING_HINTS_UNJUDGED "hints_unjudged"
 
 enum { SETTINGS_MAX = 8, SETTING_RINGS_MAX = 2 };
 

@@ -62,6 +62,7 @@ static const struct {
     {PLANTED_ROW_EARLY, "row-early"},
     {PLANTED_NEVER_PROBED, "never-probed"},
     {PLANTED_SOURCE_REVIVES, "source-revives"},
+    {PLANTED_HINT_REVIVES, "hint-revives"},
 };
 
 #ifdef DYNAMOFS_PLANTED

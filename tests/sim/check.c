@@ -467,6 +467,20 @@ int check_copies(struct world *world, int nodes, int key, uint32_t number)
     return count_copies(world, nodes, key, number, false);
 }
 
+int check_knowing(struct world *world, int nodes, int key, struct dot dot)
+{
+    int knowing = 0;
+    for (int node = 0; node < nodes; node++) {
+        struct object *copy = NULL;
+        bool is_known = world_is_up(world, node) &&
+                        read_object(world, node, slice_of_string(load_key(key)), &copy) &&
+                        copy && clock_covers(&copy->clock, dot);
+        knowing += is_known ? 1 : 0;
+        object_unref(copy);
+    }
+    return knowing;
+}
+
 bool check_holds(struct world *world, int node, int key, uint32_t number)
 {
     return world_is_up(world, node) &&

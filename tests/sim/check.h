@@ -35,6 +35,9 @@ bool check_settles(struct check *check);
  * counts.
  */
 int check_copies(struct world *world, int nodes, int key, uint32_t number);
+/* How many nodes that are up have heard of the version: what was put twice under one write id
+ * has a dot for each, and only one of them may have been acknowledged. */
+int check_knowing(struct world *world, int nodes, int key, struct dot dot);
 /* One node's copy or hints hold it now. */
 bool check_holds(struct world *world, int node, int key, uint32_t number);
 /* The same of those on which it would be if the power failed now. */

@@ -36,7 +36,9 @@ struct disk {
     struct engine *older;   /* values that were overwritten; NULL: they are not kept */
     struct engine *damaged; /* holds the keys whose values cannot be read */
     size_t damaged_count;
-    bool was_corrupt; /* some read failed since the disk was salvaged */
+    bool was_corrupt;         /* some read failed since the disk was salvaged */
+    struct engine *gave_back; /* holds keys whose older value a salvage gave back */
+    size_t gave_back_count;
 };
 
 static struct disk *disk_of(struct engine *engine)
@@ -192,6 +194,25 @@ static void damage_overwrite(struct disk *disk, const struct engine_write *write
     }
 }
 
+/* A value that was given back and is not any more what was given. */
+static void note_replaced(struct disk *disk, const struct engine_write *writes, size_t count)
+{
+    for (size_t i = 0; i < count && disk->gave_back_count > 0; i++) {
+        struct engine_write forget = {.key = writes[i].key, .is_delete = true};
+        struct buffer ignored = {0};
+        struct engine *gave_back = disk->gave_back;
+        if (!writes[i].is_delete &&
+            gave_back->operations->get(gave_back, forget.key, &ignored) == STATUS_OK) {
+            mark(MARK_SALVAGED_OLDER_REPLACED);
+            enum status status = gave_back->operations->write(gave_back, &forget, 1, false);
+            assert(status == STATUS_OK);
+            (void)status;
+            disk->gave_back_count--;
+        }
+        buffer_release(&ignored);
+    }
+}
+
 static void keep_older(struct disk *disk, const struct engine_write *writes, size_t count)
 {
     for (size_t i = 0; disk->older && i < count; i++) {
@@ -218,6 +239,7 @@ static enum status disk_write(struct engine *engine, const struct engine_write *
     }
     damage_overwrite(disk, writes, count);
     keep_older(disk, writes, count);
+    note_replaced(disk, writes, count);
     enum status status = disk->seen->operations->write(disk->seen, writes, count, sync);
     assert(status == STATUS_OK);
     pending_add(disk, writes, count);
@@ -234,13 +256,24 @@ struct damaged_scan {
     engine_visit *visit;
     void *context;
     bool was_hit;
+    bool was_stopped; /* by the visitor */
 };
 
 static bool visit_unless_damaged(void *context, struct slice key, struct slice value)
 {
     struct damaged_scan *scan = context;
     scan->was_hit = is_damaged(scan->disk, key);
-    return !scan->was_hit && scan->visit(scan->context, key, value);
+    scan->was_stopped = !scan->was_hit && !scan->visit(scan->context, key, value);
+    return !scan->was_hit && !scan->was_stopped;
+}
+
+static bool hit_any(void *context, struct slice key, struct slice value)
+{
+    struct damaged_scan *scan = context;
+    (void)key;
+    (void)value;
+    scan->was_hit = true;
+    return false;
 }
 
 static enum status disk_scan(struct engine *engine, struct slice start, struct slice end,
@@ -256,6 +289,10 @@ static enum status disk_scan(struct engine *engine, struct slice start, struct s
     }
     enum status status =
         disk->seen->operations->scan(disk->seen, start, end, cold, visit_unless_damaged, &scan);
+    if (!scan.was_hit && !scan.was_stopped) {
+        /* It has come by deletions too. */
+        (void)disk->damaged->operations->scan(disk->damaged, start, end, true, hit_any, &scan);
+    }
     disk->was_corrupt |= scan.was_hit;
     return scan.was_hit ? STATUS_CORRUPT : status;
 }
@@ -265,6 +302,19 @@ static void damage_forget(struct disk *disk)
     disk->damaged->operations->close(disk->damaged);
     disk->damaged = engine_new();
     disk->damaged_count = 0;
+}
+
+static void note_given_back(struct disk *disk, struct slice key)
+{
+    struct engine_write note = {.key = key, .value = slice_of(NULL, 0)};
+    bool is_object = key.size > 0 && key.data[0] == 'o';
+    if (is_object) {
+        enum status status =
+            disk->gave_back->operations->write(disk->gave_back, &note, 1, false);
+        assert(status == STATUS_OK);
+        (void)status;
+        disk->gave_back_count++;
+    }
 }
 
 /* An older value may be left. */
@@ -277,6 +327,7 @@ static bool drop_damaged(void *context, struct slice key, struct slice value)
     if (disk->older && disk->older->operations->get(disk->older, key, &older) == STATUS_OK) {
         drop = (struct engine_write){.key = key, .value = buffer_slice(&older)};
         mark(MARK_SALVAGE_GAVE_OLDER);
+        note_given_back(disk, key);
     }
     enum status status = disk->seen->operations->write(disk->seen, &drop, 1, false);
     assert(status == STATUS_OK);
@@ -338,6 +389,7 @@ struct disk *disk_new(void)
     disk->seen = engine_new();
     disk->synced = engine_new();
     disk->damaged = engine_new();
+    disk->gave_back = engine_new();
     disk->log_scale = 1;
     return disk;
 }
@@ -348,6 +400,7 @@ void disk_free(struct disk *disk)
     disk->seen->operations->close(disk->seen);
     disk->synced->operations->close(disk->synced);
     disk->damaged->operations->close(disk->damaged);
+    disk->gave_back->operations->close(disk->gave_back);
     if (disk->older) {
         disk->older->operations->close(disk->older);
     }
@@ -446,7 +499,8 @@ bool disk_is_full(const struct disk *disk)
 struct damaging {
     struct disk *disk;
     size_t index, first, end, hit;
-    struct slice name; /* of the object that is looked for; where it is becomes `first` */
+    struct slice name;      /* of the object that is looked for; where it is becomes `first` */
+    struct buffer from, to; /* the first key that was hit, and the next one that was not */
 };
 
 static bool is_setting(struct slice key)
@@ -461,26 +515,58 @@ static bool is_object_of(struct slice key, struct slice name)
            memcmp(key.data + HEAD_SIZE, name.data, name.size) == 0;
 }
 
+static void damage_one(struct disk *disk, struct slice key)
+{
+    struct engine_write note = {.key = key, .value = slice_of(NULL, 0)};
+    enum status status = disk->damaged->operations->write(disk->damaged, &note, 1, false);
+    assert(status == STATUS_OK);
+    (void)status;
+    disk->damaged_count++;
+}
+
+static void take_key(struct buffer *buffer, struct slice key)
+{
+    buffer_reset(buffer);
+    buffer_append_slice(buffer, key);
+    assert(!buffer->failed);
+}
+
 static bool damage_key(void *context, struct slice key, struct slice value)
 {
     struct damaging *damaging = context;
     struct disk *disk = damaging->disk;
-    struct engine_write note = {.key = key, .value = slice_of(NULL, 0)};
     (void)value;
     if (is_setting(key)) {
         return true;
     }
     size_t index = damaging->index++;
+    if (index == damaging->end && damaging->hit > 0) {
+        take_key(&damaging->to, key);
+    }
     if (is_object_of(key, damaging->name)) {
         damaging->first = index;
     }
     if (index >= damaging->first && index < damaging->end && !is_damaged(disk, key)) {
-        enum status status = disk->damaged->operations->write(disk->damaged, &note, 1, false);
-        assert(status == STATUS_OK);
-        (void)status;
-        disk->damaged_count++;
-        damaging->hit++;
+        damage_one(disk, key);
+        if (damaging->hit++ == 0) {
+            take_key(&damaging->from, key);
+        }
     }
+    return true;
+}
+
+/* A deletion is in the block as well, and what it deleted in an older one. */
+static bool damage_deletion(void *context, struct slice key, struct slice value)
+{
+    struct disk *disk = context;
+    struct buffer ignored = {0};
+    bool is_deleted =
+        disk->seen->operations->get(disk->seen, key, &ignored) == STATUS_NOT_FOUND;
+    (void)value;
+    if (is_deleted && !is_setting(key) && !is_damaged(disk, key)) {
+        damage_one(disk, key);
+    }
+    buffer_release(&ignored);
     return true;
 }
 
@@ -499,6 +585,18 @@ size_t disk_keys(const struct disk *disk)
     return counting.index;
 }
 
+bool disk_has_older(const struct disk *disk)
+{
+    bool found = false;
+    if (disk->older) {
+        struct damaged_scan scan = {0};
+        (void)disk->older->operations->scan(disk->older, slice_of(NULL, 0), slice_of(NULL, 0),
+                                            true, hit_any, &scan);
+        found = scan.was_hit;
+    }
+    return found;
+}
+
 size_t disk_find_object(const struct disk *disk, struct slice name)
 {
     struct damaging finding = {.name = name};
@@ -510,6 +608,15 @@ size_t disk_damage(struct disk *disk, size_t first, size_t count)
 {
     struct damaging damaging = {.disk = disk, .first = first, .end = first + count};
     each_key(disk, &damaging);
+    if (disk->older && damaging.hit > 0) {
+        enum status status = disk->older->operations->scan(
+            disk->older, buffer_slice(&damaging.from), buffer_slice(&damaging.to), true,
+            damage_deletion, disk);
+        assert(status == STATUS_OK);
+        (void)status;
+    }
+    buffer_release(&damaging.from);
+    buffer_release(&damaging.to);
     return damaging.hit;
 }
 

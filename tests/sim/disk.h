@@ -37,9 +37,11 @@ size_t disk_keys(const struct disk *disk);
 size_t disk_find_object(const struct disk *disk, struct slice name);
 /* `count` of them from number `first` on cannot be read any more. How many this hit. */
 size_t disk_damage(struct disk *disk, size_t first, size_t count);
-/* From now on the value that each key had before its last one is kept: where a block is damaged
- * an older table may hold it, and a salvage gives it back. */
+/* From now on the value that each key had before its last one, or before it was deleted, is
+ * kept: where a block is damaged an older table may hold it, and a salvage gives it back. */
 void disk_keep_older(struct disk *disk);
+/* Some are. */
+bool disk_has_older(const struct disk *disk);
 /* Logs take so many times as many batches. */
 void disk_scale_logs(struct disk *disk, size_t scale);
 /* Reads show what would be left if the power failed now, and not one batch of a log survived

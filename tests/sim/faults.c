@@ -9,7 +9,7 @@
 #include "ring/mark.h"
 #include "tests/sim/volumes.h"
 
-enum { BACK_US = 300000, FAULTS_DRAWN = FAULT_DAMAGED + 1 };
+enum { BACK_US = 300000, FAULTS_DRAWN = FAULT_HINTS + 1 };
 
 /* When each is over; 0: it is. */
 struct node_faults {
@@ -54,7 +54,7 @@ static bool pick_of_100(struct faults *faults, uint8_t share)
 static bool is_of_disks(enum fault fault)
 {
     return fault == FAULT_POWER || fault == FAULT_LOST || fault == FAULT_DAMAGED ||
-           fault == FAULT_UNMOUNTED;
+           fault == FAULT_HINTS || fault == FAULT_UNMOUNTED;
 }
 
 /* Few kinds in some runs, most in others; a quarter of those in which disks forget have
@@ -232,14 +232,17 @@ static bool is_budget_spent(struct faults *faults, int victim)
 
 static void harm_disk(struct faults *faults, enum fault fault, int victim)
 {
-    bool may_be =
-        !is_budget_spent(faults, victim) && (fault == FAULT_DAMAGED || is_well(faults, victim));
-    if (!may_be) {
+    bool is_damage = fault == FAULT_DAMAGED || fault == FAULT_HINTS;
+    bool may_be = !is_budget_spent(faults, victim) && (is_damage || is_well(faults, victim));
+    bool is_in_vain = fault == FAULT_HINTS && !world_keeps_hints(faults->world, victim);
+    if (!may_be || is_in_vain) {
         faults->count[fault]--;
         return;
     }
     if (fault == FAULT_DAMAGED) {
         (void)world_damage(faults->world, victim);
+    } else if (fault == FAULT_HINTS) {
+        faults->count[fault] -= world_damage_hints(faults->world, victim) == 0 ? 1 : 0;
     } else {
         world_kill(faults->world, victim);
         world_wipe(faults->world, victim);
@@ -308,7 +311,7 @@ static bool begin_at_node(struct faults *faults, enum fault fault)
         jump_clock(faults, node);
     } else if (fault == FAULT_POWER) {
         lose_power(faults, node);
-    } else if (fault == FAULT_LOST || fault == FAULT_DAMAGED) {
+    } else if (fault == FAULT_LOST || fault == FAULT_DAMAGED || fault == FAULT_HINTS) {
         harm_disk(faults, fault, pick_victim(faults));
     } else if (fault == FAULT_UNMOUNTED) {
         unmount(faults, pick_victim(faults));
@@ -663,8 +666,8 @@ uint64_t faults_count(const struct faults *faults, enum fault fault)
 const char *fault_name(enum fault fault)
 {
     static const char *const names[FAULT_COUNT] = {
-        "kill",      "pause",   "cut",       "isolate",   "split",     "loss",
-        "duplicate", "reorder", "slow-link", "slow-disk", "clock",     "full",
-        "client",    "power",   "lost-disk", "damaged",   "unmounted", "put-back"};
+        "kill",      "pause",     "cut",       "isolate",   "split",   "loss",   "duplicate",
+        "reorder",   "slow-link", "slow-disk", "clock",     "full",    "client", "power",
+        "lost-disk", "damaged",   "hints",     "unmounted", "put-back"};
     return names[fault];
 }

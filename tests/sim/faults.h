@@ -2,9 +2,9 @@
  * faults.h - what goes wrong, drawn per seed: each run has its own mix (swarm testing).
  *
  * The budget: a run has one or two victims, the only nodes that lose data for good, be it by
- * power cuts, a lost disk or a damaged block. In some runs power cuts hit any node, and all at
- * once. A second disk is not lost or damaged before the first one's node has refilled.
- * Everything else may hit any node at any time.
+ * power cuts, a lost disk or a damaged block (of hints too). In some runs power cuts hit any
+ * node, and all at once. A second disk is not lost or damaged before the first one's node has
+ * refilled. Everything else may hit any node at any time.
  */
 #ifndef TESTS_SIM_FAULTS_H
 #define TESTS_SIM_FAULTS_H
@@ -29,6 +29,7 @@ enum fault {
     FAULT_POWER,     /* kill, and what was not synced is lost */
     FAULT_LOST,      /* a node comes back with an empty disk */
     FAULT_DAMAGED,   /* some keys of a disk cannot be read any more */
+    FAULT_HINTS,     /* the same of what is kept for others */
     FAULT_UNMOUNTED, /* a node starts with an empty disk in the place of its own, which comes
                         back later; in lives that name it */
     FAULT_PUT_BACK,  /* a node's disks are put back from a backup, or one is made; so, too */

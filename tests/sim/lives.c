@@ -57,6 +57,10 @@ static void live_singly(uint64_t *state, struct plan *plan)
 /* The power fails everywhere, mostly when a synced put was acknowledged. */
 static void live_in_the_dark(uint64_t *state, struct plan *plan)
 {
+    if (plan->world.replica_count == 1) {
+        plan->world.replica_count = 3; /* what the only copy forgets is gone */
+        plan->load.replicas = plan->world.replica_count;
+    }
     plan->faults.kinds = 1U << FAULT_POWER |
                          (plan_number(state, 2) == 0 ? 1U << FAULT_ISOLATE : 0) |
                          (plan_number(state, 2) == 0 ? 1U << FAULT_KILL : 0);
@@ -281,6 +285,37 @@ static void live_struck(uint64_t *state, struct plan *plan)
     plan->reaps_after = false;
 }
 
+/* What a victim keeps for others is damaged while these are away: a salvage drops some of it, and
+ * gives back what was handed over long ago. Graves are short in half of the runs. */
+static void live_with_mislaid_hints(uint64_t *state, struct plan *plan)
+{
+    bool reaps = plan_number(state, 4) != 0;
+    plan->world.nodes = plan->load.nodes = plan->faults.nodes =
+        plan_number(state, 4) == 0 ? 7 : 5;
+    plan->world.replica_count = 3;
+    plan->load.replicas = 3;
+    plan->world.salvage_gives_older = true;
+    plan->world.grace_us = reaps ? 5000000 : 0;
+    plan->world.scrub_interval_us = reaps ? 1000000 : 20000000;
+    plan->faults.kinds = 1U << FAULT_HINTS | 1U << FAULT_ISOLATE | 1U << FAULT_KILL |
+                         (plan_number(state, 2) == 0 ? 1U << FAULT_CUT : 0);
+    plan->faults.mean_us = UINT64_C(1000000) << plan_number(state, 2);
+    plan->faults.outage_us = UINT64_C(1000000) << plan_number(state, 3);
+    plan->faults.victims = 1;
+    plan->faults.power_anywhere = false;
+    plan->load.clients = 2;
+    plan->load.keys = 4 + (int)plan_number(state, 7);
+    plan->load.stay = (uint8_t)(plan_number(state, 4) == 0 ? 0 : 12);
+    plan->load.deletes = 70;
+    plan->load.gets = 25;
+    plan->load.lists = 5;
+    plan->load.think_us = UINT64_C(350000) << plan_number(state, 2);
+    plan->load.requests = 100 + (uint32_t)plan_number(state, 150);
+    plan->load.r = plan->load.w = 2;
+    plan->dead = 0;
+    plan->reaps_after = reaps;
+}
+
 /* In 64 seeds so many have this life; the swarm has the rest. */
 static const struct {
     const char *name;
@@ -299,6 +334,7 @@ static const struct {
     {"refills", 6, live_by_refills},
     {"graves", 6, live_by_graves},
     {"volumes", 3, live_with_volumes},
+    {"mislaid", 4, live_with_mislaid_hints},
 };
 
 int life_of_seed(uint64_t seed)

@@ -202,7 +202,9 @@ static bool must_know_named(const struct load *load, const struct doing *doing)
     return doing->put.mode == UPDATE_SOME && covered->number < history->count &&
            history->write[covered->number].pledge.acknowledged &&
            load->options.copies_are_kept && load->options.nodes == load->options.replicas &&
-           history->pairs[doing->key] < CLOCK_PAIRS_KEPT;
+           history->pairs[doing->key] < CLOCK_PAIRS_KEPT &&
+           check_knowing(load->world, load->options.nodes, doing->key, covered->dot) >=
+               load->options.w;
 }
 
 static enum status try_put(struct load *load, struct user *user, struct doing *doing)

@@ -99,7 +99,7 @@ static void note_demand(struct check *check, const struct plan *plan,
         /* What was put back answers, too, and does not know what it forgot. */
         .power_failed = faults_count(faults, FAULT_POWER) > 0 || was_put_back,
         .power_anywhere = plan->faults.power_anywhere,
-        .disk_lost = was_lost || check->was_damaged,
+        .disk_lost = was_lost || check->was_damaged || faults_count(faults, FAULT_HINTS) > 0,
     };
 }
 

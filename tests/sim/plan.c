@@ -3,6 +3,8 @@
  */
 #include "tests/sim/plan.h"
 
+#include <assert.h>
+
 uint64_t plan_number(uint64_t *state, uint64_t count)
 {
     *state ^= *state << 13;
@@ -96,8 +98,8 @@ static void spare_disks(struct plan *plan)
     plan->faults.victims = 0;
     plan->faults.power_anywhere = false;
     plan->faults.cuts_after_sync = 0;
-    plan->faults.kinds &=
-        ~(1U << FAULT_POWER | 1U << FAULT_LOST | 1U << FAULT_DAMAGED | 1U << FAULT_PUT_BACK);
+    plan->faults.kinds &= ~(1U << FAULT_POWER | 1U << FAULT_LOST | 1U << FAULT_DAMAGED |
+                            1U << FAULT_HINTS | 1U << FAULT_PUT_BACK);
     plan->faults.forgets = 0;
 }
 
@@ -106,9 +108,12 @@ static void conclude(struct plan *plan)
 {
     uint8_t replicas = (uint8_t)plan->world.replica_count;
     plan->load.w = plan->load.w < replicas ? plan->load.w : replicas;
+    bool names_kinds = plan->faults.kinds != 0;
     if (replicas == 1) {
         spare_disks(plan);
     }
+    assert(!names_kinds ||
+           plan->faults.kinds != 0); /* none left would mean all of the swarm's */
     if (plan->faults.victims > 0 && plan->world.scrub_interval_us == 0) {
         plan->world.scrub_interval_us = 20000000; /* who else would find what was damaged? */
     }
@@ -119,8 +124,8 @@ static void conclude(struct plan *plan)
     plan->load.reads_are_current = (!has_fallbacks || plan->is_calm) &&
                                    plan->load.r + plan->load.w > plan->world.replica_count;
     plan->load.copies_are_kept = plan->faults.victims == 0;
-    uint32_t whole_disks =
-        1U << FAULT_LOST | 1U << FAULT_DAMAGED | 1U << FAULT_UNMOUNTED | 1U << FAULT_PUT_BACK;
+    uint32_t whole_disks = 1U << FAULT_LOST | 1U << FAULT_DAMAGED | 1U << FAULT_HINTS |
+                           1U << FAULT_UNMOUNTED | 1U << FAULT_PUT_BACK;
     plan->load.platters_are_kept = plan->load.copies_are_kept ||
                                    (plan->faults.kinds != 0 && plan->faults.lost_behind == 0 &&
                                     (plan->faults.kinds & whole_disks) == 0);

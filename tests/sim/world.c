@@ -358,15 +358,31 @@ uint32_t world_take_coordinators(struct world *world)
     return coordinators;
 }
 
-size_t world_damage(struct world *world, int index)
+static size_t damage(struct world *world, int index, struct disk *disk, const char *what)
 {
-    struct disk *disk = node_of(world, index)->disk;
     size_t keys = disk_keys(disk);
     size_t first = (size_t)world_between(world, 0, keys > 0 ? keys - 1 : 0);
     size_t hit = disk_damage(disk, first, 1 + (size_t)world_between(world, 0, keys / 8));
-    world_trace(world, index, "damaged %zu keys of %zu", hit, keys);
+    world_trace(world, index, "damaged %zu %s of %zu", hit, what, keys);
     world_note_reach(world);
     return hit;
+}
+
+size_t world_damage(struct world *world, int index)
+{
+    return damage(world, index, node_of(world, index)->disk, "keys");
+}
+
+size_t world_damage_hints(struct world *world, int index)
+{
+    return damage(world, index, node_of(world, index)->hints, "keys of hints");
+}
+
+/* One key is that of the format. */
+bool world_keeps_hints(const struct world *world, int node)
+{
+    const struct disk *hints = world->nodes[node].hints;
+    return disk_keys(hints) > 1 || disk_has_older(hints);
 }
 
 size_t world_damage_object(struct world *world, int index, struct slice name)
@@ -388,7 +404,7 @@ void world_show_platter(struct world *world, int node, bool platter)
 
 size_t world_damaged(const struct world *world, int node)
 {
-    return disk_damaged(world->nodes[node].disk);
+    return disk_damaged(world->nodes[node].disk) + disk_damaged(world->nodes[node].hints);
 }
 
 void world_set_weather(struct world *world, int from, int to,

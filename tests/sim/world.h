@@ -80,9 +80,13 @@ void world_hold_hints(struct world *world, int node, bool held);
 size_t world_damage(struct world *world, int node);
 /* The same, an object's and some of its neighbours. */
 size_t world_damage_object(struct world *world, int node, struct slice name);
+/* Some neighbouring keys of what the node keeps for others cannot be read any more. */
+size_t world_damage_hints(struct world *world, int node);
+/* Or kept them, and their older values are still on its disk. */
+bool world_keeps_hints(const struct world *world, int node);
 /* Requests to the store show what is on the platter alone. */
 void world_show_platter(struct world *world, int node, bool platter);
-/* Keys that cannot be read now. */
+/* Keys that cannot be read now, those of hints too. */
 size_t world_damaged(const struct world *world, int node);
 /* Forgets the disks of a node that is down. */
 void world_wipe(struct world *world, int node);

@@ -389,7 +389,7 @@ static void test_salvage__damaged_hints__keeps_the_others_and_counts_anew(void *
     house->spy.base.operations = &operations;
     (void)count_hints(house, ANNA); /* meets the damage */
 
-    assert_int_equal(hint_store_salvage(&house->fixture->state, &error), STATUS_OK);
+    assert_int_equal(hint_store_salvage(&house->fixture->state, 0, &error), STATUS_OK);
 
     struct hint_owner anna = stored_owner(house, ANNA);
     assert_int_equal(anna.count, 349);
@@ -422,7 +422,7 @@ static void test_salvage__no_damage_was_met__does_nothing(void **state)
     operations.salvage = NULL; /* would be a crash */
     house->spy.base.operations = &operations;
 
-    assert_int_equal(hint_store_salvage(&house->fixture->state, &error), STATUS_OK);
+    assert_int_equal(hint_store_salvage(&house->fixture->state, 0, &error), STATUS_OK);
 
     assert_int_equal(house->spy.batches, 0);
     assert_int_equal(stored_owner(house, ANNA).count, 1);
@@ -463,6 +463,122 @@ static void test_salvage__of_the_hints_only__leaves_the_own_copies_alone(void **
     assert_true(fixture->identity.is_complete);
     assert_true(fixture->state.trusted_since > issued);
     assert_int_equal(count_hints(house, ANNA), 2);
+}
+
+static void join_others(struct house *house)
+{
+    struct store_request request = plain_request(STORE_SAVE_RING);
+
+    request.save_ring.ring = malloc(sizeof *request.save_ring.ring);
+    assert_non_null(request.save_ring.ring);
+    *request.save_ring.ring = *fixture_ring(3);
+    apply_expect(house->fixture, request, STATUS_OK);
+}
+
+enum { GRACE_US = 1000000 };
+
+static struct store_request judge_request(void)
+{
+    struct store_request request = plain_request(STORE_SALVAGE);
+
+    request.salvage.hints_only = true;
+    request.salvage.grace_us = GRACE_US;
+    return request;
+}
+
+/* One that is older than the grace time, one that is not, and an old marker. */
+static void keep_old_and_young(struct house *house)
+{
+    uint64_t young_us = FIXTURE_WALL_US - GRACE_US + 1;
+
+    hand_over(house, "old", "one", ANNA);
+    hand_over(house, "mark", NULL, ANNA);
+    apply_expect(house->fixture, hint_request("young", object_of(3, young_us, "one"), ANNA, 0),
+                 STATUS_OK);
+}
+
+static void assert_kept(struct house *house, bool old, bool young)
+{
+    assert_int_equal(has_any_hint(house, "old"), old);
+    assert_int_equal(has_any_hint(house, "young"), young);
+    assert_true(has_any_hint(house, "mark"));
+    assert_int_equal(count_hints(house, ANNA), 1U + old + young);
+    assert_int_equal(stored_owner(house, ANNA).count, 1U + old + young);
+}
+
+/* It may have been handed over long ago, then deleted and reaped: nobody would delete it again. */
+static void test_salvage__hint_is_older_than_the_grace_time__is_dropped(void **state)
+{
+    struct house *house = *state;
+
+    join_others(house);
+    keep_old_and_young(house);
+    assert_kept(house, true, true);
+
+    apply_expect(house->fixture, judge_request(), STATUS_OK);
+
+    assert_kept(house, false, true);
+    house_restart(house, false);
+    assert_kept(house, false, true);
+}
+
+static void test_salvage__nobody_else_has_copies__old_hints_are_kept(void **state)
+{
+    struct house *house = *state;
+
+    keep_old_and_young(house);
+
+    apply_expect(house->fixture, judge_request(), STATUS_OK);
+
+    assert_kept(house, true, true);
+}
+
+static void told_once(struct engine *engine, char *ret_text, size_t size)
+{
+    (void)engine;
+    (void)snprintf(ret_text, size, "000001.ldb");
+}
+
+static void assert_not_used(struct house *house)
+{
+    struct store_request requests[] = {
+        list_hints_request(ANNA, 10),
+        hint_request("old", object_of(4, 20, "two"), ANNA, 0),
+        for_owners(get_request("young"), ANNA, 0),
+    };
+
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        struct store_result result = apply(house->fixture, requests[i]);
+        assert_string_equal(status_name(result.status), "corrupt");
+        assert_true(result.is_hint_damage);
+        store_result_release(&result);
+    }
+}
+
+/* The start does not know the grace time, so nothing is used before a STORE_SALVAGE tells it. */
+static void test_open__engine_was_salvaged__hints_are_judged_before_they_are_used(void **state)
+{
+    struct house *house = *state;
+    struct engine_operations operations = *house->spy.base.operations;
+    struct error error = {0};
+
+    join_others(house);
+    keep_old_and_young(house);
+    hint_store_release(&house->fixture->state);
+    operations.last_corruption = told_once;
+    house->spy.base.operations = &operations;
+    assert_int_equal(store_hints_open(&house->fixture->state, &house->spy.base, &error),
+                     STATUS_OK);
+    assert_int_equal(stored_owner(house, ANNA).count, 3);
+
+    assert_not_used(house);
+    house_restart(house, false); /* before anybody did; the engine has forgotten it */
+    assert_not_used(house);
+    apply_expect(house->fixture, judge_request(), STATUS_OK);
+
+    assert_kept(house, false, true);
+    house_restart(house, false);
+    assert_kept(house, false, true);
 }
 
 static void test_damage__of_an_own_copy__is_not_of_the_hints(void **state)
@@ -593,6 +709,9 @@ int main(void)
         HOUSE_ON_MEMORY(test_salvage__damaged_hints__keeps_the_others_and_counts_anew),
         HOUSE_ON_MEMORY(test_salvage__no_damage_was_met__does_nothing),
         HOUSE_ON_BOTH(test_salvage__of_the_hints_only__leaves_the_own_copies_alone),
+        HOUSE_ON_BOTH(test_salvage__hint_is_older_than_the_grace_time__is_dropped),
+        HOUSE_ON_BOTH(test_salvage__nobody_else_has_copies__old_hints_are_kept),
+        HOUSE_ON_MEMORY(test_open__engine_was_salvaged__hints_are_judged_before_they_are_used),
         HOUSE_ON_BOTH(test_damage__of_an_own_copy__is_not_of_the_hints),
         HOUSE_ON_MEMORY(test_open__newer_format__is_refused),
         HOUSE_ON_LEVELDB(test_damage__block_of_the_database__others_are_still_listed),

@@ -22,11 +22,14 @@
 #include "node/core/repair/reap.h"
 #include "node/core/repair/task.h"
 #include "node/core/request.h"
+#include "ring/mark.h"
 #include "ring/planted.h"
 #include "ring/preference_list.h"
 
 struct give {
     struct object *object; /* owned */
+    bool is_hint;
+    bool is_lacked; /* some primary is sent it */
 };
 
 static struct give *give_of(const struct request *request)
@@ -64,6 +67,7 @@ bool give_start(struct core *core, struct request *walk, struct blob *key, node_
         free(give);
         return false;
     }
+    give->is_hint = owner != 0;
     request->own = give;
     request->key = blob_ref(key);
     request_set_parent(request, walk);
@@ -198,6 +202,8 @@ static void give_decide(struct core *core, struct request *request)
         is_covered |= leg->state == LEG_DONE && knows_all(leg, object);
     }
     if (may_be_reaped && !is_known) {
+        mark_if(is_vouched && !is_covered, MARK_SOURCE_KEPT_BACK);
+        mark_if(!is_vouched, MARK_SOURCE_WAITED);
         core->source.kept_back += is_vouched && !is_covered ? 1 : 0;
         give_end(core, request, is_vouched ? STATUS_OK : STATUS_UNREACHABLE);
         return;
@@ -207,6 +213,7 @@ static void give_decide(struct core *core, struct request *request)
     for (uint8_t i = 0; i < request->leg_count; i++) {
         const struct leg *leg = &request->leg[i];
         if (leg->state != LEG_FAILED && !knows_all(leg, object) && !is_same(leg, object)) {
+            give_of(request)->is_lacked = true;
             give_put(core, request, i);
         }
     }
@@ -226,6 +233,9 @@ static void give_check(struct core *core, struct request *request)
         give_decide(core, request);
     } else if (request->state == STATE_REPLICATING) {
         bool is_given = done >= core_quorum(core, 0);
+        const struct give *give = give_of(request);
+        mark_if(is_given && give->is_lacked, MARK_SOURCE_GAVE);
+        mark_if(is_given && give->is_lacked && give->is_hint, MARK_SOURCE_GAVE_HINT);
         core->source.given += is_given ? 1 : 0;
         give_end(core, request, is_given ? STATUS_OK : STATUS_NO_QUORUM);
     }
