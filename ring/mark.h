@@ -119,7 +119,7 @@
     X(SOURCE_GAVE, "a source handed over what its primaries lacked")                           \
     X(SOURCE_GAVE_HINT, "a source handed over what it had kept for another")                   \
     X(SOURCE_KEPT_BACK, "a source kept back what may have been deleted and reaped")            \
-    X(SOURCE_WAITED, "a source waited, since no complete primary could vouch")                 \
+    X(SOURCE_WAITED, "a source waits for members that must vouch, or take what it holds")      \
     X(PUT_PLACED_BY_OTHER_RING, "a replica refused a put that was placed by another ring")     \
     X(FORWARD_READ_TO_SECOND, "a get or a listing was forwarded to a second primary")          \
     X(HINTS_HEALED_AT_START, "a database of hints was salvaged at a start")                    \

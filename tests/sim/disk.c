@@ -620,6 +620,11 @@ size_t disk_damage(struct disk *disk, size_t first, size_t count)
     return damaging.hit;
 }
 
+void disk_meet_damage(struct disk *disk)
+{
+    disk->was_corrupt |= disk->damaged_count > 0;
+}
+
 size_t disk_damaged(const struct disk *disk)
 {
     return disk->damaged_count;

@@ -37,6 +37,8 @@ size_t disk_keys(const struct disk *disk);
 size_t disk_find_object(const struct disk *disk, struct slice name);
 /* `count` of them from number `first` on cannot be read any more. How many this hit. */
 size_t disk_damage(struct disk *disk, size_t first, size_t count);
+/* As if some of it had been read. */
+void disk_meet_damage(struct disk *disk);
 /* From now on the value that each key had before its last one, or before it was deleted, is
  * kept: where a block is damaged an older table may hold it, and a salvage gives it back. */
 void disk_keep_older(struct disk *disk);

@@ -230,6 +230,24 @@ static bool is_budget_spent(struct faults *faults, int victim)
     return false;
 }
 
+static void begin_named(struct faults *faults, enum fault fault)
+{
+    world_trace(faults->world, -1, "fault %s", fault_name(fault));
+    faults->count[fault]++;
+}
+
+/* It is met by whoever reads there next, or by a start. */
+static void damage_hints(struct faults *faults, int victim)
+{
+    bool is_met_at_start = is_well(faults, victim) && pick(faults, 2) == 0;
+    faults->count[FAULT_HINTS] -= world_damage_hints(faults->world, victim) == 0 ? 1 : 0;
+    if (is_met_at_start) {
+        world_kill(faults->world, victim);
+        world_meet_damage(faults->world, victim);
+        faults->node[victim].down_us = some_outage(faults);
+    }
+}
+
 static void harm_disk(struct faults *faults, enum fault fault, int victim)
 {
     bool is_damage = fault == FAULT_DAMAGED || fault == FAULT_HINTS;
@@ -242,7 +260,7 @@ static void harm_disk(struct faults *faults, enum fault fault, int victim)
     if (fault == FAULT_DAMAGED) {
         (void)world_damage(faults->world, victim);
     } else if (fault == FAULT_HINTS) {
-        faults->count[fault] -= world_damage_hints(faults->world, victim) == 0 ? 1 : 0;
+        damage_hints(faults, victim);
     } else {
         world_kill(faults->world, victim);
         world_wipe(faults->world, victim);
@@ -250,6 +268,18 @@ static void harm_disk(struct faults *faults, enum fault fault, int victim)
     }
     faults->node[victim].is_refilling = true;
     faults->node[victim].has_hidden = false;
+}
+
+void faults_damage_late(struct faults *faults)
+{
+    int victim = pick_victim(faults);
+    if (world_keeps_hints(faults->world, victim)) {
+        begin_named(faults, FAULT_HINTS);
+        world_kill(faults->world, victim);
+        (void)world_damage_hints(faults->world, victim);
+        world_meet_damage(faults->world, victim);
+        world_start(faults->world, victim);
+    }
 }
 
 static void unmount(struct faults *faults, int victim)
@@ -321,12 +351,6 @@ static bool begin_at_node(struct faults *faults, enum fault fault)
         return fault == FAULT_KILL || fault == FAULT_PAUSE;
     }
     return true;
-}
-
-static void begin_named(struct faults *faults, enum fault fault)
-{
-    world_trace(faults->world, -1, "fault %s", fault_name(fault));
-    faults->count[fault]++;
 }
 
 static void begin(struct faults *faults, enum fault fault)

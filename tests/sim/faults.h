@@ -70,6 +70,8 @@ void faults_free(struct faults *faults);
 void faults_step(struct faults *faults);
 /* Mends everything: links, pauses, clocks; starts what is down. */
 void faults_heal(struct faults *faults);
+/* With everything mended: what a victim kept for others is damaged, and a start meets it. */
+void faults_damage_late(struct faults *faults);
 /* Mends all but `dead` nodes, drawn at random, which stay away: down, stopped or cut off. Which
  * (bits). */
 uint32_t faults_heal_core(struct faults *faults, int dead);

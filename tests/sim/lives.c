@@ -181,12 +181,14 @@ static void live_by_refills(uint64_t *state, struct plan *plan)
  * what was deleted and reaped meanwhile too. */
 static void live_with_volumes(uint64_t *state, struct plan *plan)
 {
-    plan->world.nodes = plan->world.replica_count = 3;
-    plan->load.nodes = plan->load.replicas = plan->faults.nodes = 3;
+    bool keeps_hints = plan_number(state, 3) == 0; /* a source has some of others then */
+    plan->world.nodes = plan->load.nodes = plan->faults.nodes = keeps_hints ? 5 : 3;
+    plan->world.replica_count = 3;
+    plan->load.replicas = 3;
     plan->world.grace_us = 5000000;
     plan->world.scrub_interval_us = 1000000;
-    plan->faults.kinds = 1U << FAULT_UNMOUNTED |
-                         (plan_number(state, 4) == 0 ? 1U << FAULT_ISOLATE : 0) |
+    bool isolates = plan_number(state, 4) == 0 || keeps_hints;
+    plan->faults.kinds = 1U << FAULT_UNMOUNTED | (isolates ? 1U << FAULT_ISOLATE : 0) |
                          (plan_number(state, 4) == 0 ? 1U << FAULT_KILL : 0);
     plan->faults.mean_us = UINT64_C(1000000) << plan_number(state, 2);
     plan->faults.outage_us = 1000000;
@@ -298,7 +300,8 @@ static void live_with_mislaid_hints(uint64_t *state, struct plan *plan)
     plan->world.grace_us = reaps ? 5000000 : 0;
     plan->world.scrub_interval_us = reaps ? 1000000 : 20000000;
     plan->faults.kinds = 1U << FAULT_HINTS | 1U << FAULT_ISOLATE | 1U << FAULT_KILL |
-                         (plan_number(state, 2) == 0 ? 1U << FAULT_CUT : 0);
+                         (plan_number(state, 2) == 0 ? 1U << FAULT_CUT : 0) |
+                         (plan_number(state, 4) == 0 ? 1U << FAULT_SLOW_DISK : 0);
     plan->faults.mean_us = UINT64_C(1000000) << plan_number(state, 2);
     plan->faults.outage_us = UINT64_C(1000000) << plan_number(state, 3);
     plan->faults.victims = 1;
@@ -313,7 +316,7 @@ static void live_with_mislaid_hints(uint64_t *state, struct plan *plan)
     plan->load.requests = 100 + (uint32_t)plan_number(state, 150);
     plan->load.r = plan->load.w = 2;
     plan->dead = 0;
-    plan->reaps_after = reaps;
+    plan->reaps_after = plan->damages_after = reaps;
 }
 
 /* In 64 seeds so many have this life; the swarm has the rest. */

@@ -114,12 +114,17 @@ static bool check_all(struct check *check)
            graves_check(check->graves, check->why, sizeof check->why) && probe_answers(check);
 }
 
-static bool check_run(struct check *check, const struct plan *plan, const struct load *load)
+static bool check_run(struct check *check, const struct plan *plan, const struct load *load,
+                      struct faults *faults)
 {
     bool good = check_load(check, load) && check_all(check);
     if (good && plan->reaps_after) {
         /* Once more when the last tombstones are gone. */
         world_run(check->world, plan->world.grace_us + REAPING_US);
+        good = check_all(check);
+    }
+    if (good && plan->damages_after) {
+        faults_damage_late(faults);
         good = check_all(check);
     }
     return good;
@@ -204,7 +209,7 @@ static bool run_planned(struct check *check, const struct plan *plan, struct his
     note_demand(check, plan, faults);
     good = good && check_refills(check, refills) && run_core(check, plan, load, faults);
     faults_heal(faults);
-    good = good && check_run(check, plan, load);
+    good = good && check_run(check, plan, load, faults);
     add_up(totals, world, load, faults);
     totals->lives[plan->life]++;
     refills_free(refills);

@@ -19,8 +19,9 @@ struct plan {
     struct world_options world;
     struct load_options load;
     struct faults_options faults;
-    bool reaps_after; /* looks again when tombstones have been reaped */
-    int dead;         /* after the faults so many nodes stay away for good, for a while */
+    bool reaps_after;   /* looks again when tombstones have been reaped */
+    bool damages_after; /* ... and what was kept for others once, then; looks again */
+    int dead;           /* after the faults so many nodes stay away for good, for a while */
 };
 
 /* `life`: an index, or LIFE_DRAWN. */

@@ -378,6 +378,11 @@ size_t world_damage_hints(struct world *world, int index)
     return damage(world, index, node_of(world, index)->hints, "keys of hints");
 }
 
+void world_meet_damage(struct world *world, int index)
+{
+    disk_meet_damage(node_of(world, index)->hints);
+}
+
 /* One key is that of the format. */
 bool world_keeps_hints(const struct world *world, int node)
 {

@@ -82,6 +82,8 @@ size_t world_damage(struct world *world, int node);
 size_t world_damage_object(struct world *world, int node, struct slice name);
 /* Some neighbouring keys of what the node keeps for others cannot be read any more. */
 size_t world_damage_hints(struct world *world, int node);
+/* The next start meets what is damaged of the hints. */
+void world_meet_damage(struct world *world, int node);
 /* Or kept them, and their older values are still on its disk. */
 bool world_keeps_hints(const struct world *world, int node);
 /* Requests to the store show what is on the platter alone. */

@@ -236,6 +236,7 @@ static void give_check(struct core *core, struct request *request)
         const struct give *give = give_of(request);
         mark_if(is_given && give->is_lacked, MARK_SOURCE_GAVE);
         mark_if(is_given && give->is_lacked && give->is_hint, MARK_SOURCE_GAVE_HINT);
+        mark_if(!is_given, MARK_SOURCE_WAITED);
         core->source.given += is_given ? 1 : 0;
         give_end(core, request, is_given ? STATUS_OK : STATUS_NO_QUORUM);
     }
