@@ -371,7 +371,29 @@ static void test_ring__others_go_by_another__copies_are_sent_again(void **state)
     assert_gives(bench_wait(&bench, PAUSE_US), "B:or D:o/C");
     assert_gives(bench_answer(&bench, 'D', STATUS_OK), "");
     assert_gives(bench_answer(&bench, 'B', STATUS_OK), "ok");
+    assert_int_equal(bench.core->stats.rows_left_to_intent, 1); /* two of three have it */
     bench_close(&bench);
+}
+
+/* Who was asked after all, or as a suspect, may be again. */
+static void test_ring__suspects_were_asked__they_are_again(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *suspected;
+        const char *given;
+    } cases[] = {{"B", "B:or D:o/B D:o/C"}, {"D", "B:or D:o/C"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bench bench;
+        bench_open_first(&bench, 4, "ABC");
+        (void)bench_lose(&bench, 'C');
+        bench_suspect(&bench, cases[i].suspected);
+        assert_gives(put_stored(&bench, 3), cases[i].given);
+        assert_gives(refuse_by_ring(&bench, 'B'), "");
+        bench_suspect(&bench, cases[i].suspected);
+        assert_gives(bench_wait(&bench, 20000), cases[i].given);
+        bench_close(&bench);
+    }
 }
 
 static void test_ring__refused_again_for_another_reason__the_put_fails(void **state)
@@ -566,6 +588,7 @@ int main(void)
         cmocka_unit_test(test_deadline__a_fallback_has_not_answered__is_suspected),
         cmocka_unit_test(test_drain__one_is_very_slow__is_waited_for_a_second),
         cmocka_unit_test(test_ring__others_go_by_another__copies_are_sent_again),
+        cmocka_unit_test(test_ring__suspects_were_asked__they_are_again),
         cmocka_unit_test(test_ring__refused_again_for_another_reason__the_put_fails),
         cmocka_unit_test(test_ring__deadline_comes_first__the_put_ends_then),
         cmocka_unit_test(test_fallback__others_failed_before__the_most_telling_is_passed_on),
