@@ -85,6 +85,8 @@ static bool lock_directories(const struct group *group)
 /* Leaves nothing in the result but what is said about the failure. */
 static void fail_result(struct store_result *result, enum status status)
 {
+    assert(status != STATUS_OK);
+
     enum store_operation operation = result->operation;
     uint64_t token = result->token;
     struct blob *text = blob_ref(result->text);
@@ -147,6 +149,8 @@ static void say_where(const struct group *group, const struct store_request *req
 /* Commits what the requests up to `end` (left out) have written. */
 static void commit(struct group *group, size_t end)
 {
+    assert(group->committed <= end && end <= group->count);
+
     enum status status = batch_commit(&group->batch, group->sync);
 
     for (size_t i = group->committed; i < end; i++) {
@@ -163,6 +167,8 @@ static void commit(struct group *group, size_t end)
 /* One request. What it wrote or read is in the group's batch. */
 static enum status apply_one(struct group *group, size_t i)
 {
+    assert(group->committed <= i && i < group->count);
+
     struct store_state *state = group->state;
     const struct store_request *request = &group->requests[i];
     const struct operation *operation = operation_of(request);

@@ -11,6 +11,8 @@
 static enum status plan_update(struct plan *plan, struct object *current,
                                const struct message_put *put)
 {
+    assert(!plan->object);
+
     struct version value = put->value;
     struct update update = {
         .mode = put->mode,
@@ -38,6 +40,8 @@ static enum status plan_update(struct plan *plan, struct object *current,
 /* The clock that the key's row has, without versions; NULL if there is no row. */
 static enum status clock_of_row(struct plan *plan, struct object **ret_object)
 {
+    assert(!key_is_root(plan->key));
+
     enum status status = plan_load(plan, MERKLE_ROW, &plan->row_index);
 
     *ret_object = NULL;
@@ -52,6 +56,8 @@ static enum status clock_of_row(struct plan *plan, struct object **ret_object)
  * knows what they were, and nothing that is written now may pass for older. */
 static enum status plan_own_update(struct plan *plan, const struct store_request *request)
 {
+    assert(plan->has_object);
+
     struct object *current = batch_object(plan->batch, plan->object_index);
     struct object *lost = NULL;
     enum status status = STATUS_OK;

@@ -113,6 +113,8 @@ enum status object_is_acceptable(const struct object *object)
 
 enum status apply_hint(struct store_state *state, const struct store_request *request)
 {
+    assert(state->hints);
+
     struct hint_set set;
     struct object *object = request->hint.object;
 
@@ -139,6 +141,8 @@ enum status apply_hint(struct store_state *state, const struct store_request *re
 enum status apply_get_hints(struct store_state *state, const struct store_request *request,
                             struct store_result *ret_result)
 {
+    assert(state->hints && !ret_result->object);
+
     struct hint_set set;
     enum status status = hint_set_load(&set, state, blob_slice(request->key),
                                        &request->get_hints.owners, HINT_OBJECT);
@@ -301,6 +305,9 @@ static bool has_stamp(const struct hint_change *changes, size_t count, uint64_t 
 
 enum status apply_clear_hints(struct store_state *state, const struct store_request *request)
 {
+    assert(state->hints);
+    assert(request->clear_hints.hints || request->clear_hints.count == 0);
+
     size_t capacity = request->clear_hints.count > 0 ? request->clear_hints.count : 1;
     struct hint_change *changes = calloc(capacity, sizeof *changes);
     enum status status = !changes ? STATUS_NO_MEMORY : STATUS_OK;
@@ -343,6 +350,8 @@ enum status apply_clear_hints(struct store_state *state, const struct store_requ
 
 enum status apply_hint_owners(struct store_state *state, struct store_result *ret_result)
 {
+    assert(state->hints);
+
     struct hint_store *hints = state->hints;
     struct hint_owner *owners = calloc(MEMBERS_MAX, sizeof *owners);
     enum status status = STATUS_OK;

@@ -10,6 +10,7 @@
  * A mark is written before the first step and taken away with the last: a node that is killed
  * in between goes on at its next start.
  */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,8 @@ static bool is_no_incarnation(void *context, struct slice key, struct slice valu
 
 static enum status drop_unreadable(struct store_state *state, uint64_t *ret_dropped)
 {
+    assert(ret_dropped);
+
     struct check check = {.partition_count = state->partition_count};
     enum status status = sweep(state->engine, 'o', record_is_good, &check, ret_dropped);
 
@@ -117,6 +120,8 @@ static void forget(struct store_state *state)
 enum status store_salvage(struct store_state *state, uint64_t before_us, uint64_t *ret_dropped,
                           struct error *error)
 {
+    assert(state->engine && ret_dropped && error);
+
     if (!planted(PLANTED_SALVAGE_TRUSTS)) {
         state_forget_pairs(state);
     }
@@ -147,6 +152,8 @@ enum status store_salvage(struct store_state *state, uint64_t before_us, uint64_
 static enum status salvage_hints(struct store_state *state, uint64_t before_us,
                                  struct error *error)
 {
+    assert(state->hints && error);
+
     enum status status = store_state_distrust(state);
 
     if (status == STATUS_OK && !atomic_load(&state->hints->is_unjudged)) {
@@ -161,6 +168,8 @@ static enum status salvage_hints(struct store_state *state, uint64_t before_us,
 enum status apply_salvage(struct store_state *state, const struct store_request *request,
                           struct store_result *ret_result)
 {
+    assert(!ret_result->text);
+
     struct error error = {0};
     char text[sizeof error.text];
     uint64_t dropped = 0;

@@ -155,6 +155,8 @@ static enum status scan_part(const struct store_state *state,
 static enum status scan_entries(const struct store_state *state,
                                 const struct store_request *request, struct entry_scan *scan)
 {
+    assert(scan->limit > 0 && !scan->entries);
+
     bool begins_with_rows =
         blob_slice(request->key).size > 0 && request->entries.part == MERKLE_ROW;
     enum status status = STATUS_OK;
@@ -220,6 +222,8 @@ static bool is_in_partition(const struct store_state *state,
 enum status apply_tree(const struct store_state *state, const struct store_request *request,
                        struct store_result *ret_result)
 {
+    assert(state->trees && !ret_result->hashes);
+
     struct merkle_tree tree;
 
     if (request->tree.partition >= state->partition_count ||
@@ -278,6 +282,8 @@ static enum status scrub_slice(struct store_state *state, const struct entry_sca
 enum status apply_scrub(struct store_state *state, const struct store_request *request,
                         struct store_result *ret_result)
 {
+    assert(state->trees);
+
     struct tree_cursor from = {.part = request->entries.part, .key = blob_slice(request->key)};
     struct entry_scan scan = {
         .is_scrub = true,

@@ -57,6 +57,8 @@ static enum status own_copy(const struct plan *plan, bool heals, struct object *
  * does. */
 static enum status plan_merge(struct plan *plan, const struct store_request *request)
 {
+    assert(!plan->object && !plan->has_object);
+
     struct object *copy = NULL;
     enum status status = object_is_acceptable(request->merge.object);
 
@@ -164,6 +166,8 @@ enum status apply_project(struct store_state *state, struct batch *batch,
 enum status apply_get(struct store_state *state, struct batch *batch,
                       const struct store_request *request, struct store_result *ret_result)
 {
+    assert(!ret_result->object);
+
     struct slice key = blob_slice(request->key);
     size_t names = 0;
     size_t index = 0;
@@ -197,6 +201,8 @@ enum status apply_get(struct store_state *state, struct batch *batch,
 
 enum status apply_clear_intents(struct batch *batch, const struct store_request *request)
 {
+    assert(request->clear_intents.intents || request->clear_intents.count == 0);
+
     size_t index = 0;
     uint64_t stamp = 0;
 

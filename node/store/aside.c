@@ -9,6 +9,7 @@
  * as if it had lost it. When the node is complete it is dropped; when it is completed by hand,
  * because no complete replica is left, it is all there is and is merged in again.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +68,7 @@ static bool on_record(void *context, struct slice key, struct slice value)
 {
     struct batch_of_records *batch = context;
 
+    assert(batch->count <= BATCH_RECORDS && batch->status == STATUS_OK);
     if (batch->count == BATCH_RECORDS || batch->bytes >= BATCH_BYTES) {
         batch->is_full = true;
         return false;
@@ -106,6 +108,8 @@ static enum status move_record(struct engine *engine, struct slice from, struct 
 
 static enum status put_aside(struct engine *engine, struct slice key, struct slice value)
 {
+    assert(key.size > 0 && key.data[0] != LAYOUT_ASIDE);
+
     struct buffer to = {0};
 
     mark(MARK_ASIDE_PUT);
@@ -120,6 +124,8 @@ static enum status put_aside(struct engine *engine, struct slice key, struct sli
 /* What is there now and what was put aside, merged; it replaces `value`. */
 static enum status merge_records(struct slice there, struct slice aside, struct buffer *value)
 {
+    assert(value && value->size == 0);
+
     struct object *current = NULL;
     struct object *object = NULL;
     struct object *merged = NULL;
@@ -145,6 +151,8 @@ static enum status merge_records(struct slice there, struct slice aside, struct 
 
 static enum status bring_back(struct engine *engine, struct slice key, struct slice value)
 {
+    assert(key.size > 0 && key.data[0] == LAYOUT_ASIDE);
+
     struct slice to = slice_of(key.data + 1, key.size - 1);
     struct buffer there = {0};
     struct buffer merged = {0};
@@ -171,6 +179,8 @@ typedef enum status move_one(struct engine *engine, struct slice key, struct sli
 static enum status move_all(struct engine *engine, char kind, uint64_t before_us,
                             move_one *move)
 {
+    assert(kind != 0 && move);
+
     struct batch_of_records *batch = calloc(1, sizeof *batch);
     uint8_t end = (uint8_t)(kind + 1);
     struct buffer start = {0};
@@ -204,6 +214,8 @@ static enum status move_all(struct engine *engine, char kind, uint64_t before_us
 
 enum status aside_put_old(struct store_state *state, uint64_t before_us)
 {
+    assert(state->engine);
+
     if (!aside_has_others(state)) {
         return STATUS_OK;
     }
@@ -221,6 +233,8 @@ static bool is_none_good(void *context, struct slice key, struct slice value)
 
 enum status aside_end(struct store_state *state, bool merges)
 {
+    assert(state->engine);
+
     uint64_t dropped = 0;
 
     if (!merges) {

@@ -322,6 +322,8 @@ out:
 
 enum status batch_commit(struct batch *batch, bool sync)
 {
+    assert(batch->engine);
+
     struct tree_changes changes = {0};
 
     if (batch->count == 0) {

@@ -263,6 +263,8 @@ static const struct engine_operations memory_operations = {
 
 enum status engine_open_memory(struct engine **ret_engine)
 {
+    assert(ret_engine);
+
     struct memory_engine *memory = calloc(1, sizeof *memory);
 
     if (!memory) {

@@ -259,6 +259,8 @@ static void run_here(struct executor *executor, struct job *job)
 
 void executor_submit_take(struct executor *executor, struct store_request *request)
 {
+    assert(executor && request);
+
     struct job *job = job_new(executor);
 
     job->request = *request;
@@ -281,6 +283,8 @@ void executor_submit_take(struct executor *executor, struct store_request *reque
 
 bool executor_collect(struct executor *executor, struct store_result *ret_result)
 {
+    assert(executor && ret_result);
+
     if (!executor->ready.head) {
         pthread_mutex_lock(&executor->done_lock);
         job_list_move(&executor->ready, &executor->done);

@@ -24,6 +24,8 @@ enum {
 bool hint_store_parse_value(struct slice value, struct stored_hint *ret_stored,
                             struct slice *ret_record)
 {
+    assert(ret_stored && ret_record);
+
     uint64_t stamp = 0;
     uint64_t created_us = 0;
 
@@ -145,6 +147,8 @@ static void drop_unused(struct hint_store *hints)
 
 struct hint_sum *hint_store_sum(struct hint_store *hints, node_id owner)
 {
+    assert(hints->sum_count <= MEMBERS_MAX);
+
     struct hint_sum *found = find_sum(hints, owner);
 
     if (found) {
@@ -375,6 +379,8 @@ enum status hint_store_oldest(struct hint_store *hints, node_id owner, uint64_t 
 
 enum status hints_any_for_key(struct store_state *state, struct slice key, bool *ret_any)
 {
+    assert(key.size > 0 && ret_any);
+
     static const enum hint_kind kinds[] = {HINT_OBJECT, HINT_MARKER};
     struct hint_store *hints = state->hints;
     node_id owners[MEMBERS_MAX];

@@ -344,6 +344,8 @@ static enum status judge(struct store_state *state, uint64_t before_us, struct e
 enum status hint_store_salvage(struct store_state *state, uint64_t before_us,
                                struct error *error)
 {
+    assert(error);
+
     struct hint_store *hints = state->hints;
 
     if (!hints || (!atomic_load(&hints->is_damaged) && !atomic_load(&hints->is_unjudged))) {

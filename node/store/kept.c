@@ -6,6 +6,7 @@
  */
 #include "node/store/kept.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "node/store/batch.h"
@@ -26,6 +27,8 @@ static void append_sized(struct buffer *buffer, struct slice bytes)
 
 static bool take_sized(struct slice *bytes, struct slice *ret_part)
 {
+    assert(bytes && ret_part);
+
     uint64_t size = 0;
 
     if (bytes->size < NUMBER_SIZE ||
@@ -50,6 +53,8 @@ static bool on_setting(void *context, struct slice key, struct slice value)
 
 enum status settings_keep(struct engine *engine)
 {
+    assert(engine);
+
     struct buffer kept = {0};
 
     if (!engine->operations->keep) {
@@ -69,6 +74,8 @@ enum status settings_keep(struct engine *engine)
 
 enum status settings_restore(struct engine *engine)
 {
+    assert(engine);
+
     struct engine_write writes[SETTINGS_MAX] = {0};
     struct buffer kept = {0};
     size_t count = 0;
@@ -96,6 +103,8 @@ enum status settings_restore(struct engine *engine)
 
 bool settings_kept_ring(struct slice kept, struct ring *ret_ring)
 {
+    assert(ret_ring);
+
     struct buffer wanted = {0};
     struct message message = {0};
     struct slice key;

@@ -3,6 +3,8 @@
  */
 #include "node/store/number.h"
 
+#include <assert.h>
+
 void number_encode(uint64_t number, uint8_t ret_bytes[NUMBER_SIZE])
 {
     for (int i = NUMBER_SIZE - 1; i >= 0; i--) {
@@ -13,6 +15,8 @@ void number_encode(uint64_t number, uint8_t ret_bytes[NUMBER_SIZE])
 
 bool number_decode(struct slice bytes, uint64_t *ret_number)
 {
+    assert(ret_number);
+
     uint64_t number = 0;
 
     if (bytes.size != NUMBER_SIZE) {

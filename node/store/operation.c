@@ -105,6 +105,8 @@ static bool has_versions(const struct object *object)
 
 static size_t content_size_of_put(const struct store_request *request)
 {
+    assert(request->coordinate.put);
+
     const struct version *value = &request->coordinate.put->value;
 
     return blob_slice(value->content).size + blob_slice(value->xattrs).size;
@@ -123,6 +125,8 @@ static size_t content_size_of_hint(const struct store_request *request)
 /* Deletes go on, and so does what resolves siblings or empties a file. */
 static enum room room_of_put(const struct store_request *request)
 {
+    assert(request->coordinate.put);
+
     const struct message_put *put = request->coordinate.put;
 
     if (!put->has_value) {

@@ -99,6 +99,8 @@ static enum status directory_is_live(const struct plan *plan, struct slice direc
  */
 static enum status plan_names(struct plan *plan)
 {
+    assert(plan->has_row && plan->row);
+
     uint64_t known_us = 0;
     uint64_t names_us = row_names_us(plan->row);
     enum status status =
@@ -113,6 +115,9 @@ static enum status plan_names(struct plan *plan)
 
 enum status plan_row(struct plan *plan, struct object *incoming)
 {
+    assert(incoming && !plan->has_row);
+    assert(!key_is_root(plan->key));
+
     enum status status = plan_load(plan, MERKLE_ROW, &plan->row_index);
 
     if (status != STATUS_OK) {
@@ -138,6 +143,8 @@ static enum status take_stamp(struct plan *plan)
 
 enum status plan_row_intent(struct plan *plan)
 {
+    assert(!plan->has_row_intent && !key_is_root(plan->key));
+
     enum status status = take_stamp(plan);
 
     if (status == STATUS_OK) {
@@ -185,6 +192,10 @@ static void set_if_changed(const struct plan *plan, size_t index, struct object 
 
 void plan_carry_out(const struct plan *plan, struct store_result *result)
 {
+    assert(!result->object);
+    assert(plan->stamp > 0 ||
+           !(plan->has_row_intent || plan->revives_self || plan->revives_parent));
+
     if (plan->has_object && plan->object) {
         if (key_is_directory(plan->key)) {
             live_remove(&plan->state->live, plan->key);

@@ -34,6 +34,8 @@ struct ring *state_ring_copy(const struct ring *ring)
 /* The partitions are known: makes their trees. */
 enum status state_begin_partitions(struct store_state *state, uint16_t partition_count)
 {
+    assert(partition_count > 0);
+
     struct tree_store *trees = tree_store_new();
 
     if (!trees) {
@@ -84,6 +86,8 @@ static enum status renew_lease(struct store_state *state, uint64_t counter, uint
 enum status store_state_counter(struct store_state *state, uint64_t floor, uint64_t wall_us,
                                 uint64_t *ret_counter)
 {
+    assert(ret_counter);
+
     uint64_t issued = atomic_load(&state->issued);
     uint64_t counter = 0;
 

@@ -165,6 +165,8 @@ static enum status mark_open(struct store_state *state, uint64_t wall_us, bool i
 
 enum status store_state_mark(struct store_state *state, uint64_t wall_us)
 {
+    assert(state->engine);
+
     enum status status = STATUS_OK;
 
     if (atomic_load(&state->is_marked)) {
@@ -251,6 +253,8 @@ static enum status read_or_restore(struct engine *engine, uint64_t wall_us,
 
 bool store_state_peek(struct engine *engine, struct ring *ret_ring)
 {
+    assert(engine && ret_ring);
+
     struct store_identity identity = {0};
     struct buffer kept = {0};
 
@@ -344,6 +348,8 @@ static void explain(const struct store_state *state, enum status status, struct 
 
 enum status store_state_node(struct engine *engine, node_id *ret_node)
 {
+    assert(engine && ret_node);
+
     uint64_t node = 0;
 
     enum status status = settings_read_number(engine, SETTING_NODE, &node);
@@ -380,6 +386,8 @@ enum status store_state_open(struct store_state *state, struct engine *engine,
 
 enum status store_state_close(struct store_state *state)
 {
+    assert(state->engine);
+
     struct settings settings = {0};
 
     if (!atomic_load(&state->is_marked)) {

@@ -3,6 +3,7 @@
  */
 #include "node/store/sweep.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum {
@@ -22,6 +23,7 @@ static bool on_record(void *context, struct slice key, struct slice value)
 {
     struct pass *pass = context;
 
+    assert(pass->count <= DROPPED_KEYS_MAX);
     if (pass->is_good(pass->context, key, value)) {
         return true;
     }
@@ -36,6 +38,8 @@ static bool on_record(void *context, struct slice key, struct slice value)
 
 static enum status drop(struct engine *engine, const struct pass *pass)
 {
+    assert(pass->count <= DROPPED_KEYS_MAX);
+
     struct engine_write *writes = NULL;
     size_t start = 0;
 
@@ -64,6 +68,8 @@ static enum status drop(struct engine *engine, const struct pass *pass)
 enum status sweep(struct engine *engine, char kind, sweep_is_good *is_good, void *context,
                   uint64_t *ret_dropped)
 {
+    assert(kind != 0 && is_good && ret_dropped);
+
     struct pass *pass = calloc(1, sizeof *pass);
     uint8_t end = (uint8_t)(kind + 1);
     struct buffer start = {0};

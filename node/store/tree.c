@@ -413,6 +413,8 @@ enum status tree_changes_add(struct tree_changes *changes, const struct tree_sto
 void tree_changes_encode(struct tree_changes *changes, const struct tree_store *trees,
                          struct engine_write *ret_writes)
 {
+    assert(trees || changes->count == 0);
+
     for (size_t i = 0; i < changes->count; i++) {
         struct tree_change *change = &changes->changes[i];
         uint64_t value = leaf_read(trees, change->partition, change->leaf) ^ change->toggle;
@@ -423,6 +425,8 @@ void tree_changes_encode(struct tree_changes *changes, const struct tree_store *
 
 void tree_changes_carry_out(const struct tree_changes *changes, struct tree_store *trees)
 {
+    assert(trees || changes->count == 0);
+
     for (size_t i = 0; i < changes->count; i++) {
         const struct tree_change *change = &changes->changes[i];
 

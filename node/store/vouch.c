@@ -9,6 +9,7 @@
  * greatest incarnation that was known when this one was taken down, so that a question that is
  * asked again gets the same answer; the nonce tells it from another start of the same number.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "node/store/apply_internal.h"
@@ -47,6 +48,8 @@ static enum status read_seen(struct engine *engine, struct slice key, struct see
 
 static enum status write_seen(struct engine *engine, struct slice key, const struct seen *seen)
 {
+    assert(key.size > 0 && seen);
+
     uint8_t value[VALUE_SIZE];
     struct engine_write write = {.key = key, .value = slice_of(value, sizeof value)};
 
@@ -59,6 +62,8 @@ static enum status write_seen(struct engine *engine, struct slice key, const str
 enum status apply_vouch(struct store_state *state, const struct store_request *request,
                         struct store_result *ret_result)
 {
+    assert(ret_result->incarnation == 0);
+
     struct buffer key = {0};
     struct seen seen = {0};
     enum status status = STATUS_NO_MEMORY;

@@ -136,6 +136,8 @@ static void insert_number(uint64_t *numbers, size_t max, size_t *count, uint64_t
 enum status leveldb_files_list_logs(int directory, uint64_t *ret_logs, size_t max,
                                     size_t *ret_count)
 {
+    assert(ret_logs && max > 0 && ret_count);
+
     int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *listing = copy < 0 ? NULL : fdopendir(copy);
     uint64_t number = 0;

@@ -10,6 +10,7 @@
  */
 #include "node/store/leveldb/leveldb_inspect.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -360,6 +361,8 @@ static enum status inspect_all(struct inspection *inspection)
 
 enum status leveldb_inspect(const char *path, struct leveldb_inspection *ret_found)
 {
+    assert(path && ret_found);
+
     struct inspection inspection = {.found = ret_found};
     uint64_t any = 0;
     size_t count = 0;
@@ -385,6 +388,8 @@ enum status leveldb_inspect(const char *path, struct leveldb_inspection *ret_fou
 
 enum status leveldb_inspect_cut(const char *path, const struct leveldb_inspection *found)
 {
+    assert(path && found);
+
     int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     enum status status = directory < 0 ? STATUS_IO : STATUS_OK;
 

@@ -3,6 +3,7 @@
  *
  * The file:  "dynkept1", FNV-1a of the bytes (eight bytes, little-endian), the bytes.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -95,6 +96,8 @@ static enum status read_whole(int file, struct buffer *ret_bytes)
 
 enum status leveldb_files_kept(const char *path, struct buffer *ret_bytes)
 {
+    assert(path && ret_bytes);
+
     char name[PATH_MAX];
 
     if (!make_path(path, "", name)) {

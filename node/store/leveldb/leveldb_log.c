@@ -10,6 +10,7 @@
  */
 #include "node/store/leveldb/leveldb_log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -208,6 +209,8 @@ static enum status read_blocks(struct reading *reading, int file)
 enum status leveldb_log_read(int directory, const char *name, leveldb_on_record *on_record,
                              void *context, struct leveldb_log_end *ret_end)
 {
+    assert(name && ret_end);
+
     struct reading reading = {.on_record = on_record, .context = context};
     struct stat information;
     int file = openat(directory, name, O_RDONLY | O_CLOEXEC);

@@ -184,6 +184,8 @@ static enum status salvage(struct leveldb_engine *leveldb, struct error *error)
 
 enum status leveldb_engine_salvage(struct engine *engine, struct error *error)
 {
+    assert(error);
+
     struct leveldb_engine *leveldb = leveldb_of(engine);
     enum status status = STATUS_IO;
 

@@ -4,6 +4,7 @@
  */
 #include "node/store/leveldb/leveldb_reserve.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -52,6 +53,8 @@ static bool make_path(const struct leveldb_reserve *reserve, char ret_path[PATH_
 void leveldb_reserve_init(struct leveldb_reserve *reserve, const char *path,
                           uint64_t buffer_size, bool has_file)
 {
+    assert(reserve && path);
+
     char name[PATH_MAX];
 
     reserve->path = path;
@@ -67,6 +70,8 @@ void leveldb_reserve_init(struct leveldb_reserve *reserve, const char *path,
 
 void leveldb_reserve_hold(struct leveldb_reserve *reserve)
 {
+    assert(reserve->path);
+
     char path[PATH_MAX];
     uint64_t wanted = 2 * reserve->size + atomic_load(&reserve->compaction_room);
 
@@ -101,6 +106,8 @@ bool leveldb_reserve_release(struct leveldb_reserve *reserve)
 bool leveldb_reserve_has_room(const struct leveldb_reserve *reserve, uint64_t size,
                               bool is_vital)
 {
+    assert(reserve->path);
+
     struct statvfs information;
 
     if (statvfs(reserve->path, &information) != 0) {

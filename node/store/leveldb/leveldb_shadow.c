@@ -6,6 +6,7 @@
  */
 #include "node/store/leveldb/leveldb_shadow.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -107,6 +108,8 @@ static char *make_in(const char *place, const char *path, uint64_t wanted, bool 
 enum status leveldb_shadow_make(const char *path, uint64_t room, bool elsewhere,
                                 char **ret_shadow)
 {
+    assert(path && ret_shadow);
+
     const char *const places[] = {getenv("TMPDIR"), "/dev/shm", "/tmp", "/var/tmp"};
     struct leveldb_logs logs;
     char *whole = realpath(path, NULL);

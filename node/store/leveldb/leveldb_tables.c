@@ -7,6 +7,7 @@
  */
 #include "node/store/leveldb/leveldb_tables.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -61,6 +62,8 @@ static uint64_t little_endian(const uint8_t *bytes, int size)
 
 bool leveldb_take_varint(struct slice *bytes, uint64_t *ret_number)
 {
+    assert(bytes && ret_number);
+
     uint64_t number = 0;
 
     for (int shift = 0; shift < 64 && bytes->size > 0; shift += 7) {
@@ -335,6 +338,8 @@ static bool search_files(struct search *search, const char *path)
 bool leveldb_tables_find_damage(const char *path, struct slice start, struct slice end,
                                 uint64_t bytes_max, char *ret_text, size_t size)
 {
+    assert(path && ret_text && size > 0);
+
     struct search search = {
         .start = start,
         .end = end,
