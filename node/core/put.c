@@ -435,54 +435,6 @@ static void put_on_legs_lost(struct core *core, struct request *request)
     }
 }
 
-struct pending {
-    uint8_t objects;
-    uint8_t rows;    /* without those of suspects that outlasted their patience */
-    uint8_t trusted; /* legs awaited whose peer is none of the suspects */
-};
-
-static struct pending put_pending(const struct core *core, const struct request *request)
-{
-    struct pending pending = {0};
-    for (uint8_t i = 0; i < request->leg_count; i++) {
-        const struct leg *leg = &request->leg[i];
-        bool waits = leg->state == LEG_IDLE; /* a row alone, until its object has W */
-        if (leg->state == LEG_SENT || waits) {
-            pending.objects += (leg->parts & REPLICA_OBJECT) ? 1 : 0;
-            bool is_row =
-                (leg->parts & REPLICA_ROW) && !put_leg_is_outlasted(core, request, leg);
-            pending.rows = (uint8_t)(pending.rows + is_row);
-            pending.trusted = (uint8_t)(pending.trusted + !peer_is_suspect(core, leg->peer));
-        }
-    }
-    return pending;
-}
-
-/* Whom did this put's copy or row not reach? A fallback's own copy is a hint for all of them.
- */
-static uint8_t put_missed(const struct request *request, node_id ret_owners[OWNERS_MAX])
-{
-    uint8_t count = 0;
-    for (uint8_t i = 0; i < request->leg_count; i++) {
-        const struct leg *leg = &request->leg[i];
-        if (leg->state != LEG_DONE && !put_of(request)->is_fallback) {
-            assert(count < OWNERS_MAX);
-            ret_owners[count++] = leg->owner;
-        }
-    }
-    return count;
-}
-
-/* True if a fallback keeps this put's copy for another. */
-static bool has_hint(const struct request *request)
-{
-    bool any = false;
-    for (uint8_t i = 0; i < request->leg_count; i++) {
-        any |= request->leg[i].is_hint && request->leg[i].state == LEG_DONE;
-    }
-    return any;
-}
-
 /*
  * All copies that will come have come. If the object has its quorum, who lacks something gets a
  * marker, and the intent has done its duty; if not, the intent stays and the push is repeated.
@@ -506,7 +458,7 @@ static void put_finish(struct core *core, struct request *request, enum status s
     }
     node_id missed[OWNERS_MAX] = {0};
     uint8_t count = put_missed(request, missed);
-    mark_if(count > 0 && has_hint(request), MARK_PUT_HINT_AND_MARKER);
+    mark_if(count > 0 && put_has_hint(request), MARK_PUT_HINT_AND_MARKER);
     if (count == 0 || planted(PLANTED_INTENT_EARLY) || planted(PLANTED_NO_MARKER)) {
         if (put->has_intent) {
             intents_clear(core, INTENT_ROW, request->key, put->intent_stamp);
@@ -547,7 +499,7 @@ static void put_check(struct core *core, struct request *request)
     if (object_met || planted(PLANTED_ROW_EARLY)) {
         put_legs_send_rows(core, request);
     }
-    struct pending pending = put_pending(core, request);
+    struct put_pending pending = put_pending(core, request);
     bool row_met = put->row_acks >= put->w_row;
     if (request->state == STATE_REPLICATING) {
         if (!object_met) {

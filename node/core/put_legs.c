@@ -471,3 +471,42 @@ void put_legs_on_due(struct core *core, struct request *request)
     }
     ask_suspects(core, request);
 }
+
+struct put_pending put_pending(const struct core *core, const struct request *request)
+{
+    struct put_pending pending = {0};
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        const struct leg *leg = &request->leg[i];
+        bool waits = leg->state == LEG_IDLE; /* a row alone, until its object has W */
+        if (leg->state == LEG_SENT || waits) {
+            pending.objects += (leg->parts & REPLICA_OBJECT) ? 1 : 0;
+            bool is_row =
+                (leg->parts & REPLICA_ROW) && !put_leg_is_outlasted(core, request, leg);
+            pending.rows = (uint8_t)(pending.rows + is_row);
+            pending.trusted = (uint8_t)(pending.trusted + !peer_is_suspect(core, leg->peer));
+        }
+    }
+    return pending;
+}
+
+uint8_t put_missed(const struct request *request, node_id ret_owners[OWNERS_MAX])
+{
+    uint8_t count = 0;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        const struct leg *leg = &request->leg[i];
+        if (leg->state != LEG_DONE && !put_of(request)->is_fallback) {
+            assert(count < OWNERS_MAX);
+            ret_owners[count++] = leg->owner;
+        }
+    }
+    return count;
+}
+
+bool put_has_hint(const struct request *request)
+{
+    bool any = false;
+    for (uint8_t i = 0; i < request->leg_count; i++) {
+        any |= request->leg[i].is_hint && request->leg[i].state == LEG_DONE;
+    }
+    return any;
+}

@@ -47,6 +47,18 @@ void put_leg_compare(struct core *core, struct request *request, uint8_t leg,
 /* True if the leg was sent to a suspect that has been given its time. */
 bool put_leg_is_outlasted(const struct core *core, const struct request *request,
                           const struct leg *leg);
+/* Legs that may still bring something. */
+struct put_pending {
+    uint8_t objects;
+    uint8_t rows;    /* without those of suspects that outlasted their patience */
+    uint8_t trusted; /* legs awaited whose peer is none of the suspects */
+};
+
+struct put_pending put_pending(const struct core *core, const struct request *request);
+/* Whom did this put's copy or row not reach? A fallback's own copy is a hint for all of them. */
+uint8_t put_missed(const struct request *request, node_id ret_owners[OWNERS_MAX]);
+/* True if a fallback keeps this put's copy for another. */
+bool put_has_hint(const struct request *request);
 void put_count_acknowledged(struct request *request, const struct leg *leg);
 /* What a planted bug sends instead of the whole object. Never called in the shipping build. */
 struct object *object_newest_alone(const struct object *object);
