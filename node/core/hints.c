@@ -202,6 +202,10 @@ static void hint_send(struct core *core, struct request *request, int member)
     request->leg[i] = (struct leg){.peer = peer, .state = LEG_FAILED};
     struct object *object =
         holds_object ? object_ref(hint->object) : object_project(hint->object);
+    if (!object || (peer != PEER_SELF && !peer_is_well(core, peer))) {
+        object_unref(object);
+        return;
+    }
     if (peer == PEER_SELF) {
         struct store_request *store = request_store(core, request, i, STORE_MERGE);
         store->key = blob_ref(hint->key);
@@ -210,10 +214,6 @@ static void hint_send(struct core *core, struct request *request, int member)
         store->sync = true;
         store->merge.with_intent = !key_is_root(key);
         request->leg[i].state = LEG_SENT;
-        return;
-    }
-    if (!object || !peer_is_well(core, peer)) {
-        object_unref(object);
         return;
     }
     struct message *message = request_send(core, request, i, MESSAGE_REPLICA_PUT);

@@ -376,6 +376,35 @@ static void test_marker__memory_is_short__is_kept(void **state)
     }
 }
 
+/* A hint for this node itself, as a disk may name it: its row, too, needs memory first. */
+static void test_marker__of_an_own_row_and_memory_is_short__is_kept(void **state)
+{
+    (void)state;
+    for (int is_short = 0; is_short < 2; is_short++) {
+        struct lone *lone = hints_open(MEMBERS);
+        char key[32] = "d/f";
+        for (int i = 0; i < 1000 && parts_of(lone, SELF, key) != REPLICA_ROW; i++) {
+            (void)snprintf(key, sizeof key, "d%d/f", i);
+        }
+        assert_int_equal(parts_of(lone, SELF, key), REPLICA_ROW);
+        struct store_result page = {0};
+        hints_ask_owners(lone);
+        hints_tell_owners(lone, GONE, 1, 0);
+        hints_add(&page, SELF, HINT_MARKER, key);
+        lone_stored(lone, lone_store(lone, STORE_LIST_HINTS), page);
+        lone_fail_allocation(is_short ? 0 : -1);
+        lone_stored(lone, lone_store(lone, STORE_GET),
+                    (struct store_result){.object = make_object(COPY, NULL)});
+        assert_int_equal(lone_has_failed(), is_short);
+        assert_int_equal(lone_stores(lone, STORE_MERGE), is_short ? 0 : 1);
+        if (!is_short) {
+            assert_non_null(lone_store(lone, STORE_MERGE)->request.merge.object);
+            lone_stored(lone, lone_store(lone, STORE_MERGE), (struct store_result){0});
+        }
+        assert_end(lone, !is_short);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_marker__nothing_is_to_be_sent__is_dropped),
         cmocka_unit_test(test_marker__own_copy_cannot_be_read__is_kept),
         cmocka_unit_test(test_marker__memory_is_short__is_kept),
+        cmocka_unit_test(test_marker__of_an_own_row_and_memory_is_short__is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
