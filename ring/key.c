@@ -35,7 +35,10 @@ bool key_is_valid(struct slice key)
     if (key_is_root(key)) {
         return true;
     }
-    size_t start = 0;
+    size_t start = key_is_internal(key) ? 1 : 0;
+    if (start == 1 && !memchr(key.data + 1, '/', key.size - 1)) {
+        return false;
+    }
     while (start < key.size) {
         const uint8_t *slash = memchr(key.data + start, '/', key.size - start);
         size_t end = !slash ? key.size : (size_t)(slash - key.data);
@@ -45,6 +48,16 @@ bool key_is_valid(struct slice key)
         start = end + 1;
     }
     return true;
+}
+
+bool key_is_internal(struct slice key)
+{
+    return key.size > 1 && key.data[0] == '/';
+}
+
+struct slice key_placed_by(struct slice key)
+{
+    return key_is_internal(key) && !key_is_directory(key) ? key_directory(key) : key;
 }
 
 /* Where the last name of `key` starts; `ret_end` is set to its end. */

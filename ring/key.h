@@ -27,9 +27,19 @@ enum row_kind { ROW_DIRECTORY = 'd', ROW_FILE = 'f' };
 /*
  * True if `key` is a legal key: 1 to KEY_SIZE_MAX bytes; `/` alone, or names of 1 to
  * NAME_SIZE_MAX bytes parted by single slashes, with one trailing slash for a directory; no
- * leading slash, no NUL, no name `.` or `..`.
+ * leading slash, no NUL, no name `.` or `..`; or an internal key, which has a leading slash and
+ * names parted by further ones, at least one of them a directory's.
  */
 bool key_is_valid(struct slice key);
+/*
+ * True for what no user names: the blocks of large files and what is noted of them
+ * (node/client/block_key.h), under keys with a leading slash. They have rows, so that they can
+ * be listed, but their directories have no objects.
+ */
+bool key_is_internal(struct slice key);
+/* What a valid key is placed by: itself, or, for an internal one, its directory, so that such a
+ * key and its row are on the same nodes, and those of one directory together. Borrowed. */
+struct slice key_placed_by(struct slice key);
 /* True if `name` is one legal component: no slash, no NUL, not `.` or `..`, 1 to NAME_SIZE_MAX.
  */
 bool key_name_is_valid(struct slice name);

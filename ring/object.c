@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ring/manifest.h"
 #include "ring/mark.h"
 #include "ring/object_parts.h"
 #include "ring/planted.h"
@@ -73,9 +74,28 @@ void object_unref(struct object *object)
     free(object);
 }
 
-static bool type_is_valid(enum version_type type)
+bool version_type_is_valid(uint64_t type)
 {
-    return type == VERSION_FILE || type == VERSION_SYMLINK || type == VERSION_DIRECTORY;
+    return type >= VERSION_FILE && type <= VERSION_BLOCK_DEVICE;
+}
+
+static bool is_device(enum version_type type)
+{
+    return type == VERSION_CHARACTER_DEVICE || type == VERSION_BLOCK_DEVICE;
+}
+
+bool attributes_fit_content(const struct attributes *attributes, struct slice content)
+{
+    if (attributes->type == VERSION_LARGE_FILE) {
+        return manifest_has_size(content, attributes->size);
+    }
+    return is_device(attributes->type) ? content.size == 0 : content.size == attributes->size;
+}
+
+uint64_t attributes_size_with(const struct attributes *attributes, struct slice content)
+{
+    bool is_own = attributes->type == VERSION_LARGE_FILE || is_device(attributes->type);
+    return is_own ? attributes->size : content.size;
 }
 
 static bool version_is_valid(const struct version *version, const struct clock *clock)
@@ -83,14 +103,15 @@ static bool version_is_valid(const struct version *version, const struct clock *
     if (version->dot.counter == 0 || !clock_covers(clock, version->dot)) {
         return false;
     }
-    if (!type_is_valid(version->attributes.type) || version->attributes.mode > 07777) {
+    if (!version_type_is_valid(version->attributes.type) || version->attributes.mode > 07777) {
         return false;
     }
     if (version->xattrs && version->xattrs->size > XATTRS_SIZE_MAX) {
         return false;
     }
-    return !version->content || (version->content->size == version->attributes.size &&
-                                 version->content->size <= VALUE_SIZE_MAX);
+    return !version->content ||
+           (attributes_fit_content(&version->attributes, blob_slice(version->content)) &&
+            version->content->size <= VALUE_SIZE_MAX);
 }
 
 enum status object_new(const struct clock *clock, const struct version *versions,

@@ -42,7 +42,18 @@ enum {
 /* Readings further ahead of the wall clock than this do not advance a counter. */
 #define COUNTER_AHEAD_MAX_US UINT64_C(60000000)
 
-enum version_type { VERSION_FILE = 1, VERSION_SYMLINK = 2, VERSION_DIRECTORY = 3 };
+enum version_type {
+    VERSION_FILE = 1,
+    VERSION_SYMLINK = 2,
+    VERSION_DIRECTORY = 3,
+    VERSION_LARGE_FILE = 4, /* the content is a manifest (ring/manifest.h), the size that of the
+                               file */
+    VERSION_FIFO = 5,       /* these have no content */
+    VERSION_SOCKET = 6,
+    VERSION_CHARACTER_DEVICE = 7, /* the size is the device's number, as of makedev(3) */
+    VERSION_BLOCK_DEVICE = 8,
+};
+bool version_type_is_valid(uint64_t type);
 
 /* What `ls -l` shows. Rows carry it as objects do. */
 struct attributes {
@@ -53,7 +64,7 @@ struct attributes {
     int64_t accessed_ns; /* since 1970 */
     int64_t modified_ns;
     int64_t changed_ns;
-    uint64_t size;    /* bytes of content */
+    uint64_t size;    /* bytes of content, or what the type says */
     uint64_t file_id; /* random, kept through overwrites and renames; 0 if unknown */
     /* When the name appeared in its directory: made, or renamed to. Kept through overwrites; 0
      * lets the coordinator fill it in. */
@@ -87,6 +98,11 @@ struct object {
     uint32_t version_count;
     struct version *versions; /* owned; ascending by dot_compare, so the newest is last */
 };
+
+/* True if the size and type are those of a version with this content. */
+bool attributes_fit_content(const struct attributes *attributes, struct slice content);
+/* The size of a version with this content, where it follows from it; else as it is. */
+uint64_t attributes_size_with(const struct attributes *attributes, struct slice content);
 
 struct object *object_ref(struct object *object); /* NULL gives NULL */
 void object_unref(struct object *object);         /* NULL is allowed */

@@ -8,6 +8,7 @@
 
 #include "ring/claim.h"
 #include "ring/fnv.h"
+#include "ring/key.h"
 
 static_assert(MEMBERS_MAX <= UINT16_MAX && PARTITIONS_MAX <= UINT16_MAX, "16-bit indexes");
 
@@ -271,7 +272,7 @@ uint16_t ring_partition(const struct ring *ring, struct slice key)
 {
     assert(ring && ring->partition_count > 0);
 
-    struct position position = position_of(key);
+    struct position position = position_of(key_placed_by(key));
     return position_partition(&position, ring->partition_count);
 }
 

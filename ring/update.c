@@ -151,7 +151,7 @@ static bool finish_value(const struct draft *draft, struct version *ret_version)
     struct version version = *draft->update->value;
     struct slice content = blob_slice(version.content);
     version.dot = draft->dot;
-    version.attributes.size = content.size;
+    version.attributes.size = attributes_size_with(&version.attributes, content);
     content_hash(content, version.content_hash);
     /* An empty content is not a missing one: only rows have none. */
     version.content = !version.content ? blob_new(content) : blob_ref(version.content);
@@ -224,9 +224,11 @@ static enum status assemble(struct draft *draft, struct object **ret_object)
 /* What object_new would accept again. Values from the network are checked when decoded. */
 static bool value_is_storable(const struct version *value)
 {
-    return value->attributes.type >= VERSION_FILE &&
-           value->attributes.type <= VERSION_DIRECTORY && value->attributes.mode <= 07777 &&
-           blob_slice(value->content).size <= VALUE_SIZE_MAX &&
+    struct slice content = blob_slice(value->content);
+    struct attributes attributes = value->attributes;
+    attributes.size = attributes_size_with(&attributes, content);
+    return version_type_is_valid(attributes.type) && attributes.mode <= 07777 &&
+           attributes_fit_content(&attributes, content) && content.size <= VALUE_SIZE_MAX &&
            blob_slice(value->xattrs).size <= XATTRS_SIZE_MAX;
 }
 

@@ -51,15 +51,29 @@ uint64_t attributes_inode_number(const struct attributes *attributes, struct sli
     return inode_number > INODE_NUMBER_ROOT ? inode_number : INODE_NUMBER_ROOT + 1;
 }
 
+enum version_type attributes_file_type(const struct attributes *attributes)
+{
+    return attributes->type == VERSION_LARGE_FILE ? VERSION_FILE : attributes->type;
+}
+
 static mode_t type_bits(enum version_type type)
 {
     switch (type) {
     case VERSION_FILE:
+    case VERSION_LARGE_FILE:
         return S_IFREG;
     case VERSION_SYMLINK:
         return S_IFLNK;
     case VERSION_DIRECTORY:
         return S_IFDIR;
+    case VERSION_FIFO:
+        return S_IFIFO;
+    case VERSION_SOCKET:
+        return S_IFSOCK;
+    case VERSION_CHARACTER_DEVICE:
+        return S_IFCHR;
+    case VERSION_BLOCK_DEVICE:
+        return S_IFBLK;
     }
     return S_IFREG;
 }
@@ -91,7 +105,7 @@ void attributes_to_stat(const struct attributes *attributes, uint64_t inode_numb
     ret_stat->st_gid = attributes->group;
     ret_stat->st_size = (off_t)attributes->size;
     ret_stat->st_blocks = (blkcnt_t)((attributes->size + 511) / 512);
-    ret_stat->st_blksize = BLOCK_SIZE;
+    ret_stat->st_blksize = STAT_BLOCK_SIZE;
     ret_stat->st_atim = time_of(attributes->accessed_ns);
     ret_stat->st_mtim = time_of(attributes->modified_ns);
     ret_stat->st_ctim = time_of(attributes->changed_ns);

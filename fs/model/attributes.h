@@ -8,13 +8,16 @@
 
 #include "ring/object.h"
 
-enum { INODE_NUMBER_ROOT = 1, BLOCK_SIZE = 4096 };
+enum { INODE_NUMBER_ROOT = 1, STAT_BLOCK_SIZE = 4096 };
 
 /* The wall clock, nanoseconds since 1970. */
 int64_t attributes_now_ns(void);
 
 /* The content was written now. */
 void attributes_touch(struct attributes *attributes);
+
+/* What kind of file it is: whether its content is kept in blocks is no matter. */
+enum version_type attributes_file_type(const struct attributes *attributes);
 
 /* A random id for a new file; never 0 nor INODE_NUMBER_ROOT. */
 uint64_t attributes_new_file_id(void);

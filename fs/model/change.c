@@ -53,24 +53,53 @@ static void apply_change(struct attributes *attributes, const struct change *cha
     }
 }
 
-/* A copy of `content`, cut or extended with zeroes; NULL when memory is short. */
-static struct blob *resized(const struct blob *content, uint64_t size)
+/* The version's content, cut or extended with zeroes, as a manifest. */
+static int resize_large(struct fs *fs, struct version *version, uint64_t size,
+                        struct blob **ret_content)
 {
-    struct blob *result = blob_new_uninitialised((size_t)size);
-    struct slice old = blob_slice(content);
+    struct large *large = NULL;
+    bool was_large = version->attributes.type == VERSION_LARGE_FILE;
+    int failed = was_large ? large_open(&fs->blocks, blob_slice(version->content), &large)
+                           : large_new(&fs->blocks, &large);
 
+    if (failed == 0 && !was_large) {
+        failed = large_write(large, blob_slice(version->content), 0, false);
+    }
+    failed = failed != 0 ? failed : large_resize(large, size);
+    failed = failed != 0 ? failed : large_flush(large, false, ret_content);
+    large_unref(large);
+    version->attributes.type = failed == 0 ? VERSION_LARGE_FILE : version->attributes.type;
+    return failed;
+}
+
+static int resize(struct fs *fs, struct version *version, uint64_t size,
+                  struct blob **ret_content)
+{
+    struct slice old = blob_slice(version->content);
+
+    if (size > FILE_SIZE_MAX) {
+        return EFBIG;
+    }
+    version->attributes.size = size;
+    if (size > 0 && (version->attributes.type == VERSION_LARGE_FILE ||
+                     (size > INLINE_SIZE_MAX && size > old.size))) {
+        return resize_large(fs, version, size, ret_content);
+    }
+    struct blob *result = blob_new_uninitialised((size_t)size);
     if (result) {
         size_t kept = old.size < size ? old.size : (size_t)size;
         if (kept > 0) {
             memcpy(result->data, old.data, kept);
         }
         memset(result->data + kept, 0, (size_t)size - kept);
+        version->attributes.type = VERSION_FILE;
     }
-    return result;
+    *ret_content = result;
+    return result ? 0 : ENOMEM;
 }
 
 /* Applies the edit to `version`, whose blobs become references of the caller. */
-static int apply_edit(struct version *version, const struct edit *edit)
+static int apply_edit(struct fs *fs, struct version *version, const struct edit *edit)
 {
     assert((!edit->change) != (!edit->xattr));
 
@@ -84,16 +113,13 @@ static int apply_edit(struct version *version, const struct edit *edit)
         version->attributes.changed_ns = attributes_now_ns();
     }
     if (edit->change && (edit->change->flags & CHANGE_SIZE) != 0) {
-        if (edit->change->size > VALUE_SIZE_MAX) {
-            return EFBIG;
-        }
-        content = resized(version->content, edit->change->size);
+        failed = resize(fs, version, edit->change->size, &content);
     } else if (version->content) {
         content = blob_ref(version->content);
     } else {
         content = blob_new(slice_of(NULL, 0));
     }
-    if (edit->xattr) {
+    if (failed == 0 && edit->xattr) {
         failed = xattrs_change(version->xattrs, edit->xattr, attributes_now_ns(), &xattrs);
     } else {
         xattrs = blob_ref(version->xattrs);
@@ -181,14 +207,16 @@ static int edit_open(struct file *file, const struct edit *edit, bool *ret_must_
     struct blob *xattrs = NULL;
     int failed = 0;
 
+    bool is_resize = change && (change->flags & CHANGE_SIZE) != 0;
     file_lock(file);
     bool was_dirty = file->is_dirty;
-    bool is_resize = change && (change->flags & CHANGE_SIZE) != 0;
-    if (edit->xattr) {
-        failed = xattrs_change(file->xattrs, edit->xattr, attributes_now_ns(), &xattrs);
-    }
-    if (failed == 0 && is_resize) {
+    file_unlock(file);
+    if (is_resize) {
         failed = file_resize(file, change->size);
+    }
+    file_lock(file);
+    if (failed == 0 && edit->xattr) {
+        failed = xattrs_change(file->xattrs, edit->xattr, attributes_now_ns(), &xattrs);
     }
     if (failed == 0 && edit->xattr) {
         blob_unref(file->xattrs);
@@ -240,7 +268,7 @@ static int take_edit(struct file *file, const struct edit *edit, const struct ou
         apply_change(&file->attributes, edit->change);
     }
     if (was_current && failed == 0 && !file->is_dirty) {
-        content_set(&file->content, outcome->version->content);
+        failed = content_set(&file->content, outcome->version);
     }
     file_unlock(file);
     return failed;
@@ -267,7 +295,7 @@ static int edit_on_cluster(struct fs *fs, struct inode *inode, const struct edit
         failed = narrow_to_version(&shown, &edited);
     }
     if (failed == 0) {
-        failed = apply_edit(&edited, edit);
+        failed = apply_edit(fs, &edited, edit);
     }
     if (failed == 0 && inode->type == VERSION_DIRECTORY && edit->change &&
         (edit->change->flags & CHANGE_MODIFIED) != 0) {

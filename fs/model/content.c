@@ -11,8 +11,9 @@
 
 enum { SPILL_SIZE_MIN = 64 << 10 }; /* less is not worth a descriptor */
 
-void content_keeper_init(struct content_keeper *keeper)
+void content_keeper_init(struct content_keeper *keeper, struct blocks *blocks)
 {
+    keeper->blocks = blocks;
     atomic_init(&keeper->held, 0);
     keeper->directory = open("/var/tmp", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
     if (keeper->directory < 0) {
@@ -56,8 +57,15 @@ static void drop_edited(struct content *content)
     content->is_edited = false;
 }
 
+static void drop_large(struct content *content)
+{
+    large_unref(content->large);
+    content->large = NULL;
+}
+
 void content_release(struct content *content)
 {
+    drop_large(content);
     drop_fetched(content);
     drop_spilled(content);
     drop_edited(content);
@@ -65,6 +73,9 @@ void content_release(struct content *content)
 
 uint64_t content_size(const struct content *content)
 {
+    if (content->large) {
+        return large_size(content->large);
+    }
     if (content->is_edited) {
         return content->edited.size;
     }
@@ -107,22 +118,38 @@ static bool try_to_spill(struct content *content, struct slice bytes)
     return true;
 }
 
-void content_set(struct content *content, struct blob *bytes)
+void content_set_large(struct content *content, struct large *large)
 {
+    content_release(content);
+    content->large = large;
+}
+
+int content_set(struct content *content, const struct version *version)
+{
+    struct blob *bytes = !version ? NULL : version->content;
     struct slice slice = blob_slice(bytes);
 
+    if (version && version->attributes.type == VERSION_LARGE_FILE) {
+        struct large *large = NULL;
+        int failed = large_open(content->keeper->blocks, slice, &large);
+        if (failed == 0) {
+            content_set_large(content, large);
+        }
+        return failed;
+    }
     blob_ref(bytes);
     content_release(content);
     if (!bytes) {
-        return;
+        return 0;
     }
     bool is_over = atomic_load(&content->keeper->held) + slice.size > HELD_SIZE_MAX;
     if (is_over && slice.size >= SPILL_SIZE_MIN && try_to_spill(content, slice)) {
         blob_unref(bytes);
-        return;
+        return 0;
     }
     atomic_fetch_add(&content->keeper->held, slice.size);
     content->fetched = bytes;
+    return 0;
 }
 
 /* Reads from the temporary file, all that is asked for. */
@@ -158,7 +185,8 @@ static int copy_spilled(const struct content *content, uint64_t offset, size_t s
     return 0;
 }
 
-int content_edit(struct content *content)
+/* Makes it changeable: `edited` holds it from then on. */
+static int content_edit(struct content *content)
 {
     struct blob *whole = NULL;
 
@@ -182,8 +210,32 @@ int content_edit(struct content *content)
     return 0;
 }
 
+int content_resize(struct content *content, uint64_t size)
+{
+    assert(!content->large);
+    assert(size <= INLINE_SIZE_MAX || size <= content_size(content));
+
+    int failed = content_edit(content);
+    if (failed != 0) {
+        return failed;
+    }
+    struct buffer *edited = &content->edited;
+    if (size > edited->size) {
+        size_t growth = (size_t)size - edited->size;
+        uint8_t *place = buffer_reserve(edited, growth);
+        if (!place) {
+            edited->failed = false; /* the bytes are as they were */
+            return ENOMEM;
+        }
+        memset(place, 0, growth);
+    }
+    edited->size = (size_t)size;
+    return 0;
+}
+
 void content_clear(struct content *content)
 {
+    drop_large(content);
     drop_fetched(content);
     drop_spilled(content);
     buffer_reset(&content->edited);
@@ -195,7 +247,7 @@ int content_read(const struct content *content, uint64_t offset, size_t size,
 {
     struct blob *blob = NULL;
 
-    assert(offset + size <= content_size(content));
+    assert(!content->large && offset + size <= content_size(content));
     if (size == 0) {
         *ret_bytes = slice_of(NULL, 0);
         *ret_blob = NULL;
@@ -225,6 +277,7 @@ int content_whole(const struct content *content, struct blob **ret_blob)
 {
     struct blob *blob;
 
+    assert(!content->large);
     if (content->is_spilled) {
         return copy_spilled(content, 0, (size_t)content->spilled_size, ret_blob);
     }

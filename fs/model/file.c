@@ -128,31 +128,83 @@ void file_touch(struct file *file)
     file->changes++;
 }
 
+struct large *file_large(struct file *file)
+{
+    file_lock(file);
+    struct large *large = file->content.large ? large_ref(file->content.large) : NULL;
+    file_unlock(file);
+    return large;
+}
+
+/* A large content with what the file holds. `*ret_changes` says as of when. */
+static int copy_to_large(struct file *file, uint64_t *ret_changes, struct large **ret_large)
+{
+    struct blob *whole = NULL;
+
+    file_lock(file);
+    *ret_changes = file->changes;
+    int failed = file->content.large ? EAGAIN : content_whole(&file->content, &whole);
+    file_unlock(file);
+    failed = failed != 0 ? failed : large_new(&file->fs->blocks, ret_large);
+    if (failed == 0) {
+        failed = large_write(*ret_large, blob_slice(whole), 0, false);
+        if (failed != 0) {
+            large_unref(*ret_large);
+        }
+    }
+    blob_unref(whole);
+    return failed;
+}
+
+int file_make_large(struct file *file, struct large **ret_large)
+{
+    struct large *large = file_large(file);
+
+    while (!large) {
+        struct large *copy = NULL;
+        uint64_t changes = 0;
+        int failed = copy_to_large(file, &changes, &copy);
+        if (failed != 0 && failed != EAGAIN) {
+            return failed;
+        }
+        file_lock(file);
+        if (failed == 0 && !file->content.large && file->changes == changes) {
+            content_set_large(&file->content, copy);
+            copy = NULL;
+        }
+        file_unlock(file);
+        if (failed == 0) {
+            large_unref(copy);
+        }
+        large = file_large(file);
+    }
+    *ret_large = large;
+    return 0;
+}
+
 int file_resize(struct file *file, uint64_t size)
 {
-    if (size > VALUE_SIZE_MAX) {
-        return EFBIG;
-    }
-    if (size == 0) {
+    struct large *large = NULL;
+    bool is_large = false;
+    int failed = size > FILE_SIZE_MAX ? EFBIG : 0;
+
+    file_lock(file);
+    is_large = size > INLINE_SIZE_MAX && size > content_size(&file->content);
+    is_large |= size > 0 && file->content.large;
+    if (failed == 0 && size == 0) {
         content_clear(&file->content);
-        return 0;
+    } else if (failed == 0 && !is_large) {
+        failed = content_resize(&file->content, size);
     }
-    int failed = content_edit(&file->content);
-    if (failed != 0) {
-        return failed;
+    file_unlock(file);
+    if (failed == 0 && is_large) {
+        failed = file_make_large(file, &large);
     }
-    struct buffer *edited = &file->content.edited;
-    if (size > edited->size) {
-        size_t growth = (size_t)size - edited->size;
-        uint8_t *place = buffer_reserve(edited, growth);
-        if (!place) {
-            edited->failed = false; /* the bytes are as they were */
-            return ENOMEM;
-        }
-        memset(place, 0, growth);
+    if (large) {
+        failed = large_resize(large, size);
+        large_unref(large);
     }
-    edited->size = (size_t)size;
-    return 0;
+    return failed;
 }
 
 bool file_is_unwritten(struct file *file)

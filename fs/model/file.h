@@ -4,14 +4,15 @@
  * Shape:    one for each open inode: what was loaded, or the edited copy of it, the attributes
  *           and user attributes that the next put will carry, and what that put supersedes. The
  *           inode's token serialises what puts or moves the file; reads, writes and stat need
- *           only the lock, so that they never wait for the cluster.
+ *           only the lock, so that they never wait for the cluster, unless the content is kept
+ *           in blocks.
  *           A file that is only held open for reading is a cache of what the cluster has: it is
  *           read anew once its inode shows something newer. One that may be written stays what
  *           it was when it was opened, for that is what its put supersedes.
  * Locks:    `lock` for the content; `handles`, `writers` and `references` under the inode
  *           table's. What is dirty has a writer, or no name any more.
- * Memory:   what is edited, up to twice VALUE_SIZE_MAX for each file; of all the others
- *           HELD_SIZE_MAX together (fs/model/content.h).
+ * Memory:   what is edited, up to twice INLINE_SIZE_MAX or EDITED_MAX blocks for each file; of
+ *           all the others HELD_SIZE_MAX together (fs/model/content.h).
  */
 #ifndef FS_MODEL_FILE_H
 #define FS_MODEL_FILE_H
@@ -68,10 +69,16 @@ void file_unlock(struct file *file);
 
 /* With the lock held. */
 uint64_t file_size(const struct file *file);
-/* Makes the content `size` bytes long, zeroes beyond the old end. EFBIG, ENOMEM. */
-int file_resize(struct file *file, uint64_t size);
 /* Marks a change made now. */
 void file_touch(struct file *file);
+
+/* Without it. The content, a new reference, if it is large; else NULL. */
+struct large *file_large(struct file *file);
+/* The same; makes it large if it is not. ENOMEM, EIO, and what large_write gives. */
+int file_make_large(struct file *file, struct large **ret_large);
+/* Makes the content `size` bytes long, zeroes beyond the old end. EFBIG, ENOMEM, EIO, and what
+ * large_resize gives. */
+int file_resize(struct file *file, uint64_t size);
 
 /* True if the file was created or truncated, and nothing written yet. */
 bool file_is_unwritten(struct file *file);

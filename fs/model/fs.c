@@ -31,7 +31,8 @@ struct fs *fs_new(const struct fs_config *config)
         free(fs);
         return NULL;
     }
-    content_keeper_init(&fs->keeper);
+    blocks_init(&fs->blocks, config->kv, &fs->options);
+    content_keeper_init(&fs->keeper, &fs->blocks);
     int64_t now = attributes_now_ns();
     fs->inodes.root->attributes = (struct attributes){.type = VERSION_DIRECTORY,
                                                       .mode = ROOT_MODE,
@@ -67,6 +68,7 @@ void fs_free(struct fs *fs)
     close_files(fs);
     inodes_release(&fs->inodes);
     conflicts_free(fs->conflicts);
+    blocks_release(&fs->blocks);
     kv_close(fs->config.kv);
     content_keeper_release(&fs->keeper);
     free(fs);

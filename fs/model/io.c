@@ -9,6 +9,22 @@
 #include "fs/model/attributes.h"
 #include "fs/model/load.h"
 
+static int read_large(struct large *large, uint64_t offset, size_t size,
+                      struct slice *ret_bytes, struct blob **ret_blob)
+{
+    struct blob *blob = blob_new_uninitialised(size);
+    size_t got = 0;
+    int failed = !blob ? ENOMEM : large_read(large, offset, blob->data, size, &got);
+
+    if (failed != 0) {
+        blob_unref(blob);
+        return failed;
+    }
+    *ret_bytes = slice_of(blob->data, got);
+    *ret_blob = blob;
+    return 0;
+}
+
 int io_read(struct file *file, uint64_t offset, size_t size, struct slice *ret_bytes,
             struct blob **ret_blob)
 {
@@ -18,13 +34,72 @@ int io_read(struct file *file, uint64_t offset, size_t size, struct slice *ret_b
     if (failed != 0) {
         return failed;
     }
+    struct large *large = file_large(file);
+    if (large) {
+        failed = read_large(large, offset, size, ret_bytes, ret_blob);
+        large_unref(large);
+        return failed;
+    }
 
     file_lock(file);
-    uint64_t end = file_size(file);
+    uint64_t end = file->content.large ? 0 : file_size(file); /* it was shorter just now */
     uint64_t start = offset < end ? offset : end;
     size_t there = size < end - start ? size : (size_t)(end - start);
-    failed = content_read(&file->content, start, there, ret_bytes, ret_blob);
+    if (!file->content.large) {
+        failed = content_read(&file->content, start, there, ret_bytes, ret_blob);
+    } else {
+        *ret_bytes = slice_of(NULL, 0);
+        *ret_blob = NULL;
+    }
     file_unlock(file);
+    return failed;
+}
+
+/* The lock is held. */
+static void note_write(struct file *file)
+{
+    attributes_touch(&file->attributes);
+    file_touch(file);
+    file->is_unwritten = false;
+}
+
+/* Writes into a content that stays small. False if it does not; nothing is done then. */
+static bool write_small(struct file *file, struct slice bytes, uint64_t offset, bool append,
+                        int *ret_failed)
+{
+    file_lock(file);
+    uint64_t old_size = file_size(file);
+    offset = append ? old_size : offset;
+    bool is_small = !file->content.large && offset <= INLINE_SIZE_MAX &&
+                    (bytes.size <= INLINE_SIZE_MAX - offset || offset + bytes.size <= old_size);
+    if (is_small) {
+        uint64_t end = offset + bytes.size;
+        *ret_failed = content_resize(&file->content, end > old_size ? end : old_size);
+        if (*ret_failed == 0 && bytes.size > 0) {
+            memcpy(file->content.edited.data + offset, bytes.data, bytes.size);
+            note_write(file);
+        }
+    }
+    file_unlock(file);
+    return is_small;
+}
+
+/* *ret_done is false if the file got another content meanwhile, as by a truncation. */
+static int write_large(struct file *file, struct slice bytes, uint64_t offset, bool append,
+                       bool *ret_done)
+{
+    struct large *large = NULL;
+    int failed = file_make_large(file, &large);
+
+    if (failed != 0) {
+        return failed;
+    }
+    failed = large_write(large, bytes, offset, append);
+    file_lock(file);
+    *ret_done = file->content.large == large;
+    note_write(file); /* of a write that failed a part may be there */
+    file_unlock(file);
+    large_unref(large);
     return failed;
 }
 
@@ -34,27 +109,20 @@ int io_write(struct file *file, struct slice bytes, uint64_t offset, bool append
     assert(bytes.data || bytes.size == 0);
 
     int failed = 0;
+    bool is_done = false;
 
-    file_lock(file);
-    uint64_t old_size = file_size(file);
-    if (append) {
-        offset = old_size;
+    if (bytes.size > 0 && !append && offset >= FILE_SIZE_MAX) {
+        return EFBIG;
     }
-    uint64_t room = offset < VALUE_SIZE_MAX ? VALUE_SIZE_MAX - offset : 0;
-    if (room == 0 && bytes.size > 0) {
-        failed = EFBIG;
-    } else if (offset <= VALUE_SIZE_MAX) {
-        bytes.size = bytes.size < room ? bytes.size : (size_t)room;
-        uint64_t end = offset + bytes.size;
-        failed = file_resize(file, end > old_size ? end : old_size);
+    if (!append && offset < FILE_SIZE_MAX && bytes.size > FILE_SIZE_MAX - offset) {
+        bytes.size = (size_t)(FILE_SIZE_MAX - offset);
     }
-    if (failed == 0 && bytes.size > 0) {
-        memcpy(file->content.edited.data + offset, bytes.data, bytes.size);
-        attributes_touch(&file->attributes);
-        file_touch(file);
-        file->is_unwritten = false;
+    while (failed == 0 && !is_done) {
+        is_done = write_small(file, bytes, offset, append, &failed);
+        if (!is_done) {
+            failed = write_large(file, bytes, offset, append, &is_done);
+        }
     }
-    file_unlock(file);
     if (failed == 0) {
         *ret_written = bytes.size;
     }

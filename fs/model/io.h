@@ -9,7 +9,7 @@
 /* Bytes from `offset`, fewer at the end; the caller drops *ret_blob, which holds them. */
 int io_read(struct file *file, uint64_t offset, size_t size, struct slice *ret_bytes,
             struct blob **ret_blob);
-/* Writes what fits below VALUE_SIZE_MAX, as a disk does at its limit: EFBIG if that is nothing.
+/* Writes what fits below FILE_SIZE_MAX, as a disk does at its limit: EFBIG if that is nothing.
  * With `append` at the end, wherever the offset. */
 int io_write(struct file *file, struct slice bytes, uint64_t offset, bool append,
              size_t *ret_written);

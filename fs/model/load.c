@@ -82,10 +82,13 @@ static int load_install(struct file *file, struct load *load)
     assert(load->version && load->shown.row);
 
     const struct version *version = load->version;
+    int failed = content_set(&file->content, version);
+    if (failed != 0) {
+        return failed;
+    }
     enum status status = current_loaded(file, version, &load->shown);
 
     if (status == STATUS_OK) {
-        content_set(&file->content, version->content);
         blob_unref(file->xattrs);
         file->xattrs = blob_ref(version->xattrs);
         file->is_loaded = true;

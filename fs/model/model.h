@@ -21,6 +21,7 @@ struct fs {
     struct inodes inodes;
     struct conflicts *conflicts;
     struct content_keeper keeper;
+    struct blocks blocks;
     void *session; /* of libfuse, for notifications; opaque to the model */
 };
 

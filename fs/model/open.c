@@ -13,8 +13,8 @@ static int truncate_opened(struct opened *opened)
 {
     struct file *file = opened->file;
 
-    file_lock(file);
     int failed = file_resize(file, 0);
+    file_lock(file);
     attributes_touch(&file->attributes);
     file->is_unwritten |= !file->is_dirty;
     file_touch(file);

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 
+#include "fs/model/attributes.h"
 #include "fs/model/file.h"
 #include "fs/model/hold.h"
 #include "fs/model/times.h"
@@ -94,8 +95,8 @@ int pick_version(struct fs *fs, struct inode *inode, struct slice key,
     }
     int failed = pick(fs, inode, object, &version, ret_shown);
     if (failed == 0 && inode->type != VERSION_DIRECTORY) {
-        bool is_other =
-            version->attributes.type != inode->type || is_another_file(fs, inode, version);
+        bool is_other = attributes_file_type(&version->attributes) != inode->type ||
+                        is_another_file(fs, inode, version);
         failed = is_other ? ESTALE : 0;
     }
     if (failed != 0) {

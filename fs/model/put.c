@@ -19,6 +19,7 @@ struct snapshot {
     uint8_t hash[CONTENT_HASH_SIZE];
     struct shown shown;
     uint64_t changes;
+    struct large *large; /* a reference; NULL if the content is small */
 };
 
 static void snapshot_release(struct snapshot *snapshot)
@@ -26,29 +27,72 @@ static void snapshot_release(struct snapshot *snapshot)
     blob_unref(snapshot->version.content);
     blob_unref(snapshot->version.xattrs);
     shown_release(&snapshot->shown);
+    large_unref(snapshot->large);
 }
 
-/* The lock is held. */
-static enum status snapshot_take(const struct file *file, struct snapshot *ret_snapshot)
+/* All but the content. The lock is held. */
+static int take_rest(const struct file *file, struct snapshot *snapshot)
 {
+    snapshot->version.attributes = file->attributes;
+    snapshot->version.xattrs = blob_ref(file->xattrs);
+    return errno_of_status(shown_copy(&snapshot->shown, &file->shown));
+}
+
+static int take_small(struct file *file, struct snapshot *snapshot)
+{
+    file_lock(file);
+    snapshot->changes = file->changes;
+    int failed = file->content.large ? EAGAIN : take_rest(file, snapshot);
+    if (failed == 0) {
+        failed = content_whole(&file->content, &snapshot->version.content);
+        snapshot->version.attributes.type = VERSION_FILE;
+        snapshot->version.attributes.size = file_size(file);
+    }
+    file_unlock(file);
+    return failed;
+}
+
+/* The manifest names at least what was written up to the snapshot's count of changes. */
+static int take_large(struct file *file, struct large *large, bool sync,
+                      struct snapshot *snapshot)
+{
+    struct manifest manifest;
+
+    file_lock(file);
+    snapshot->changes = file->changes;
+    file_unlock(file);
+    int failed = large_flush(large, sync, &snapshot->version.content);
+    if (failed != 0) {
+        return failed;
+    }
+    file_lock(file);
+    failed = file->content.large == large ? take_rest(file, snapshot) : EAGAIN;
+    file_unlock(file);
+    if (manifest_parse(blob_slice(snapshot->version.content), &manifest) != STATUS_OK) {
+        return EIO;
+    }
+    snapshot->version.attributes.type = VERSION_LARGE_FILE;
+    snapshot->version.attributes.size = manifest.size;
+    return failed;
+}
+
+/* What there is to put, with no lock held. */
+static int snapshot_take(struct file *file, bool sync, struct snapshot *ret_snapshot)
+{
+    int failed = EAGAIN;
+
     assert(file->is_loaded);
-
-    struct snapshot snapshot = {.changes = file->changes};
-    enum status status = shown_copy(&snapshot.shown, &file->shown);
-
-    if (status == STATUS_OK) {
-        int failed = content_whole(&file->content, &snapshot.version.content);
-        status = failed == 0 ? STATUS_OK : failed == ENOMEM ? STATUS_NO_MEMORY : STATUS_IO;
+    while (failed == EAGAIN) {
+        struct snapshot snapshot = {.large = file_large(file)};
+        failed = snapshot.large ? take_large(file, snapshot.large, sync, &snapshot)
+                                : take_small(file, &snapshot);
+        if (failed != 0) {
+            snapshot_release(&snapshot);
+        } else {
+            *ret_snapshot = snapshot;
+        }
     }
-    if (status != STATUS_OK) {
-        snapshot_release(&snapshot);
-        return status;
-    }
-    snapshot.version.attributes = file->attributes;
-    snapshot.version.attributes.size = file_size(file);
-    snapshot.version.xattrs = blob_ref(file->xattrs);
-    *ret_snapshot = snapshot;
-    return STATUS_OK;
+    return failed;
 }
 
 /* Puts the snapshot at `key`. */
@@ -132,13 +176,16 @@ static void mark_clean(struct file *file, const struct snapshot *snapshot)
 {
     assert(snapshot->changes <= file->changes);
 
+    if (snapshot->large) {
+        large_was_put(snapshot->large);
+    }
     if (file->changes != snapshot->changes) {
         return;
     }
     file->is_dirty = false;
     file->is_unwritten = false;
     if (file->content.is_edited) {
-        content_set(&file->content, snapshot->version.content);
+        (void)content_set(&file->content, &snapshot->version); /* it is small */
     }
 }
 
@@ -266,14 +313,13 @@ int put_file(struct file *file, bool sync)
     struct snapshot snapshot;
     struct buffer key = {0};
     struct object *row = NULL;
+    enum status status = STATUS_OK;
 
-    file_lock(file);
-    enum status status = snapshot_take(file, &snapshot);
-    file_unlock(file);
-    if (status != STATUS_OK) {
-        return errno_of_status(status);
+    int failed = snapshot_take(file, sync, &snapshot);
+    if (failed != 0) {
+        return failed;
     }
-    int failed = hold_key(fs, file->inode, &key);
+    failed = hold_key(fs, file->inode, &key);
     if (failed == 0) {
         status = snapshot_put(fs, &snapshot, buffer_slice(&key), sync, &row);
         failed = errno_of_status(status);
@@ -298,18 +344,16 @@ int put_file_at(struct file *file, struct slice key, struct shown *shown, bool o
     struct snapshot snapshot;
     struct object *row = NULL;
     struct dot dot;
+    int failed = snapshot_take(file, false, &snapshot);
 
-    file_lock(file);
-    enum status status = snapshot_take(file, &snapshot);
-    file_unlock(file);
-    if (status != STATUS_OK) {
-        return errno_of_status(status);
+    if (failed != 0) {
+        return failed;
     }
     snapshot.version.attributes.named_ns = attributes_now_ns();
     shown_move(&snapshot.shown, shown);
-    int failed = errno_of_status(snapshot_put(file->fs, &snapshot, key, false, &row));
+    failed = errno_of_status(snapshot_put(file->fs, &snapshot, key, false, &row));
     if (failed == 0) {
-        status = shown_copy(shown, &snapshot.shown);
+        enum status status = shown_copy(shown, &snapshot.shown);
         if (status == STATUS_OK) {
             status = shown_after_put(shown, row, snapshot.hash, only_own, &dot);
         }

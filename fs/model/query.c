@@ -198,10 +198,10 @@ int query_space(struct fs *fs, struct statvfs *ret_space)
         return failed;
     }
     memset(ret_space, 0, sizeof *ret_space);
-    ret_space->f_bsize = BLOCK_SIZE;
-    ret_space->f_frsize = BLOCK_SIZE;
-    ret_space->f_blocks = space.total / BLOCK_SIZE;
-    ret_space->f_bfree = space.free_bytes / BLOCK_SIZE;
+    ret_space->f_bsize = STAT_BLOCK_SIZE;
+    ret_space->f_frsize = STAT_BLOCK_SIZE;
+    ret_space->f_blocks = space.total / STAT_BLOCK_SIZE;
+    ret_space->f_bfree = space.free_bytes / STAT_BLOCK_SIZE;
     ret_space->f_bavail = ret_space->f_bfree;
     ret_space->f_namemax = NAME_SIZE_MAX;
     /* Nothing counts files, and nothing bounds them but room: a block each at least. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/model/attributes.h"
 #include "fs/model/model.h"
 #include "fs/model/names.h"
 
@@ -25,7 +26,7 @@ enum version_type found_type(const struct found *found)
     if (found->kind == FOUND_DIRECTORY) {
         return VERSION_DIRECTORY;
     }
-    return found->version->attributes.type == VERSION_SYMLINK ? VERSION_SYMLINK : VERSION_FILE;
+    return attributes_file_type(&found->version->attributes);
 }
 
 static bool is_directory_key(struct slice key)

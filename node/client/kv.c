@@ -39,10 +39,10 @@ enum status kv_get_directory(struct kv *kv, struct slice key, const struct kv_op
  * what it can know to be wrong. */
 static enum status value_check(struct slice key, const struct version *value)
 {
-    assert(value->attributes.type >= VERSION_FILE &&
-           value->attributes.type <= VERSION_DIRECTORY);
+    assert(version_type_is_valid(value->attributes.type));
     assert((value->attributes.mode & ~UINT32_C(07777)) == 0);
-    if ((value->attributes.type == VERSION_DIRECTORY) != key_is_directory(key)) {
+    if ((value->attributes.type == VERSION_DIRECTORY) != key_is_directory(key) ||
+        (key_is_directory(key) && key_is_internal(key))) {
         return STATUS_BAD_KEY;
     }
     if (blob_slice(value->content).size > VALUE_SIZE_MAX ||

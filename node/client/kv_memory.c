@@ -188,10 +188,11 @@ static enum status revive(struct memory *memory, struct slice key, const struct 
     return status;
 }
 
-/* A live row revives its directory, and so on up. The root needs no object. */
+/* A live row revives its directory, and so on up. The root needs no object, nor does what is
+ * internal. */
 static enum status revive_above(struct memory *memory, struct slice key)
 {
-    while (!key_is_root(key) && !key_is_root(key_directory(key))) {
+    while (!key_is_internal(key) && !key_is_root(key) && !key_is_root(key_directory(key))) {
         struct entry *below = find_entry(memory, key);
         if (!below || !object_is_live(below->object)) {
             return STATUS_OK;

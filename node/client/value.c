@@ -33,7 +33,7 @@ enum status value_prepare(const struct version *value, struct version *ret_value
         return STATUS_NO_MEMORY;
     }
     copy.xattrs = blob_ref(value->xattrs);
-    copy.attributes.size = copy.content->size;
+    copy.attributes.size = attributes_size_with(&copy.attributes, blob_slice(copy.content));
     *ret_value = copy;
     return STATUS_OK;
 }

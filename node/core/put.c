@@ -98,7 +98,8 @@ static enum status put_validate(const struct message_put *put)
         return key_is_root(blob_slice(put->key)) && put->mode != UPDATE_NONE ? STATUS_BAD_KEY
                                                                              : STATUS_OK;
     }
-    if ((put->value.attributes.type == VERSION_DIRECTORY) != is_directory) {
+    if ((put->value.attributes.type == VERSION_DIRECTORY) != is_directory ||
+        (is_directory && key_is_internal(blob_slice(put->key)))) {
         return STATUS_BAD_KEY;
     }
     if (blob_slice(put->value.content).size > VALUE_SIZE_MAX ||

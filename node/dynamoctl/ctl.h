@@ -9,6 +9,7 @@
  * ctl_members.c   the cluster, its ring, and asking all of its members
  * ctl_status.c    status, ring
  * ctl_value.c     get, put, delete
+ * ctl_large.c     the content of a file that is kept in blocks
  * ctl_list.c      ls
  * ctl_hints.c     hints
  * ctl_repair.c    repair
@@ -127,6 +128,11 @@ void ctl_ask_members(unsigned count, void (*ask)(void *argument, unsigned index)
                      void *argument);
 /* What tells one ring from another, as members of the JSON object at hand. */
 void ctl_json_ring(struct json *json, const struct ring *ring);
+
+/* ctl_large.c */
+/* Writes the file whose manifest the version holds to standard output. Returns the exit code;
+ * has complained if it is not CTL_OK. */
+int ctl_write_large(const struct ctl *ctl, struct kv *kv, const struct version *version);
 
 /* The verbs. */
 int ctl_status(struct ctl *ctl);

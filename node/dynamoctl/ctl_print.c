@@ -69,6 +69,14 @@ void ctl_format_mode(const struct attributes *attributes, char ret_text[CTL_MODE
         ret_text[0] = 'd';
     } else if (attributes->type == VERSION_SYMLINK) {
         ret_text[0] = 'l';
+    } else if (attributes->type == VERSION_FIFO) {
+        ret_text[0] = 'p';
+    } else if (attributes->type == VERSION_SOCKET) {
+        ret_text[0] = 's';
+    } else if (attributes->type == VERSION_CHARACTER_DEVICE) {
+        ret_text[0] = 'c';
+    } else if (attributes->type == VERSION_BLOCK_DEVICE) {
+        ret_text[0] = 'b';
     }
     for (unsigned i = 0; i < 9; i++) {
         if (attributes->mode & (0400U >> i)) {
@@ -95,11 +103,20 @@ static const char *type_name(enum version_type type)
 {
     switch (type) {
     case VERSION_FILE:
+    case VERSION_LARGE_FILE:
         return "file";
     case VERSION_SYMLINK:
         return "symlink";
     case VERSION_DIRECTORY:
         return "directory";
+    case VERSION_FIFO:
+        return "fifo";
+    case VERSION_SOCKET:
+        return "socket";
+    case VERSION_CHARACTER_DEVICE:
+        return "character device";
+    case VERSION_BLOCK_DEVICE:
+        return "block device";
     }
     return "unknown";
 }

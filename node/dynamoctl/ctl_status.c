@@ -284,7 +284,7 @@ static void print_place_json(const struct ring *ring, struct slice key,
                              const struct preference_list *list)
 {
     struct json json = {.out = stdout};
-    struct position position = position_of(key);
+    struct position position = position_of(key_placed_by(key));
     json_object_begin(&json, NULL);
     json_bytes(&json, "key", key);
     json_hex(&json, "position", slice_of(position.byte, POSITION_SIZE));
@@ -304,7 +304,7 @@ static void print_place_json(const struct ring *ring, struct slice key,
 static void print_place(const struct ring *ring, struct slice key,
                         const struct preference_list *list)
 {
-    struct position position = position_of(key);
+    struct position position = position_of(key_placed_by(key));
     fputs("position ", stdout);
     for (unsigned i = 0; i < POSITION_SIZE; i++) {
         printf("%02x", position.byte[i]);

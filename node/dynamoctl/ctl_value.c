@@ -31,7 +31,11 @@ static void print_version_json(struct json *json, const struct version *version,
     print_dot_json(json, version->dot);
     ctl_json_attributes(json, &version->attributes);
     json_hex(json, "sha256", slice_of(version->content_hash, CONTENT_HASH_SIZE));
-    json_content(json, blob_slice(version->content));
+    if (version->attributes.type == VERSION_LARGE_FILE) {
+        json_null(json, "content");
+    } else {
+        json_content(json, blob_slice(version->content));
+    }
     json_object_end(json);
 }
 
@@ -61,7 +65,11 @@ static void print_version(const struct version *version, uint32_t number, uint32
     printf("version %u of %u: %s %" PRIu64 " bytes, %s, by node %016" PRIx64 "\n",
            (unsigned)number, (unsigned)count, mode, version->attributes.size, time,
            version->dot.actor.node);
-    print_content(blob_slice(version->content));
+    if (version->attributes.type == VERSION_LARGE_FILE) {
+        puts("(in blocks: see --raw)");
+    } else {
+        print_content(blob_slice(version->content));
+    }
 }
 
 /* The groups [first, last) of the view that the command line asks for. */
@@ -99,12 +107,6 @@ static bool print_object(const struct ctl *ctl, const struct object *object,
         print_object_json(ctl, &json, object, view, range);
         return !json.failed;
     }
-    if (ctl->raw && view->count > 0) {
-        uint32_t chosen = ctl->version > 0 ? ctl->version : view->count;
-        struct slice content = blob_slice(view->groups[chosen - 1].newest->content);
-        fwrite(content.data, 1, content.size, stdout);
-        return true;
-    }
     if (view->count == 0) {
         return true;
     }
@@ -118,7 +120,21 @@ static bool print_object(const struct ctl *ctl, const struct object *object,
     return true;
 }
 
-static int show(const struct ctl *ctl, const struct object *object)
+/* The content of the newest version, or of the one that was asked for, and nothing else. */
+static int show_raw(const struct ctl *ctl, struct kv *kv, const struct view *view)
+{
+    uint32_t chosen = ctl->version > 0 ? ctl->version : view->count;
+    const struct version *version = view->groups[chosen - 1].newest;
+    struct slice content = blob_slice(version->content);
+
+    if (version->attributes.type == VERSION_LARGE_FILE) {
+        return ctl_write_large(ctl, kv, version);
+    }
+    fwrite(content.data, 1, content.size, stdout);
+    return CTL_OK;
+}
+
+static int show(const struct ctl *ctl, struct kv *kv, const struct object *object)
 {
     struct view view;
     if (view_build(object, &view) != STATUS_OK) {
@@ -134,7 +150,9 @@ static int show(const struct ctl *ctl, const struct object *object)
     if (ctl->version > 0 && view.count > 0) {
         range = (struct range){ctl->version - 1, ctl->version};
     }
-    if (!print_object(ctl, object, &view, range)) {
+    if (ctl->raw && !ctl->json && view.count > 0) {
+        code = show_raw(ctl, kv, &view);
+    } else if (!print_object(ctl, object, &view, range)) {
         code = ctl_fail(ctl, ctl->arguments[0], STATUS_NO_MEMORY);
     }
 out:
@@ -153,7 +171,7 @@ int ctl_get(struct ctl *ctl)
     enum status status = kv_get(kv, slice_of_string(key), NULL, &object);
     int code = CTL_OK;
     if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
-        code = show(ctl, object);
+        code = show(ctl, kv, object);
     }
     if (status != STATUS_OK && code == CTL_OK) {
         code = ctl_fail(ctl, key, status);
@@ -195,7 +213,7 @@ static bool read_content(const struct ctl *ctl, struct buffer *content)
     if (status == STATUS_IO) {
         ctl_complain(ctl, file, strerror_r(errno, reason, sizeof reason));
     } else if (status == STATUS_TOO_LARGE) {
-        snprintf(reason, sizeof reason, "over the limit of %d bytes for one value",
+        snprintf(reason, sizeof reason, "over the limit of %d bytes: write it through a mount",
                  VALUE_SIZE_MAX);
         ctl_complain(ctl, file, reason);
     } else if (status != STATUS_OK) {
@@ -294,7 +312,7 @@ int ctl_put(struct ctl *ctl)
     struct object *seen = NULL;
     struct kv *kv = NULL;
     int code = CTL_USAGE;
-    if (!key_is_valid(key)) {
+    if (!key_is_valid(key) || key_is_internal(key)) {
         code = ctl_fail(ctl, ctl->arguments[0], STATUS_BAD_KEY);
         goto out;
     }

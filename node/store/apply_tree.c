@@ -214,7 +214,8 @@ static bool is_in_partition(const struct store_state *state,
         (request->entries.part == MERKLE_ROW && key_is_root(key))) {
         return false;
     }
-    struct slice placed = request->entries.part == MERKLE_ROW ? key_directory(key) : key;
+    struct slice placed =
+        request->entries.part == MERKLE_ROW ? key_directory(key) : key_placed_by(key);
     struct position position = position_of(placed);
     return position_partition(&position, state->partition_count) == request->entries.partition;
 }

@@ -25,7 +25,7 @@ void layout_object(struct buffer *buffer, uint16_t partition_count, struct slice
     assert(key.size > 0);
 
     buffer_append_byte(buffer, 'o');
-    append_partition(buffer, partition_count, key);
+    append_partition(buffer, partition_count, key_placed_by(key));
     buffer_append_slice(buffer, key);
 }
 

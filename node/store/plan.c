@@ -61,14 +61,15 @@ enum status plan_load(const struct plan *plan, enum merkle_part part, size_t *re
                : status;
 }
 
-/* Is the directory's object live on this copy? The root always counts as live. */
+/* Is the directory's object live on this copy? The root always counts as live, and
+ * so does what is internal, which has no objects. */
 static enum status directory_is_live(const struct plan *plan, struct slice directory,
                                      bool *ret_live)
 {
     struct live_directories *live = &plan->state->live;
     size_t index = 0;
 
-    if (key_is_root(directory)) {
+    if (key_is_root(directory) || key_is_internal(directory)) {
         *ret_live = true;
         return STATUS_OK;
     }

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-enum { PROTOCOL_VERSION = 3 };
+enum { PROTOCOL_VERSION = 4 };
 
 /* Who opened a connection. */
 enum role { ROLE_CLIENT = 1, ROLE_NODE = 2 };

@@ -82,7 +82,8 @@ bool payload_is_whole(const struct object *object)
     for (uint32_t i = 0; i < object->version_count; i++) {
         const struct version *version = &object->versions[i];
 
-        if (!version->content && version->attributes.size > 0) {
+        if (!version->content &&
+            !attributes_fit_content(&version->attributes, slice_of(NULL, 0))) {
             return false;
         }
     }

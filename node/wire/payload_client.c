@@ -68,13 +68,13 @@ static void decode_get_reply(struct reader *reader, struct message *message)
     message->get_reply.names_us = reader_uint(reader, 0, UINT64_MAX);
 }
 
-/* The value of a put: write id, attributes, content or nil, user attributes or nil. Its size is
- * that of the content; its hash is the receiver's to compute. */
+/* The value of a put: write id, attributes, content or nil, user attributes or nil. Its size
+ * mostly follows from the content; its hash is the receiver's to compute. */
 static void write_value(struct writer *writer, const struct version *value)
 {
     struct attributes attributes = value->attributes;
 
-    attributes.size = blob_slice(value->content).size;
+    attributes.size = attributes_size_with(&attributes, blob_slice(value->content));
     writer_array(writer, VALUE_FIELDS);
     writer_bytes(writer, slice_of(value->write_id, WRITE_ID_SIZE));
     writer_attributes(writer, &attributes);
@@ -94,7 +94,8 @@ static void read_value(struct reader *reader, struct version *value)
     if (!reader_skip_nil(&fields)) {
         value->xattrs = reader_blob(&fields, 1, XATTRS_SIZE_MAX);
     }
-    reader_require(reader, value->attributes.size == blob_slice(value->content).size);
+    reader_require(reader,
+                   attributes_fit_content(&value->attributes, blob_slice(value->content)));
 }
 
 /* PUT: key, mode, context, dots, value or nil, w, sync, hops, deadline_ms */
@@ -120,8 +121,10 @@ static void encode_put(const struct message *message, struct writer *writer)
 static bool value_fits_key(const struct message_put *put)
 {
     bool is_directory = put->value.attributes.type == VERSION_DIRECTORY;
+    struct slice key = blob_slice(put->key);
 
-    return !put->has_value || is_directory == key_is_directory(blob_slice(put->key));
+    return !put->has_value ||
+           (is_directory == key_is_directory(key) && !(is_directory && key_is_internal(key)));
 }
 
 static void decode_put(struct reader *reader, struct message *message)

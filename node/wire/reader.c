@@ -265,7 +265,7 @@ void reader_attributes(struct reader *reader, struct attributes *ret_attributes)
 {
     struct attributes *ret = ret_attributes;
 
-    ret->type = (enum version_type)reader_uint(reader, VERSION_FILE, VERSION_DIRECTORY);
+    ret->type = (enum version_type)reader_uint(reader, VERSION_FILE, VERSION_BLOCK_DEVICE);
     ret->mode = (uint32_t)reader_uint(reader, 0, MODE_MAX);
     ret->user = (uint32_t)reader_uint(reader, 0, USER_MAX);
     ret->group = (uint32_t)reader_uint(reader, 0, USER_MAX);

@@ -203,7 +203,7 @@ static void test_setattr__mode_owner_times__are_kept(void **state)
     assert_content(kernel, ROOT, "f", "x");
 }
 
-static void test_size__one_mebibyte__fits_and_one_byte_more_does_not(void **state)
+static void test_size__one_mebibyte__is_kept_in_blocks_and_too_much_refused(void **state)
 {
     struct fuse_kernel *kernel = *state;
     struct fuse_entry_out entry;
@@ -218,9 +218,8 @@ static void test_size__one_mebibyte__fits_and_one_byte_more_does_not(void **stat
     }
     test_free(chunk);
 
-    assert_errno(call_write(kernel, inode, handle, MIB, text("x")), EFBIG);
     assert_errno(call_write(kernel, inode, handle, UINT64_C(1) << 60, text("x")), EFBIG);
-    assert_errno(call_truncate(kernel, inode, MIB + 1), EFBIG);
+    assert_errno(call_truncate(kernel, inode, (UINT64_C(1) << 40) + 1), EFBIG);
     assert_done(call_flush(kernel, inode, handle));
     assert_done(call_release(kernel, inode, handle));
     assert_done(call_lookup(kernel, ROOT, "big", &entry));
@@ -483,7 +482,7 @@ int main(void)
         MOUNT_TEST(test_rewrite__in_the_middle__keeps_the_rest),
         MOUNT_TEST(test_truncate__without_a_handle__is_put_at_once),
         MOUNT_TEST(test_setattr__mode_owner_times__are_kept),
-        MOUNT_TEST(test_size__one_mebibyte__fits_and_one_byte_more_does_not),
+        MOUNT_TEST(test_size__one_mebibyte__is_kept_in_blocks_and_too_much_refused),
         MOUNT_TEST(test_unlink__while_open__content_stays_and_nothing_comes_back),
         MOUNT_TEST(test_unlink__before_the_first_flush__never_reaches_the_cluster),
         MOUNT_TEST(test_rename__while_open__later_writes_go_to_the_new_name),

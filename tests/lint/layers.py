@@ -65,8 +65,10 @@ LAYERS = (
             "node/server/*",
         ),
     ),
-    ("fs/model/*", ("ring/*", "node/base/*", "node/client/kv.h", "fs/model/*")),
-    ("fs/fuse/*", ("ring/*", "node/base/*", "node/client/kv.h", "fs/model/*", "fs/fuse/*")),
+    ("fs/model/*", ("ring/*", "node/base/*", "node/client/kv.h", "node/client/block_set.h",
+                    "fs/model/*")),
+    ("fs/fuse/*", ("ring/*", "node/base/*", "node/client/kv.h", "fs/model/*",
+                   "fs/fuse/*")),
     (
         "fs/dynamofs/embed.*",
         ("ring/*", "node/base/*", "node/server/server.h", "fs/dynamofs/*"),

@@ -250,7 +250,7 @@ static void test_frame_splitter__limit_raised_between_frames__lets_a_long_one_pa
 
 static void test_frame_splitter__after_a_long_frame__gives_its_memory_back(void **state)
 {
-    const uint8_t header[FRAME_HEADER_SIZE] = {'D', 'y', 'n', 3, 0, 0x40, 0, 0};
+    const uint8_t header[FRAME_HEADER_SIZE] = {'D', 'y', 'n', 4, 0, 0x40, 0, 0};
     struct frame_splitter splitter = {.size_max = FRAME_SIZE_MAX};
     struct blob *body = sample_bytes(&sample, 0x400000);
     struct slice payload;
@@ -277,7 +277,7 @@ static void test_frame_splitter__foreign_streams__are_refused_at_the_first_byte(
     } cases[] = {
         {"G", STATUS_BAD_MESSAGE},           {"DG", STATUS_BAD_MESSAGE},
         {"Dyx", STATUS_BAD_MESSAGE},         {"Dyn\001", STATUS_BAD_VERSION},
-        {"Dyn\377....", STATUS_BAD_VERSION}, {"Dyn\003", STATUS_NOT_FOUND},
+        {"Dyn\377....", STATUS_BAD_VERSION}, {"Dyn\004", STATUS_NOT_FOUND},
     };
 
     (void)state;
@@ -317,7 +317,7 @@ static void test_frame_append__a_frame__has_the_documented_header(void **state)
 {
     struct message message = {.type = MESSAGE_STATUS, .request_id = 5};
     struct buffer bytes = {0};
-    const uint8_t expected[] = {'D', 'y', 'n', 3, 0, 0, 0, 4, 0x93, 16, 5, 0};
+    const uint8_t expected[] = {'D', 'y', 'n', 4, 0, 0, 0, 4, 0x93, 16, 5, 0};
 
     (void)state;
     assert_int_equal(frame_append(&message, &bytes), STATUS_OK);

@@ -342,7 +342,7 @@ static void test_record__attributes__are_checked(void **state)
     recipe_reset();
     recipe.versions[1].type = VERSION_DIRECTORY;
     assert_accepted();
-    recipe.versions[1].type = VERSION_DIRECTORY + 1;
+    recipe.versions[1].type = VERSION_BLOCK_DEVICE + 1;
     assert_refused();
     recipe.versions[1].type = 0;
     assert_refused();

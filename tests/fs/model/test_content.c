@@ -46,7 +46,8 @@ static struct content *hold_many(struct content_keeper *keeper)
     for (unsigned i = 0; i < COUNT; i++) {
         struct blob *blob = filled(i);
         content_init(&contents[i], keeper);
-        content_set(&contents[i], blob);
+        struct version version = {.attributes = {.type = VERSION_FILE}, .content = blob};
+        assert_int_equal(content_set(&contents[i], &version), 0);
         blob_unref(blob);
     }
     return contents;
@@ -64,7 +65,7 @@ static void test_content__many_are_held__memory_is_bounded_and_each_is_right(voi
 {
     struct content_keeper keeper;
     (void)state;
-    content_keeper_init(&keeper);
+    content_keeper_init(&keeper, NULL);
 
     struct content *contents = hold_many(&keeper);
 
@@ -81,12 +82,12 @@ static void test_content__spilled__can_be_edited(void **state)
 {
     struct content_keeper keeper;
     (void)state;
-    content_keeper_init(&keeper);
+    content_keeper_init(&keeper, NULL);
     struct content *contents = hold_many(&keeper);
     struct content *last = &contents[COUNT - 1];
     assert_true(last->is_spilled);
 
-    assert_int_equal(content_edit(last), 0);
+    assert_int_equal(content_resize(last, content_size(last)), 0);
 
     assert_is_filled(last, COUNT - 1);
     last->edited.data[0] = 'X';
@@ -100,7 +101,7 @@ static void test_content__no_place_for_temporary_files__stays_in_memory(void **s
 {
     struct content_keeper keeper;
     (void)state;
-    content_keeper_init(&keeper);
+    content_keeper_init(&keeper, NULL);
     content_keeper_release(&keeper);
     keeper.directory = -1;
 

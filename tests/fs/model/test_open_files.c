@@ -141,14 +141,14 @@ static void test_write__holes_and_append__content_is_right(void **state)
 static void test_write__beyond_the_limit__efbig_and_file_is_as_before(void **state)
 {
     struct mounts *mounts = *state;
-    struct change size = {.flags = CHANGE_SIZE, .size = VALUE_SIZE_MAX + 1};
+    struct change size = {.flags = CHANGE_SIZE, .size = FILE_SIZE_MAX + 1};
     struct stat attributes;
     struct slice text = slice_of_string("a");
     size_t written;
     struct file *file = create_file(mounts->here, ROOT, "f");
     write_open(file, 0, "text");
 
-    assert_int_equal(io_write(file, text, VALUE_SIZE_MAX, false, &written), EFBIG);
+    assert_int_equal(io_write(file, text, FILE_SIZE_MAX, false, &written), EFBIG);
     assert_int_equal(io_write(file, text, UINT64_MAX - 1, false, &written), EFBIG);
     assert_int_equal(
         change_attributes(mounts->here, look(mounts->here, ROOT, "f"), &size, &attributes),
@@ -166,12 +166,12 @@ static void test_write__across_the_limit__what_fits_is_written(void **state)
     size_t written;
     struct file *file = create_file(mounts->here, ROOT, "f");
 
-    assert_int_equal(io_write(file, text, VALUE_SIZE_MAX - 2, false, &written), 0);
+    assert_int_equal(io_write(file, text, FILE_SIZE_MAX - 2, false, &written), 0);
     assert_int_equal(written, 2);
     assert_int_equal(io_write(file, text, 0, true, &written), EFBIG);
     assert_int_equal(close_file(mounts->here, file), 0);
 
-    assert_int_equal(stat_of(mounts->there, ROOT, "f").st_size, VALUE_SIZE_MAX);
+    assert_int_equal(stat_of(mounts->there, ROOT, "f").st_size, FILE_SIZE_MAX);
 }
 
 static void test_flush__fails_then_succeeds__nothing_is_lost(void **state)

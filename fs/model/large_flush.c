@@ -1,0 +1,207 @@
+/*
+ * large_flush.c - from the blocks that are edited to the cluster.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/model/errno_map.h"
+#include "fs/model/large_internal.h"
+#include "node/base/now.h"
+
+#define TOUCH_AFTER_NS (BLOCK_GRACE_US * 1000 / 2)
+
+/* Appends the map's entries without the holes at its end. */
+static void append_entries(struct buffer *buffer, const struct map *map, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct block_entry none = {{0}, {0}};
+        const struct block_entry *entry = map->entries ? &map->entries[i] : &none;
+        buffer_append(buffer, entry->id, BLOCK_ID_SIZE);
+        buffer_append(buffer, entry->hash, BLOCK_HASH_SIZE);
+    }
+}
+
+static uint32_t used_entries(const struct map *map)
+{
+    uint32_t count = MAP_BLOCKS;
+
+    while (count > 0 && block_entry_is_hole(&map->entries[count - 1])) {
+        count--;
+    }
+    return count;
+}
+
+static int put_map(struct large *large, uint32_t number, bool sync)
+{
+    struct map *map = &large->maps[number];
+    struct buffer bytes = {0};
+    struct block_place place = large_place(large, number * MAP_BLOCKS);
+    struct block_entry entry = {{0}, {0}};
+    int failed = 0;
+    uint32_t count = used_entries(map);
+
+    append_entries(&bytes, map, count);
+    struct blob *content = bytes.failed ? NULL : blob_new(buffer_slice(&bytes));
+    buffer_release(&bytes);
+    if (!content) {
+        return ENOMEM;
+    }
+    if (count > 0) {
+        failed = large_announce(large, number * MAP_BLOCKS);
+        if (failed == 0) {
+            pthread_mutex_unlock(&large->lock);
+            failed = errno_of_status(block_put(large->blocks->kv, &place, content, sync,
+                                               &large->blocks->options, &entry));
+            pthread_mutex_lock(&large->lock);
+        }
+    }
+    blob_unref(content);
+    if (failed == 0) {
+        large->maps[number].stored = entry;
+        large->maps[number].is_changed = false;
+    }
+    return failed;
+}
+
+static int put_maps(struct large *large, struct buffer *manifest, bool sync)
+{
+    uint32_t blocks = manifest_block_count(large->size);
+    uint32_t maps = manifest_map_count(blocks);
+    struct buffer entries = {0};
+    int failed = 0;
+
+    assert(large->is_flushing);
+    if (maps == 0 && blocks > 0) {
+        struct block_entry first;
+        failed = large_entry(large, 0, &first); /* a file that was cut may have a stored map */
+    }
+    for (uint32_t i = 0; failed == 0 && i < maps; i++) {
+        bool is_only_listed = large->maps[i].entries && !large->maps[i].is_changed &&
+                              block_entry_is_hole(&large->maps[i].stored);
+        if (large->maps[i].is_changed || is_only_listed) {
+            kv_limits_renew();
+            failed = put_map(large, i, sync);
+        }
+        buffer_append(&entries, large->maps[i].stored.id, BLOCK_ID_SIZE);
+        buffer_append(&entries, large->maps[i].stored.hash, BLOCK_HASH_SIZE);
+    }
+    if (failed == 0 && maps == 0 && blocks > 0) {
+        append_entries(&entries, &large->maps[0], blocks);
+    }
+    if (failed == 0 && !entries.failed) {
+        struct manifest parts = {
+            .set = large->set, .size = large->size, .entries = buffer_slice(&entries)};
+        manifest_append(manifest, &parts);
+    }
+    failed = failed == 0 && (entries.failed || manifest->failed) ? ENOMEM : failed;
+    buffer_release(&entries);
+    return failed;
+}
+
+/* Stores every block that is open, each once, and waits for all that are under way. */
+static int store_all(struct large *large, bool sync)
+{
+    int failed = 0;
+
+    for (unsigned i = 0; i < large->edited_count; i++) {
+        if (large->edited[i]->state == EDITED_OPEN) {
+            large_store(large, large->edited[i], sync);
+        }
+    }
+    for (;;) {
+        bool is_under_way = false;
+        failed = 0;
+        for (unsigned i = 0; i < large->edited_count; i++) {
+            is_under_way |= large->edited[i]->state != EDITED_OPEN;
+            failed = large->edited[i]->failed != 0 ? large->edited[i]->failed : failed;
+        }
+        if (!is_under_way) {
+            return failed;
+        }
+        failed = large_wait(large);
+        if (failed != 0) {
+            return failed;
+        }
+    }
+}
+
+/* Touches what nobody names yet: that it survives a power cut, or is not collected. */
+static int touch_unnamed(struct large *large, size_t from, bool sync)
+{
+    int failed = 0;
+
+    for (size_t i = from; failed == 0 && i < large->unnamed_count; i++) {
+        struct block_entry entry;
+        failed = large_entry(large, large->unnamed[i], &entry);
+        if (failed == 0 && !block_entry_is_hole(&entry)) {
+            struct block_place place = large_place(large, large->unnamed[i]);
+            kv_limits_renew();
+            pthread_mutex_unlock(&large->lock);
+            failed = errno_of_status(
+                block_touch(large->blocks->kv, &place, &entry, sync, &large->blocks->options));
+            pthread_mutex_lock(&large->lock);
+        }
+    }
+    return failed;
+}
+
+static int flush(struct large *large, bool sync, struct buffer *manifest)
+{
+    int failed = store_all(large, sync);
+
+    if (failed == 0 && large->unnamed_count > 0 &&
+        now_monotonic_ns() - large->unnamed_since_ns > TOUCH_AFTER_NS) {
+        failed = touch_unnamed(large, 0, false);
+        if (failed == 0) {
+            large->unnamed_since_ns = now_monotonic_ns();
+        }
+    }
+    if (failed == 0 && sync) {
+        failed = touch_unnamed(large, large->synced, true);
+        large->synced = failed == 0 ? large->unnamed_count : large->synced;
+    }
+    return failed != 0 ? failed : put_maps(large, manifest, sync);
+}
+
+int large_flush(struct large *large, bool sync, struct blob **ret_manifest)
+{
+    struct buffer manifest = {0};
+    int failed = 0;
+
+    pthread_mutex_lock(&large->lock);
+    while (large->is_flushing && failed == 0) {
+        failed = large_wait(large);
+    }
+    if (failed != 0) {
+        pthread_mutex_unlock(&large->lock);
+        return failed;
+    }
+    large->is_flushing = true;
+    failed = flush(large, sync, &manifest);
+    large->is_flushing = false;
+    large->flushed = large->unnamed_count;
+    large->flushed_ns = now_monotonic_ns();
+    pthread_cond_broadcast(&large->changed);
+    pthread_mutex_unlock(&large->lock);
+    if (failed == 0) {
+        *ret_manifest = blob_new(buffer_slice(&manifest));
+        failed = *ret_manifest ? 0 : ENOMEM;
+    }
+    buffer_release(&manifest);
+    return failed;
+}
+
+void large_was_put(struct large *large)
+{
+    pthread_mutex_lock(&large->lock);
+    /* Writers may have stored more since. */
+    large->unnamed_count -= large->flushed;
+    memmove(large->unnamed, large->unnamed + large->flushed,
+            large->unnamed_count * sizeof *large->unnamed);
+    large->synced = large->synced > large->flushed ? large->synced - large->flushed : 0;
+    large->flushed = 0;
+    large->unnamed_since_ns = large->flushed_ns;
+    pthread_mutex_unlock(&large->lock);
+}

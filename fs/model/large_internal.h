@@ -1,0 +1,101 @@
+/*
+ * large_internal.h - what the files of large contents share.
+ */
+#ifndef FS_MODEL_LARGE_INTERNAL_H
+#define FS_MODEL_LARGE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "fs/model/large.h"
+
+enum {
+    EDITED_MAX = 16,           /* blocks of one file */
+    EDITED_OF_MOUNT_MAX = 128, /* then each file may have only ... */
+    EDITED_MIN = 2,
+    READ_AHEAD_MAX = 8, /* blocks */
+};
+
+/* The entries of MAP_BLOCKS blocks. */
+struct map {
+    struct block_entry *entries; /* NULL: as stored; holes if that is one */
+    struct block_entry stored;
+    bool is_changed;
+};
+
+enum edited_state {
+    EDITED_LOADING, /* by the writer who needs it */
+    EDITED_OPEN,    /* may be written to, and stored */
+    EDITED_STORING,
+};
+
+/* A block that differs from what its entry says. */
+struct edited {
+    struct job job;
+    struct large *large; /* referenced while it is stored */
+    enum edited_state state;
+    uint32_t index;
+    size_t used; /* zeroes follow */
+    int failed;  /* errno of the last try to store it */
+    bool sync;
+    uint64_t last_use;
+    uint8_t bytes[BLOCK_SIZE];
+};
+
+struct large {
+    struct blocks *blocks;
+    atomic_uint references;
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* of anything below */
+    struct block_set set;
+    uint64_t size;
+    struct map *maps; /* owned array */
+    uint32_t map_count;
+    struct edited *edited[EDITED_MAX];
+    unsigned edited_count;
+    uint64_t uses;
+    bool is_flushing;   /* writers wait */
+    bool is_busy;       /* somebody loads a map, or announces a stripe */
+    uint8_t *announced; /* owned array: of each stripe, whether it was */
+    uint32_t announced_count;
+    /* Blocks stored since the last put, which nobody names yet. */
+    uint32_t *unnamed; /* owned array */
+    size_t unnamed_count;
+    size_t unnamed_room;
+    uint64_t unnamed_since_ns; /* monotonic: the oldest one was stored */
+    size_t flushed;            /* so many of them are named by the last manifest ... */
+    uint64_t flushed_ns;       /* ... since (monotonic) */
+    size_t synced;             /* so many of them survive a power cut */
+    uint64_t read_end;         /* where the last read ended */
+    uint32_t read_ahead;       /* blocks */
+};
+
+/* All with the lock held. */
+
+/* Waits until something has changed. EINTR, ETIMEDOUT where the thread's call has come to its
+ * end. */
+int large_wait(struct large *large);
+/* The entry of a block; drops the lock while its map is fetched. */
+int large_entry(struct large *large, uint32_t index, struct block_entry *ret_entry);
+/* Sets it; its map is loaded. ENOMEM. */
+int large_set_entry(struct large *large, uint32_t index, const struct block_entry *entry);
+/* Room for the maps of a file of `size` bytes. ENOMEM. */
+int large_reserve(struct large *large, uint64_t size);
+/* Notes the stripe of a block in the cluster, once. Drops the lock. */
+int large_announce(struct large *large, uint32_t index);
+struct edited *large_find_edited(struct large *large, uint32_t index);
+/* The block, loaded and open, for the caller to change at once; `whole` if all of it will be
+ * overwritten. Waits for a place, if need be. */
+int large_edit_block(struct large *large, uint32_t index, bool whole, struct edited **ret);
+/* Hands an open block to the workers. */
+void large_store(struct large *large, struct edited *edited, bool sync);
+void large_drop_edited(struct large *large, struct edited *edited);
+
+/* One reference. NULL when memory is short. */
+struct large *large_allocate(struct blocks *blocks);
+/* Without the lock: from the cache, or fetched. */
+int large_fetch(struct blocks *blocks, const struct block_place *place,
+                const struct block_entry *entry, struct blob **ret_content);
+/* Where a block of this content lies. */
+struct block_place large_place(const struct large *large, uint32_t index);
+
+#endif

@@ -1,0 +1,141 @@
+/*
+ * large_state.c - a large content's life, and what its files wait for and fetch.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "fs/model/errno_map.h"
+#include "fs/model/large_internal.h"
+
+void blocks_init(struct blocks *blocks, struct kv *kv, const struct kv_options *options)
+{
+    assert(kv && options);
+
+    blocks->kv = kv;
+    blocks->options = *options;
+    atomic_init(&blocks->edited, 0);
+    workers_init(&blocks->workers);
+    block_cache_init(&blocks->cache);
+}
+
+void blocks_release(struct blocks *blocks)
+{
+    workers_release(&blocks->workers);
+    assert(atomic_load(&blocks->edited) == 0);
+    block_cache_release(&blocks->cache);
+}
+
+struct large *large_allocate(struct blocks *blocks)
+{
+    struct large *large = calloc(1, sizeof *large);
+    pthread_condattr_t monotonic;
+
+    if (!large) {
+        return NULL;
+    }
+    large->blocks = blocks;
+    atomic_init(&large->references, 1);
+    pthread_mutex_init(&large->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&large->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    return large;
+}
+
+struct edited *large_find_edited(struct large *large, uint32_t index)
+{
+    for (unsigned i = 0; i < large->edited_count; i++) {
+        if (large->edited[i]->index == index) {
+            return large->edited[i];
+        }
+    }
+    return NULL;
+}
+
+void large_drop_edited(struct large *large, struct edited *edited)
+{
+    unsigned at = 0;
+
+    while (large->edited[at] != edited) {
+        at++;
+    }
+    large->edited[at] = large->edited[--large->edited_count];
+    atomic_fetch_sub(&large->blocks->edited, 1);
+    free(edited);
+    pthread_cond_broadcast(&large->changed);
+}
+
+struct large *large_ref(struct large *large)
+{
+    atomic_fetch_add(&large->references, 1);
+    return large;
+}
+
+void large_unref(struct large *large)
+{
+    if (!large || atomic_fetch_sub(&large->references, 1) > 1) {
+        return;
+    }
+    while (large->edited_count > 0) {
+        large_drop_edited(large, large->edited[0]);
+    }
+    for (uint32_t i = 0; i < large->map_count; i++) {
+        free(large->maps[i].entries);
+    }
+    free(large->maps);
+    free(large->announced);
+    free(large->unnamed);
+    pthread_cond_destroy(&large->changed);
+    pthread_mutex_destroy(&large->lock);
+    free(large);
+}
+
+int large_wait(struct large *large)
+{
+    enum { WAIT_MS = 1000 };
+    struct timespec until;
+    uint32_t wait_ms = kv_limits_wait_ms(WAIT_MS);
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
+    until.tv_sec += wait_ms / 1000 + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&large->changed, &large->lock, &until);
+    return kv_limits_is_interrupted() ? EINTR : 0;
+}
+
+struct block_place large_place(const struct large *large, uint32_t index)
+{
+    return (struct block_place){.set = large->set, .index = index};
+}
+
+int large_fetch(struct blocks *blocks, const struct block_place *place,
+                const struct block_entry *entry, struct blob **ret_content)
+{
+    enum { TRIES = 3 };
+    enum block_lookup found = BLOCK_GIVEN_UP;
+
+    for (int tries = 0; tries < TRIES && found == BLOCK_GIVEN_UP; tries++) {
+        found = block_cache_find(&blocks->cache, entry, true, ret_content);
+        if (kv_limits_is_interrupted()) {
+            break;
+        }
+    }
+    if (found == BLOCK_HAD) {
+        return 0;
+    }
+    if (found != BLOCK_MISSING) {
+        return kv_limits_is_interrupted() ? EINTR : EIO;
+    }
+    struct blob *content = NULL;
+    enum status status = block_get(blocks->kv, place, entry, &blocks->options, &content);
+    block_cache_fetched(&blocks->cache, entry, content);
+    if (status == STATUS_OK) {
+        *ret_content = content;
+    }
+    return errno_of_status(status);
+}

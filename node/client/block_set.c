@@ -1,0 +1,210 @@
+/*
+ * block_set.c - see block_set.h.
+ */
+#include "node/client/block_set.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+static enum status random_bytes(uint8_t *ret_bytes, size_t size)
+{
+    ssize_t got;
+    do {
+        got = getrandom(ret_bytes, size, 0);
+    } while (got < 0 && errno == EINTR);
+    return got == (ssize_t)size ? STATUS_OK : STATUS_IO;
+}
+
+enum status block_set_new(struct block_set *ret_set)
+{
+    return random_bytes(ret_set->byte, BLOCK_SET_SIZE);
+}
+
+/* Puts an internal key; `content` may be NULL. */
+static enum status put_key(struct kv *kv, const struct buffer *key, struct blob *content,
+                           bool sync, const struct kv_options *options)
+{
+    struct version value = {.attributes = {.type = VERSION_FILE}, .content = content};
+    struct kv_put put = {
+        .key = buffer_slice(key), .mode = UPDATE_ALL, .value = &value, .sync = sync};
+
+    return key->failed ? STATUS_NO_MEMORY : kv_put(kv, &put, options, NULL);
+}
+
+/* The key exists already: then a put of it would only add a version like those it has. */
+static enum status put_note(struct kv *kv, const struct buffer *key, struct blob *content,
+                            const struct kv_options *options)
+{
+    struct object *object = NULL;
+    struct version value = {.attributes = {.type = VERSION_FILE}, .content = content};
+    struct kv_put put = {.key = buffer_slice(key), .mode = UPDATE_ALL, .value = &value};
+
+    if (key->failed) {
+        return STATUS_NO_MEMORY;
+    }
+    enum status status = kv_get(kv, put.key, options, &object);
+    if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
+        if (object) {
+            put.context = object->clock;
+        }
+        status = kv_put(kv, &put, options, NULL);
+    }
+    object_unref(object);
+    return status;
+}
+
+enum status block_set_announce(struct kv *kv, const struct block_set *set, uint32_t stripe,
+                               const struct kv_options *options)
+{
+    assert(kv && set);
+
+    struct buffer key = {0};
+    if (stripe == 0) {
+        block_key_head(&key, set);
+    } else {
+        block_key_mark(&key, set, stripe);
+    }
+    enum status status = put_note(kv, &key, NULL, options);
+    buffer_release(&key);
+    return status;
+}
+
+enum status block_set_name(struct kv *kv, const struct block_set *set, struct slice path,
+                           const struct kv_options *options)
+{
+    assert(kv && set && path.size > 0);
+
+    struct buffer key = {0};
+    struct blob *content = blob_new(path);
+    block_key_path(&key, set, path);
+    enum status status = !content ? STATUS_NO_MEMORY : put_note(kv, &key, content, options);
+    blob_unref(content);
+    buffer_release(&key);
+    return status;
+}
+
+enum status block_put(struct kv *kv, const struct block_place *place, struct blob *content,
+                      bool sync, const struct kv_options *options,
+                      struct block_entry *ret_entry)
+{
+    assert(kv && place && content && content->size <= BLOCK_SIZE);
+
+    struct buffer key = {0};
+    struct block_entry entry;
+    enum status status;
+    do {
+        status = random_bytes(entry.id, BLOCK_ID_SIZE);
+    } while (status == STATUS_OK && block_entry_is_hole(&entry));
+    if (status != STATUS_OK) {
+        return status;
+    }
+    block_hash(blob_slice(content), entry.hash);
+    block_key_block(&key, &place->set, place->index, &entry);
+    status = put_key(kv, &key, content, sync, options);
+    buffer_release(&key);
+    if (status == STATUS_OK) {
+        *ret_entry = entry;
+    }
+    return status;
+}
+
+/* The version with the entry's content; NULL if there is none. */
+static struct blob *find_content(const struct object *object, const struct block_entry *entry)
+{
+    uint8_t hash[BLOCK_HASH_SIZE];
+
+    for (uint32_t i = 0; object && i < object->version_count; i++) {
+        struct blob *content = object->versions[i].content;
+        if (content && content->size <= BLOCK_SIZE) {
+            block_hash(blob_slice(content), hash);
+            if (memcmp(hash, entry->hash, BLOCK_HASH_SIZE) == 0) {
+                return content;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* One copy will do, for whether it is the right one can be seen from it. Only who does not find
+ * it asks more nodes. */
+static enum status get_block(struct kv *kv, struct slice key, const struct block_entry *entry,
+                             const struct kv_options *options, struct object **ret_object,
+                             struct blob **ret_content)
+{
+    struct kv_options one = *options;
+    struct object *object = NULL;
+
+    one.r = 1;
+    enum status status = kv_get(kv, key, &one, &object);
+    struct blob *content = status == STATUS_OK ? find_content(object, entry) : NULL;
+    bool is_over = status == STATUS_TIMEOUT || status == STATUS_INTERRUPTED;
+    if (!content && !is_over) {
+        object_unref(object);
+        object = NULL;
+        status = kv_get(kv, key, options, &object);
+        content = status == STATUS_OK ? find_content(object, entry) : NULL;
+    }
+    if (content) {
+        *ret_object = object;
+        *ret_content = content;
+        return STATUS_OK;
+    }
+    object_unref(object);
+    return status == STATUS_OK || status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
+}
+
+enum status block_get(struct kv *kv, const struct block_place *place,
+                      const struct block_entry *entry, const struct kv_options *options,
+                      struct blob **ret_content)
+{
+    assert(kv && place && entry && options && ret_content);
+
+    struct buffer key = {0};
+    struct object *object = NULL;
+    struct blob *content = NULL;
+    block_key_block(&key, &place->set, place->index, entry);
+    enum status status =
+        key.failed ? STATUS_NO_MEMORY
+                   : get_block(kv, buffer_slice(&key), entry, options, &object, &content);
+    if (status == STATUS_OK) {
+        *ret_content = blob_ref(content);
+    }
+    object_unref(object);
+    buffer_release(&key);
+    return status;
+}
+
+enum status block_touch(struct kv *kv, const struct block_place *place,
+                        const struct block_entry *entry, bool sync,
+                        const struct kv_options *options)
+{
+    assert(kv && place && entry && options);
+
+    struct buffer key = {0};
+    struct object *object = NULL;
+    block_key_block(&key, &place->set, place->index, entry);
+    if (key.failed) {
+        buffer_release(&key);
+        return STATUS_NO_MEMORY;
+    }
+    struct kv_put put = {.key = buffer_slice(&key), .mode = UPDATE_NONE, .sync = true};
+    enum status status = STATUS_OK;
+    if (sync) {
+        status = kv_put(kv, &put, options, NULL);
+    } else {
+        struct blob *content = NULL;
+        status = get_block(kv, put.key, entry, options, &object, &content);
+        status = status == STATUS_CORRUPT ? STATUS_NOT_FOUND : status;
+        if (status == STATUS_OK) {
+            struct version value = {.attributes = {.type = VERSION_FILE}, .content = content};
+            put = (struct kv_put){
+                .key = put.key, .mode = UPDATE_ALL, .context = object->clock, .value = &value};
+            status = kv_put(kv, &put, options, NULL);
+        }
+    }
+    object_unref(object);
+    buffer_release(&key);
+    return status;
+}
