@@ -28,8 +28,9 @@ static void test_key_is_valid__illegal_keys__are_refused(void **state)
 {
     (void)state;
     static const char *const keys[] = {
-        "",    "//",  "/a",    "a//",  "a//b",  ".",    "..",  "./",
-        "../", "a/.", "a/./b", "a/..", "a/../", "../a", "///",
+        "",    "//",   "/a",    "a//",   "a//b", ".",     "..",   "/./",
+        "./",  "../",  "a/.",   "a/./b", "a/..", "a/../", "../a", "///",
+        "//a", "/a//", "/a//b", "/../a", "/a/.", "/a/..",
     };
 
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
@@ -127,6 +128,46 @@ static void test_key__climbed__ends_at_the_root(void **state)
     assert_int_equal(steps, 4);
 }
 
+static void test_key__internal_ones__are_valid_and_placed_by_their_directory(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key;
+        const char *placed_by;
+        const char *directory;
+        const char *name;
+    } cases[] = {
+        {"/a/", "/a/", NULL, NULL},
+        {"/a/b", "/a/", "/a/", "b"},
+        {"/a/b/c", "/a/b/", "/a/b/", "c"},
+        {"/a/b/", "/a/b/", NULL, NULL},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct slice key = slice_of_string(cases[i].key);
+        assert_true(key_is_valid(key));
+        assert_true(key_is_internal(key));
+        assert_true(slice_equal(key_placed_by(key), slice_of_string(cases[i].placed_by)));
+        if (cases[i].name) {
+            assert_true(slice_equal(key_directory(key), slice_of_string(cases[i].directory)));
+            assert_true(slice_equal(key_name(key), slice_of_string(cases[i].name)));
+        }
+    }
+}
+
+static void test_key__of_users__is_placed_by_itself(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"/", "a", "a/", "a/b", "a/b/"};
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        struct slice key = slice_of_string(keys[i]);
+        assert_false(key_is_internal(key));
+        assert_true(slice_equal(key_placed_by(key), key));
+    }
+    assert_false(key_is_internal(slice_of(NULL, 0)));
+}
+
 static void test_key_is_directory__kinds__are_told_apart(void **state)
 {
     (void)state;
@@ -150,6 +191,8 @@ int main(void)
         cmocka_unit_test(test_key_name_is_valid__edges__are_right),
         cmocka_unit_test(test_key__split_and_joined__is_the_same),
         cmocka_unit_test(test_key__climbed__ends_at_the_root),
+        cmocka_unit_test(test_key__internal_ones__are_valid_and_placed_by_their_directory),
+        cmocka_unit_test(test_key__of_users__is_placed_by_itself),
         cmocka_unit_test(test_key_is_directory__kinds__are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,7 +95,7 @@ static void test_object_new__broken_version__is_refused(void **state)
     }
     bad[0].attributes.size = 3;
     bad[1].attributes.type = (enum version_type)0;
-    bad[2].attributes.type = (enum version_type)4;
+    bad[2].attributes.type = (enum version_type)(VERSION_BLOCK_DEVICE + 1);
     bad[3].attributes.mode = 0100644;
     bad[4].content = large;
     bad[4].attributes.size = large->size;
