@@ -89,6 +89,8 @@ static int put_maps(struct large *large, struct buffer *manifest, bool sync)
     }
     if (failed == 0 && maps == 0 && blocks > 0) {
         append_entries(&entries, &large->maps[0], blocks);
+        /* Nobody names a map of an earlier version any more: it may be collected. */
+        large->maps[0].stored = (struct block_entry){{0}, {0}};
     }
     if (failed == 0 && !entries.failed) {
         struct manifest parts = {

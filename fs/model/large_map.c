@@ -69,7 +69,9 @@ static int load_map(struct large *large, uint32_t number)
     large->is_busy = false;
     pthread_cond_broadcast(&large->changed);
     if (failed == 0 && !large->maps[number].entries) {
-        failed = fill_map(large, number, blob_slice(content));
+        /* It may have become a hole meanwhile, under a reader. */
+        bool is_same = block_entry_equal(&large->maps[number].stored, &stored);
+        failed = fill_map(large, number, is_same ? blob_slice(content) : slice_of(NULL, 0));
     }
     blob_unref(content);
     return failed;
