@@ -180,8 +180,11 @@ int large_flush(struct large *large, bool sync, struct blob **ret_manifest)
         pthread_mutex_unlock(&large->lock);
         return failed;
     }
-    large->is_flushing = true;
-    failed = flush(large, sync, &manifest);
+    large->is_flushing = true; /* no further writer begins */
+    while (large->is_changing && failed == 0) {
+        failed = large_wait(large);
+    }
+    failed = failed != 0 ? failed : flush(large, sync, &manifest);
     large->is_flushing = false;
     large->flushed = large->unnamed_count;
     large->flushed_ns = now_monotonic_ns();

@@ -53,6 +53,7 @@ struct large {
     struct edited *edited[EDITED_MAX];
     unsigned edited_count;
     uint64_t uses;
+    bool is_changing;   /* one writer at a time: each may wait in the middle */
     bool is_flushing;   /* writers wait */
     bool is_busy;       /* somebody loads a map, or announces a stripe */
     uint8_t *announced; /* owned array: of each stripe, whether it was */

@@ -168,27 +168,32 @@ static int write_block(struct large *large, uint32_t index, size_t from, struct 
     return 0;
 }
 
-static int wait_for_flush(struct large *large)
+/* Nobody else changes or flushes it until end_change. A writer drops the lock where it waits,
+ * and a manifest with half of what it writes would be one of another size than its entries. */
+static int begin_change(struct large *large)
 {
     int failed = 0;
 
-    while (large->is_flushing && failed == 0) {
+    while ((large->is_flushing || large->is_changing) && failed == 0) {
         failed = large_wait(large);
+    }
+    if (failed == 0) {
+        large->is_changing = true;
     }
     return failed;
 }
 
-int large_write(struct large *large, struct slice bytes, uint64_t offset, bool append)
+static void end_change(struct large *large)
 {
-    pthread_mutex_lock(&large->lock);
-    int failed = wait_for_flush(large);
+    large->is_changing = false;
+    pthread_cond_broadcast(&large->changed);
+}
 
-    offset = append ? large->size : offset;
-    if (failed == 0 && (offset > FILE_SIZE_MAX || bytes.size > FILE_SIZE_MAX - offset)) {
-        failed = EFBIG;
-    }
-    failed = failed != 0 ? failed : large_reserve(large, offset + bytes.size);
+static int write_blocks(struct large *large, struct slice bytes, uint64_t offset)
+{
+    int failed = large_reserve(large, offset + bytes.size);
     size_t done = 0;
+
     while (failed == 0 && done < bytes.size) {
         uint64_t at = offset + done;
         size_t from = (size_t)(at & (BLOCK_SIZE - 1));
@@ -197,6 +202,19 @@ int large_write(struct large *large, struct slice bytes, uint64_t offset, bool a
         failed = write_block(large, (uint32_t)(at >> BLOCK_SIZE_LOG2), from,
                              slice_of(bytes.data + done, part));
         done += part;
+    }
+    return failed;
+}
+
+int large_write(struct large *large, struct slice bytes, uint64_t offset, bool append)
+{
+    pthread_mutex_lock(&large->lock);
+    int failed = begin_change(large);
+    if (failed == 0) {
+        offset = append ? large->size : offset;
+        bool is_over = offset > FILE_SIZE_MAX || bytes.size > FILE_SIZE_MAX - offset;
+        failed = is_over ? EFBIG : write_blocks(large, bytes, offset);
+        end_change(large);
     }
     pthread_mutex_unlock(&large->lock);
     return failed;
@@ -252,7 +270,7 @@ static int clear_blocks(struct large *large, uint32_t first, uint32_t end)
     for (uint32_t index = first; failed == 0 && index < end; index++) {
         struct map *map = &large->maps[index / MAP_BLOCKS];
         bool is_whole = index % MAP_BLOCKS == 0 && end - index >= MAP_BLOCKS;
-        if (is_whole && !map->entries && large->edited_count == 0) {
+        if (is_whole && !map->entries) { /* then none of its blocks is edited */
             map->stored = (struct block_entry){{0}, {0}};
             index += MAP_BLOCKS - 1;
         } else {
@@ -284,14 +302,32 @@ static int clear_range(struct large *large, uint64_t offset, uint64_t end)
 int large_clear(struct large *large, uint64_t offset, uint64_t size)
 {
     pthread_mutex_lock(&large->lock);
-    int failed = wait_for_flush(large);
-
-    offset = offset < large->size ? offset : large->size;
-    size = size < large->size - offset ? size : large->size - offset;
-    if (failed == 0 && size > 0) {
-        failed = clear_range(large, offset, offset + size);
+    int failed = begin_change(large);
+    if (failed == 0) {
+        offset = offset < large->size ? offset : large->size;
+        size = size < large->size - offset ? size : large->size - offset;
+        failed = size > 0 ? clear_range(large, offset, offset + size) : 0;
+        end_change(large);
     }
     pthread_mutex_unlock(&large->lock);
+    return failed;
+}
+
+static int resize(struct large *large, uint64_t size)
+{
+    int failed = 0;
+
+    if (size < large->size) {
+        /* Whole maps need not be loaded, so that only what is at the new end can fail, and does
+         * so first. */
+        uint64_t end = (uint64_t)large->map_count * MAP_BLOCKS << BLOCK_SIZE_LOG2;
+        failed = size < end ? clear_range(large, size, end) : 0;
+    } else {
+        failed = large_reserve(large, size);
+    }
+    if (failed == 0) {
+        large->size = size;
+    }
     return failed;
 }
 
@@ -301,15 +337,10 @@ int large_resize(struct large *large, uint64_t size)
         return EFBIG;
     }
     pthread_mutex_lock(&large->lock);
-    int failed = wait_for_flush(large);
-    if (failed == 0 && size < large->size) {
-        uint64_t end = (uint64_t)manifest_block_count(large->size) << BLOCK_SIZE_LOG2;
-        failed = size < end ? clear_range(large, size, end) : 0;
-    } else if (failed == 0) {
-        failed = large_reserve(large, size);
-    }
+    int failed = begin_change(large);
     if (failed == 0) {
-        large->size = size;
+        failed = resize(large, size);
+        end_change(large);
     }
     pthread_mutex_unlock(&large->lock);
     return failed;
