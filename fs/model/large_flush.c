@@ -145,6 +145,7 @@ static int touch_unnamed(struct large *large, size_t from, bool sync)
                 block_touch(large->blocks->kv, &place, &entry, sync, &large->blocks->options));
             pthread_mutex_lock(&large->lock);
         }
+        large->synced = failed == 0 && sync ? i + 1 : large->synced;
     }
     return failed;
 }
@@ -162,7 +163,6 @@ static int flush(struct large *large, bool sync, struct buffer *manifest)
     }
     if (failed == 0 && sync) {
         failed = touch_unnamed(large, large->synced, true);
-        large->synced = failed == 0 ? large->unnamed_count : large->synced;
     }
     return failed != 0 ? failed : put_maps(large, manifest, sync);
 }
