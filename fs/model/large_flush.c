@@ -61,7 +61,22 @@ static int put_map(struct large *large, uint32_t number, bool sync)
     if (failed == 0) {
         large->maps[number].stored = entry;
         large->maps[number].is_changed = false;
+        large->maps[number].is_unsynced = !sync && count > 0;
     }
+    return failed;
+}
+
+/* The map as it is stored survives a power cut from now on. */
+static int sync_map(struct large *large, uint32_t number)
+{
+    struct block_place place = large_place(large, number * MAP_BLOCKS);
+    struct block_entry stored = large->maps[number].stored;
+
+    pthread_mutex_unlock(&large->lock);
+    int failed = errno_of_status(
+        block_touch(large->blocks->kv, &place, &stored, true, &large->blocks->options));
+    pthread_mutex_lock(&large->lock);
+    large->maps[number].is_unsynced = failed != 0;
     return failed;
 }
 
@@ -83,6 +98,9 @@ static int put_maps(struct large *large, struct buffer *manifest, bool sync)
         if (large->maps[i].is_changed || is_only_listed) {
             kv_limits_renew();
             failed = put_map(large, i, sync);
+        } else if (sync && large->maps[i].is_unsynced) {
+            kv_limits_renew();
+            failed = sync_map(large, i);
         }
         buffer_append(&entries, large->maps[i].stored.id, BLOCK_ID_SIZE);
         buffer_append(&entries, large->maps[i].stored.hash, BLOCK_HASH_SIZE);
@@ -129,23 +147,46 @@ static int store_all(struct large *large, bool sync)
     }
 }
 
-/* Touches what nobody names yet: that it survives a power cut, or is not collected. */
-static int touch_unnamed(struct large *large, size_t from, bool sync)
+/* Stores a block's copies again, if it is none that was cleared since. */
+static int touch(struct large *large, uint32_t index, bool sync)
+{
+    struct block_entry entry;
+    struct block_place place = large_place(large, index);
+    int failed = large_entry(large, index, &entry);
+
+    if (failed != 0 || block_entry_is_hole(&entry)) {
+        return failed;
+    }
+    kv_limits_renew();
+    pthread_mutex_unlock(&large->lock);
+    failed = errno_of_status(
+        block_touch(large->blocks->kv, &place, &entry, sync, &large->blocks->options));
+    pthread_mutex_lock(&large->lock);
+    return failed;
+}
+
+/* What nobody names yet is not collected for another while. */
+static int touch_unnamed(struct large *large)
 {
     int failed = 0;
 
-    for (size_t i = from; failed == 0 && i < large->unnamed_count; i++) {
-        struct block_entry entry;
-        failed = large_entry(large, large->unnamed[i], &entry);
-        if (failed == 0 && !block_entry_is_hole(&entry)) {
-            struct block_place place = large_place(large, large->unnamed[i]);
-            kv_limits_renew();
-            pthread_mutex_unlock(&large->lock);
-            failed = errno_of_status(
-                block_touch(large->blocks->kv, &place, &entry, sync, &large->blocks->options));
-            pthread_mutex_lock(&large->lock);
-        }
-        large->synced = failed == 0 && sync ? i + 1 : large->synced;
+    for (size_t i = 0; failed == 0 && i < large->unnamed.count; i++) {
+        failed = touch(large, large->unnamed.items[i], false);
+    }
+    if (failed == 0) {
+        large->unnamed_since_ns = now_monotonic_ns();
+    }
+    return failed;
+}
+
+/* What was stored here survives a power cut. One that fails is where the next try goes on. */
+static int sync_blocks(struct large *large)
+{
+    int failed = 0;
+
+    while (failed == 0 && large->unsynced.count > 0) {
+        failed = touch(large, large->unsynced.items[large->unsynced.count - 1], true);
+        large->unsynced.count -= failed == 0 ? 1 : 0;
     }
     return failed;
 }
@@ -154,15 +195,12 @@ static int flush(struct large *large, bool sync, struct buffer *manifest)
 {
     int failed = store_all(large, sync);
 
-    if (failed == 0 && large->unnamed_count > 0 &&
+    if (failed == 0 && large->unnamed.count > 0 &&
         now_monotonic_ns() - large->unnamed_since_ns > TOUCH_AFTER_NS) {
-        failed = touch_unnamed(large, 0, false);
-        if (failed == 0) {
-            large->unnamed_since_ns = now_monotonic_ns();
-        }
+        failed = touch_unnamed(large);
     }
     if (failed == 0 && sync) {
-        failed = touch_unnamed(large, large->synced, true);
+        failed = sync_blocks(large);
     }
     return failed != 0 ? failed : put_maps(large, manifest, sync);
 }
@@ -186,7 +224,7 @@ int large_flush(struct large *large, bool sync, struct blob **ret_manifest)
     }
     failed = failed != 0 ? failed : flush(large, sync, &manifest);
     large->is_flushing = false;
-    large->flushed = large->unnamed_count;
+    large->flushed = large->unnamed.count;
     large->flushed_ns = now_monotonic_ns();
     pthread_cond_broadcast(&large->changed);
     pthread_mutex_unlock(&large->lock);
@@ -202,10 +240,12 @@ void large_was_put(struct large *large)
 {
     pthread_mutex_lock(&large->lock);
     /* Writers may have stored more since. */
-    large->unnamed_count -= large->flushed;
-    memmove(large->unnamed, large->unnamed + large->flushed,
-            large->unnamed_count * sizeof *large->unnamed);
-    large->synced = large->synced > large->flushed ? large->synced - large->flushed : 0;
+    struct block_list *unnamed = &large->unnamed;
+    unnamed->count -= large->flushed;
+    if (unnamed->count > 0) {
+        memmove(unnamed->items, unnamed->items + large->flushed,
+                unnamed->count * sizeof *unnamed->items);
+    }
     large->flushed = 0;
     large->unnamed_since_ns = large->flushed_ns;
     pthread_mutex_unlock(&large->lock);

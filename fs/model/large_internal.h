@@ -20,6 +20,14 @@ struct map {
     struct block_entry *entries; /* NULL: as stored; holes if that is one */
     struct block_entry stored;
     bool is_changed;
+    bool is_unsynced; /* it was stored here, and may not survive a power cut */
+};
+
+/* Numbers of blocks. */
+struct block_list {
+    uint32_t *items; /* owned array */
+    size_t count;
+    size_t room;
 };
 
 enum edited_state {
@@ -58,16 +66,13 @@ struct large {
     bool is_busy;       /* somebody loads a map, or announces a stripe */
     uint8_t *announced; /* owned array: of each stripe, whether it was */
     uint32_t announced_count;
-    /* Blocks stored since the last put, which nobody names yet. */
-    uint32_t *unnamed; /* owned array */
-    size_t unnamed_count;
-    size_t unnamed_room;
-    uint64_t unnamed_since_ns; /* monotonic: the oldest one was stored */
-    size_t flushed;            /* so many of them are named by the last manifest ... */
-    uint64_t flushed_ns;       /* ... since (monotonic) */
-    size_t synced;             /* so many of them survive a power cut */
-    uint64_t read_end;         /* where the last read ended */
-    uint32_t read_ahead;       /* blocks */
+    struct block_list unnamed;  /* stored since the last put: no version names them yet */
+    uint64_t unnamed_since_ns;  /* monotonic: the oldest one was stored */
+    size_t flushed;             /* so many of them are named by the last manifest ... */
+    uint64_t flushed_ns;        /* ... since (monotonic) */
+    struct block_list unsynced; /* stored here, and may not survive a power cut */
+    uint64_t read_end;          /* where the last read ended */
+    uint32_t read_ahead;        /* blocks */
 };
 
 /* All with the lock held. */

@@ -46,26 +46,29 @@ int large_announce(struct large *large, uint32_t index)
     return failed;
 }
 
-/* Remembers that nobody names the block yet. */
-static int note_unnamed(struct large *large, uint32_t index, bool is_synced)
+static int list_append(struct block_list *list, uint32_t index)
 {
-    if (large->unnamed_count == large->unnamed_room) {
-        size_t room = large->unnamed_room == 0 ? 64 : 2 * large->unnamed_room;
-        uint32_t *unnamed = realloc(large->unnamed, room * sizeof *unnamed);
-        if (!unnamed) {
+    if (list->count == list->room) {
+        size_t room = list->room == 0 ? 64 : 2 * list->room;
+        uint32_t *items = realloc(list->items, room * sizeof *items);
+        if (!items) {
             return ENOMEM;
         }
-        large->unnamed = unnamed;
-        large->unnamed_room = room;
+        list->items = items;
+        list->room = room;
     }
-    if (large->unnamed_count == 0) {
+    list->items[list->count++] = index;
+    return 0;
+}
+
+/* Remembers that nobody names the block yet, and whether it is durable. */
+static int note_stored(struct large *large, uint32_t index, bool is_synced)
+{
+    if (large->unnamed.count == 0) {
         large->unnamed_since_ns = now_monotonic_ns();
     }
-    if (is_synced && large->synced == large->unnamed_count) {
-        large->synced++;
-    }
-    large->unnamed[large->unnamed_count++] = index;
-    return 0;
+    int failed = list_append(&large->unnamed, index);
+    return failed == 0 && !is_synced ? list_append(&large->unsynced, index) : failed;
 }
 
 /* What the block holds up to its last byte that is not zero; NULL when memory is short. */
@@ -99,7 +102,7 @@ static int store_content(struct large *large, const struct edited *edited, struc
             block_cache_add(&large->blocks->cache, &entry, content);
         }
         pthread_mutex_lock(&large->lock);
-        failed = failed != 0 ? failed : note_unnamed(large, edited->index, edited->sync);
+        failed = failed != 0 ? failed : note_stored(large, edited->index, edited->sync);
     }
     return failed != 0 ? failed : large_set_entry(large, edited->index, &entry);
 }
