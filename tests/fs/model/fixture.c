@@ -3,6 +3,7 @@
  */
 #include "tests/fs/model/fixture.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,17 +30,21 @@ static void on_note(void *note_context, const char *text)
     snprintf(mounts->last_note, sizeof mounts->last_note, "%s", text);
 }
 
-static bool is_bad_call(struct faulty_kv *faulty)
+/* The mount's own threads make calls as well. */
+static pthread_mutex_t faulty_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static bool is_bad_call(struct faulty_kv *faulty, enum status *ret_status)
 {
-    if (faulty->bad_calls == 0) {
-        return false;
-    }
-    if (faulty->good_calls > 0) {
+    pthread_mutex_lock(&faulty_lock);
+    bool is_bad = faulty->bad_calls > 0 && faulty->good_calls == 0;
+    if (is_bad) {
+        faulty->bad_calls--;
+    } else if (faulty->bad_calls > 0) {
         faulty->good_calls--;
-        return false;
     }
-    faulty->bad_calls--;
-    return true;
+    *ret_status = faulty->status;
+    pthread_mutex_unlock(&faulty_lock);
+    return is_bad;
 }
 
 /* `kv` is the first member. */
@@ -52,9 +57,10 @@ static enum status faulty_get(struct kv *kv, struct slice key, const struct kv_o
                               struct object **ret_object, uint64_t *ret_names_us)
 {
     struct faulty_kv *faulty = faulty_of(kv);
+    enum status status;
 
-    if (is_bad_call(faulty)) {
-        return faulty->status;
+    if (is_bad_call(faulty, &status)) {
+        return status;
     }
     return faulty->inner->operations->get(faulty->inner, key, options, ret_object,
                                           ret_names_us);
@@ -64,9 +70,10 @@ static enum status faulty_put(struct kv *kv, const struct kv_put *put,
                               const struct kv_options *options, struct object **ret_row)
 {
     struct faulty_kv *faulty = faulty_of(kv);
+    enum status status;
 
-    if (is_bad_call(faulty)) {
-        return faulty->status;
+    if (is_bad_call(faulty, &status)) {
+        return status;
     }
     if (faulty->before_put) {
         void (*before_put)(void *context) = faulty->before_put;
@@ -80,9 +87,10 @@ static enum status faulty_list(struct kv *kv, const struct kv_list *list,
                                const struct kv_options *options, struct kv_rows *ret_rows)
 {
     struct faulty_kv *faulty = faulty_of(kv);
+    enum status status;
 
-    if (is_bad_call(faulty)) {
-        return faulty->status;
+    if (is_bad_call(faulty, &status)) {
+        return status;
     }
     return faulty->inner->operations->list(faulty->inner, list, options, ret_rows);
 }
@@ -113,9 +121,11 @@ static const struct kv_operations faulty_operations = {
 void fail_after(struct mounts *mounts, unsigned good_calls, unsigned bad_calls,
                 enum status status)
 {
+    pthread_mutex_lock(&faulty_lock);
     mounts->faulty.good_calls = good_calls;
     mounts->faulty.bad_calls = bad_calls;
     mounts->faulty.status = status;
+    pthread_mutex_unlock(&faulty_lock);
 }
 
 int mounts_open(void **state)
