@@ -1,7 +1,8 @@
 /*
- * make_seeds.c - writes the first inputs of the fuzzers: valid messages, records and streams.
+ * make_seeds.c - writes the first inputs of the fuzzers: valid messages, records, streams,
+ * manifests.
  *
- * usage: make_seeds DIRECTORY    which holds codec/, record/ and frame/
+ * usage: make_seeds DIRECTORY    which holds codec/, record/, frame/ and manifest/
  */
 #include <assert.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@
 #include "node/wire/record.h"
 #include "tests/wire/sample.h"
 
-enum { MESSAGES = 4 * SAMPLE_TYPES, RECORDS = 40, STREAMS = 20, FRAMES = 4 };
+enum { MESSAGES = 4 * SAMPLE_TYPES, RECORDS = 40, STREAMS = 20, FRAMES = 4, MANIFESTS = 6 };
 
 /* Writes and empties `bytes`. Exits when it cannot. */
 static void save(const char *directory, const char *kind, unsigned number, struct buffer *bytes)
@@ -46,6 +47,7 @@ int main(int argc, char **argv)
 {
     struct sample sample = {.state = 1}; /* the same inputs every time */
     struct buffer bytes = {0};
+    uint64_t size;
 
     if (argc != 2) {
         fprintf(stderr, "usage: make_seeds DIRECTORY\n");
@@ -72,6 +74,13 @@ int main(int argc, char **argv)
             append_frame(&sample, &bytes);
         }
         save(argv[1], "frame", i, &bytes);
+    }
+    for (unsigned i = 0; i < MANIFESTS; i++) {
+        struct blob *manifest = sample_manifest(&sample, i, &size);
+
+        buffer_append_slice(&bytes, blob_slice(manifest));
+        blob_unref(manifest);
+        save(argv[1], "manifest", i, &bytes);
     }
     buffer_release(&bytes);
     return 0;

@@ -13,14 +13,14 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 
 seconds=${1:-60}
-targets="codec record frame"
+targets="codec record frame manifest"
 build=build-fuzz
 
 if ! [[ "$seconds" =~ ^[1-9][0-9]*$ ]]; then
     echo "usage: tests/fuzz/run.sh [SECONDS]" >&2
     exit 2
 fi
-each=$(((seconds + 2) / 3))
+each=$(((seconds + 3) / 4))
 
 fail() {
     echo "fuzz: $1" >&2

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "ring/manifest.h"
+
 enum {
     SAMPLE_VERSIONS_MAX = 5,
     SAMPLE_CONTENT_MAX = 400, /* over 255, so that two widths of length are met */
@@ -180,9 +182,34 @@ static struct attributes sample_attributes(struct sample *sample, enum row_kind 
     if (kind == ROW_DIRECTORY) {
         attributes.type = VERSION_DIRECTORY;
     } else {
-        attributes.type = sample_chance(sample, 80) ? VERSION_FILE : VERSION_SYMLINK;
+        static const enum version_type others[] = {VERSION_SYMLINK, VERSION_LARGE_FILE};
+        attributes.type =
+            sample_chance(sample, 70) ? VERSION_FILE : others[sample_below(sample, 2)];
     }
     return attributes;
+}
+
+struct blob *sample_manifest(struct sample *sample, uint32_t blocks, uint64_t *ret_size)
+{
+    uint64_t cut = blocks > 0 ? sample_below(sample, BLOCK_SIZE) : 0;
+    bool has_maps = blocks >= 2 && sample_chance(sample, 30);
+    uint64_t unit = has_maps ? (uint64_t)MAP_BLOCKS * BLOCK_SIZE : BLOCK_SIZE;
+    struct blob *entries = sample_bytes(sample, (size_t)blocks * BLOCK_ENTRY_SIZE);
+    struct manifest manifest = {.size = blocks * unit - cut, .entries = blob_slice(entries)};
+    struct buffer bytes = {0};
+
+    memset(manifest.set.byte, (int)sample_below(sample, 256), BLOCK_SET_SIZE);
+    if (blocks > 0 && sample_chance(sample, 30)) {
+        memset(entries->data, 0, BLOCK_ENTRY_SIZE);
+    }
+    manifest_append(&bytes, &manifest);
+    assert(!bytes.failed);
+    struct blob *result = blob_new(buffer_slice(&bytes));
+    assert(result);
+    buffer_release(&bytes);
+    blob_unref(entries);
+    *ret_size = manifest.size;
+    return result;
 }
 
 struct version sample_version(struct sample *sample, bool is_row, enum row_kind kind)
@@ -199,8 +226,13 @@ struct version sample_version(struct sample *sample, bool is_row, enum row_kind 
         version.attributes.size = sample_number(sample) >> 1;
         return version;
     }
-    version.content = sample_bytes(sample, sample_below(sample, SAMPLE_CONTENT_MAX));
-    version.attributes.size = version.content->size;
+    if (version.attributes.type == VERSION_LARGE_FILE) {
+        version.content = sample_manifest(sample, (uint32_t)sample_below(sample, 4),
+                                          &version.attributes.size);
+    } else {
+        version.content = sample_bytes(sample, sample_below(sample, SAMPLE_CONTENT_MAX));
+        version.attributes.size = version.content->size;
+    }
     content_hash(blob_slice(version.content), version.content_hash);
     if (sample_chance(sample, 30)) {
         version.xattrs = sample_bytes(sample, 1 + sample_below(sample, 64));

@@ -31,6 +31,8 @@ extern const enum message_type sample_types[SAMPLE_TYPES];
 struct object *sample_object(struct sample *sample, uint32_t pair_max, bool is_row,
                              enum row_kind kind);
 struct blob *sample_bytes(struct sample *sample, size_t size);
+/* A manifest of `blocks` blocks, or holes, or, of some such files, of maps. */
+struct blob *sample_manifest(struct sample *sample, uint32_t blocks, uint64_t *ret_size);
 
 /* The parts of messages; what they return is the caller's. */
 struct blob *sample_name(struct sample *sample);

@@ -18,6 +18,7 @@
 #include "node/wire/codec.h"
 #include "node/wire/record.h"
 #include "node/wire/writer.h"
+#include "ring/manifest.h"
 #include "tests/wire/edit.h"
 #include "tests/wire/limit.h"
 
@@ -239,6 +240,46 @@ static void test_codec_put__content__is_limited(void **state)
     }
 }
 
+/* A put of a manifest of three blocks, which says `size` and has `cut` bytes less. */
+static bool takes_large(uint64_t size, size_t cut)
+{
+    uint8_t entries[3 * BLOCK_ENTRY_SIZE] = {1};
+    struct manifest manifest = {.size = 3 * BLOCK_SIZE,
+                                .entries = slice_of(entries, sizeof entries)};
+    struct message message = put(1, 1);
+    struct buffer bytes = {0};
+
+    manifest_append(&bytes, &manifest);
+    assert_false(bytes.failed);
+    blob_unref(message.put.value.content);
+    message.put.value.content = blob_new(slice_of(bytes.data, bytes.size - cut));
+    assert_non_null(message.put.value.content);
+    message.put.value.attributes.type = VERSION_LARGE_FILE;
+    message.put.value.attributes.size = size;
+    buffer_release(&bytes);
+    return plain(message);
+}
+
+static void test_codec_put__large_file__content_is_a_manifest_of_its_size(void **state)
+{
+    struct message text = put(1, 1);
+    struct message nothing = put(1, 1);
+
+    (void)state;
+    assert_true(takes_large(3 * BLOCK_SIZE, 0));
+    assert_false(takes_large(3 * BLOCK_SIZE - 1, 0));
+    assert_false(takes_large(5, 0));
+    assert_false(takes_large(3 * BLOCK_SIZE, 1));
+    assert_false(takes_large(2 * BLOCK_SIZE, BLOCK_ENTRY_SIZE));
+    text.put.value.attributes.type = VERSION_LARGE_FILE;
+    text.put.value.attributes.size = text.put.value.content->size;
+    assert_false(plain(text));
+    nothing.put.value.attributes.type = VERSION_LARGE_FILE;
+    blob_unref(nothing.put.value.content);
+    nothing.put.value.content = NULL;
+    assert_false(plain(nothing));
+}
+
 static void test_codec_put_reply__row__has_no_contents(void **state)
 {
     struct message message = {.type = MESSAGE_PUT_REPLY};
@@ -424,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_codec_put__fields__are_checked),
         cmocka_unit_test(test_codec_put__value__is_checked),
         cmocka_unit_test(test_codec_put__content__is_limited),
+        cmocka_unit_test(test_codec_put__large_file__content_is_a_manifest_of_its_size),
         cmocka_unit_test(test_codec_put_reply__row__has_no_contents),
         cmocka_unit_test(test_codec_list__fields__are_checked),
         cmocka_unit_test(test_codec_list_reply__rows__are_checked),

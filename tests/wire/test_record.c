@@ -19,6 +19,7 @@
 
 #include "node/wire/record.h"
 #include "node/wire/writer.h"
+#include "ring/manifest.h"
 #include "tests/wire/sample.h"
 
 static struct sample sample;
@@ -532,6 +533,34 @@ static void test_record__example_of_the_documentation__is_true(void **state)
     object_unref(object);
 }
 
+/* Every byte of the head of the manifest that is not its block set. */
+static void test_record__large_file__content_is_a_manifest(void **state)
+{
+    static const uint8_t magic[] = {'D', 'F', 'M', 1};
+    static struct dot pair = {{1, 1}, 1};
+    const struct clock clock = {.count = 1, .pair = &pair};
+    struct version version = {.dot = pair, .attributes.type = VERSION_LARGE_FILE};
+    struct object *object = NULL;
+
+    (void)state;
+    version.content = sample_manifest(&sample, 3, &version.attributes.size);
+    assert_int_equal(object_new(&clock, &version, 1, (struct actor){0, 0}, &object), STATUS_OK);
+    struct buffer bytes = encoded(object, false);
+    uint8_t *at = memmem(bytes.data, bytes.size, magic, sizeof magic);
+    assert_non_null(at);
+    assert_int_equal(outcome_of(buffer_slice(&bytes)), STATUS_OK);
+    for (size_t i = 0; i <= sizeof magic; i++) {
+        at[i] ^= 3;
+        assert_int_equal(outcome_of(buffer_slice(&bytes)), STATUS_BAD_MESSAGE);
+        at[i] ^= 3;
+    }
+    at[sizeof magic + 1 + BLOCK_SET_SIZE + 7] ^= 1; /* the size is not the version's */
+    assert_int_equal(outcome_of(buffer_slice(&bytes)), STATUS_BAD_MESSAGE);
+    buffer_release(&bytes);
+    object_unref(object);
+    blob_unref(version.content);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -547,6 +576,7 @@ int main(void)
         cmocka_unit_test(test_record__lengths__are_limited),
         cmocka_unit_test(test_record__own__has_a_birth_only_with_a_node),
         cmocka_unit_test(test_record__formats__newer_ones_are_told_from_garbage),
+        cmocka_unit_test(test_record__large_file__content_is_a_manifest),
         cmocka_unit_test(test_record_verify__content_that_changed__is_corrupt),
         cmocka_unit_test(test_record__example_of_the_documentation__is_true),
     };
