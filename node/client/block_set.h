@@ -13,8 +13,9 @@
 #include "node/client/kv.h"
 #include "ring/block_key.h"
 
-/* A block that no version names for so long is deleted. A writer whose oldest block is half as
- * old, by its own clock, touches what it stored before it puts the manifest. */
+/* A block that no version names for so long is deleted, unless a mount was told of another time.
+ * A writer whose oldest block is half as old, by its own clock, touches what it stored before it
+ * puts the manifest. */
 #define BLOCK_GRACE_US (UINT64_C(3600) * 1000000)
 
 /* Where a block lies: `index` of its file; of a map, that of its first block. */

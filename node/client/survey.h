@@ -1,0 +1,46 @@
+/*
+ * survey.h - what of a block set is named by no version, at one moment.
+ *
+ * Shape:    the set's notes say at which paths versions may name it; each path is read, all its
+ *           versions and their maps. What is stored and not among what they name is unnamed. If
+ *           there is any, the paths and the notes are read once more: if all of them are as they
+ *           were, then there was a moment, between the two readings, at which they were so
+ *           together, and a rename from one path to another cannot hide what it moves.
+ * Source:   docs/design.md, Large files.
+ * Never:    a guess. Whatever cannot be read or understood is an error of the whole set.
+ */
+#ifndef NODE_CLIENT_SURVEY_H
+#define NODE_CLIENT_SURVEY_H
+
+#include "node/client/kv.h"
+#include "ring/block_key.h"
+
+enum unnamed_kind {
+    UNNAMED_BLOCK,
+    UNNAMED_PATH,   /* a note of a path where no version names the set */
+    UNNAMED_STRIPE, /* a stripe's mark in a set that has neither blocks nor paths */
+    UNNAMED_HEAD,   /* ... and no such marks */
+};
+
+struct unnamed {
+    enum unnamed_kind kind;
+    struct blob *key;   /* owned */
+    struct object *row; /* owned: its clock is that of the key when it was listed */
+};
+
+struct survey {
+    struct unnamed *unnamed; /* owned array */
+    size_t count;
+    size_t room;
+    bool is_cut; /* there is more */
+};
+
+/* `head` is the row of the set's head. STATUS_BUSY if a path changed meanwhile; the errors of
+ * kv_get and kv_list; STATUS_CORRUPT for what makes no sense. *ret_survey, of at most `limit`, is
+ * then untouched. */
+MUST_CHECK enum status survey_set(struct kv *kv, const struct kv_options *options,
+                                  const struct block_set *set, struct object *head,
+                                  size_t limit, struct survey *ret_survey);
+void survey_release(struct survey *survey); /* zeroed is allowed */
+
+#endif
