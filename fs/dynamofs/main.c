@@ -20,6 +20,7 @@
 #include "fs/dynamofs/options.h"
 #include "fs/fuse/ops.h"
 #include "fs/fuse/session.h"
+#include "fs/model/collect.h"
 #include "node/base/now.h"
 #include "node/base/text.h"
 #include "node/client/kv.h"
@@ -46,6 +47,7 @@ struct mount {
     struct embed *embed; /* NULL with --cluster */
     struct kv *kv;
     struct fs *fs;
+    struct collect *collect; /* NULL with -o ro, which writes nothing */
     struct session *session;
     pthread_t prober;
     bool probing;
@@ -210,13 +212,17 @@ static enum status open_file_system(struct mount *mount, struct error *error)
         .w = options->w,
         .attribute_timeout = cache_seconds(options->attr_timeout_ms),
         .entry_timeout = cache_seconds(options->entry_timeout_ms),
+        .block_grace_us = (uint64_t)options->block_grace_ms * 1000,
         .user = getuid(),
         .group = getgid(),
         .on_note = on_note,
     };
 
     mount->fs = fs_new(&config);
-    if (!mount->fs) {
+    if (mount->fs && !options->read_only) {
+        mount->collect = collect_start(mount->fs);
+    }
+    if (!mount->fs || (!mount->collect && !options->read_only)) {
         error->code = STATUS_NO_MEMORY;
         (void)snprintf(error->text, sizeof error->text, "out of memory");
         return STATUS_NO_MEMORY;
@@ -339,6 +345,7 @@ static enum status close_mount(struct mount *mount, enum status status, struct e
     if (status != STATUS_OK && !background_fail(&mount->background, error)) {
         print_line(error->text);
     }
+    collect_stop(mount->collect);
     fs_free(mount->fs);
     kv_close(mount->kv);
     embed_stop(mount->embed);

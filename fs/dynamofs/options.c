@@ -42,6 +42,8 @@ static const char *const HELP =
     "  timeout=SECONDS                deadline of an operation; default 10\n"
     "  attr_timeout=SECONDS           how long the kernel may keep attributes\n"
     "  entry_timeout=SECONDS          how long the kernel may keep names\n"
+    "  block_grace=SECONDS            how long blocks of large files stay that no file\n"
+    "                                 names any more; default 3600\n"
     "  data=DIR, listen=HOST:PORT, join=HOST:PORT, secret-file=FILE, insecure\n"
     "                                 as the options above, for a line of /etc/fstab\n"
     "  ro, allow_other, auto_unmount, noatime, nodev, nosuid, noexec, fsname=NAME,\n"

@@ -17,7 +17,10 @@ enum {
     OPTIONS_TIMEOUT_MIN_MS = 100,
     OPTIONS_TIMEOUT_MAX_MS = 3600 * 1000,
     OPTIONS_CACHE_MAX_MS = 24 * 3600 * 1000, /* attr_timeout and entry_timeout */
+    OPTIONS_GRACE_MIN_MS = 1000,
 };
+
+#define OPTIONS_GRACE_MAX_MS (INT64_C(30) * 24 * 3600 * 1000)
 
 struct options {
     char *mountpoint;  /* absolute after options_resolve */
@@ -39,6 +42,7 @@ struct options {
     uint8_t r; /* 0: the default quorum */
     uint8_t w;
     uint32_t timeout_ms;     /* 0: the default */
+    int64_t block_grace_ms;  /* 0: the default */
     int64_t attr_timeout_ms; /* -1: the default */
     int64_t entry_timeout_ms;
 };

@@ -88,7 +88,7 @@ static bool parse_seconds(const char *text, int64_t *ret_ms)
             point = true;
             continue;
         }
-        if (*text < '0' || *text > '9' || ms > OPTIONS_CACHE_MAX_MS) {
+        if (*text < '0' || *text > '9' || ms > OPTIONS_GRACE_MAX_MS) {
             return false;
         }
         seen = true;
@@ -110,7 +110,7 @@ static enum status set_seconds(const char *word, const char *value, int64_t min_
 
     if (!parse_seconds(value, &ms) || ms < min_ms || ms > max_ms) {
         return error_set(error, STATUS_BAD_MESSAGE,
-                         "option %.80s: a number of seconds from %g to %g", word,
+                         "option %.80s: a number of seconds from %.7g to %.7g", word,
                          (double)min_ms / 1000, (double)max_ms / 1000);
     }
     *ret_ms = ms;
@@ -239,6 +239,10 @@ static enum status apply_word(struct options *options, struct buffer *fuse, cons
             options->timeout_ms = (uint32_t)ms;
         }
         return status;
+    }
+    if ((value = value_of(word, "block_grace="))) {
+        return set_seconds(word, value, OPTIONS_GRACE_MIN_MS, OPTIONS_GRACE_MAX_MS,
+                           &options->block_grace_ms, error);
     }
     if ((value = value_of(word, "attr_timeout="))) {
         return set_seconds(word, value, 0, OPTIONS_CACHE_MAX_MS, &options->attr_timeout_ms,

@@ -32,6 +32,9 @@ struct fs *fs_new(const struct fs_config *config)
         return NULL;
     }
     blocks_init(&fs->blocks, config->kv, &fs->options);
+    if (config->block_grace_us > 0) {
+        fs->blocks.grace_us = config->block_grace_us;
+    }
     content_keeper_init(&fs->keeper, &fs->blocks);
     int64_t now = attributes_now_ns();
     fs->inodes.root->attributes = (struct attributes){.type = VERSION_DIRECTORY,

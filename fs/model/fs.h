@@ -26,7 +26,10 @@ struct fs_config {
     uint8_t w;
     double attribute_timeout; /* seconds that the kernel may believe attributes */
     double entry_timeout;     /* ... and names */
-    uint32_t user;            /* of the mounter: owner of a root that nobody changed yet */
+    /* How long a block of a large file may be named by no version, microseconds; 0: the default
+     * of block_set.h. The same for all mounts of a cluster. */
+    uint64_t block_grace_us;
+    uint32_t user; /* of the mounter: owner of a root that nobody changed yet */
     uint32_t group;
     /* One line for people about something lost that no call could report; may be NULL. Called
      * from any thread, with no lock held. */

@@ -22,6 +22,7 @@
 struct blocks {
     struct kv *kv; /* borrowed */
     struct kv_options options;
+    uint64_t grace_us; /* what is named by no version for so long is deleted */
     struct workers workers;
     struct block_cache cache;
     atomic_uint edited; /* blocks being edited, of all files */

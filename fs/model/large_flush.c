@@ -10,8 +10,6 @@
 #include "fs/model/large_internal.h"
 #include "node/base/now.h"
 
-#define TOUCH_AFTER_NS (BLOCK_GRACE_US * 1000 / 2)
-
 /* Appends the map's entries without the holes at its end. */
 static void append_entries(struct buffer *buffer, const struct map *map, uint32_t count)
 {
@@ -196,7 +194,7 @@ static int flush(struct large *large, bool sync, struct buffer *manifest)
     int failed = store_all(large, sync);
 
     if (failed == 0 && large->unnamed.count > 0 &&
-        now_monotonic_ns() - large->unnamed_since_ns > TOUCH_AFTER_NS) {
+        large_is_old(large, large->unnamed_since_ns)) {
         failed = touch_unnamed(large);
     }
     if (failed == 0 && sync) {

@@ -66,6 +66,7 @@ struct large {
     bool is_busy;       /* somebody loads a map, or announces a stripe */
     uint8_t *announced; /* owned array: of each stripe, whether it was */
     uint32_t announced_count;
+    uint64_t announced_ns;      /* since when (monotonic); each of them is younger */
     struct block_list unnamed;  /* stored since the last put: no version names them yet */
     uint64_t unnamed_since_ns;  /* monotonic: the oldest one was stored */
     size_t flushed;             /* so many of them are named by the last manifest ... */
@@ -96,6 +97,9 @@ int large_edit_block(struct large *large, uint32_t index, bool whole, struct edi
 void large_store(struct large *large, struct edited *edited, bool sync);
 void large_drop_edited(struct large *large, struct edited *edited);
 
+/* True if what was stored or noted then (monotonic) could soon be deleted, should nobody name
+ * it. */
+bool large_is_old(const struct large *large, uint64_t since_ns);
 /* One reference. NULL when memory is short. */
 struct large *large_allocate(struct blocks *blocks);
 /* Without the lock: from the cache, or fetched. */

@@ -9,6 +9,7 @@
 
 #include "fs/model/errno_map.h"
 #include "fs/model/large_internal.h"
+#include "node/base/now.h"
 
 void blocks_init(struct blocks *blocks, struct kv *kv, const struct kv_options *options)
 {
@@ -16,6 +17,7 @@ void blocks_init(struct blocks *blocks, struct kv *kv, const struct kv_options *
 
     blocks->kv = kv;
     blocks->options = *options;
+    blocks->grace_us = BLOCK_GRACE_US;
     atomic_init(&blocks->edited, 0);
     workers_init(&blocks->workers);
     block_cache_init(&blocks->cache);
@@ -26,6 +28,11 @@ void blocks_release(struct blocks *blocks)
     workers_release(&blocks->workers);
     assert(atomic_load(&blocks->edited) == 0);
     block_cache_release(&blocks->cache);
+}
+
+bool large_is_old(const struct large *large, uint64_t since_ns)
+{
+    return now_monotonic_ns() - since_ns > large->blocks->grace_us * 1000 / 2;
 }
 
 struct large *large_allocate(struct blocks *blocks)

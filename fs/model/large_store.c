@@ -10,6 +10,15 @@
 #include "fs/model/large_internal.h"
 #include "node/base/now.h"
 
+/* A set that was empty for long may have lost what was noted of it: then it is noted anew. */
+static void forget_announced(struct large *large)
+{
+    if (large->announced_count > 0 && large_is_old(large, large->announced_ns)) {
+        memset(large->announced, 0, large->announced_count);
+        large->announced_ns = now_monotonic_ns();
+    }
+}
+
 int large_announce(struct large *large, uint32_t index)
 {
     uint32_t stripe = index / STRIPE_BLOCKS;
@@ -18,10 +27,14 @@ int large_announce(struct large *large, uint32_t index)
     while (large->is_busy && failed == 0) {
         failed = large_wait(large);
     }
+    forget_announced(large);
     if (failed == 0 && stripe >= large->announced_count) {
         uint8_t *announced = realloc(large->announced, stripe + 1);
         if (!announced) {
             return ENOMEM;
+        }
+        if (large->announced_count == 0) {
+            large->announced_ns = now_monotonic_ns();
         }
         memset(announced + large->announced_count, 0, stripe + 1 - large->announced_count);
         large->announced = announced;

@@ -82,6 +82,7 @@ static void test_options__mountpoint_alone__defaults(void **state)
     assert_int_equal(options.r, 0);
     assert_int_equal(options.w, 0);
     assert_int_equal(options.timeout_ms, 0);
+    assert_int_equal(options.block_grace_ms, 0);
     assert_int_equal(options.attr_timeout_ms, -1);
     assert_int_equal(options.entry_timeout_ms, -1);
     assert_string_equal(options.fuse, "fsname=dynamofs,subtype=dynamofs,default_permissions");
@@ -112,7 +113,7 @@ static void test_options__mount_options__are_taken(void **state)
 
     (void)state;
     parse_well("dynamofs --cluster a:1 /mnt -o r=1,w=3,timeout=2.5 "
-               "-o attr_timeout=0,entry_timeout=0.25,ro",
+               "-o attr_timeout=0,entry_timeout=0.25,block_grace=2592000,ro",
                &options);
 
     assert_string_equal(options.cluster, "a:1");
@@ -121,6 +122,7 @@ static void test_options__mount_options__are_taken(void **state)
     assert_int_equal(options.timeout_ms, 2500);
     assert_int_equal(options.attr_timeout_ms, 0);
     assert_int_equal(options.entry_timeout_ms, 250);
+    assert_true(options.block_grace_ms == INT64_C(2592000000));
     assert_true(options.read_only);
     options_release(&options);
 }
@@ -295,6 +297,10 @@ static void test_options__value_out_of_range__is_refused(void **state)
         "timeout=inf",
         "timeout=0x10",
         "timeout=1,5",
+        "block_grace=0.5",
+        "block_grace=2592001",
+        "block_grace=99999999999999999999",
+        "block_grace=day",
         "attr_timeout=90000",
         "entry_timeout=x",
         "entry_timeout=99999999999999999999",

@@ -65,8 +65,17 @@ LAYERS = (
             "node/server/*",
         ),
     ),
-    ("fs/model/*", ("ring/*", "node/base/*", "node/client/kv.h", "node/client/block_set.h",
-                    "fs/model/*")),
+    (
+        "fs/model/*",
+        (
+            "ring/*",
+            "node/base/*",
+            "node/client/kv.h",
+            "node/client/block_set.h",
+            "node/client/collector.h",
+            "fs/model/*",
+        ),
+    ),
     ("fs/fuse/*", ("ring/*", "node/base/*", "node/client/kv.h", "fs/model/*",
                    "fs/fuse/*")),
     (

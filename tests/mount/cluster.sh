@@ -17,4 +17,18 @@ test_everything_is_on_another_mount_too() {
     mount_stop other
 }
 
+test_blocks_stay_while_a_node_is_down_that_may_know_better() {
+    mount_stop mnt
+    mount_start mnt --cluster "$cluster" -o block_grace=1
+    good dd if=/dev/urandom of="$work/three" bs=1M count=3 status=none
+    node_kill 3
+    good cp "$work/three" "$mnt/goes"
+    rm "$mnt/goes"
+    wait_until "$deadline" grep -q "are not deleted for now" "$work/logs/mnt" ||
+        fail "it is not told that blocks stay"
+    equal 0 "$(deleted_blocks mnt)" "deleted blocks"
+    node_start 3
+    wait_until "$deadline" has_deleted mnt 12 || fail "blocks stay for ever"
+}
+
 run_tests "$(dirname "$0")/tools.sh" "$0"

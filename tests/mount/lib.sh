@@ -165,6 +165,17 @@ mount_stop() {
     rm -f "$work/pids/$1"
 }
 
+# deleted_blocks NAME - of how many the mount told, which is once in a round of its collector.
+deleted_blocks() {
+    sed -n 's/.*deleted blocks that no file names: //p' "$work/logs/$1" |
+        awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+# has_deleted NAME COUNT - so many, or more.
+has_deleted() {
+    [ "$(deleted_blocks "$1")" -ge "$2" ]
+}
+
 # --- assertions: each says where and what, and ends the test -----------------------------------
 
 fail() {

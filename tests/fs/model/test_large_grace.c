@@ -1,0 +1,189 @@
+/*
+ * test_large_grace.c - a slow writer of a large file beside a collector: what it stored long ago
+ *                      and is about to name stays, and what was noted of its set comes back.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/model/large.h"
+#include "node/client/collector.h"
+#include "node/client/kv_memory.h"
+
+enum { BLOCKS = 3, GRACE_US = 1000 };
+
+struct world {
+    struct kv *kv;
+    struct blocks blocks;
+    struct large *large;
+    struct collector *collector;
+    uint8_t bytes[BLOCKS * BLOCK_SIZE];
+};
+
+static const struct kv_options options;
+static uint64_t clock_us;
+
+static uint64_t now_us(void)
+{
+    return clock_us;
+}
+
+static int world_open(void **state)
+{
+    struct world *world = calloc(1, sizeof *world);
+
+    assert_non_null(world);
+    assert_int_equal(kv_open_memory(&world->kv), STATUS_OK);
+    blocks_init(&world->blocks, world->kv, &options);
+    assert_int_equal(large_new(&world->blocks, &world->large), 0);
+    struct collector_options wanted = {.kv = world->kv, .grace_us = GRACE_US, .now_us = now_us};
+    world->collector = collector_new(&wanted);
+    assert_non_null(world->collector);
+    for (size_t i = 0; i < sizeof world->bytes; i++) {
+        world->bytes[i] = (uint8_t)(i / 1000 + 1);
+    }
+    *state = world;
+    return 0;
+}
+
+static int world_close(void **state)
+{
+    struct world *world = *state;
+
+    collector_free(world->collector);
+    large_unref(world->large);
+    blocks_release(&world->blocks);
+    kv_close(world->kv);
+    free(world);
+    return 0;
+}
+
+/* A grace time passes, then the collector goes through everything. */
+static void collect(struct world *world)
+{
+    bool is_over = false;
+
+    clock_us += GRACE_US;
+    while (!is_over) {
+        assert_int_equal(collector_step(world->collector, &is_over), STATUS_OK);
+    }
+}
+
+static void write_all(struct world *world)
+{
+    struct slice bytes = slice_of(world->bytes, sizeof world->bytes);
+
+    assert_int_equal(large_write(world->large, bytes, 0, false), 0);
+}
+
+static struct blob *flush(struct world *world)
+{
+    struct blob *manifest = NULL;
+
+    assert_int_equal(large_flush(world->large, false, &manifest), 0);
+    assert_non_null(manifest);
+    return manifest;
+}
+
+static bool has_head(struct world *world)
+{
+    struct block_set set;
+    struct buffer key = {0};
+    struct object *object = NULL;
+
+    large_get_set(world->large, &set);
+    block_key_head(&key, &set);
+    enum status status = kv_get(world->kv, buffer_slice(&key), &options, &object);
+    assert_true(status == STATUS_OK || status == STATUS_NOT_FOUND);
+    object_unref(object);
+    buffer_release(&key);
+    return status == STATUS_OK;
+}
+
+/* Reads everything back, by a mount that has no block of it yet. */
+static void check_content(struct world *world, const struct blob *manifest)
+{
+    struct blocks blocks;
+    struct large *large = NULL;
+    uint8_t *got = malloc(sizeof world->bytes);
+    size_t size = 0;
+
+    assert_non_null(got);
+    blocks_init(&blocks, world->kv, &options);
+    assert_int_equal(large_open(&blocks, blob_slice(manifest), &large), 0);
+    assert_int_equal(large_read(large, 0, got, sizeof world->bytes, &size), 0);
+    assert_int_equal(size, sizeof world->bytes);
+    assert_memory_equal(got, world->bytes, sizeof world->bytes);
+    large_unref(large);
+    blocks_release(&blocks);
+    free(got);
+}
+
+static void test_flush__blocks_are_old_and_marked__are_touched_and_stay(void **state)
+{
+    struct world *world = *state;
+    world->blocks.grace_us = 0; /* all that it stored is old at once */
+    write_all(world);
+    blob_unref(flush(world));
+    collect(world);
+    assert_int_equal(collector_stats(world->collector)->marked, BLOCKS);
+
+    struct blob *manifest = flush(world);
+    collect(world);
+
+    assert_int_equal(collector_stats(world->collector)->blocks_deleted, 0);
+    check_content(world, manifest);
+    blob_unref(manifest);
+}
+
+static void test_flush__blocks_are_young__are_not_stored_again(void **state)
+{
+    struct world *world = *state;
+    write_all(world);
+    blob_unref(flush(world));
+    uint64_t puts = kv_memory_calls(world->kv).put;
+
+    blob_unref(flush(world));
+
+    assert_int_equal(kv_memory_calls(world->kv).put, puts);
+}
+
+static void test_write__set_was_collected__its_head_is_there_again(void **state)
+{
+    struct world *world = *state;
+    world->blocks.grace_us = 0;
+    write_all(world);
+    blob_unref(flush(world));
+    assert_int_equal(large_resize(world->large, 0), 0);
+    blob_unref(flush(world));
+    large_was_put(world->large);
+    for (int i = 0; i < 4; i++) {
+        collect(world);
+    }
+    assert_int_equal(collector_stats(world->collector)->blocks_deleted, BLOCKS);
+    assert_false(has_head(world));
+
+    write_all(world);
+    struct blob *manifest = flush(world);
+
+    assert_true(has_head(world));
+    check_content(world, manifest);
+    blob_unref(manifest);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
+        TEST(test_flush__blocks_are_old_and_marked__are_touched_and_stay),
+        TEST(test_flush__blocks_are_young__are_not_stored_again),
+        TEST(test_write__set_was_collected__its_head_is_there_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
