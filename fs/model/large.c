@@ -11,6 +11,7 @@
 
 #include "fs/model/errno_map.h"
 #include "fs/model/large_internal.h"
+#include "node/base/now.h"
 
 int large_new(struct blocks *blocks, struct large **ret_large)
 {
@@ -60,6 +61,7 @@ int large_open(struct blocks *blocks, struct slice bytes, struct large **ret_lar
     }
     large->set = manifest.set;
     large->size = manifest.size;
+    large->based_ns = now_monotonic_ns();
     pthread_mutex_lock(&large->lock);
     int failed = take_entries(large, &manifest);
     pthread_mutex_unlock(&large->lock);

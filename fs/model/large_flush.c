@@ -145,21 +145,61 @@ static int store_all(struct large *large, bool sync)
     }
 }
 
-/* Stores a block's copies again, if it is none that was cleared since. */
+/* Stores the copies of a block, or of a map, again. EIO if it is gone. */
+static int touch_entry(struct large *large, uint32_t index, const struct block_entry *entry,
+                       bool sync)
+{
+    struct block_place place = large_place(large, index);
+
+    kv_limits_renew();
+    pthread_mutex_unlock(&large->lock);
+    int failed = errno_of_status(
+        block_touch(large->blocks->kv, &place, entry, sync, &large->blocks->options));
+    pthread_mutex_lock(&large->lock);
+    return failed == ENOENT ? EIO : failed;
+}
+
+/* The same of a block, if it is none that was cleared since. */
 static int touch(struct large *large, uint32_t index, bool sync)
 {
     struct block_entry entry;
-    struct block_place place = large_place(large, index);
     int failed = large_entry(large, index, &entry);
 
-    if (failed != 0 || block_entry_is_hole(&entry)) {
-        return failed;
+    return failed != 0 || block_entry_is_hole(&entry) ? failed
+                                                      : touch_entry(large, index, &entry, sync);
+}
+
+/* The blocks of one map, and it. */
+static int touch_map(struct large *large, uint32_t number)
+{
+    struct block_entry stored = large->maps[number].stored;
+    bool is_stored = !block_entry_is_hole(&stored);
+    int failed = is_stored ? touch_entry(large, number * MAP_BLOCKS, &stored, false) : 0;
+
+    if (!is_stored && !large->maps[number].entries) {
+        return 0;
     }
-    kv_limits_renew();
-    pthread_mutex_unlock(&large->lock);
-    failed = errno_of_status(
-        block_touch(large->blocks->kv, &place, &entry, sync, &large->blocks->options));
-    pthread_mutex_lock(&large->lock);
+    for (uint32_t i = 0; failed == 0 && i < MAP_BLOCKS; i++) {
+        failed = touch(large, number * MAP_BLOCKS + i, false);
+    }
+    return failed;
+}
+
+/*
+ * A file that was opened long ago may have been replaced since, and what it was made of be
+ * unnamed ever since: then a manifest that names it again may come too late.
+ */
+static int touch_all(struct large *large)
+{
+    int failed = 0;
+
+    for (uint32_t i = 0; failed == 0 && i < large->map_count; i++) {
+        failed = touch_map(large, i);
+    }
+    if (failed == 0) {
+        large->based_ns = now_monotonic_ns();
+        large->unnamed_since_ns = large->based_ns;
+    }
     return failed;
 }
 
@@ -193,6 +233,9 @@ static int flush(struct large *large, bool sync, struct buffer *manifest)
 {
     int failed = store_all(large, sync);
 
+    if (failed == 0 && large->based_ns > 0 && large_is_old(large, large->based_ns)) {
+        failed = touch_all(large);
+    }
     if (failed == 0 && large->unnamed.count > 0 &&
         large_is_old(large, large->unnamed_since_ns)) {
         failed = touch_unnamed(large);
@@ -246,5 +289,6 @@ void large_was_put(struct large *large)
     }
     large->flushed = 0;
     large->unnamed_since_ns = large->flushed_ns;
+    large->based_ns = large->flushed_ns;
     pthread_mutex_unlock(&large->lock);
 }

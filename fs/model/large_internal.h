@@ -66,8 +66,9 @@ struct large {
     bool is_busy;       /* somebody loads a map, or announces a stripe */
     uint8_t *announced; /* owned array: of each stripe, whether it was */
     uint32_t announced_count;
-    uint64_t announced_ns;      /* since when (monotonic); each of them is younger */
-    struct block_list unnamed;  /* stored since the last put: no version names them yet */
+    uint64_t announced_ns;     /* since when (monotonic); each of them is younger */
+    struct block_list unnamed; /* stored since the last put: no version names them yet */
+    uint64_t based_ns; /* monotonic: a version named all the rest of it; 0: none ever did */
     uint64_t unnamed_since_ns;  /* monotonic: the oldest one was stored */
     size_t flushed;             /* so many of them are named by the last manifest ... */
     uint64_t flushed_ns;        /* ... since (monotonic) */

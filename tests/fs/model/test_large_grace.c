@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,6 +143,46 @@ static void test_flush__blocks_are_old_and_marked__are_touched_and_stay(void **s
     blob_unref(manifest);
 }
 
+/* Another mount replaced the file long after it was opened here. */
+static void test_flush__what_it_was_opened_with_is_marked__is_touched_and_stays(void **state)
+{
+    struct world *world = *state;
+    write_all(world);
+    struct blob *manifest = flush(world);
+    large_unref(world->large);
+    world->blocks.grace_us = 0;
+    assert_int_equal(large_open(&world->blocks, blob_slice(manifest), &world->large), 0);
+    blob_unref(manifest);
+    collect(world);
+    assert_int_equal(collector_stats(world->collector)->marked, BLOCKS);
+
+    world->bytes[0] = 'x';
+    assert_int_equal(large_write(world->large, slice_of(world->bytes, 1), 0, false), 0);
+    manifest = flush(world);
+    collect(world);
+
+    check_content(world, manifest);
+    blob_unref(manifest);
+}
+
+static void test_flush__what_it_was_opened_with_is_gone__eio(void **state)
+{
+    struct world *world = *state;
+    struct blob *none = NULL;
+    write_all(world);
+    struct blob *manifest = flush(world);
+    large_unref(world->large);
+    world->blocks.grace_us = 0;
+    assert_int_equal(large_open(&world->blocks, blob_slice(manifest), &world->large), 0);
+    blob_unref(manifest);
+    collect(world);
+    collect(world);
+    assert_int_equal(collector_stats(world->collector)->blocks_deleted, BLOCKS);
+
+    assert_int_equal(large_flush(world->large, false, &none), EIO);
+    assert_null(none);
+}
+
 static void test_flush__blocks_are_young__are_not_stored_again(void **state)
 {
     struct world *world = *state;
@@ -182,6 +223,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
         TEST(test_flush__blocks_are_old_and_marked__are_touched_and_stay),
+        TEST(test_flush__what_it_was_opened_with_is_marked__is_touched_and_stays),
+        TEST(test_flush__what_it_was_opened_with_is_gone__eio),
         TEST(test_flush__blocks_are_young__are_not_stored_again),
         TEST(test_write__set_was_collected__its_head_is_there_again),
     };
