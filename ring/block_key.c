@@ -56,6 +56,14 @@ void block_key_path(struct buffer *buffer, const struct block_set *set, struct s
     append_hex(buffer, hash, sizeof hash);
 }
 
+void block_key_hold(struct buffer *buffer, const struct block_set *set,
+                    const uint8_t holder[BLOCK_ID_SIZE])
+{
+    block_key_set(buffer, set);
+    buffer_append_byte(buffer, 'o');
+    append_hex(buffer, holder, BLOCK_ID_SIZE);
+}
+
 void block_key_mark(struct buffer *buffer, const struct block_set *set, uint32_t stripe)
 {
     block_key_set(buffer, set);
@@ -99,6 +107,12 @@ static bool parse_hex(struct slice text, uint8_t *ret_bytes, size_t size)
 bool block_key_parse_set(struct slice name, struct block_set *ret_set)
 {
     return parse_hex(name, ret_set->byte, BLOCK_SET_SIZE);
+}
+
+bool block_key_parse_hold(struct slice name, uint8_t ret_holder[BLOCK_ID_SIZE])
+{
+    return name.size > 0 && name.data[0] == 'o' &&
+           parse_hex(slice_of(name.data + 1, name.size - 1), ret_holder, BLOCK_ID_SIZE);
 }
 
 bool block_key_parse_mark(struct slice name, uint32_t *ret_stripe)

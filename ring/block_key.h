@@ -5,6 +5,7 @@
  *
  *             /SS/SET               the set exists; SS are the first two digits of SET
  *             /SET/hHASH            a path whose versions may name the set: its content
+ *             /SET/oHOLDER          somebody works with the set, and says so again and again
  *             /SET/sSTRIPE          the stripe may have blocks; stripe 0 always may
  *             /SET/STRIPE/ID        a block
  *
@@ -25,14 +26,17 @@ void block_key_shard(struct buffer *buffer, uint8_t shard); /* a directory */
 void block_key_head(struct buffer *buffer, const struct block_set *set);
 void block_key_set(struct buffer *buffer, const struct block_set *set); /* a directory */
 void block_key_path(struct buffer *buffer, const struct block_set *set, struct slice path);
+void block_key_hold(struct buffer *buffer, const struct block_set *set,
+                    const uint8_t holder[BLOCK_ID_SIZE]);
 void block_key_mark(struct buffer *buffer, const struct block_set *set, uint32_t stripe);
 /* A directory. */
 void block_key_stripe(struct buffer *buffer, const struct block_set *set, uint32_t stripe);
 void block_key_block(struct buffer *buffer, const struct block_set *set, uint32_t index,
                      const struct block_entry *entry);
 
-/* Reads names back: of a head, a stripe's mark, a block. False for any other name. */
+/* Reads names back: of a head, a holder, a stripe's mark, a block. False for any other name. */
 bool block_key_parse_set(struct slice name, struct block_set *ret_set);
+bool block_key_parse_hold(struct slice name, uint8_t ret_holder[BLOCK_ID_SIZE]);
 bool block_key_parse_mark(struct slice name, uint32_t *ret_stripe);
 bool block_key_parse_id(struct slice name, uint8_t ret_id[BLOCK_ID_SIZE]);
 

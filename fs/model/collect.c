@@ -27,7 +27,8 @@ struct collect {
     struct collector *collector;
     struct collector_stats before; /* the last pass */
     uint64_t failed_before;        /* in the pass before that */
-    pthread_t thread;
+    pthread_t collecting;
+    pthread_t holding;
     pthread_mutex_t lock;
     pthread_cond_t ends;
     atomic_bool is_ending;
@@ -111,6 +112,31 @@ static void *run(void *argument)
     return NULL;
 }
 
+/* A thread of its own: a look at a large set may take long. */
+static void *run_hold(void *argument)
+{
+    struct collect *collect = argument;
+    struct blocks *blocks = &collect->fs->blocks;
+    struct kv_limits limits = {.is_interrupted = is_ending, .context = collect};
+
+    kv_limits_begin(&limits);
+    while (!atomic_load(&collect->is_ending)) {
+        pause_for(collect, blocks->grace_us / PASSES_IN_GRACE);
+        blocks_hold(blocks);
+    }
+    kv_limits_end();
+    return NULL;
+}
+
+static void end_thread(struct collect *collect, pthread_t thread)
+{
+    pthread_mutex_lock(&collect->lock);
+    atomic_store(&collect->is_ending, true);
+    pthread_cond_broadcast(&collect->ends);
+    pthread_mutex_unlock(&collect->lock);
+    pthread_join(thread, NULL);
+}
+
 static void release(struct collect *collect)
 {
     pthread_cond_destroy(&collect->ends);
@@ -141,7 +167,13 @@ struct collect *collect_start(struct fs *fs)
     pthread_cond_init(&collect->ends, &monotonic);
     pthread_condattr_destroy(&monotonic);
     collect->collector = collector_new(&options);
-    if (!collect->collector || pthread_create(&collect->thread, NULL, run, collect) != 0) {
+    if (!collect->collector ||
+        pthread_create(&collect->holding, NULL, run_hold, collect) != 0) {
+        release(collect);
+        return NULL;
+    }
+    if (pthread_create(&collect->collecting, NULL, run, collect) != 0) {
+        end_thread(collect, collect->holding);
         release(collect);
         return NULL;
     }
@@ -153,10 +185,7 @@ void collect_stop(struct collect *collect)
     if (!collect) {
         return;
     }
-    pthread_mutex_lock(&collect->lock);
-    atomic_store(&collect->is_ending, true);
-    pthread_cond_signal(&collect->ends);
-    pthread_mutex_unlock(&collect->lock);
-    pthread_join(collect->thread, NULL);
+    end_thread(collect, collect->collecting);
+    end_thread(collect, collect->holding);
     release(collect);
 }

@@ -15,18 +15,14 @@
 
 int large_new(struct blocks *blocks, struct large **ret_large)
 {
-    struct large *large = large_allocate(blocks);
+    struct block_set set;
+    enum status status = block_set_new(&set);
 
-    if (!large) {
-        return ENOMEM;
-    }
-    enum status status = block_set_new(&large->set);
     if (status != STATUS_OK) {
-        large_unref(large);
         return errno_of_status(status);
     }
-    *ret_large = large;
-    return 0;
+    *ret_large = large_allocate(blocks, &set);
+    return *ret_large ? 0 : ENOMEM;
 }
 
 /* The entries of the manifest become those of one map, or the maps'. */
@@ -55,11 +51,10 @@ int large_open(struct blocks *blocks, struct slice bytes, struct large **ret_lar
     if (manifest_parse(bytes, &manifest) != STATUS_OK) {
         return EIO;
     }
-    struct large *large = large_allocate(blocks);
+    struct large *large = large_allocate(blocks, &manifest.set);
     if (!large) {
         return ENOMEM;
     }
-    large->set = manifest.set;
     large->size = manifest.size;
     large->based_ns = now_monotonic_ns();
     pthread_mutex_lock(&large->lock);

@@ -22,7 +22,10 @@
 struct blocks {
     struct kv *kv; /* borrowed */
     struct kv_options options;
-    uint64_t grace_us; /* what is named by no version for so long is deleted */
+    uint64_t grace_us;             /* what is named by no version for so long is deleted */
+    uint8_t holder[BLOCK_ID_SIZE]; /* the mount's; zeroes: none yet */
+    pthread_mutex_t lock;          /* of the list */
+    struct large *first;           /* of all contents; linked by `next` */
     struct workers workers;
     struct block_cache cache;
     atomic_uint edited; /* blocks being edited, of all files */
@@ -31,6 +34,11 @@ struct blocks {
 void blocks_init(struct blocks *blocks, struct kv *kv, const struct kv_options *options);
 /* All large contents are gone. */
 void blocks_release(struct blocks *blocks);
+
+/* Holds the sets of all contents that have been there for a while, so that nothing that they
+ * have, or have stored and not put yet, is collected. From one thread, every quarter of the grace
+ * time. */
+void blocks_hold(struct blocks *blocks);
 
 struct large;
 

@@ -199,6 +199,7 @@ static int touch_all(struct large *large)
     if (failed == 0) {
         large->based_ns = now_monotonic_ns();
         large->unnamed_since_ns = large->based_ns;
+        large->was_unheld = false;
     }
     return failed;
 }
@@ -213,6 +214,7 @@ static int touch_unnamed(struct large *large)
     }
     if (failed == 0) {
         large->unnamed_since_ns = now_monotonic_ns();
+        large->was_unheld = false;
     }
     return failed;
 }
@@ -233,10 +235,13 @@ static int flush(struct large *large, bool sync, struct buffer *manifest)
 {
     int failed = store_all(large, sync);
 
-    if (failed == 0 && large->based_ns > 0 && large_is_old(large, large->based_ns)) {
+    /* While it is held nothing is collected. */
+    bool is_held = !large->was_unheld && !large_is_old(large, large->held_ns);
+    if (failed == 0 && !is_held && large->based_ns > 0 &&
+        large_is_old(large, large->based_ns)) {
         failed = touch_all(large);
     }
-    if (failed == 0 && large->unnamed.count > 0 &&
+    if (failed == 0 && !is_held && large->unnamed.count > 0 &&
         large_is_old(large, large->unnamed_since_ns)) {
         failed = touch_unnamed(large);
     }

@@ -51,10 +51,14 @@ struct edited {
 
 struct large {
     struct blocks *blocks;
-    atomic_uint references;
+    atomic_uint references; /* the last one is dropped with the list's lock held */
+    struct large *next;     /* in the list of all */
+    struct large **link;    /* what points here */
     pthread_mutex_t lock;
     pthread_cond_t changed; /* of anything below */
     struct block_set set;
+    uint64_t held_ns; /* monotonic: it is held since; at first, when it was made */
+    bool was_unheld;  /* it was not for long, and what nobody names may be marked */
     uint64_t size;
     struct map *maps; /* owned array */
     uint32_t map_count;
@@ -102,7 +106,7 @@ void large_drop_edited(struct large *large, struct edited *edited);
  * it. */
 bool large_is_old(const struct large *large, uint64_t since_ns);
 /* One reference. NULL when memory is short. */
-struct large *large_allocate(struct blocks *blocks);
+struct large *large_allocate(struct blocks *blocks, const struct block_set *set);
 /* Without the lock: from the cache, or fetched. */
 int large_fetch(struct blocks *blocks, const struct block_place *place,
                 const struct block_entry *entry, struct blob **ret_content);

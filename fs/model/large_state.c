@@ -18,6 +18,9 @@ void blocks_init(struct blocks *blocks, struct kv *kv, const struct kv_options *
     blocks->kv = kv;
     blocks->options = *options;
     blocks->grace_us = BLOCK_GRACE_US;
+    blocks->first = NULL;
+    memset(blocks->holder, 0, sizeof blocks->holder);
+    pthread_mutex_init(&blocks->lock, NULL);
     atomic_init(&blocks->edited, 0);
     workers_init(&blocks->workers);
     block_cache_init(&blocks->cache);
@@ -26,7 +29,8 @@ void blocks_init(struct blocks *blocks, struct kv *kv, const struct kv_options *
 void blocks_release(struct blocks *blocks)
 {
     workers_release(&blocks->workers);
-    assert(atomic_load(&blocks->edited) == 0);
+    assert(atomic_load(&blocks->edited) == 0 && !blocks->first);
+    pthread_mutex_destroy(&blocks->lock);
     block_cache_release(&blocks->cache);
 }
 
@@ -35,7 +39,7 @@ bool large_is_old(const struct large *large, uint64_t since_ns)
     return now_monotonic_ns() - since_ns > large->blocks->grace_us * 1000 / 2;
 }
 
-struct large *large_allocate(struct blocks *blocks)
+struct large *large_allocate(struct blocks *blocks, const struct block_set *set)
 {
     struct large *large = calloc(1, sizeof *large);
     pthread_condattr_t monotonic;
@@ -44,12 +48,22 @@ struct large *large_allocate(struct blocks *blocks)
         return NULL;
     }
     large->blocks = blocks;
+    large->set = *set;
+    large->held_ns = now_monotonic_ns();
     atomic_init(&large->references, 1);
     pthread_mutex_init(&large->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&large->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    pthread_mutex_lock(&blocks->lock);
+    large->next = blocks->first;
+    large->link = &blocks->first;
+    if (large->next) {
+        large->next->link = &large->next;
+    }
+    blocks->first = large;
+    pthread_mutex_unlock(&blocks->lock);
     return large;
 }
 
@@ -84,7 +98,20 @@ struct large *large_ref(struct large *large)
 
 void large_unref(struct large *large)
 {
-    if (!large || atomic_fetch_sub(&large->references, 1) > 1) {
+    if (!large) {
+        return;
+    }
+    struct blocks *blocks = large->blocks;
+    pthread_mutex_lock(&blocks->lock);
+    bool is_last = atomic_fetch_sub(&large->references, 1) == 1;
+    if (is_last) {
+        *large->link = large->next;
+        if (large->next) {
+            large->next->link = large->link;
+        }
+    }
+    pthread_mutex_unlock(&blocks->lock);
+    if (!is_last) {
         return;
     }
     while (large->edited_count > 0) {

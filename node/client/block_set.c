@@ -85,6 +85,24 @@ enum status block_set_name(struct kv *kv, const struct block_set *set, struct sl
     return status;
 }
 
+enum status block_holder_new(uint8_t ret_holder[BLOCK_ID_SIZE])
+{
+    return random_bytes(ret_holder, BLOCK_ID_SIZE);
+}
+
+enum status block_set_hold(struct kv *kv, const struct block_set *set,
+                           const uint8_t holder[BLOCK_ID_SIZE],
+                           const struct kv_options *options)
+{
+    assert(kv && set && holder);
+
+    struct buffer key = {0};
+    block_key_hold(&key, set, holder);
+    enum status status = put_note(kv, &key, NULL, options);
+    buffer_release(&key);
+    return status;
+}
+
 enum status block_put(struct kv *kv, const struct block_place *place, struct blob *content,
                       bool sync, const struct kv_options *options,
                       struct block_entry *ret_entry)

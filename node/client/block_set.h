@@ -34,6 +34,12 @@ MUST_CHECK enum status block_set_announce(struct kv *kv, const struct block_set 
  * kv_put. */
 MUST_CHECK enum status block_set_name(struct kv *kv, const struct block_set *set,
                                       struct slice path, const struct kv_options *options);
+/* A random name for whoever holds sets. STATUS_IO. */
+MUST_CHECK enum status block_holder_new(uint8_t ret_holder[BLOCK_ID_SIZE]);
+/* Nothing of the set is deleted until this was not done for a grace time. As kv_put. */
+MUST_CHECK enum status block_set_hold(struct kv *kv, const struct block_set *set,
+                                      const uint8_t holder[BLOCK_ID_SIZE],
+                                      const struct kv_options *options);
 /* Stores `content` (at most BLOCK_SIZE) under a new id. As kv_put; a failure leaves at most a
  * block that nobody names. */
 MUST_CHECK enum status block_put(struct kv *kv, const struct block_place *place,

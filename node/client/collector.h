@@ -35,7 +35,7 @@ struct collector_stats {
     uint64_t shards_left_alone;
     uint64_t marked;
     uint64_t blocks_deleted;
-    uint64_t notes_deleted; /* of paths, stripes and sets */
+    uint64_t notes_deleted; /* of paths, holders, stripes and sets */
     uint64_t unmarked;      /* times that a set had more than there was room to mark */
 };
 

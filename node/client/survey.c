@@ -14,10 +14,11 @@ enum { PAGE_ROWS = 256 };
 
 /* What the set's directory holds. */
 struct notes {
-    struct row *rows; /* owned array; those of paths come first: their names begin with 'h' */
+    struct row *rows; /* owned array: paths, holders, stripes */
     size_t count;
     size_t room;
     size_t path_count;
+    size_t hold_count;
 };
 
 /* A path, and what was there. */
@@ -82,10 +83,18 @@ static bool is_path_note(const struct row *row)
 static enum status take_note(struct looking *looking, struct row *row, void *into)
 {
     struct notes *notes = into;
+    uint8_t holder[BLOCK_ID_SIZE];
     uint32_t stripe;
+    bool is_path = is_path_note(row);
+    bool is_hold = block_key_parse_hold(blob_slice(row->name), holder);
 
     (void)looking;
-    if (!is_path_note(row) && !block_key_parse_mark(blob_slice(row->name), &stripe)) {
+    if (!is_path && !is_hold && !block_key_parse_mark(blob_slice(row->name), &stripe)) {
+        return STATUS_CORRUPT;
+    }
+    /* Names ascend. */
+    size_t before = is_path ? notes->path_count : notes->path_count + notes->hold_count;
+    if ((is_path || is_hold) && before != notes->count) {
         return STATUS_CORRUPT;
     }
     if (notes->count == notes->room) {
@@ -97,10 +106,8 @@ static enum status take_note(struct looking *looking, struct row *row, void *int
         notes->rows = rows;
         notes->room = room;
     }
-    if (is_path_note(row)) {
-        assert(notes->path_count == notes->count);
-        notes->path_count++;
-    }
+    notes->path_count += is_path ? 1 : 0;
+    notes->hold_count += is_hold ? 1 : 0;
     notes->rows[notes->count++] = *row;
     *row = (struct row){.name = NULL};
     return STATUS_OK;
@@ -403,13 +410,14 @@ static enum status check_paths(struct looking *looking)
     return status;
 }
 
-/* STATUS_BUSY unless the same paths are noted, by the same puts. */
+/* STATUS_BUSY unless the same paths are noted, by the same puts, and there is no holder. */
 static enum status check_notes(struct looking *looking)
 {
     struct notes now = {.rows = NULL};
     enum status status = list_notes(looking, &now);
 
-    if (status == STATUS_OK && now.path_count != looking->notes.path_count) {
+    if (status == STATUS_OK &&
+        (now.hold_count > 0 || now.path_count != looking->notes.path_count)) {
         status = STATUS_BUSY;
     }
     for (size_t i = 0; status == STATUS_OK && i < now.path_count; i++) {
@@ -422,10 +430,25 @@ static enum status check_notes(struct looking *looking)
     return status;
 }
 
+/* Of a set that is held only the holders, should they be gone, are to be marked. */
+static enum status take_holds(struct looking *looking)
+{
+    const struct notes *notes = &looking->notes;
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; status == STATUS_OK && i < notes->hold_count; i++) {
+        status = add_unnamed_note(looking, UNNAMED_HOLD, &notes->rows[notes->path_count + i]);
+    }
+    return status;
+}
+
 static enum status look(struct looking *looking, struct object *head)
 {
     enum status status = list_notes(looking, &looking->notes);
 
+    if (status == STATUS_OK && looking->notes.hold_count > 0) {
+        return take_holds(looking);
+    }
     if (status == STATUS_OK) {
         status = read_paths(looking);
     }

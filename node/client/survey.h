@@ -6,6 +6,7 @@
  *           there is any, the paths and the notes are read once more: if all of them are as they
  *           were, then there was a moment, between the two readings, at which they were so
  *           together, and a rename from one path to another cannot hide what it moves.
+ *           A set that somebody holds is not looked at further.
  * Source:   docs/design.md, Large files.
  * Never:    a guess. Whatever cannot be read or understood is an error of the whole set.
  */
@@ -18,6 +19,7 @@
 enum unnamed_kind {
     UNNAMED_BLOCK,
     UNNAMED_PATH,   /* a note of a path where no version names the set */
+    UNNAMED_HOLD,   /* somebody works with the set: but for this nothing is unnamed */
     UNNAMED_STRIPE, /* a stripe's mark in a set that has neither blocks nor paths */
     UNNAMED_HEAD,   /* ... and no such marks */
 };

@@ -160,6 +160,13 @@ struct blob *manifest_of(struct fixture *fixture, const struct block_entry *entr
     return blob;
 }
 
+void hold(struct fixture *fixture)
+{
+    static const uint8_t holder[BLOCK_ID_SIZE] = {1};
+
+    assert_int_equal(block_set_hold(fixture->kv, &fixture->set, holder, &options), STATUS_OK);
+}
+
 void note_path(struct fixture *fixture, const char *path)
 {
     assert_int_equal(

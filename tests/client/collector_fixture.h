@@ -46,6 +46,8 @@ struct block_entry store(struct fixture *fixture, uint32_t index, struct slice c
 void store_blocks(struct fixture *fixture, uint32_t count);
 struct blob *manifest_of(struct fixture *fixture, const struct block_entry *entries,
                          uint32_t count, uint64_t size);
+/* As a mount does it that works with the set. */
+void hold(struct fixture *fixture);
 void note_path(struct fixture *fixture, const char *path);
 /* Puts a version over all that is there, or beside it. Takes the content. */
 void put_content(struct fixture *fixture, const char *path, struct blob *content, uint64_t size,

@@ -186,6 +186,31 @@ static void test_pass__siblings__each_keeps_its_blocks_and_the_shared_one(void *
     assert_false(has_block(fixture, 1));
 }
 
+static void test_pass__set_is_held__all_stays_until_that_was_long_ago(void **state)
+{
+    struct fixture *fixture = *state;
+    store_blocks(fixture, 2);
+    good_pass(fixture);
+    hold(fixture);
+
+    for (int i = 0; i < 3; i++) {
+        grace_passes();
+        good_pass(fixture);
+        hold(fixture);
+    }
+    assert_true(has_block(fixture, 0) && has_block(fixture, 1));
+    assert_int_equal(stats(fixture)->notes_deleted, 0);
+    collect(fixture); /* the holder */
+    assert_true(has_block(fixture, 0) && has_block(fixture, 1));
+    assert_int_equal(stats(fixture)->notes_deleted, 1);
+    good_pass(fixture);
+    assert_true(has_block(fixture, 0)); /* its first mark is forgotten */
+    grace_passes();
+    good_pass(fixture);
+
+    assert_false(has_block(fixture, 0) || has_block(fixture, 1));
+}
+
 static void test_pass__more_than_can_be_marked__the_rest_goes_later(void **state)
 {
     struct fixture *fixture = *state;
@@ -244,6 +269,7 @@ int main(void)
         TEST(test_pass__file_renamed__its_blocks_stay_and_the_old_path_goes),
         TEST(test_pass__set_at_two_paths__each_keeps_its_blocks),
         TEST(test_pass__siblings__each_keeps_its_blocks_and_the_shared_one),
+        TEST(test_pass__set_is_held__all_stays_until_that_was_long_ago),
         TEST(test_pass__more_than_can_be_marked__the_rest_goes_later),
         TEST(test_pass__more_sets_than_can_be_marked__the_rest_goes_later),
         TEST(test_pass__file_of_holes__its_set_stays),

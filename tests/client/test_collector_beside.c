@@ -96,6 +96,27 @@ static void test_pass__path_named_while_it_looks__set_is_left_alone(void **state
     assert_true(has_block(fixture, 0));
 }
 
+static void hold_before_second_list(struct probe *probe, struct slice key, bool is_list)
+{
+    if (is_list && is_set_directory(key) && probe->step++ == 1) {
+        hold(current);
+    }
+}
+
+static void test_pass__held_while_it_looks__set_is_left_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    store_blocks(fixture, 1);
+    good_pass(fixture);
+    grace_passes();
+    fixture->probe.before = hold_before_second_list;
+
+    assert_int_equal(pass(fixture), 1);
+
+    assert_true(has_block(fixture, 0));
+    assert_int_equal(stats(fixture)->sets_busy, 1);
+}
+
 static void test_pass__path_noted_again_while_it_looks__set_is_left_alone(void **state)
 {
     struct fixture *fixture = *state;
@@ -285,7 +306,7 @@ static void put_internal(struct fixture *fixture, const struct buffer *key, cons
 static void test_pass__name_in_the_set_makes_no_sense__set_is_left_alone(void **state)
 {
     struct fixture *fixture = *state;
-    const char *names[] = {"nonsense", "s12", "sABCDEF00", "00000000/x", "hnote"};
+    const char *names[] = {"nonsense", "s12", "sABCDEF00", "00000000/x", "hnote", "o12"};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct buffer key = {0};
@@ -326,6 +347,7 @@ int main(void)
         TEST(test_pass__touched_between__block_stays_a_grace_time_longer),
         TEST(test_pass__touched_just_before_the_delete__block_stays),
         TEST(test_pass__path_named_while_it_looks__set_is_left_alone),
+        TEST(test_pass__held_while_it_looks__set_is_left_alone),
         TEST(test_pass__path_noted_again_while_it_looks__set_is_left_alone),
         TEST(test_pass__looking_takes_time__the_grace_time_is_whole),
         TEST(test_pass__file_moves_behind_the_reader__set_is_left_alone),

@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/model/large.h"
+#include "fs/model/large_internal.h"
+#include "node/base/now.h"
 #include "node/client/collector.h"
 #include "node/client/kv_memory.h"
 
@@ -195,6 +196,57 @@ static void test_flush__blocks_are_young__are_not_stored_again(void **state)
     assert_int_equal(kv_memory_calls(world->kv).put, puts);
 }
 
+static void test_hold__content_is_open_for_long__stays(void **state)
+{
+    struct world *world = *state;
+    world->blocks.grace_us = 0;
+    write_all(world);
+    blob_unref(flush(world));
+    for (int i = 0; i < 4; i++) {
+        blocks_hold(&world->blocks);
+        collect(world);
+    }
+    assert_int_equal(collector_stats(world->collector)->blocks_deleted, 0);
+
+    struct blob *manifest = flush(world);
+
+    check_content(world, manifest);
+    blob_unref(manifest);
+}
+
+static void test_flush__blocks_are_old_and_held__are_not_stored_again(void **state)
+{
+    struct world *world = *state;
+    struct large *large = world->large;
+    write_all(world);
+    blob_unref(flush(world));
+    large->unnamed_since_ns = now_monotonic_ns() - world->blocks.grace_us * 1000;
+    uint64_t puts = kv_memory_calls(world->kv).put;
+
+    blob_unref(flush(world));
+    assert_int_equal(kv_memory_calls(world->kv).put, puts);
+    large->held_ns = large->unnamed_since_ns; /* not any more */
+    blob_unref(flush(world));
+    assert_int_equal(kv_memory_calls(world->kv).put, puts + BLOCKS);
+    large->unnamed_since_ns = large->held_ns;
+    blocks_hold(&world->blocks); /* again, but not all the time */
+    blob_unref(flush(world));
+
+    assert_int_equal(kv_memory_calls(world->kv).put, puts + 1 + 2 * BLOCKS);
+}
+
+static void test_hold__content_is_young__is_not_held(void **state)
+{
+    struct world *world = *state;
+    write_all(world);
+    blob_unref(flush(world));
+    uint64_t puts = kv_memory_calls(world->kv).put;
+
+    blocks_hold(&world->blocks);
+
+    assert_int_equal(kv_memory_calls(world->kv).put, puts);
+}
+
 static void test_write__set_was_collected__its_head_is_there_again(void **state)
 {
     struct world *world = *state;
@@ -226,6 +278,9 @@ int main(void)
         TEST(test_flush__what_it_was_opened_with_is_marked__is_touched_and_stays),
         TEST(test_flush__what_it_was_opened_with_is_gone__eio),
         TEST(test_flush__blocks_are_young__are_not_stored_again),
+        TEST(test_hold__content_is_open_for_long__stays),
+        TEST(test_flush__blocks_are_old_and_held__are_not_stored_again),
+        TEST(test_hold__content_is_young__is_not_held),
         TEST(test_write__set_was_collected__its_head_is_there_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
