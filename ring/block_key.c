@@ -97,9 +97,8 @@ static bool parse_hex(struct slice text, uint8_t *ret_bytes, size_t size)
         if (!digit) {
             return false;
         }
-        uint8_t value = (uint8_t)(digit - digits);
-        ret_bytes[i / 2] =
-            i % 2 == 0 ? (uint8_t)(value << 4) : (uint8_t)(ret_bytes[i / 2] | value);
+        uint8_t before = i % 2 == 0 ? 0 : ret_bytes[i / 2];
+        ret_bytes[i / 2] = (uint8_t)(before * 16 + (digit - digits));
     }
     return true;
 }
