@@ -42,6 +42,8 @@ const struct fuse_lowlevel_ops *ops_table(void)
         .write = ops_write,
         .flush = ops_flush,
         .fsync = ops_fsync,
+        .lseek = ops_lseek,
+        .fallocate = ops_fallocate,
         .release = ops_release,
         .opendir = ops_opendir,
         .readdir = ops_readdir,

@@ -23,6 +23,10 @@ void ops_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
 void ops_write(fuse_req_t request, fuse_ino_t inode, const char *bytes, size_t size,
                off_t offset, struct fuse_file_info *info);
 void ops_flush(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info);
+void ops_lseek(fuse_req_t request, fuse_ino_t inode, off_t offset, int whence,
+               struct fuse_file_info *info);
+void ops_fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset, off_t length,
+                   struct fuse_file_info *info);
 void ops_fsync(fuse_req_t request, fuse_ino_t inode, int data_only,
                struct fuse_file_info *info);
 void ops_release(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info);

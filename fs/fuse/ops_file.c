@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "fs/fuse/descriptors.h"
 #include "fs/fuse/ops_families.h"
@@ -139,6 +140,50 @@ void ops_flush(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info
         /* What was written may never be there. */
         request_attributes_changed(request_fs(request), inode);
     }
+    fuse_reply_err(request, failed);
+}
+
+/* The kernel asks for SEEK_DATA and SEEK_HOLE alone. */
+void ops_lseek(fuse_req_t request, fuse_ino_t inode, off_t offset, int whence,
+               struct fuse_file_info *info)
+{
+    uint64_t found = 0;
+
+    (void)inode;
+    request_begin(request);
+    int failed = offset < 0
+                     ? ENXIO
+                     : io_seek(file_of(info), (uint64_t)offset, whence == SEEK_DATA, &found);
+    request_end();
+    if (failed != 0) {
+        fuse_reply_err(request, failed);
+        return;
+    }
+    fuse_reply_lseek(request, (off_t)found);
+}
+
+/* Room is never set aside: what a file needs is known when it is written. */
+void ops_fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset, off_t length,
+                   struct fuse_file_info *info)
+{
+    struct file *file = file_of(info);
+    bool keeps_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
+    bool clears = (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0;
+    int failed = 0;
+
+    (void)inode;
+    if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0) {
+        fuse_reply_err(request, EOPNOTSUPP);
+        return;
+    }
+    request_begin(request);
+    if (!keeps_size) {
+        failed = io_extend(file, (uint64_t)offset + (uint64_t)length);
+    }
+    if (failed == 0 && clears) {
+        failed = io_clear(file, (uint64_t)offset, (uint64_t)length);
+    }
+    request_end();
     fuse_reply_err(request, failed);
 }
 

@@ -128,3 +128,76 @@ int io_write(struct file *file, struct slice bytes, uint64_t offset, bool append
     }
     return failed;
 }
+
+int io_seek(struct file *file, uint64_t offset, bool data, uint64_t *ret_offset)
+{
+    int failed = load_refresh(file);
+    struct large *large = file_large(file);
+
+    if (failed == 0 && large) {
+        failed = large_seek(large, offset, data, ret_offset);
+    } else if (failed == 0) {
+        file_lock(file);
+        uint64_t size = file_size(file);
+        file_unlock(file);
+        failed = offset >= size ? ENXIO : 0;
+        *ret_offset = data ? offset : size;
+    }
+    large_unref(large);
+    return failed;
+}
+
+/* In a small content. False if it is large. */
+static bool clear_small(struct file *file, uint64_t offset, uint64_t size, int *ret_failed)
+{
+    file_lock(file);
+    bool is_small = !file->content.large;
+    uint64_t old_size = is_small ? file_size(file) : 0;
+    if (is_small && offset < old_size) {
+        size = size < old_size - offset ? size : old_size - offset;
+        *ret_failed = content_resize(&file->content, old_size);
+        if (*ret_failed == 0) {
+            memset(file->content.edited.data + offset, 0, size);
+            note_write(file);
+        }
+    }
+    file_unlock(file);
+    return is_small;
+}
+
+int io_clear(struct file *file, uint64_t offset, uint64_t size)
+{
+    bool is_done = false;
+    int failed = 0;
+
+    while (failed == 0 && !is_done && !clear_small(file, offset, size, &failed)) {
+        struct large *large = file_large(file);
+        if (!large) {
+            continue;
+        }
+        failed = large_clear(large, offset, size);
+        file_lock(file);
+        is_done = file->content.large == large;
+        note_write(file);
+        file_unlock(file);
+        large_unref(large);
+    }
+    return failed;
+}
+
+int io_extend(struct file *file, uint64_t size)
+{
+    file_lock(file);
+    bool is_shorter = file_size(file) < size;
+    file_unlock(file);
+    if (!is_shorter) {
+        return 0;
+    }
+    int failed = file_resize(file, size);
+    if (failed == 0) {
+        file_lock(file);
+        note_write(file);
+        file_unlock(file);
+    }
+    return failed;
+}

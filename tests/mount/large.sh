@@ -75,6 +75,8 @@ test_sparse_8_gigabytes__data_at_the_end__the_rest_is_a_hole() {
     remount
     equal "$size" "$(size_of "$mnt/sparse")"
     equal end "$(tail -c 3 "$mnt/sparse")"
+    equal "$((size - (256 << 10)))" "$(python3 -c 'import os, sys
+print(os.lseek(os.open(sys.argv[1], os.O_RDONLY), 0, os.SEEK_DATA))' "$mnt/sparse")"
     equal 0 "$(dd if="$mnt/sparse" bs=4096 skip=1000000 count=16 status=none | tr -d '\0' | wc -c)"
     good truncate -s 5 "$mnt/sparse"
     good truncate -s 1G "$mnt/sparse"
@@ -86,6 +88,14 @@ test_4_kibibytes_in_the_middle__overwritten__the_rest_stays() {
     good dd if=/dev/urandom of="$work/five" bs=4096 count=1 seek=600 conv=notrunc status=none
     good dd if="$work/five" of="$mnt/five" bs=4096 count=1 skip=600 seek=600 conv=notrunc \
         status=none
+    same "$work/five" "$mnt/five"
+    remount
+    same "$work/five" "$mnt/five"
+}
+
+test_punch_hole__reads_as_zeroes_and_size_stays() {
+    good fallocate --punch-hole --offset 100000 --length 1000000 "$mnt/five"
+    good fallocate --punch-hole --offset 100000 --length 1000000 "$work/five"
     same "$work/five" "$mnt/five"
     remount
     same "$work/five" "$mnt/five"
