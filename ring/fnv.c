@@ -3,8 +3,11 @@
  */
 #include "ring/fnv.h"
 
+#include <assert.h>
+
 uint32_t fnv32(struct slice bytes)
 {
+    assert(bytes.data || bytes.size == 0);
     uint32_t hash = UINT32_C(0x811c9dc5);
 
     for (size_t i = 0; i < bytes.size; i++) {
@@ -20,6 +23,7 @@ uint64_t fnv64(struct slice bytes)
 
 uint64_t fnv64_add(uint64_t hash, struct slice bytes)
 {
+    assert(bytes.data || bytes.size == 0);
     for (size_t i = 0; i < bytes.size; i++) {
         hash = (hash ^ bytes.data[i]) * UINT64_C(0x100000001b3);
     }

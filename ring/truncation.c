@@ -6,6 +6,8 @@
  */
 #include "ring/truncation.h"
 
+#include <assert.h>
+
 #include "ring/planted.h"
 
 uint32_t object_pairs_kept(void)
@@ -48,6 +50,7 @@ static const struct dot *next_unneeded(const struct clock *clock, struct dot thr
 
 uint32_t object_truncate(struct dot *pairs, uint32_t count, const struct object_kept *kept)
 {
+    assert((pairs || count == 0) && (kept->versions || kept->version_count == 0));
     const struct version *versions = kept->versions;
     uint32_t version_count = kept->version_count;
     uint32_t limit = kept->pair_limit;
