@@ -38,6 +38,7 @@ static unsigned bucket_of(uint64_t latency_us)
 /* The greatest latency that falls into the bucket. */
 static uint64_t bucket_latency_us(unsigned bucket)
 {
+    assert(bucket < LATENCY_BUCKETS);
     if (bucket < 4) {
         return bucket;
     }
@@ -61,12 +62,14 @@ static uint64_t percentile_99_us(const struct background *background)
 
 static void window_clear(struct background *background, unsigned window)
 {
+    assert(window < 2);
     background->count[window] = 0;
     memset(background->bucket[window], 0, sizeof background->bucket[window]);
 }
 
 static void windows_roll(struct background *background, uint64_t now_us)
 {
+    assert(background->window < 2);
     if (now_us < background->window_end_us) {
         return;
     }
@@ -80,6 +83,7 @@ static void windows_roll(struct background *background, uint64_t now_us)
 
 static uint32_t budget_next(uint32_t budget, uint64_t p99_us, uint64_t threshold_us)
 {
+    assert(budget > 0 && budget <= BUDGET_MAX && threshold_us > 0);
     if (p99_us > threshold_us) {
         return budget > 1 ? budget / 2 : 1;
     }

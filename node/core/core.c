@@ -185,6 +185,8 @@ static void reply_about_itself(struct core *core, struct event *event)
 /* True if the client request may go on; else it was answered. */
 static bool may_coordinate(struct core *core, struct event *event, enum message_type reply_type)
 {
+    assert(event->message->type == MESSAGE_GET || event->message->type == MESSAGE_PUT ||
+           event->message->type == MESSAGE_LIST);
     enum status status = STATUS_OK;
     bool is_put = event->message->type == MESSAGE_PUT;
     if (!core->ring) {
@@ -304,6 +306,7 @@ static void step_request(struct core *core, struct event *event)
 /* Whoever of the two has the older ring is told of the newer one. */
 static void compare_epochs(struct core *core, const struct event *event)
 {
+    assert(event->peer < core->peer_count);
     const struct message *message = event->message;
     uint64_t own = core->ring ? core->ring->epoch : 0;
     if (own == 0 || message->ring_epoch == own) {
@@ -351,6 +354,7 @@ static void step_response(struct core *core, struct event *event)
 static void note_corrupt(struct core *core, const struct request *request,
                          const struct store_result *result)
 {
+    assert(result->status == STATUS_CORRUPT);
     core->stats.corrupt++;
     struct slice key = request ? blob_slice(request->key) : slice_of_string("");
     struct slice where = blob_slice(result->text);
@@ -394,6 +398,7 @@ static void step_stored(struct core *core, struct event *event)
 /* A request whose wake_us or deadline has come. It may be freed. */
 static void request_on_due(struct core *core, struct request *request)
 {
+    assert(request->deadline_us <= core->now_us || request->wake_us <= core->now_us);
     if (request->kind->on_due) {
         request->kind->on_due(core, request);
     } else {

@@ -60,6 +60,7 @@ void peer_failed(struct core *core, uint16_t index)
 
 void peer_answered(struct core *core, uint16_t index, uint64_t latency_us)
 {
+    assert(index < core->peer_count);
     struct peer *peer = &core->peers[index];
     if (latency_us > 0) {
         uint64_t old_us = peer->latency_us;
@@ -119,11 +120,13 @@ unsigned peer_rank(const struct core *core, uint16_t peer)
 
 void detector_note_read(struct core *core)
 {
+    assert(core->hedges <= HEDGE_BURST * HEDGE_SHARE);
     core->hedges += core->hedges < HEDGE_BURST * HEDGE_SHARE ? 1 : 0;
 }
 
 bool detector_take_hedge(struct core *core)
 {
+    assert(core->hedges <= HEDGE_BURST * HEDGE_SHARE);
     if (core->hedges < HEDGE_SHARE) {
         return false;
     }

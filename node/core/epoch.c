@@ -14,6 +14,7 @@ enum { SPLIT_NOTE_US = 60000000 }; /* what stays wrong is told once a minute */
 
 void epoch_note_split(struct core *core)
 {
+    assert(core->ring);
     core->stats.ring_splits++;
     if (core->split_note_after_us > core->now_us) {
         return;
@@ -45,6 +46,7 @@ bool epoch_is_other(struct core *core, const struct event *event)
 
 void epoch_close_split(struct core *core, const struct event *event)
 {
+    assert(core->outbox && core->outbox->count > 0);
     struct action *action = &core->outbox->actions[core->outbox->count - 1];
     assert(action->type == ACTION_REPLY);
     action->close = core->ring && ring_marks_clash(event->message->ring_epoch, core->ring_mark);

@@ -119,6 +119,8 @@ static bool put_share(const struct message_put *from, struct message_put *to)
  * is short: `to` is zeroed. */
 static bool message_share(const struct message *from, struct message *to)
 {
+    assert(from->type == MESSAGE_GET || from->type == MESSAGE_PUT ||
+           from->type == MESSAGE_LIST);
     *to = *from;
     if (from->type == MESSAGE_GET) {
         blob_ref(to->get.key);
@@ -167,6 +169,7 @@ void forward_start(struct core *core, struct event *event, uint16_t partition,
 
 static void forward_end(struct core *core, struct request *request, enum status status)
 {
+    assert(forward_of(request)->message.type != 0 && forward_of(request)->next > 0);
     enum message_type type = forward_of(request)->message.type;
     (void)request_reply(core, request, reply_type_of(type), forward_failure(request, status));
     request_free(core, request);
@@ -176,6 +179,8 @@ static void forward_end(struct core *core, struct request *request, enum status 
  * list that can (DeCandia et al., section 4.6). */
 static void coordinate_here(struct core *core, struct request *request)
 {
+    assert(forward_of(request)->coordinate_here &&
+           forward_of(request)->next == request->leg_count);
     struct message *message = &forward_of(request)->message;
     mark_if(message->type == MESSAGE_PUT, MARK_FORWARD_PUT_HERE);
     mark_if(message->type == MESSAGE_GET, MARK_FORWARD_GET_HERE);
@@ -215,6 +220,7 @@ static bool forward_send(struct core *core, struct request *request, uint8_t i)
  */
 static void forward_next(struct core *core, struct request *request)
 {
+    assert(forward_of(request)->next <= request->leg_count);
     if (request->deadline_us <= core->now_us) {
         forward_end(core, request, STATUS_TIMEOUT);
         return;
@@ -234,6 +240,7 @@ static void forward_next(struct core *core, struct request *request)
 static void forward_failed(struct core *core, struct request *request, uint8_t leg,
                            enum status status)
 {
+    assert(leg < request->leg_count && leg < forward_of(request)->next);
     request->leg[leg].state = LEG_FAILED;
     request->failure = forward_failure(request, status);
     if (leg + 1 == forward_of(request)->next) {
@@ -253,6 +260,7 @@ static void forward_on_legs_lost(struct core *core, struct request *request)
 static void forward_on_reply(struct core *core, struct request *request, uint8_t leg,
                              struct message *message)
 {
+    assert(leg < request->leg_count && request->leg[leg].state == LEG_SENT);
     enum message_type type = reply_type_of(forward_of(request)->message.type);
     if (message->type != type) {
         forward_failed(core, request, leg, STATUS_NO_QUORUM);

@@ -33,6 +33,7 @@ static void get_check(struct core *core, struct request *request);
 
 static void get_ask(struct core *core, struct request *request, uint8_t i, bool digest_only)
 {
+    assert(i < request->leg_count && request->state == STATE_ASKING);
     struct leg *leg = &request->leg[i];
     /* What a node that refills does not hold says nothing. Its hints are whole. */
     bool is_blind = !core->is_complete && !get_of(request)->for_repair && !leg->is_hint;
@@ -68,6 +69,7 @@ static void get_ask_digest(struct core *core, struct request *request, uint8_t i
  * were not asked yet. */
 static void get_ask_fallbacks(struct core *core, struct request *request)
 {
+    assert(core->ring && request->state == STATE_ASKING);
     uint8_t first = request->leg_count;
     request_add_fallbacks(core, request, ring_partition(core->ring, blob_slice(request->key)));
     for (uint8_t i = first; i < request->leg_count; i++) {
@@ -91,6 +93,7 @@ static void get_begin(struct core *core, struct request *request, uint8_t r)
 /* Coordinates here although this node is no primary. */
 static void get_start_fallback(struct core *core, struct request *from, struct message *message)
 {
+    assert(from->is_client && !from->replied);
     struct request *request = request_new(core, &get_kind, from->deadline_us, true);
     if (!request) {
         (void)request_reply(core, from, MESSAGE_GET_REPLY, forward_failure(from, STATUS_BUSY));
@@ -107,6 +110,7 @@ static void get_start_fallback(struct core *core, struct request *from, struct m
 
 void get_on_request(struct core *core, struct event *event)
 {
+    assert(core->ring && event->message->type == MESSAGE_GET);
     struct message_get *get = &event->message->get;
     uint16_t partition = ring_partition(core->ring, blob_slice(get->key));
     if (!core_is_primary(core, partition)) {
@@ -170,6 +174,7 @@ bool get_start_for_dots(struct core *core, struct request *put, const struct dot
 
 void get_start_repair(struct core *core, struct blob *key)
 {
+    assert(core->ring && key);
     struct request *request =
         request_new(core, &get_kind, core->now_us + CHILD_DEADLINE_US, false);
     if (!request) {
@@ -223,6 +228,8 @@ static uint64_t get_names_us(const struct request *request)
 static void get_end(struct core *core, struct request *request, enum status status,
                     struct object *object, uint8_t answers)
 {
+    assert(status != STATUS_OK || object);
+    assert(!object || status == STATUS_OK || status == STATUS_NOT_FOUND);
     if (request->is_child) {
         struct child_result result = {.status = status, .object = object};
         child_finish(core, request, &result);
@@ -281,6 +288,7 @@ static void get_repair(struct core *core, const struct request *request, struct 
 /* True if one of the whole copies at hand is what the leg's digest stands for. */
 static bool digest_is_known(const struct request *request, const struct leg *leg)
 {
+    assert(leg->state == LEG_DONE);
     for (uint8_t i = 0; i < request->leg_count; i++) {
         const struct leg *other = &request->leg[i];
         if (other->state == LEG_DONE && other->has_object &&
@@ -324,6 +332,7 @@ static unsigned states_answered(const struct request *request)
 /* What the others hold takes the place of the bad own copy. */
 static void heal_finish(struct core *core, const struct request *request, struct object *merged)
 {
+    assert(get_of(request)->heals && !request->is_client);
     struct slice key = blob_slice(request->key);
     if (!merged) {
         return;
@@ -385,6 +394,7 @@ static bool dot_is_known(const struct request *request, struct dot dot)
  * knows them can drop them for good, whatever else it has not heard of. */
 static bool dots_are_known(struct core *core, const struct request *request)
 {
+    assert(get_of(request)->for_dots && request->is_child);
     const struct request *parent = request_parent(core, request);
     const struct get_state *get = get_of(request);
     for (uint32_t i = 0; parent && i < get->dot_count; i++) {
@@ -397,6 +407,7 @@ static bool dots_are_known(struct core *core, const struct request *request)
 
 static void get_lacks_quorum(struct core *core, struct request *request)
 {
+    assert(request->state == STATE_ASKING);
     uint8_t done = read_legs_in(request, LEG_DONE);
     bool waits = !get_of(request)->heals && request_waits_for_ring(core, request);
     mark_if(waits, MARK_READ_AGAIN_BY_NEW_RING);
@@ -407,6 +418,7 @@ static void get_lacks_quorum(struct core *core, struct request *request)
 
 static void get_check(struct core *core, struct request *request)
 {
+    assert(request->state == STATE_ASKING && get_of(request)->r > 0);
     if (get_of(request)->for_dots && dots_are_known(core, request)) {
         get_answer(core, request);
         return;
@@ -441,6 +453,7 @@ static void get_check(struct core *core, struct request *request)
 static void leg_take_object(struct core *core, struct request *request, struct leg *leg,
                             struct object *object)
 {
+    assert(leg->state == LEG_DONE && !leg->object);
     leg->has_object = true;
     leg->object = object_ref(object);
     object_digest(object, leg->digest);
@@ -472,6 +485,7 @@ static void get_on_stored(struct core *core, struct request *request, uint8_t as
 static void get_on_reply(struct core *core, struct request *request, uint8_t i,
                          struct message *message)
 {
+    assert(i < request->leg_count && request->leg[i].state == LEG_SENT);
     struct leg *leg = &request->leg[i];
     struct message_replica_get_reply *reply = &message->replica_get_reply;
     bool is_reply = message->type == MESSAGE_REPLICA_GET_REPLY;

@@ -101,6 +101,7 @@ static void walk_page(struct core *core, struct request *walk)
 
 static void walk_start(struct core *core, node_id owner)
 {
+    assert(!is_walked(core, owner));
     struct request *walk = request_new(core, &hints_kind, UINT64_MAX, false);
     if (!walk) {
         hints_wanted(core, RETRY_MIN_US);
@@ -143,6 +144,7 @@ static void walk_child_done(struct core *core, struct request *walk, bool done)
 
 static void hint_end(struct core *core, struct request *request, bool done)
 {
+    assert(request->is_child && !hints_of(request)->drops);
     struct request *walk = request_parent(core, request);
     request_free(core, request);
     hints_of(walk)->got_through |= done;
@@ -170,6 +172,7 @@ static void hint_clear(struct core *core, struct request *request)
 
 static void hints_check(struct core *core, struct request *request)
 {
+    assert(request->state == STATE_REPLICATING || planted(PLANTED_HINT_EARLY));
     if (planted(PLANTED_HINT_EARLY) && request->state != STATE_REPLICATING) {
         return;
     }
@@ -232,6 +235,7 @@ static void hint_send(struct core *core, struct request *request, int member)
  */
 static void hint_push(struct core *core, struct request *request)
 {
+    assert(hints_of(request)->hint.kind == HINT_MARKER);
     mark(MARK_MARKER_OF_ROW);
     request_go(request, STATE_PUSHING); /* the push has its own deadline */
     if (!push_object(core, request, request->key, true)) {
@@ -289,6 +293,7 @@ static void hint_carry(struct core *core, struct request *request)
 
 static void hint_start(struct core *core, struct request *walk, struct hint *hint)
 {
+    assert(walk->state == STATE_ASKING && hints_of(walk)->children > 0);
     struct request *request = request_new(core, &hints_kind, UINT64_MAX, false);
     if (!request) {
         walk_child_done(core, walk, false);
@@ -329,6 +334,7 @@ void hints_on_drop(struct core *core, struct event *event)
 
 static void drop_end(struct core *core, struct request *request, enum status status)
 {
+    assert(hints_of(request)->drops);
     struct message *message = request_reply(core, request, MESSAGE_DROP_HINTS_REPLY, status);
     message->drop_hints_reply.count = hints_of(request)->dropped;
     request_free(core, request);
@@ -338,6 +344,7 @@ static void drop_end(struct core *core, struct request *request, enum status sta
 static void drop_on_stored(struct core *core, struct request *request,
                            struct store_result *result)
 {
+    assert(request->state == STATE_ASKING && hints_of(request)->drops);
     bool is_page = result->operation == STORE_LIST_HINTS;
     if (result->status != STATUS_OK || (is_page && result->hints.count == 0)) {
         drop_end(core, request, result->status);
@@ -363,6 +370,7 @@ static void drop_on_stored(struct core *core, struct request *request,
 
 static void on_page(struct core *core, struct request *walk, struct store_result *result)
 {
+    assert(hints_of(walk)->children == 0 && !hints_of(walk)->drops);
     hints_of(walk)->more = result->hints.more;
     hints_of(walk)->failed |= result->status != STATUS_OK;
     if (result->hints.count > 0) {
@@ -380,6 +388,7 @@ static void on_page(struct core *core, struct request *walk, struct store_result
 
 static void on_owners(struct core *core, struct request *request, struct store_result *result)
 {
+    assert(core->hints_timer.running);
     bool is_waiting = result->status != STATUS_OK;
     core->hints_timer.running = false;
     core->stats.hints_kept = 0;
@@ -404,6 +413,7 @@ static void on_owners(struct core *core, struct request *request, struct store_r
 static void on_copy_read(struct core *core, struct request *request,
                          struct store_result *result)
 {
+    assert(hints_of(request)->hint.kind == HINT_MARKER && !hints_of(request)->hint.object);
     if (result->status != STATUS_OK) {
         hint_end(core, request, false);
         return;
@@ -442,6 +452,7 @@ static void hints_on_stored(struct core *core, struct request *request, uint8_t 
 static void hints_on_reply(struct core *core, struct request *request, uint8_t leg,
                            struct message *message)
 {
+    assert(leg < request->leg_count && request->leg[leg].state == LEG_SENT);
     bool done = message->type == MESSAGE_REPLICA_PUT_REPLY && message->status == STATUS_OK;
     request->leg[leg].state = done ? LEG_DONE : LEG_FAILED;
     hints_check(core, request);

@@ -48,6 +48,7 @@ static void scan_page(struct core *core, struct request *scan)
 
 static void scan_start(struct core *core, enum intent_kind kind)
 {
+    assert(core->ring && !intents_timer(core, kind)->running);
     struct scan_timer *timer = intents_timer(core, kind);
     timer->due_us = core->now_us + RETRY_MAX_US;
     struct request *scan = request_new(core, &scan_kind, UINT64_MAX, false);
@@ -63,6 +64,7 @@ static void scan_start(struct core *core, enum intent_kind kind)
 /* Ends a scan: when comes the next? */
 static void scan_end(struct core *core, struct request *scan)
 {
+    assert(scan_of(scan)->children == 0);
     struct scan_timer *timer = intents_timer(core, scan_of(scan)->kind);
     timer->running = false;
     if (scan_of(scan)->failed) {
@@ -139,7 +141,7 @@ static void scan_child_done(struct core *core, struct request *scan, bool ok)
 static void scan_on_stored(struct core *core, struct request *scan, uint8_t leg,
                            struct store_result *result)
 {
-    (void)leg;
+    assert(leg == LEG_OF_STORE && scan_of(scan)->children == 0);
     scan_of(scan)->more = result->intents.more && result->status == STATUS_OK;
     scan_of(scan)->failed |= result->status != STATUS_OK;
     if (result->intents.count > 0) {

@@ -44,6 +44,7 @@ void intents_clear(struct core *core, enum intent_kind kind, struct blob *key, u
 
 void intents_on_tick(struct core *core)
 {
+    assert(core->cleared_count <= CLEARED_INTENTS_MAX);
     if (core->cleared_count > 0) {
         if (core->clear_due_us <= core->now_us) {
             intents_flush(core);

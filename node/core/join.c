@@ -182,6 +182,7 @@ static void join_ask(struct core *core, struct request *request, uint16_t peer)
 /* A replacement: is the member one that is not asked? */
 static bool is_passed_over(const struct core *core, const struct request *request, int member)
 {
+    assert(member >= 0 && join_of(request)->replaced != 0);
     uint16_t peer = core->member_peer[member];
     if (core->ring->members[member].id == join_of(request)->replaced || peer == PEER_SELF) {
         return true;
@@ -250,6 +251,7 @@ void join_on_request(struct core *core, struct event *event)
 /* Why a member cannot be replaced by hand; NULL: it can. */
 static const char *replace_hindrance(const struct core *core, int lost)
 {
+    assert(lost >= 0 && lost != core->self);
     const struct peer *peer = member_seen(core, lost);
     if (!peer) {
         return "nobody answers at its address: start a node with an empty data directory there";
@@ -267,6 +269,7 @@ static const char *replace_hindrance(const struct core *core, int lost)
 /* The member that is asked itself: it refills, and no complete copy is left to end that. */
 static const char *replace_self(struct core *core)
 {
+    assert(core->ring && core->self >= 0);
     if (core->is_complete) {
         return "the member itself answers, and has all of its copies";
     }
@@ -310,6 +313,7 @@ void replace_on_request(struct core *core, struct event *event)
 /* The first that did not agree. */
 static void join_fail(struct core *core, struct request *request, uint8_t leg)
 {
+    assert(leg < request->leg_count && request->leg[leg].state == LEG_FAILED);
     uint16_t peer = request->leg[leg].peer;
     int member = ring_find_address(core->ring, peer == PEER_SELF ? core->address
                                                                  : core->peers[peer].address);
@@ -357,6 +361,7 @@ static void join_check(struct core *core, struct request *request)
 
 static void join_on_due(struct core *core, struct request *request)
 {
+    assert(request->state == STATE_PREPARING || request->state == STATE_SAVING);
     if (request->state == STATE_SAVING) {
         request->deadline_us =
             UINT64_MAX; /* The own disk will answer; the ring may be saved already. */
@@ -371,6 +376,7 @@ static const char *const holds_data_text =
 static void join_on_stored(struct core *core, struct request *request, uint8_t leg,
                            struct store_result *result)
 {
+    assert(request->state == STATE_PREPARING || request->state == STATE_SAVING);
     (void)leg;
     if (request->state == STATE_SAVING) {
         if (result->status != STATUS_OK) {
@@ -400,6 +406,7 @@ static void join_on_stored(struct core *core, struct request *request, uint8_t l
 static void join_on_reply(struct core *core, struct request *request, uint8_t leg,
                           struct message *message)
 {
+    assert(leg < request->leg_count && request->leg[leg].state == LEG_SENT);
     if (message->status == STATUS_REFUSED && join_of(request)->replaced == 0) {
         join_end(core, request, STATUS_REFUSED, holds_data_text);
         return;
@@ -415,6 +422,7 @@ static void join_on_reply(struct core *core, struct request *request, uint8_t le
  * the lost one held. */
 static bool may_be_replaced(const struct core *core, const struct message_prepare *prepare)
 {
+    assert(core->ring && prepare->replaced != 0);
     int lost = ring_find(core->ring, prepare->replaced);
     bool is_here =
         lost >= 0 && (lost == core->self || peer_is_usable(core, core->member_peer[lost]));
@@ -458,7 +466,7 @@ void prepare_on_request(struct core *core, struct event *event)
 static void prepare_on_stored(struct core *core, struct request *request, uint8_t leg,
                               struct store_result *result)
 {
-    (void)leg;
+    assert(leg == LEG_OF_STORE);
     enum status status = result->status;
     if (status == STATUS_OK && result->holds_data) {
         status = STATUS_REFUSED;

@@ -50,6 +50,7 @@ enum {
 
 static void list_ask(struct core *core, struct request *request, uint8_t i)
 {
+    assert(i < request->leg_count && request->state == STATE_ASKING);
     struct leg *leg = &request->leg[i];
     const struct message_list *from = &list_of(request)->list;
     struct message_list *to;
@@ -95,6 +96,7 @@ static void list_begin(struct core *core, struct request *request)
 static void list_start_fallback(struct core *core, struct request *from,
                                 struct message *message)
 {
+    assert(from->is_client && !from->replied);
     struct request *request = request_new(core, &list_kind, from->deadline_us, true);
     if (!request) {
         (void)request_reply(core, from, MESSAGE_LIST_REPLY, forward_failure(from, STATUS_BUSY));
@@ -114,6 +116,7 @@ static void list_start_fallback(struct core *core, struct request *from,
 
 void list_on_request(struct core *core, struct event *event)
 {
+    assert(core->ring && event->message->type == MESSAGE_LIST);
     struct message *message = event->message;
     struct slice directory = blob_slice(message->list.directory);
     uint16_t partition = ring_partition(core->ring, directory);
@@ -190,6 +193,7 @@ struct streams {
 static struct row *stream_head(const struct request *request, const struct streams *at,
                                uint8_t i)
 {
+    assert(i < request->leg_count);
     const struct leg *leg = &request->leg[i];
     if (leg->state != LEG_DONE || at->at[i] >= leg->list.row_count) {
         return NULL;
@@ -233,6 +237,7 @@ static struct blob *streams_cut(const struct request *request)
 static void list_repair(struct core *core, const struct request *request,
                         const struct streams *at, const struct row *row, struct object *merged)
 {
+    assert(merged && request->state == STATE_ASKING);
     struct buffer key = {0};
     key_append_child(&key, blob_slice(request->key), blob_slice(row->name), row->kind);
     struct blob *blob = key.failed ? NULL : blob_new(buffer_slice(&key));
@@ -417,6 +422,7 @@ static enum status list_merge(struct core *core, struct request *request,
 
 static void list_answer(struct core *core, struct request *request)
 {
+    assert(!list_of(request)->by_marks);
     struct message_list_reply list = {0};
     enum status status = STATUS_NO_MEMORY;
     list.rows = calloc(ROWS_MAX, sizeof *list.rows);
@@ -440,6 +446,7 @@ static void list_answer(struct core *core, struct request *request)
 /* From now on all rows are asked for. */
 static void compare_failed(struct core *core, struct request *request)
 {
+    assert(list_of(request)->by_marks);
     mark(MARK_LIST_DIFFERED);
     core->stats.lists_differed++;
     list_of(request)->by_marks = false;
@@ -454,6 +461,7 @@ static void compare_failed(struct core *core, struct request *request)
 
 static void list_answer_by_marks(struct core *core, struct request *request)
 {
+    assert(list_of(request)->by_marks);
     struct message_list_reply list = {0};
     if (!list_compare(request, &list)) {
         compare_failed(core, request);
@@ -464,6 +472,7 @@ static void list_answer_by_marks(struct core *core, struct request *request)
 
 static void list_check(struct core *core, struct request *request)
 {
+    assert(request->state == STATE_ASKING && list_of(request)->r > 0);
     read_ask_more(core, request, list_of(request)->r, list_ask);
     uint8_t done = read_legs_in(request, LEG_DONE);
     if (done + (unsigned)read_legs_in(request, LEG_SENT) < list_of(request)->r) {
@@ -488,6 +497,7 @@ static void list_check(struct core *core, struct request *request)
 static void leg_take_list(struct core *core, struct request *request, uint8_t i,
                           enum status status, struct message_list_reply *list)
 {
+    assert(i < request->leg_count && request->leg[i].state == LEG_SENT);
     struct leg *leg = &request->leg[i];
     if (status != STATUS_OK || leg->asks_digest != (list->mark_count > 0)) {
         leg->state = LEG_FAILED;

@@ -82,6 +82,7 @@ static void cut_rows(struct message_list_reply *list, const struct list_mark *ma
 
 bool list_compare(struct request *request, struct message_list_reply *ret_list)
 {
+    assert(request->leg_count > 0 && request->leg_count <= LEGS_MAX);
     uint16_t common = 0;
     struct message_list_reply *first = find_common(request, &common);
     if (common == 0) {

@@ -126,6 +126,7 @@ static bool all_seeds_met(const struct core *core)
  */
 static void ask_for_ring(struct core *core, uint16_t index)
 {
+    assert(!core->ring && index < core->peer_count);
     struct peer *peer = &core->peers[index];
     if (peer->join_after_us > core->now_us) {
         core_due(core, peer->join_after_us);
@@ -163,6 +164,7 @@ static void try_to_form(struct core *core)
 
 void membership_start(struct core *core)
 {
+    assert(core->started);
     if (core->ring) {
         members_map_peers(core);
     }
@@ -185,6 +187,7 @@ void membership_on_tick(struct core *core)
 
 static void membership_fill_hello(const struct core *core, struct message *message)
 {
+    assert(message->type == MESSAGE_HELLO_REPLY);
     struct message_hello *hello = &message->hello;
     hello->protocol = PROTOCOL_VERSION;
     hello->role = ROLE_NODE;
@@ -295,6 +298,7 @@ void membership_on_peer_down(struct core *core, struct event *event)
  * it has no ring, at one of those that it was told to start with. */
 static bool is_believed(const struct core *core, uint16_t peer)
 {
+    assert(peer < core->peer_count);
     return !core->ring || ring_find_address(core->ring, core->peers[peer].address) >= 0;
 }
 
@@ -377,7 +381,8 @@ static void ring_was_pushed(struct core *core, const struct message_ring_push *p
 static void adopt_on_stored(struct core *core, struct request *request, uint8_t leg,
                             struct store_result *result)
 {
-    (void)leg;
+    assert(core->is_adopting && adopt_of(request)->ring);
+    assert(leg == LEG_OF_STORE);
     core->is_adopting = false;
     bool is_first = !core->ring;
     if (result->status == STATUS_OK) {
@@ -410,6 +415,7 @@ void membership_on_push(struct core *core, struct event *event)
 /* Replies to messages that no request waits for: JOIN, RING, RING_PUSH, repairs. */
 void membership_on_response(struct core *core, struct event *event)
 {
+    assert(event->peer < core->peer_count);
     struct message *message = event->message;
     struct peer *peer = &core->peers[event->peer];
     switch ((int)message->type) {

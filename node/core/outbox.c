@@ -20,6 +20,7 @@ void core_due(struct core *core, uint64_t at_us)
 
 bool core_has_room(struct core *core)
 {
+    assert(core->outbox && core->outbox->count <= OUTBOX_ACTIONS_MAX);
     bool has_room = core->outbox->count + 4 * LEGS_MAX < OUTBOX_ACTIONS_MAX;
     if (!has_room) {
         core_due(core, core->now_us);
@@ -46,6 +47,7 @@ void core_note(struct core *core, enum note note, const char *text)
 
 uint64_t core_random(struct core *core)
 {
+    assert(core->random != 0);
     /* xorshift64*: jitter needs no better, and the simulator needs it to be repeatable. */
     uint64_t x = core->random;
     x ^= x >> 12;
@@ -76,6 +78,7 @@ struct store_request *core_store(struct core *core, enum store_operation operati
 struct message *core_reply(struct core *core, const struct event *event, enum message_type type,
                            enum status status)
 {
+    assert(event->type == EVENT_REQUEST && event->message);
     struct action *action = core_act(core, ACTION_REPLY);
     action->handle = event->handle;
     action->message.type = type;
@@ -102,6 +105,7 @@ uint64_t core_deadline_of(const struct core *core, uint32_t deadline_ms)
 
 void core_waits(struct core *core, const char *text)
 {
+    assert(strlen(text) < sizeof core->waits);
     if (strcmp(core->waits, text) != 0) {
         (void)snprintf(core->waits, sizeof core->waits, "%s", text);
         /* Members that are asked in turn may give different reasons. */

@@ -154,6 +154,7 @@ static void put_store(struct core *core, struct request *request)
 /* How many must be read to overlap with every put that asks for the same W. */
 static uint8_t overlapping_quorum(const struct core *core, uint8_t w)
 {
+    assert(w > 0 && w <= ring_replicas(core->ring));
     uint8_t others = (uint8_t)(ring_replicas(core->ring) - w + 1);
     return others > w ? others : w;
 }
@@ -189,6 +190,7 @@ static void put_begin(struct core *core, struct request *request)
 /* Coordinates here although this node is no primary. */
 static void put_start_fallback(struct core *core, struct request *from, struct message *message)
 {
+    assert(from->is_client && !from->replied);
     struct request *request = request_new(core, &put_kind, from->deadline_us, true);
     if (!request) {
         (void)request_reply(core, from, MESSAGE_PUT_REPLY, forward_failure(from, STATUS_BUSY));
@@ -213,6 +215,7 @@ static void put_start_fallback(struct core *core, struct request *from, struct m
 
 void put_on_request(struct core *core, struct event *event)
 {
+    assert(core->ring && event->message->type == MESSAGE_PUT);
     struct message *message = event->message;
     enum status status = put_validate(&message->put);
     if (status != STATUS_OK) {
@@ -327,6 +330,7 @@ static void put_on_child(struct core *core, struct request *request,
 /* With the own copy written; and again where copies were refused for the sake of another ring. */
 static void put_replicate(struct core *core, struct request *request)
 {
+    assert(put_of(request)->object);
     request_go(request, STATE_REPLICATING);
     put_legs_start(core, request);
     put_check(core, request);
@@ -405,6 +409,7 @@ static void put_on_stored(struct core *core, struct request *request, uint8_t le
 static void put_on_reply(struct core *core, struct request *request, uint8_t i,
                          struct message *message)
 {
+    assert(i < request->leg_count && request->leg[i].state == LEG_SENT);
     struct leg *leg = &request->leg[i];
     if (!is_sending(request)) {
         return; /* who has not answered so far is getting a marker */

@@ -30,6 +30,7 @@
 /* One leg for each other primary of the object, and for those of the row. */
 static void put_add_legs(struct core *core, struct request *request)
 {
+    assert(core->ring && request->leg_count == 0);
     struct slice key = blob_slice(request->key);
     request_add_primaries(core, request, ring_partition(core->ring, key));
     for (uint8_t i = 0; i < request->leg_count; i++) {
@@ -76,6 +77,7 @@ struct object *object_newest_alone(const struct object *object)
 
 static struct object *leg_object(const struct request *request, const struct leg *leg)
 {
+    assert(put_of(request)->object && leg->parts != 0);
     if (planted(PLANTED_SEND_SINGLY)) {
         return object_newest_alone(put_of(request)->object);
     }
@@ -94,6 +96,7 @@ static void leg_wake_for(struct core *core, struct request *request, const struc
 
 static void leg_ask_digest(struct core *core, struct request *request, uint8_t i)
 {
+    assert(put_of(request)->by_digest && (request->leg[i].parts & REPLICA_OBJECT));
     struct message *message = request_send(core, request, i, MESSAGE_REPLICA_GET);
     message->replica_get.key = blob_ref(request->key);
     message->replica_get.digest_only = true;
@@ -104,6 +107,7 @@ static void leg_ask_digest(struct core *core, struct request *request, uint8_t i
 
 static void leg_send(struct core *core, struct request *request, uint8_t i)
 {
+    assert(i < request->leg_count && request->leg[i].peer != PEER_SELF);
     struct leg *leg = &request->leg[i];
     struct object *object = leg_object(request, leg);
     if (!object) {
@@ -127,6 +131,7 @@ static void leg_send(struct core *core, struct request *request, uint8_t i)
 void put_leg_compare(struct core *core, struct request *request, uint8_t i,
                      const struct message *message)
 {
+    assert(i < request->leg_count && request->leg[i].asks_digest);
     struct leg *leg = &request->leg[i];
     const struct message_replica_get_reply *reply = &message->replica_get_reply;
     if (message->type != MESSAGE_REPLICA_GET_REPLY || message->status != STATUS_OK ||
@@ -150,6 +155,7 @@ void put_leg_compare(struct core *core, struct request *request, uint8_t i,
 /* At a fallback that holds the directory: the row goes into the own database after all. */
 static void leg_store_row(struct core *core, struct request *request, uint8_t i)
 {
+    assert(put_of(request)->is_fallback && request->leg[i].peer == PEER_SELF);
     mark(MARK_PUT_ROW_AT_FALLBACK);
     struct object *row = object_project(put_of(request)->object);
     request->leg[i].state = row ? LEG_SENT : LEG_FAILED;
@@ -219,6 +225,7 @@ static bool leg_give_to_fallback(struct core *core, struct request *request, uin
 
 static bool put_leg_replace(struct core *core, struct request *request, uint8_t i)
 {
+    assert(i < request->leg_count && request->leg[i].state != LEG_DONE);
     bool has_object = (request->leg[i].parts & REPLICA_OBJECT) != 0;
     return has_object && leg_give_to_fallback(core, request, i, false);
 }
@@ -236,6 +243,7 @@ bool put_leg_is_outlasted(const struct core *core, const struct request *request
 static uint16_t replaced_primary(const struct core *core, const struct request *request,
                                  uint8_t i)
 {
+    assert(core->ring && i < request->leg_count);
     const struct leg *leg = &request->leg[i];
     int member = ring_find(core->ring, leg->owner);
     bool was_asked = (put_of(request)->owners_asked >> i & 1) != 0;
@@ -251,6 +259,7 @@ static uint16_t replaced_primary(const struct core *core, const struct request *
 static void leg_take_fallback(struct core *core, struct request *request, uint8_t i,
                               const struct leg *from)
 {
+    assert(i < request->leg_count && from->is_hint);
     struct leg *leg = &request->leg[i];
     leg->peer = from->peer;
     leg->is_hint = true;
@@ -295,6 +304,7 @@ static bool leg_give_to_primary(struct core *core, struct request *request, uint
 /* For a leg that no node that is well can take. */
 static bool leg_give_to_any(struct core *core, struct request *request, uint8_t i)
 {
+    assert(i < request->leg_count && request->leg[i].state != LEG_DONE);
     bool has_object = (request->leg[i].parts & REPLICA_OBJECT) != 0;
     return has_object && (leg_give_to_fallback(core, request, i, true) ||
                           leg_give_to_primary(core, request, i));
@@ -345,6 +355,7 @@ static void ask_suspects(struct core *core, struct request *request)
 /* That of the primary that is the least likely to answer: they were added in that order. */
 static uint8_t last_object_leg(const struct request *request)
 {
+    assert(request->leg_count > 0);
     uint8_t last = 0;
     for (uint8_t i = 0; i < request->leg_count; i++) {
         last = (request->leg[i].parts & REPLICA_OBJECT) ? i : last;
@@ -374,6 +385,7 @@ static void legs_take_own(struct request *request)
 
 bool put_legs_wait_for_ring(struct core *core, struct request *request)
 {
+    assert(request->state == STATE_REPLICATING);
     uint16_t partition = ring_partition(core->ring, blob_slice(request->key));
     size_t bytes = request->bytes;
     /* What the own copy is, was settled when it was written. */
@@ -419,6 +431,7 @@ void put_legs_start(struct core *core, struct request *request)
 
 void put_legs_replace_failed(struct core *core, struct request *request)
 {
+    assert(put_of(request)->object);
     for (uint8_t i = 0; i < request->leg_count; i++) {
         if (request->leg[i].state == LEG_FAILED) {
             (void)put_leg_replace(core, request, i);
@@ -429,6 +442,8 @@ void put_legs_replace_failed(struct core *core, struct request *request)
 
 void put_legs_send_rows(struct core *core, struct request *request)
 {
+    assert(put_of(request)->object_acks >= put_of(request)->w || planted(PLANTED_ACK_EARLY) ||
+           planted(PLANTED_ROW_EARLY));
     for (uint8_t i = 0; i < request->leg_count; i++) {
         struct leg *leg = &request->leg[i];
         if (leg->state != LEG_IDLE) {
@@ -447,6 +462,7 @@ void put_legs_send_rows(struct core *core, struct request *request)
 
 void put_legs_on_due(struct core *core, struct request *request)
 {
+    assert(put_of(request)->object && request->state != STATE_WAITING);
     request->wake_us = UINT64_MAX;
     for (uint8_t i = 0; i < request->leg_count; i++) {
         struct leg *leg = &request->leg[i];

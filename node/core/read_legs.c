@@ -7,12 +7,15 @@
  */
 #include "node/core/read_legs.h"
 
+#include <assert.h>
+
 #include "node/core/detector.h"
 #include "node/core/legs.h"
 #include "node/core/request.h"
 
 uint8_t read_legs_in(const struct request *request, enum leg_state state)
 {
+    assert(request->leg_count <= LEGS_MAX);
     uint8_t count = 0;
     for (uint8_t i = 0; i < request->leg_count; i++) {
         count = (uint8_t)(count + (request->leg[i].state == state));
@@ -38,6 +41,7 @@ unsigned read_answers_expected(const struct request *request)
 
 void read_ask_more(struct core *core, struct request *request, unsigned wanted, read_ask *ask)
 {
+    assert(ask && request->leg_count <= LEGS_MAX);
     for (uint8_t i = 0; i < request->leg_count; i++) {
         if (read_answers_expected(request) >= wanted) {
             return;

@@ -107,6 +107,7 @@ static void replica_store(struct core *core, struct request *request, struct mes
 /* A copy that is not complete must not pass for one in a read (docs/design.md, Requests). */
 static bool is_withheld(const struct core *core, const struct message *message)
 {
+    assert(core->ring);
     if (core->is_complete || planted(PLANTED_NOT_FOUND_INCOMPLETE)) {
         return false;
     }
@@ -121,6 +122,7 @@ static bool is_withheld(const struct core *core, const struct message *message)
  * is kept is for one of those alone: for others it would stay for ever. */
 static bool is_bad_hint(const struct core *core, const struct message *message)
 {
+    assert(core->ring);
     const struct message_replica_put *put = &message->replica_put;
     if (message->type != MESSAGE_REPLICA_PUT || put->hint_for == 0) {
         return false;
@@ -184,7 +186,7 @@ void replica_on_request(struct core *core, struct event *event)
 static void replica_on_stored(struct core *core, struct request *request, uint8_t leg,
                               struct store_result *result)
 {
-    (void)leg;
+    assert(leg == LEG_OF_STORE);
     enum status status = result->status;
     if (replica_of(request)->from_hints && status == STATUS_OK && !result->object) {
         status = STATUS_NOT_FOUND;

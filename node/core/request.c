@@ -20,6 +20,7 @@ enum { TOKEN_LEG_SHIFT = 16, TOKEN_GENERATION_SHIFT = 24 };
 
 uint64_t request_token(const struct request *request, uint8_t leg)
 {
+    assert(request->kind && request->slot < REQUESTS_MAX);
     return (uint64_t)request->slot | (uint64_t)leg << TOKEN_LEG_SHIFT |
            (uint64_t)request->generation << TOKEN_GENERATION_SHIFT;
 }
@@ -41,6 +42,7 @@ struct request *request_of_token(struct core *core, uint64_t token, uint8_t *ret
 
 struct request *request_parent(struct core *core, const struct request *child)
 {
+    assert(!child->is_child || child->parent < REQUESTS_MAX);
     if (!child->is_child) {
         return NULL;
     }
@@ -106,6 +108,7 @@ void request_go(struct request *request, enum request_state state)
 
 void request_set_parent(struct request *request, const struct request *parent)
 {
+    assert(!request->is_child && parent->kind && request != parent);
     request->is_child = true;
     request->parent = parent->slot;
     request->parent_generation = parent->generation;
@@ -113,6 +116,7 @@ void request_set_parent(struct request *request, const struct request *parent)
 
 void request_set_orphan(struct request *request)
 {
+    assert(!request->is_child && request->generation > 0);
     /* No earlier request of this slot is there any more. */
     request->is_child = true;
     request->parent = request->slot;
@@ -136,12 +140,14 @@ bool request_has_room(struct core *core, bool is_client, size_t bytes)
 
 void request_charge(struct core *core, struct request *request, size_t bytes)
 {
+    assert(request->kind);
     request->bytes += bytes;
     core->bytes_in_flight += bytes;
 }
 
 static void legs_release(struct request *request)
 {
+    assert(request->leg_count <= LEGS_MAX);
     for (uint8_t i = 0; i < request->leg_count; i++) {
         object_unref(request->leg[i].object);
         list_reply_release(&request->leg[i].list);
@@ -150,6 +156,7 @@ static void legs_release(struct request *request)
 
 void request_drop_legs(struct core *core, struct request *request)
 {
+    assert(core->bytes_in_flight >= request->bytes);
     legs_release(request);
     memset(request->leg, 0, sizeof request->leg);
     request->leg_count = 0;
@@ -196,6 +203,7 @@ struct message *request_send(struct core *core, struct request *request, uint8_t
 struct store_request *request_store(struct core *core, struct request *request, uint8_t leg,
                                     enum store_operation operation)
 {
+    assert(leg < request->leg_count || leg >= LEG_BEFORE_STORE);
     struct store_request *store = core_store(core, operation);
     store->token = request_token(request, leg);
     return store;
@@ -220,6 +228,7 @@ struct message *request_reply(struct core *core, struct request *request,
 
 void child_finish(struct core *core, struct request *child, struct child_result *result)
 {
+    assert(child->is_child && !child->replied);
     struct request *parent = request_parent(core, child);
     struct object *object = object_ref(result->object);
     result->object = object;

@@ -73,7 +73,7 @@ static void revive_finish(struct core *core, struct request *request, bool ok)
 static void revive_on_stored(struct core *core, struct request *request, uint8_t leg,
                              struct store_result *result)
 {
-    (void)leg;
+    assert(leg == LEG_OF_STORE);
     if (result->status != STATUS_OK || request->state != STATE_FINDING) {
         revive_finish(core, request, false);
         return;
@@ -103,6 +103,7 @@ static void revive_on_stored(struct core *core, struct request *request, uint8_t
 static struct message_put *revived_directory(struct core *core, const struct request *request,
                                              const struct object *tombstone)
 {
+    assert(revive_of(request)->row.object);
     struct message_put *put = calloc(1, sizeof *put);
     if (!put) {
         return NULL;
@@ -144,6 +145,7 @@ static struct message_put *revived_directory(struct core *core, const struct req
 static void revive_on_row(struct core *core, struct request *request,
                           const struct message_list_reply *list)
 {
+    assert(request->state == STATE_CHECKING_ROW);
     bool is_live = false;
     for (uint16_t i = 0; list && i < list->row_count; i++) {
         is_live |= object_is_live(list->rows[i].object);
@@ -179,6 +181,8 @@ static void revive_create(struct core *core, struct request *request,
 static void revive_on_child(struct core *core, struct request *request,
                             struct child_result *result)
 {
+    assert(request->state == STATE_CHECKING_ROW || request->state == STATE_CHECKING_DIRECTORY ||
+           request->state == STATE_CREATING);
     bool is_answer = result->status == STATUS_OK || result->status == STATUS_NOT_FOUND;
     if (!is_answer) {
         revive_finish(core, request, false);

@@ -18,6 +18,7 @@
  */
 #include "node/core/vouch.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "node/core/outbox.h"
@@ -46,6 +47,7 @@ void vouch_on_ring(struct core *core)
 
 static bool is_noted(const struct core *core, uint16_t member)
 {
+    assert(core->ring && member < core->ring->member_count);
     uint16_t peer = core->member_peer[member];
     return peer == PEER_SELF || (peer < core->peer_count &&
                                  core->peers[peer].noted_by == core->ring->members[member].id);
@@ -54,6 +56,7 @@ static bool is_noted(const struct core *core, uint16_t member)
 /* Has everybody answered, and is that enough? */
 static void vouch_check(struct core *core)
 {
+    assert(core->ring && core->ring->member_count > 0);
     struct vouch *vouch = &core->vouch;
     bool is_trusted = !vouch->is_old;
     for (uint16_t i = 0; i < core->ring->member_count; i++) {
@@ -74,6 +77,7 @@ static void vouch_check(struct core *core)
 
 static void vouch_ask(struct core *core, uint16_t peer)
 {
+    assert(core->vouch.nonce != 0);
     struct message *message = core_send(core, peer, MESSAGE_VOUCH);
     message->vouch.node = core->node;
     message->vouch.incarnation = core->vouch.incarnation;
@@ -126,6 +130,7 @@ void vouch_on_outdone(struct core *core)
 /* Somebody has seen this node later than it is. */
 static void vouch_raise(struct core *core, uint64_t seen)
 {
+    assert(seen >= core->vouch.incarnation);
     struct vouch *vouch = &core->vouch;
     char text[160];
     (void)snprintf(text, sizeof text,

@@ -73,6 +73,7 @@ void pass_invalidate(struct core *core)
 /* The next other primary of the partition at the cursor. False: there is none left. */
 static bool pass_find_primary(struct core *core, uint16_t partition, uint16_t *ret_peer)
 {
+    assert(partition < core->ring->partition_count);
     struct repair *repair = &core->repair;
     struct preference_list list;
     preference_list_build(core->ring, partition, &list);
@@ -92,6 +93,7 @@ static bool pass_find_primary(struct core *core, uint16_t partition, uint16_t *r
 /* The partition that is so many after the one where the pass began. */
 static uint16_t pass_partition(const struct core *core, uint16_t offset)
 {
+    assert(offset <= core->ring->partition_count);
     return (uint16_t)((core->repair.first_partition + offset) % core->ring->partition_count);
 }
 
@@ -124,6 +126,7 @@ static uint64_t count_pairs(const struct core *core)
 
 static void pass_begin(struct core *core)
 {
+    assert(core->ring && !core->repair.is_running && !core->repair.is_completing);
     struct repair *repair = &core->repair;
     uint64_t count = count_pairs(core);
     assert(repair->pairs_open == 0 && repair->keys_in_flight == 0);
@@ -167,7 +170,7 @@ static void complete_start(struct core *core)
 static void complete_on_stored(struct core *core, struct request *request, uint8_t leg,
                                struct store_result *result)
 {
-    (void)leg;
+    assert(leg == LEG_OF_STORE && core->repair.is_completing);
     core->repair.is_completing = false;
     request_free(core, request);
     if (result->status == STATUS_OK && !core->repair.is_invalid) {
@@ -201,6 +204,7 @@ static bool is_vouched_for(const struct core *core)
 /* A good pass of a node that refills is over. */
 static void complete_if_vouched(struct core *core)
 {
+    assert(!core->is_complete && !core->repair.is_invalid);
     if (core->completes_alone || is_vouched_for(core) || planted(PLANTED_COMPLETE_EARLY)) {
         complete_start(core);
         return;
@@ -291,6 +295,7 @@ static void pass_advance(struct core *core);
 /* Starts pairs while there is place for them. True if all have been started. */
 static bool start_pairs(struct core *core)
 {
+    assert(core->repair.is_running && core->repair.pairs_open <= PAIRS_MAX);
     struct repair *repair = &core->repair;
     uint16_t partition = 0;
     uint16_t peer = 0;

@@ -146,6 +146,7 @@ static bool is_same(const struct leg *leg, const struct object *object)
 /* Asks for the whole copies that digests do not tell. True if some are awaited. */
 static bool give_compare(struct core *core, struct request *request)
 {
+    assert(request->state == STATE_ASKING);
     bool is_asking = false;
     for (uint8_t i = 0; i < request->leg_count; i++) {
         struct leg *leg = &request->leg[i];
@@ -168,6 +169,7 @@ static bool give_compare(struct core *core, struct request *request)
 
 static void give_put(struct core *core, struct request *request, uint8_t leg)
 {
+    assert(leg < request->leg_count && request->state == STATE_REPLICATING);
     uint16_t peer = request->leg[leg].peer;
     struct slice key = blob_slice(request->key);
     if (!repair_may_ask(core, peer)) {
@@ -186,6 +188,7 @@ static void give_put(struct core *core, struct request *request, uint8_t leg)
 /* All that could be asked have told what they have. */
 static void give_decide(struct core *core, struct request *request)
 {
+    assert(request->state == STATE_ASKING && give_of(request)->object);
     const struct object *object = give_of(request)->object;
     bool may_be_reaped = is_old(core, object) && !planted(PLANTED_SOURCE_REVIVES);
     bool is_known = false;
@@ -245,6 +248,7 @@ static void give_check(struct core *core, struct request *request)
 static void give_on_reply(struct core *core, struct request *request, uint8_t i,
                           struct message *message)
 {
+    assert(i < request->leg_count && request->leg[i].state == LEG_SENT);
     struct leg *leg = &request->leg[i];
     bool is_good = message->status == STATUS_OK;
     leg->state = is_good ? LEG_DONE : LEG_FAILED;
@@ -271,7 +275,8 @@ static void give_on_reply(struct core *core, struct request *request, uint8_t i,
 static void give_on_stored(struct core *core, struct request *request, uint8_t leg,
                            struct store_result *result)
 {
-    (void)leg;
+    assert(request->state == STATE_READING && !give_of(request)->object);
+    assert(leg == LEG_OF_STORE);
     struct give *give = give_of(request);
     bool is_unreadable = result->status == STATUS_CORRUPT;
     if (result->status == STATUS_OK && result->object) {

@@ -74,6 +74,7 @@ bool reap_is_old(const struct core *core, uint64_t deleted_us)
 static bool ask_second(struct core *core, struct request *request,
                        const struct reap_question *question, enum status *ret_status)
 {
+    assert(question->look == REAP_FIRST);
     struct slice key = blob_slice(request->key);
     bool of_row = question->part == MERKLE_OBJECT;
     enum merkle_part other = of_row ? MERKLE_ROW : MERKLE_OBJECT;
@@ -200,6 +201,7 @@ bool reap_start(struct core *core, struct request *parent,
 
 static void reap_ask(struct core *core, struct request *request, uint16_t peer)
 {
+    assert(peer != PEER_SELF && request->leg_count < LEGS_MAX);
     const struct reap *reap = reap_of(request);
     uint8_t i = request->leg_count++;
     request->leg[i].peer = peer;
@@ -218,6 +220,7 @@ static void reap_ask(struct core *core, struct request *request, uint16_t peer)
 /* Asks some more members. False if all were asked. */
 static bool reap_ask_members(struct core *core, struct request *request)
 {
+    assert(reap_of(request)->state == REAP_ASKING);
     struct reap *reap = reap_of(request);
     request->leg_count = 0;
     while (reap->next_member < core->ring->member_count && request->leg_count < LEGS_MAX &&
@@ -251,6 +254,7 @@ static void reap_drop(struct core *core, struct request *request)
 /* All that was asked of others is answered well. */
 static void reap_go_on(struct core *core, struct request *request)
 {
+    assert(reap_of(request)->state != REAP_LAST);
     struct reap *reap = reap_of(request);
     if (reap->epoch != core->ring->epoch) {
         reap_end(core, request, false);
@@ -295,6 +299,7 @@ static void reap_check(struct core *core, struct request *request)
 static void reap_on_reply(struct core *core, struct request *request, uint8_t leg,
                           struct message *message)
 {
+    assert(leg < request->leg_count && request->leg[leg].state == LEG_SENT);
     bool is_good = message->type == MESSAGE_REAP_REPLY && message->status == STATUS_OK;
     request->leg[leg].state = is_good ? LEG_DONE : LEG_FAILED;
     reap_check(core, request);
@@ -303,7 +308,7 @@ static void reap_on_reply(struct core *core, struct request *request, uint8_t le
 static void reap_on_stored(struct core *core, struct request *request, uint8_t leg,
                            struct store_result *result)
 {
-    (void)leg;
+    assert(leg == LEG_OF_STORE);
     struct reap *reap = reap_of(request);
     enum status status = STATUS_OK;
     assert(reap->state == REAP_LOOKING || reap->state == REAP_LAST);

@@ -52,6 +52,7 @@ static void key_check(struct core *core, struct request *request);
 
 static void key_finish(struct core *core, struct request *request, enum status status)
 {
+    assert(request->is_child);
     struct child_result result = {.status = status, .object = key_of(request)->merged};
     struct object *object = object_ref(result.object);
     child_finish(core, request, &result);
@@ -88,6 +89,7 @@ static bool list_one(const struct request *request, struct message_list *list)
 
 static void row_ask(struct core *core, struct request *request, uint8_t i)
 {
+    assert(i < request->leg_count && key_of(request)->part == MERKLE_ROW);
     struct message_list list = {0};
     if (!list_one(request, &list)) {
         return; /* The deadline ends it. */
@@ -105,6 +107,7 @@ static void row_ask(struct core *core, struct request *request, uint8_t i)
 
 static void object_ask(struct core *core, struct request *request, uint8_t i)
 {
+    assert(i < request->leg_count && key_of(request)->part == MERKLE_OBJECT);
     if (request->leg[i].peer != PEER_SELF) {
         struct message *message = request_send(core, request, i, MESSAGE_REPLICA_GET);
         message->replica_get.key = blob_ref(request->key);
@@ -118,6 +121,7 @@ static void object_ask(struct core *core, struct request *request, uint8_t i)
 /* Sets up the legs. False if one that is needed cannot be asked. */
 static bool key_add_legs(struct core *core, struct request *request, uint16_t peer)
 {
+    assert(request->leg_count == 0 && peer != PEER_SELF);
     struct key_repair *key = key_of(request);
     if (peer != EVERY_PRIMARY) {
         request->leg_count = 2;
@@ -263,6 +267,7 @@ static bool wants_object(const struct core *core, const struct request *request)
 /* All copies are here. */
 static void key_repair_copies(struct core *core, struct request *request)
 {
+    assert(request->state == STATE_ASKING);
     if (!key_merge(request)) {
         key_finish(core, request, STATUS_NO_MEMORY);
         return;
@@ -284,6 +289,7 @@ static void key_repair_copies(struct core *core, struct request *request)
 static bool key_take_projection(struct key_repair *key, const struct object *object,
                                 bool *ret_covers)
 {
+    assert(key->part == MERKLE_ROW && object);
     struct object *row = object_project(object);
     struct object *merged = row ? object_merge(key->merged, row) : NULL;
     if (merged) {
@@ -338,6 +344,7 @@ static void key_check(struct core *core, struct request *request)
 static void key_on_reply(struct core *core, struct request *request, uint8_t i,
                          struct message *message)
 {
+    assert(i < request->leg_count && request->leg[i].state == LEG_SENT);
     struct leg *leg = &request->leg[i];
     bool is_object = key_of(request)->part == MERKLE_OBJECT;
     enum message_type read = is_object ? MESSAGE_REPLICA_GET_REPLY : MESSAGE_REPLICA_LIST_REPLY;

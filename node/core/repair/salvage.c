@@ -3,6 +3,7 @@
  */
 #include "node/core/repair/salvage.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "node/core/outbox.h"
@@ -48,7 +49,8 @@ void salvage_on_corrupt(struct core *core, bool in_hints)
 static void salvage_on_stored(struct core *core, struct request *request, uint8_t leg,
                               struct store_result *result)
 {
-    (void)leg;
+    assert(core->repair.is_salvaging);
+    assert(leg == LEG_OF_STORE);
     core->repair.is_salvaging = false;
     char text[160] = "the database is damaged and could not be salvaged";
     if (result->status == STATUS_OK) {

@@ -138,6 +138,7 @@ static bool must_push(const struct core *core, struct slice key)
 static bool look_at_row(struct core *core, struct request *request,
                         const struct tree_entry *entry)
 {
+    assert(scrub_of(request)->in_flight <= IN_FLIGHT_MAX);
     struct scrub *scrub = scrub_of(request);
     struct slice key = blob_slice(entry->key);
     if (entry->part != MERKLE_OBJECT || key_is_root(key) || planted(PLANTED_SCRUB_NO_ROWS)) {
@@ -165,6 +166,7 @@ static bool look_at_row(struct core *core, struct request *request,
 static bool look_at_tombstone(struct core *core, struct request *request,
                               const struct scrubbed_entry *scrubbed)
 {
+    assert(scrub_of(request)->in_flight <= IN_FLIGHT_MAX);
     struct scrub *scrub = scrub_of(request);
     bool is_old = scrubbed->tombstone_us != 0 && reap_is_old(core, scrubbed->tombstone_us);
     if (!is_old || !core->is_complete || !is_first_primary(core, &scrubbed->entry)) {
@@ -182,6 +184,7 @@ static bool look_at_tombstone(struct core *core, struct request *request,
 /* The next slice. False: there is none. */
 static bool scrub_ask(struct core *core, struct request *request)
 {
+    assert(core->ring && !scrub_of(request)->is_reading);
     struct scrub *scrub = scrub_of(request);
     while (scrub->partition < core->ring->partition_count &&
            !core_is_primary(core, scrub->partition)) {

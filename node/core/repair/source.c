@@ -81,6 +81,7 @@ static void walk_release(struct request *request)
 
 static void source_tell(struct core *core, const char *what)
 {
+    assert(source_is_on(core));
     const struct source *source = &core->source;
     char text[NOTE_TEXT_SIZE];
     (void)snprintf(text, sizeof text,
@@ -97,6 +98,7 @@ static void source_tell(struct core *core, const char *what)
 
 static void walk_end(struct core *core, struct request *request)
 {
+    assert(core->source.is_walking && source_walk_of(request)->in_flight == 0);
     struct source *source = &core->source;
     const struct source_walk *walk = source_walk_of(request);
     source->is_walking = false;
@@ -118,6 +120,7 @@ static void walk_end(struct core *core, struct request *request)
 /* The next page of what is kept for others. False: there is none. */
 static bool walk_ask_hints(struct core *core, struct request *request)
 {
+    assert(source_walk_of(request)->partition >= core->ring->partition_count);
     struct source_walk *walk = source_walk_of(request);
     if (walk->has_owners && walk->owner >= walk->owner_count) {
         return false;
@@ -137,6 +140,7 @@ static bool walk_ask_hints(struct core *core, struct request *request)
 /* The next page. False: there is none. */
 static bool walk_ask(struct core *core, struct request *request)
 {
+    assert(!source_walk_of(request)->is_reading);
     struct source_walk *walk = source_walk_of(request);
     if (walk->partition >= core->ring->partition_count) {
         return walk_ask_hints(core, request);
@@ -155,6 +159,7 @@ static bool walk_ask(struct core *core, struct request *request)
 static bool walk_give(struct core *core, struct request *request, struct blob *key,
                       node_id owner)
 {
+    assert(key && source_walk_of(request)->in_flight <= GIVES_MAX);
     struct source_walk *walk = source_walk_of(request);
     if (walk->in_flight == GIVES_MAX || !core_has_room(core) || !background_take(core)) {
         return false;
@@ -188,6 +193,7 @@ static void walk_advance(struct core *core, struct request *request)
 
 static void walk_take_entries(struct source_walk *walk, struct store_result *result)
 {
+    assert(walk->at == walk->count);
     scrubbed_entries_free(walk->entries, walk->count);
     walk->entries = result->entries.scrubbed;
     walk->count = result->entries.count;
@@ -205,6 +211,7 @@ static void walk_take_entries(struct source_walk *walk, struct store_result *res
 
 static void walk_take_hints(struct source_walk *walk, struct store_result *result)
 {
+    assert(walk->hint == walk->hint_count);
     walk_drop_hints(walk);
     walk->hints = result->hints.hint;
     walk->hint_count = result->hints.count;
@@ -222,7 +229,8 @@ static void walk_take_hints(struct source_walk *walk, struct store_result *resul
 static void walk_on_stored(struct core *core, struct request *request, uint8_t leg,
                            struct store_result *result)
 {
-    (void)leg;
+    assert(source_walk_of(request)->is_reading);
+    assert(leg == LEG_OF_STORE);
     struct source_walk *walk = source_walk_of(request);
     walk->is_reading = false;
     walk->has_failed |= result->status != STATUS_OK;
@@ -255,6 +263,7 @@ static void walk_on_child(struct core *core, struct request *request,
 
 static void walk_start(struct core *core)
 {
+    assert(core->source.phase == SOURCE_GIVING && !core->source.is_walking);
     struct source *source = &core->source;
     struct source_walk *walk = calloc(1, sizeof *walk);
     struct request *request =

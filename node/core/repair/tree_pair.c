@@ -153,6 +153,7 @@ static void pair_wind_up(struct core *core, struct request *request, bool has_fa
 /* Asks both sides for hashes: of the leaves of a bucket, or of the buckets. */
 static void pair_ask_hashes(struct core *core, struct request *request, uint16_t bucket)
 {
+    assert(bucket <= MERKLE_BUCKETS && request->leg_count == SIDES);
     struct pair *pair = pair_of(request);
     struct store_request *store = request_store(core, request, OWN, STORE_TREE);
     store->tree.partition = pair->partition;
@@ -209,6 +210,7 @@ bool pair_is_ready(const struct request *request)
 /* Asks for the entries from the leaves that still differ. */
 static void pair_ask_page(struct core *core, struct request *request, int side)
 {
+    assert(side < SIDES && pair_of(request)->state == PAIR_KEYS);
     struct pair *pair = pair_of(request);
     struct page *page = &pair->page[side];
     page_release(page);
@@ -262,6 +264,7 @@ static void keys_begin(struct core *core, struct request *request)
 /* The leaves of the next bucket, or what is to be done when all are known. */
 static void pair_next_bucket(struct core *core, struct request *request)
 {
+    assert(request->leg[OWN].state != LEG_SENT && request->leg[THEIRS].state != LEG_SENT);
     struct pair *pair = pair_of(request);
     pair_go(pair, PAIR_LEAVES);
     if (pair->buckets != 0) {
@@ -348,6 +351,7 @@ static bool keys_are_at_hand(struct core *core, struct request *request)
 static bool keys_repair(struct core *core, struct request *request,
                         const struct tree_entry *entry)
 {
+    assert(entry && pair_of(request)->state == PAIR_KEYS);
     struct repair *repair = &core->repair;
     struct pair *pair = pair_of(request);
     if (repair->keys_in_flight >= REPAIR_KEYS_MAX || !background_take(core)) {
@@ -366,6 +370,7 @@ static bool keys_repair(struct core *core, struct request *request,
 /* Walks both lists of entries side by side. */
 static void pair_join(struct core *core, struct request *request)
 {
+    assert(pair_of(request)->state == PAIR_KEYS);
     struct pair *pair = pair_of(request);
     struct page *own = &pair->page[OWN];
     struct page *theirs = &pair->page[THEIRS];
@@ -439,6 +444,7 @@ void pair_advance(struct core *core, struct request *request)
 static void pair_on_reply(struct core *core, struct request *request, uint8_t leg,
                           struct message *message)
 {
+    assert(leg == THEIRS && request->leg[leg].state == LEG_SENT);
     pair_progress *on_progress = pair_of(request)->on_progress; /* the request may end */
     struct pair *pair = pair_of(request);
     bool is_hashes = pair->state == PAIR_BUCKETS || pair->state == PAIR_LEAVES;
