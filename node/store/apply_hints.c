@@ -360,6 +360,10 @@ enum status apply_hint_owners(struct store_state *state, struct store_result *re
     if (!owners) {
         return STATUS_NO_MEMORY;
     }
+    if (atomic_load(&hints->is_unjudged)) {
+        free(owners);
+        return STATUS_CORRUPT;
+    }
     pthread_mutex_lock(&hints->lock);
     for (size_t i = 0; i < hints->sum_count; i++) {
         const struct hint_sum *sum = &hints->sums[i];

@@ -364,8 +364,8 @@ static bool was_salvaged(struct engine *engine)
     return text[0] != '\0';
 }
 
-/* How old hints may be is not known here: they are judged by a STORE_SALVAGE, which the first use
- * of one asks for. */
+/* How old hints may be is not known here: they are judged by a STORE_SALVAGE. The node's first
+ * look for owners asks for it, so that no put of a client has to fail for it. */
 static enum status heal_at_start(struct store_state *state, struct error *error)
 {
     mark(MARK_HINTS_HEALED_AT_START);

@@ -3,6 +3,7 @@
  * time.
  *
  * - W reachable nodes, whichever they are, take a write; a single one suffices with W = 1
+ * - so it does at a fallback that has started with damaged hints
  * - it is read from the fallbacks; "nothing" from a fallback is never "not found"
  * - once the primaries are back they hold it, without a read, and no hint is left
  * - a stopped replica costs no put and no get more than a moment, from the first one on
@@ -244,6 +245,29 @@ static void test_put__fallback_writes_twice__second_supersedes_nothing_unseen(vo
         copy_text(world, nodes[i], "k", text, sizeof text);
         assert_string_equal(text, "old,one,two,");
     }
+    world_free(world);
+}
+
+/* Nobody knows yet how old the hints are that a salvage gave back. No client has to pay for it. */
+static void test_put__fallback_started_with_damaged_hints__has_judged_them(void **state)
+{
+    (void)state;
+    struct world *world = cluster_of(11, 4);
+    int nodes[WORLD_NODES_MAX];
+    int primaries = nodes_of_key(world, "k", nodes);
+    int fallback = nodes[3];
+    for (int i = 0; i < primaries; i++) {
+        world_kill(world, nodes[i]);
+    }
+    world_run(world, 500000);
+    assert_int_equal(put_with(world, fallback, "k", "one", 1), STATUS_OK);
+    world_kill(world, fallback);
+    assert_true(world_damage_hints(world, fallback) > 0);
+    world_meet_damage(world, fallback);
+    world_start(world, fallback);
+    world_run(world, 500000);
+
+    assert_int_equal(put_with(world, fallback, "k", "two", 1), STATUS_OK);
     world_free(world);
 }
 
@@ -531,6 +555,7 @@ int main(void)
         cmocka_unit_test(test_put__all_primaries_dead__fallbacks_take_it_and_hand_it_over),
         cmocka_unit_test(test_put__one_node_left__takes_it_with_w_1),
         cmocka_unit_test(test_put__fallback_writes_twice__second_supersedes_nothing_unseen),
+        cmocka_unit_test(test_put__fallback_started_with_damaged_hints__has_judged_them),
         cmocka_unit_test(test_put__one_of_three_dead__it_catches_up_without_a_read),
         cmocka_unit_test(test_requests__one_of_three_stopped__cost_little_from_the_first_on),
         cmocka_unit_test(test_gets__nodes_die_that_many_wait_for__all_are_told_at_once),
