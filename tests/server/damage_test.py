@@ -13,6 +13,10 @@ FILES = 120
 HANG_S = 100
 work = tempfile.mkdtemp(prefix="dynamofs-damage-")
 os.environ["DYNAMOFS_RUNTIME_DIR"] = work + "/runtime"
+# A process that ends by SIGBUS does so with sanitizers too.
+for sanitizer in ("ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"):
+    options = os.environ.get(sanitizer, "")
+    os.environ[sanitizer] = (options + ":" if options else "") + "handle_sigbus=0"
 running = []
 
 
