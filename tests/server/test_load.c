@@ -27,9 +27,10 @@ enum {
     /* What a hog gets before its replies wait: some MiB are in the kernel, on either side. */
     HOG_TAKEN_MAX = 16,
     OTHER_GETS = 50,
-    /* Of the hogs' requests, those that may be served while another waits for one of its own.
-     */
-    TURN_MAX = 3 * HOGS,
+    /* Of the hogs' requests, those that may be served while two of another's are (a get, and what
+     * counts them): a few of each that are with the loop, the store or the socket already, not all
+     * that it asked for. */
+    TURN_MAX = 6 * HOGS,
     IDLE = LISTENER_CONNECTIONS_MAX + 40,
 };
 
