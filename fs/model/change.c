@@ -66,7 +66,7 @@ static int resize_large(struct fs *fs, struct version *version, uint64_t size,
         failed = large_write(large, blob_slice(version->content), 0, false);
     }
     failed = failed != 0 ? failed : large_resize(large, size);
-    failed = failed != 0 ? failed : large_flush(large, false, ret_content);
+    failed = failed != 0 ? failed : large_flush(large, ret_content);
     large_unref(large);
     version->attributes.type = failed == 0 ? VERSION_LARGE_FILE : version->attributes.type;
     return failed;

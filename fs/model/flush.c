@@ -12,26 +12,14 @@
 #include "fs/model/put.h"
 #include "fs/model/times.h"
 
-/* Of a file that is kept in blocks, what was put without being durable. */
-static int sync_clean_blocks(struct file *file)
-{
-    struct large *large = file_large(file);
-    struct blob *manifest = NULL;
-    int failed = large ? large_flush(large, true, &manifest) : 0;
-
-    blob_unref(manifest);
-    large_unref(large);
-    return failed;
-}
-
-/* A clean file is only made durable: its copies are stored and sent again. */
+/* A clean file is only made durable: its copies are stored and sent again. Its blocks were,
+ * before it was put. */
 static int sync_clean(struct file *file)
 {
     struct fs *fs = file->fs;
     struct buffer key = {0};
-    int failed = sync_clean_blocks(file);
+    int failed = hold_key(fs, file->inode, &key);
 
-    failed = failed != 0 ? failed : hold_key(fs, file->inode, &key);
     if (failed == 0) {
         struct kv_put put = {.key = buffer_slice(&key), .mode = UPDATE_NONE, .sync = true};
         failed = errno_of_status(times_put(fs, &put, NULL));

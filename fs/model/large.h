@@ -61,10 +61,10 @@ int large_write(struct large *large, struct slice bytes, uint64_t offset, bool a
 int large_resize(struct large *large, uint64_t size);
 /* The bytes read as zeroes from now on. Within the size of the file. */
 int large_clear(struct large *large, uint64_t offset, uint64_t size);
-/* Stores what is not stored yet, and makes it survive a power cut with `sync`. *ret_manifest
- * names all that was written before the call; the caller unrefs. What failed stays, and is
- * tried again by the next one. */
-int large_flush(struct large *large, bool sync, struct blob **ret_manifest);
+/* Stores what is not stored yet. *ret_manifest names all that was written before the call, all of
+ * which survives a power cut; the caller unrefs. What failed stays, and is tried again by the next
+ * one. */
+int large_flush(struct large *large, struct blob **ret_manifest);
 /* The manifest of the last flush has been put. */
 void large_was_put(struct large *large);
 /* The next byte from `offset` on that is (no) data, or the size of the file. A hole is what was

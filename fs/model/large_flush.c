@@ -31,7 +31,7 @@ static uint32_t used_entries(const struct map *map)
     return count;
 }
 
-static int put_map(struct large *large, uint32_t number, bool sync)
+static int put_map(struct large *large, uint32_t number)
 {
     struct map *map = &large->maps[number];
     struct buffer bytes = {0};
@@ -50,8 +50,8 @@ static int put_map(struct large *large, uint32_t number, bool sync)
         failed = large_announce(large, number * MAP_BLOCKS);
         if (failed == 0) {
             pthread_mutex_unlock(&large->lock);
-            failed = errno_of_status(block_put(large->blocks->kv, &place, content, sync,
-                                               &large->blocks->options, &entry));
+            failed = errno_of_status(
+                block_put(large->blocks->kv, &place, content, &large->blocks->options, &entry));
             pthread_mutex_lock(&large->lock);
         }
     }
@@ -59,26 +59,11 @@ static int put_map(struct large *large, uint32_t number, bool sync)
     if (failed == 0) {
         large->maps[number].stored = entry;
         large->maps[number].is_changed = false;
-        large->maps[number].is_unsynced = !sync && count > 0;
     }
     return failed;
 }
 
-/* The map as it is stored survives a power cut from now on. */
-static int sync_map(struct large *large, uint32_t number)
-{
-    struct block_place place = large_place(large, number * MAP_BLOCKS);
-    struct block_entry stored = large->maps[number].stored;
-
-    pthread_mutex_unlock(&large->lock);
-    int failed = errno_of_status(
-        block_touch(large->blocks->kv, &place, &stored, true, &large->blocks->options));
-    pthread_mutex_lock(&large->lock);
-    large->maps[number].is_unsynced = failed != 0;
-    return failed;
-}
-
-static int put_maps(struct large *large, struct buffer *manifest, bool sync)
+static int put_maps(struct large *large, struct buffer *manifest)
 {
     uint32_t blocks = manifest_block_count(large->size);
     uint32_t maps = manifest_map_count(blocks);
@@ -95,10 +80,7 @@ static int put_maps(struct large *large, struct buffer *manifest, bool sync)
                               block_entry_is_hole(&large->maps[i].stored);
         if (large->maps[i].is_changed || is_only_listed) {
             kv_limits_renew();
-            failed = put_map(large, i, sync);
-        } else if (sync && large->maps[i].is_unsynced) {
-            kv_limits_renew();
-            failed = sync_map(large, i);
+            failed = put_map(large, i);
         }
         buffer_append(&entries, large->maps[i].stored.id, BLOCK_ID_SIZE);
         buffer_append(&entries, large->maps[i].stored.hash, BLOCK_HASH_SIZE);
@@ -119,13 +101,13 @@ static int put_maps(struct large *large, struct buffer *manifest, bool sync)
 }
 
 /* Stores every block that is open, each once, and waits for all that are under way. */
-static int store_all(struct large *large, bool sync)
+static int store_all(struct large *large)
 {
     int failed = 0;
 
     for (unsigned i = 0; i < large->edited_count; i++) {
         if (large->edited[i]->state == EDITED_OPEN) {
-            large_store(large, large->edited[i], sync);
+            large_store(large, large->edited[i]);
         }
     }
     for (;;) {
@@ -146,27 +128,26 @@ static int store_all(struct large *large, bool sync)
 }
 
 /* Stores the copies of a block, or of a map, again. EIO if it is gone. */
-static int touch_entry(struct large *large, uint32_t index, const struct block_entry *entry,
-                       bool sync)
+static int touch_entry(struct large *large, uint32_t index, const struct block_entry *entry)
 {
     struct block_place place = large_place(large, index);
 
     kv_limits_renew();
     pthread_mutex_unlock(&large->lock);
-    int failed = errno_of_status(
-        block_touch(large->blocks->kv, &place, entry, sync, &large->blocks->options));
+    int failed =
+        errno_of_status(block_touch(large->blocks->kv, &place, entry, &large->blocks->options));
     pthread_mutex_lock(&large->lock);
     return failed == ENOENT ? EIO : failed;
 }
 
 /* The same of a block, if it is none that was cleared since. */
-static int touch(struct large *large, uint32_t index, bool sync)
+static int touch(struct large *large, uint32_t index)
 {
     struct block_entry entry;
     int failed = large_entry(large, index, &entry);
 
     return failed != 0 || block_entry_is_hole(&entry) ? failed
-                                                      : touch_entry(large, index, &entry, sync);
+                                                      : touch_entry(large, index, &entry);
 }
 
 /* The blocks of one map, and it. */
@@ -174,13 +155,13 @@ static int touch_map(struct large *large, uint32_t number)
 {
     struct block_entry stored = large->maps[number].stored;
     bool is_stored = !block_entry_is_hole(&stored);
-    int failed = is_stored ? touch_entry(large, number * MAP_BLOCKS, &stored, false) : 0;
+    int failed = is_stored ? touch_entry(large, number * MAP_BLOCKS, &stored) : 0;
 
     if (!is_stored && !large->maps[number].entries) {
         return 0;
     }
     for (uint32_t i = 0; failed == 0 && i < MAP_BLOCKS; i++) {
-        failed = touch(large, number * MAP_BLOCKS + i, false);
+        failed = touch(large, number * MAP_BLOCKS + i);
     }
     return failed;
 }
@@ -210,7 +191,7 @@ static int touch_unnamed(struct large *large)
     int failed = 0;
 
     for (size_t i = 0; failed == 0 && i < large->unnamed.count; i++) {
-        failed = touch(large, large->unnamed.items[i], false);
+        failed = touch(large, large->unnamed.items[i]);
     }
     if (failed == 0) {
         large->unnamed_since_ns = now_monotonic_ns();
@@ -219,21 +200,9 @@ static int touch_unnamed(struct large *large)
     return failed;
 }
 
-/* What was stored here survives a power cut. One that fails is where the next try goes on. */
-static int sync_blocks(struct large *large)
+static int flush(struct large *large, struct buffer *manifest)
 {
-    int failed = 0;
-
-    while (failed == 0 && large->unsynced.count > 0) {
-        failed = touch(large, large->unsynced.items[large->unsynced.count - 1], true);
-        large->unsynced.count -= failed == 0 ? 1 : 0;
-    }
-    return failed;
-}
-
-static int flush(struct large *large, bool sync, struct buffer *manifest)
-{
-    int failed = store_all(large, sync);
+    int failed = store_all(large);
 
     /* While it is held nothing is collected. */
     bool is_held = !large->was_unheld && !large_is_old(large, large->held_ns);
@@ -245,13 +214,10 @@ static int flush(struct large *large, bool sync, struct buffer *manifest)
         large_is_old(large, large->unnamed_since_ns)) {
         failed = touch_unnamed(large);
     }
-    if (failed == 0 && sync) {
-        failed = sync_blocks(large);
-    }
-    return failed != 0 ? failed : put_maps(large, manifest, sync);
+    return failed != 0 ? failed : put_maps(large, manifest);
 }
 
-int large_flush(struct large *large, bool sync, struct blob **ret_manifest)
+int large_flush(struct large *large, struct blob **ret_manifest)
 {
     struct buffer manifest = {0};
     int failed = 0;
@@ -268,7 +234,7 @@ int large_flush(struct large *large, bool sync, struct blob **ret_manifest)
     while (large->is_changing && failed == 0) {
         failed = large_wait(large);
     }
-    failed = failed != 0 ? failed : flush(large, sync, &manifest);
+    failed = failed != 0 ? failed : flush(large, &manifest);
     large->is_flushing = false;
     large->flushed = large->unnamed.count;
     large->flushed_ns = now_monotonic_ns();

@@ -20,7 +20,6 @@ struct map {
     struct block_entry *entries; /* NULL: as stored; holes if that is one */
     struct block_entry stored;
     bool is_changed;
-    bool is_unsynced; /* it was stored here, and may not survive a power cut */
 };
 
 /* Numbers of blocks. */
@@ -44,7 +43,6 @@ struct edited {
     uint32_t index;
     size_t used; /* zeroes follow */
     int failed;  /* errno of the last try to store it */
-    bool sync;
     uint64_t last_use;
     uint8_t bytes[BLOCK_SIZE];
 };
@@ -73,12 +71,11 @@ struct large {
     uint64_t announced_ns;     /* since when (monotonic); each of them is younger */
     struct block_list unnamed; /* stored since the last put: no version names them yet */
     uint64_t based_ns; /* monotonic: a version named all the rest of it; 0: none ever did */
-    uint64_t unnamed_since_ns;  /* monotonic: the oldest one was stored */
-    size_t flushed;             /* so many of them are named by the last manifest ... */
-    uint64_t flushed_ns;        /* ... since (monotonic) */
-    struct block_list unsynced; /* stored here, and may not survive a power cut */
-    uint64_t read_end;          /* where the last read ended */
-    uint32_t read_ahead;        /* blocks */
+    uint64_t unnamed_since_ns; /* monotonic: the oldest one was stored */
+    size_t flushed;            /* so many of them are named by the last manifest ... */
+    uint64_t flushed_ns;       /* ... since (monotonic) */
+    uint64_t read_end;         /* where the last read ended */
+    uint32_t read_ahead;       /* blocks */
 };
 
 /* All with the lock held. */
@@ -99,7 +96,7 @@ struct edited *large_find_edited(struct large *large, uint32_t index);
  * overwritten. Waits for a place, if need be. */
 int large_edit_block(struct large *large, uint32_t index, bool whole, struct edited **ret);
 /* Hands an open block to the workers. */
-void large_store(struct large *large, struct edited *edited, bool sync);
+void large_store(struct large *large, struct edited *edited);
 void large_drop_edited(struct large *large, struct edited *edited);
 
 /* True if what was stored or noted then (monotonic) could soon be deleted, should nobody name

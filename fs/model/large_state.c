@@ -123,7 +123,6 @@ void large_unref(struct large *large)
     free(large->maps);
     free(large->announced);
     free(large->unnamed.items);
-    free(large->unsynced.items);
     pthread_cond_destroy(&large->changed);
     pthread_mutex_destroy(&large->lock);
     free(large);

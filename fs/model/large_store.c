@@ -74,14 +74,13 @@ static int list_append(struct block_list *list, uint32_t index)
     return 0;
 }
 
-/* Remembers that nobody names the block yet, and whether it is durable. */
-static int note_stored(struct large *large, uint32_t index, bool is_synced)
+/* Remembers that nobody names the block yet. */
+static int note_stored(struct large *large, uint32_t index)
 {
     if (large->unnamed.count == 0) {
         large->unnamed_since_ns = now_monotonic_ns();
     }
-    int failed = list_append(&large->unnamed, index);
-    return failed == 0 && !is_synced ? list_append(&large->unsynced, index) : failed;
+    return list_append(&large->unnamed, index);
 }
 
 /* What the block holds up to its last byte that is not zero; NULL when memory is short. */
@@ -109,13 +108,13 @@ static int store_content(struct large *large, const struct edited *edited, struc
             return failed;
         }
         pthread_mutex_unlock(&large->lock);
-        failed = errno_of_status(block_put(large->blocks->kv, &place, content, edited->sync,
-                                           &large->blocks->options, &entry));
+        failed = errno_of_status(
+            block_put(large->blocks->kv, &place, content, &large->blocks->options, &entry));
         if (failed == 0) {
             block_cache_add(&large->blocks->cache, &entry, content);
         }
         pthread_mutex_lock(&large->lock);
-        failed = failed != 0 ? failed : note_stored(large, edited->index, edited->sync);
+        failed = failed != 0 ? failed : note_stored(large, edited->index);
     }
     return failed != 0 ? failed : large_set_entry(large, edited->index, &entry);
 }
@@ -158,13 +157,12 @@ static void run_store(struct job *job)
     large_unref(large);
 }
 
-void large_store(struct large *large, struct edited *edited, bool sync)
+void large_store(struct large *large, struct edited *edited)
 {
     assert(edited->state == EDITED_OPEN);
 
     edited->state = EDITED_STORING;
     edited->failed = 0;
-    edited->sync = sync;
     edited->job.run = run_store;
     large_ref(large);
     workers_submit(&large->blocks->workers, &edited->job);

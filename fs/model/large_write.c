@@ -58,7 +58,7 @@ static int wait_for_place(struct large *large)
     while (!has_place(large)) {
         struct edited *oldest = oldest_open(large);
         if (oldest) {
-            large_store(large, oldest, false);
+            large_store(large, oldest);
         } else if (!is_storing(large)) {
             return take_failure(large);
         }
@@ -82,7 +82,6 @@ static struct edited *add_edited(struct large *large, uint32_t index)
         edited->index = index;
         edited->used = 0;
         edited->failed = 0;
-        edited->sync = false;
         edited->last_use = ++large->uses;
         memset(edited->bytes, 0, BLOCK_SIZE);
         large->edited[large->edited_count++] = edited;
@@ -163,7 +162,7 @@ static int write_block(struct large *large, uint32_t index, size_t from, struct 
     uint64_t end = ((uint64_t)index << BLOCK_SIZE_LOG2) + from + bytes.size;
     large->size = end > large->size ? end : large->size;
     if (from + bytes.size == BLOCK_SIZE) {
-        large_store(large, edited, false); /* who writes on goes to the next one */
+        large_store(large, edited); /* who writes on goes to the next one */
     }
     return 0;
 }

@@ -53,15 +53,14 @@ static int take_small(struct file *file, struct snapshot *snapshot)
 }
 
 /* The manifest names at least what was written up to the snapshot's count of changes. */
-static int take_large(struct file *file, struct large *large, bool sync,
-                      struct snapshot *snapshot)
+static int take_large(struct file *file, struct large *large, struct snapshot *snapshot)
 {
     struct manifest manifest;
 
     file_lock(file);
     snapshot->changes = file->changes;
     file_unlock(file);
-    int failed = large_flush(large, sync, &snapshot->version.content);
+    int failed = large_flush(large, &snapshot->version.content);
     if (failed != 0) {
         return failed;
     }
@@ -77,14 +76,14 @@ static int take_large(struct file *file, struct large *large, bool sync,
 }
 
 /* What there is to put, with no lock held. */
-static int snapshot_take(struct file *file, bool sync, struct snapshot *ret_snapshot)
+static int snapshot_take(struct file *file, struct snapshot *ret_snapshot)
 {
     int failed = EAGAIN;
 
     assert(file->is_loaded);
     while (failed == EAGAIN) {
         struct snapshot snapshot = {.large = file_large(file)};
-        failed = snapshot.large ? take_large(file, snapshot.large, sync, &snapshot)
+        failed = snapshot.large ? take_large(file, snapshot.large, &snapshot)
                                 : take_small(file, &snapshot);
         if (failed != 0) {
             snapshot_release(&snapshot);
@@ -315,7 +314,7 @@ int put_file(struct file *file, bool sync)
     struct object *row = NULL;
     enum status status = STATUS_OK;
 
-    int failed = snapshot_take(file, sync, &snapshot);
+    int failed = snapshot_take(file, &snapshot);
     if (failed != 0) {
         return failed;
     }
@@ -344,7 +343,7 @@ int put_file_at(struct file *file, struct slice key, struct shown *shown, bool o
     struct snapshot snapshot;
     struct object *row = NULL;
     struct dot dot;
-    int failed = snapshot_take(file, false, &snapshot);
+    int failed = snapshot_take(file, &snapshot);
 
     if (failed != 0) {
         return failed;

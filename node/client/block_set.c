@@ -24,11 +24,11 @@ enum status block_set_new(struct block_set *ret_set)
 
 /* Puts an internal key; `content` may be NULL. */
 static enum status put_key(struct kv *kv, const struct buffer *key, struct blob *content,
-                           bool sync, const struct kv_options *options)
+                           const struct kv_options *options)
 {
     struct version value = {.attributes = {.type = VERSION_FILE}, .content = content};
     struct kv_put put = {
-        .key = buffer_slice(key), .mode = UPDATE_ALL, .value = &value, .sync = sync};
+        .key = buffer_slice(key), .mode = UPDATE_ALL, .value = &value, .sync = true};
 
     return key->failed ? STATUS_NO_MEMORY : kv_put(kv, &put, options, NULL);
 }
@@ -39,7 +39,8 @@ static enum status put_note(struct kv *kv, const struct buffer *key, struct blob
 {
     struct object *object = NULL;
     struct version value = {.attributes = {.type = VERSION_FILE}, .content = content};
-    struct kv_put put = {.key = buffer_slice(key), .mode = UPDATE_ALL, .value = &value};
+    struct kv_put put = {
+        .key = buffer_slice(key), .mode = UPDATE_ALL, .value = &value, .sync = true};
 
     if (key->failed) {
         return STATUS_NO_MEMORY;
@@ -104,8 +105,7 @@ enum status block_set_hold(struct kv *kv, const struct block_set *set,
 }
 
 enum status block_put(struct kv *kv, const struct block_place *place, struct blob *content,
-                      bool sync, const struct kv_options *options,
-                      struct block_entry *ret_entry)
+                      const struct kv_options *options, struct block_entry *ret_entry)
 {
     assert(kv && place && content && content->size <= BLOCK_SIZE);
 
@@ -120,7 +120,7 @@ enum status block_put(struct kv *kv, const struct block_place *place, struct blo
     }
     block_hash(blob_slice(content), entry.hash);
     block_key_block(&key, &place->set, place->index, &entry);
-    status = put_key(kv, &key, content, sync, options);
+    status = put_key(kv, &key, content, options);
     buffer_release(&key);
     if (status == STATUS_OK) {
         *ret_entry = entry;
@@ -195,32 +195,26 @@ enum status block_get(struct kv *kv, const struct block_place *place,
 }
 
 enum status block_touch(struct kv *kv, const struct block_place *place,
-                        const struct block_entry *entry, bool sync,
-                        const struct kv_options *options)
+                        const struct block_entry *entry, const struct kv_options *options)
 {
     assert(kv && place && entry && options);
 
     struct buffer key = {0};
     struct object *object = NULL;
+    struct blob *content = NULL;
     block_key_block(&key, &place->set, place->index, entry);
-    if (key.failed) {
-        buffer_release(&key);
-        return STATUS_NO_MEMORY;
-    }
-    struct kv_put put = {.key = buffer_slice(&key), .mode = UPDATE_NONE, .sync = true};
-    enum status status = STATUS_OK;
-    if (sync) {
+    enum status status =
+        key.failed ? STATUS_NO_MEMORY
+                   : get_block(kv, buffer_slice(&key), entry, options, &object, &content);
+    status = status == STATUS_CORRUPT ? STATUS_NOT_FOUND : status;
+    if (status == STATUS_OK) {
+        struct version value = {.attributes = {.type = VERSION_FILE}, .content = content};
+        struct kv_put put = {.key = buffer_slice(&key),
+                             .mode = UPDATE_ALL,
+                             .context = object->clock,
+                             .value = &value,
+                             .sync = true};
         status = kv_put(kv, &put, options, NULL);
-    } else {
-        struct blob *content = NULL;
-        status = get_block(kv, put.key, entry, options, &object, &content);
-        status = status == STATUS_CORRUPT ? STATUS_NOT_FOUND : status;
-        if (status == STATUS_OK) {
-            struct version value = {.attributes = {.type = VERSION_FILE}, .content = content};
-            put = (struct kv_put){
-                .key = put.key, .mode = UPDATE_ALL, .context = object->clock, .value = &value};
-            status = kv_put(kv, &put, options, NULL);
-        }
     }
     object_unref(object);
     buffer_release(&key);

@@ -4,6 +4,8 @@
  * Shape:    a writer makes a set (block_set_new, block_set_announce), stores blocks, notes the
  *           path (block_set_name), and at last puts a version with the manifest. So whoever
  *           collects what nobody names (node/client/collector.h) finds what a dead writer left.
+ *           All of it survives a power cut once it is acknowledged: a version that does must
+ *           never name a block that did not, or lack the note of its path.
  * Threads:  as kv.h.
  * Source:   docs/design.md, Large files.
  */
@@ -43,8 +45,7 @@ MUST_CHECK enum status block_set_hold(struct kv *kv, const struct block_set *set
 /* Stores `content` (at most BLOCK_SIZE) under a new id. As kv_put; a failure leaves at most a
  * block that nobody names. */
 MUST_CHECK enum status block_put(struct kv *kv, const struct block_place *place,
-                                 struct blob *content, bool sync,
-                                 const struct kv_options *options,
+                                 struct blob *content, const struct kv_options *options,
                                  struct block_entry *ret_entry);
 /*
  * Fetches a block, or a map. The content is that which the
@@ -54,11 +55,10 @@ MUST_CHECK enum status block_put(struct kv *kv, const struct block_place *place,
 MUST_CHECK enum status block_get(struct kv *kv, const struct block_place *place,
                                  const struct block_entry *entry,
                                  const struct kv_options *options, struct blob **ret_content);
-/* Stores the copies of a block again, so that they survive a power cut (sync), or so that its
- * collection, if it was planned, does not concern them (else). STATUS_NOT_FOUND if the block is
- * gone. As kv_put. */
+/* Stores the copies of a block again, so that its collection, if it was planned, does not concern
+ * them. STATUS_NOT_FOUND if the block is gone. As kv_put. */
 MUST_CHECK enum status block_touch(struct kv *kv, const struct block_place *place,
-                                   const struct block_entry *entry, bool sync,
+                                   const struct block_entry *entry,
                                    const struct kv_options *options);
 
 #endif

@@ -164,6 +164,9 @@ int ctl_get(struct ctl *ctl)
 {
     const char *key = ctl->arguments[0];
     struct kv *kv = NULL;
+    if (key_is_internal(slice_of_string(key))) {
+        return ctl_fail(ctl, key, STATUS_BAD_KEY);
+    }
     if (!ctl_open(ctl, &kv)) {
         return CTL_FAILURE;
     }
@@ -365,6 +368,9 @@ int ctl_delete(struct ctl *ctl)
                      ctl->all ? "--context and --all exclude each other"
                               : "say which versions: --context CTX, or --all");
         return CTL_USAGE;
+    }
+    if (key_is_internal(slice_of_string(ctl->arguments[0]))) {
+        return ctl_fail(ctl, ctl->arguments[0], STATUS_BAD_KEY);
     }
     struct object *seen = NULL;
     if (!read_context(ctl, &seen)) {

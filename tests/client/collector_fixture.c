@@ -133,7 +133,7 @@ struct block_entry store(struct fixture *fixture, uint32_t index, struct slice c
     assert_int_equal(
         block_set_announce(fixture->kv, &fixture->set, index / STRIPE_BLOCKS, &options),
         STATUS_OK);
-    assert_int_equal(block_put(fixture->kv, &place, blob, false, &options, &entry), STATUS_OK);
+    assert_int_equal(block_put(fixture->kv, &place, blob, &options, &entry), STATUS_OK);
     blob_unref(blob);
     return entry;
 }

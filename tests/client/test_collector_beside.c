@@ -17,8 +17,8 @@ static void touch(struct fixture *fixture, uint32_t index)
 {
     struct block_place place = {.set = fixture->set, .index = index};
 
-    assert_int_equal(
-        block_touch(fixture->kv, &place, &fixture->entries[index], false, &options), STATUS_OK);
+    assert_int_equal(block_touch(fixture->kv, &place, &fixture->entries[index], &options),
+                     STATUS_OK);
 }
 
 static void test_pass__touched_between__block_stays_a_grace_time_longer(void **state)

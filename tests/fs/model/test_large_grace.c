@@ -88,7 +88,7 @@ static struct blob *flush(struct world *world)
 {
     struct blob *manifest = NULL;
 
-    assert_int_equal(large_flush(world->large, false, &manifest), 0);
+    assert_int_equal(large_flush(world->large, &manifest), 0);
     assert_non_null(manifest);
     return manifest;
 }
@@ -180,7 +180,7 @@ static void test_flush__what_it_was_opened_with_is_gone__eio(void **state)
     collect(world);
     assert_int_equal(collector_stats(world->collector)->blocks_deleted, BLOCKS);
 
-    assert_int_equal(large_flush(world->large, false, &none), EIO);
+    assert_int_equal(large_flush(world->large, &none), EIO);
     assert_null(none);
 }
 
