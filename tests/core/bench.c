@@ -363,6 +363,11 @@ const char *bench_find(struct bench *bench, char letter)
 
 void bench_open(struct bench *bench, int members, uint16_t replicas)
 {
+    bench_open_as(bench, (node_id)members, members, replicas);
+}
+
+void bench_open_as(struct bench *bench, node_id node, int members, uint16_t replicas)
+{
     struct member member[BENCH_MEMBERS_MAX];
     struct event tick = {.type = EVENT_TICK};
     assert_in_range(members, 1, BENCH_MEMBERS_MAX);
@@ -373,13 +378,13 @@ void bench_open(struct bench *bench, int members, uint16_t replicas)
     }
     assert_int_equal(ring_create(9, 128, replicas, member, (uint16_t)members, &bench->ring),
                      STATUS_OK);
-    struct core_config config = {.node = (node_id)members,
+    struct core_config config = {.node = node,
                                  .ring = &bench->ring,
                                  .partition_count = 128,
                                  .replica_count = replicas,
                                  .repair_interval_us = NEVER_US,
                                  .scrub_interval_us = NEVER_US};
-    memcpy(config.address, member[members - 1].address, ADDRESS_SIZE);
+    memcpy(config.address, member[node - 1].address, ADDRESS_SIZE);
     bench->now_us = START_US;
     bench->members = members;
     bench->core = core_new(&config);

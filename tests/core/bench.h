@@ -44,6 +44,8 @@ struct bench {
 
 /* A node in a ring of so many, all of which it is connected to. */
 void bench_open(struct bench *bench, int members, uint16_t replicas);
+/* The same; the node has this id, from 1 on, and so this place among the members. */
+void bench_open_as(struct bench *bench, node_id node, int members, uint16_t replicas);
 void bench_close(struct bench *bench);
 /* Works on a key of whose list this node is `self`, and whose row is held by the nodes `rows`
  * (N letters, ascending). */

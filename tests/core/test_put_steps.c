@@ -346,89 +346,6 @@ static void test_drain__one_is_very_slow__is_waited_for_a_second(void **state)
     bench_close(&bench);
 }
 
-/* Rings --------------------------------------------------------------------------------------- */
-
-static const char *refuse_by_ring(struct bench *bench, char letter)
-{
-    struct message stale = {.status = STATUS_STALE_RING, .ring_epoch = bench->ring.epoch + 1};
-    return bench_answer_with(bench, letter, &stale);
-}
-
-/* All is sent again, and counted anew, once. */
-static void test_ring__others_go_by_another__copies_are_sent_again(void **state)
-{
-    (void)state;
-    enum { PAUSE_US = 20000 };
-    struct bench bench;
-    bench_open_first(&bench, 4, "ABC");
-    (void)bench_lose(&bench, 'C');
-    assert_gives(put_stored(&bench, 3), "B:or D:o/C");
-    size_t bytes = bench.core->bytes_in_flight;
-    assert_gives(bench_answer(&bench, 'B', STATUS_OK), "");
-    assert_gives(refuse_by_ring(&bench, 'D'), "");
-    assert_int_equal(bench.core->bytes_in_flight, bytes);
-    assert_true(core_deadline(bench.core) <= bench.now_us + PAUSE_US);
-    assert_gives(bench_wait(&bench, PAUSE_US), "B:or D:o/C");
-    assert_gives(bench_answer(&bench, 'D', STATUS_OK), "");
-    assert_gives(bench_answer(&bench, 'B', STATUS_OK), "ok");
-    assert_int_equal(bench.core->stats.rows_left_to_intent, 1); /* two of three have it */
-    bench_close(&bench);
-}
-
-/* Who was asked after all, or as a suspect, may be again. */
-static void test_ring__suspects_were_asked__they_are_again(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *suspected;
-        const char *given;
-    } cases[] = {{"B", "B:or D:o/B D:o/C"}, {"D", "B:or D:o/C"}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct bench bench;
-        bench_open_first(&bench, 4, "ABC");
-        (void)bench_lose(&bench, 'C');
-        bench_suspect(&bench, cases[i].suspected);
-        assert_gives(put_stored(&bench, 3), cases[i].given);
-        assert_gives(refuse_by_ring(&bench, 'B'), "");
-        bench_suspect(&bench, cases[i].suspected);
-        assert_gives(bench_wait(&bench, 20000), cases[i].given);
-        bench_close(&bench);
-    }
-}
-
-static void test_ring__refused_again_for_another_reason__the_put_fails(void **state)
-{
-    (void)state;
-    struct bench bench;
-    bench_open_first(&bench, 3, "ABC");
-    assert_gives(put_stored(&bench, 2), "B:or C:or");
-    assert_gives(refuse_by_ring(&bench, 'B'), "");
-    assert_gives(bench_answer(&bench, 'C', STATUS_BUSY), "");
-    assert_gives(bench_wait(&bench, PATIENCE_MIN_US), "B:or C:or");
-    assert_gives(bench_answer(&bench, 'B', STATUS_BUSY), "");
-    assert_gives(bench_answer(&bench, 'C', STATUS_BUSY), "no_quorum");
-    bench_close(&bench);
-}
-
-static void in_a_great_hurry(struct message *message)
-{
-    message->put.deadline_ms = 10;
-}
-
-static void test_ring__deadline_comes_first__the_put_ends_then(void **state)
-{
-    (void)state;
-    struct bench bench;
-    bench_open_first(&bench, 3, "ABC");
-    (void)bench_put(&bench, 2, in_a_great_hurry);
-    assert_gives(bench_stored(&bench, STORE_COORDINATE, STATUS_OK, ONE), "B:or C:or");
-    assert_gives(refuse_by_ring(&bench, 'B'), "");
-    assert_gives(refuse_by_ring(&bench, 'C'), "");
-    assert_gives(bench_wait(&bench, 10000), "timeout");
-    assert_int_equal(bench.core->active_count, bench.idle_count);
-    bench_close(&bench);
-}
-
 /* Handed on ----------------------------------------------------------------------------------- */
 
 static void test_fallback__others_failed_before__the_most_telling_is_passed_on(void **state)
@@ -587,10 +504,6 @@ int main(void)
         cmocka_unit_test(test_deadline__store_has_not_answered__nothing_is_known),
         cmocka_unit_test(test_deadline__a_fallback_has_not_answered__is_suspected),
         cmocka_unit_test(test_drain__one_is_very_slow__is_waited_for_a_second),
-        cmocka_unit_test(test_ring__others_go_by_another__copies_are_sent_again),
-        cmocka_unit_test(test_ring__suspects_were_asked__they_are_again),
-        cmocka_unit_test(test_ring__refused_again_for_another_reason__the_put_fails),
-        cmocka_unit_test(test_ring__deadline_comes_first__the_put_ends_then),
         cmocka_unit_test(test_fallback__others_failed_before__the_most_telling_is_passed_on),
         cmocka_unit_test(test_fallback__others_were_tried_before__their_time_counts),
         cmocka_unit_test(test_push__by_a_client_of_nothing__is_not_found_and_no_intent_goes),
