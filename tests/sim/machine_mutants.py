@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """machine_mutants.py - flips each condition, constant and statement, and says which flips survive.
 
-usage: machine_mutants.py [--list] [--sample COUNT] [--draw NUMBER] [--seeds SEEDS] [--jobs COUNT]
-                          [--report FILE] [--again FILE] [--sanitize] [--tests PATTERN]
-                          [FILE...]
+usage: machine_mutants.py [--list] [--check] [--sample COUNT] [--draw NUMBER] [--seeds SEEDS]
+                          [--jobs COUNT] [--report FILE] [--again FILE] [--sanitize]
+                          [--tests PATTERN] [FILE...]
 
 Makes one change at a time in a copy of the tree: a comparison reversed or moved by one, "and" for
 "or", a constant one greater, a condition negated, true for false, a statement or an early return
@@ -14,6 +14,7 @@ after the first that notices. A change that none notices survives. FILE: sources
 node/core/, node/store/apply*.c and node/store/plan.c; all by default.
 
 --list     print the changes and make none
+--check    make none, and say only whether equivalent.txt is as the source is
 --sample   so many of the changes, drawn evenly
 --draw     another sample
 --seeds    of the simulator, for each change (150 by default; 0: unit tests alone)
@@ -24,7 +25,8 @@ node/core/, node/store/apply*.c and node/store/plan.c; all by default.
 
 Survivors are printed in the end, with what was changed. tests/sim/equivalent.txt names those that
 make no difference, everywhere in a file ("ring/ring.c: ...") or in one function ("ring/ring.c
-ring_find: ..."): they are left out, and it is an error if the source has such a line no more.
+ring_find: ..."), each with a reason. They are left out; it is an error if the source has such a
+line no more.
 Exit 0: all were judged, whatever became of them.
 """
 
@@ -165,27 +167,47 @@ def all_changes(files):
     ]
 
 
-def read_equivalent():
-    """The keys of changes that make no difference: lines, then an indented reason for them all."""
-    reasons = {}
+def read_equivalent(text):
+    """The keys of changes that make no difference, of lines with an indented reason for those
+    above it; and the keys that have none."""
+    keys = []
     unexplained = []
-    for line in EQUIVALENT.read_text().splitlines():
+    for line in text.splitlines():
         if line.startswith("#") or not line.strip():
             continue
         if line.startswith(" "):
             unexplained = []
         else:
+            keys.append(line)
             unexplained.append(line)
-            reasons[line] = True
-    files = sorted({re.split("[: ]", key)[0] for key in reasons})
-    there = {key for change in all_changes(files) for key in (change.key(), change.key_here())}
-    gone = [key for key in reasons if key not in there]
-    for text, keys in (("has no reason", unexplained), ("is not in the source", gone)):
-        for key in keys:
-            print(f"{EQUIVALENT.name}: {text}: {key}", file=sys.stderr)
-    if unexplained or gone:
+    return keys, unexplained
+
+
+def files_of(keys):
+    return sorted({re.split("[: ]", key)[0] for key in keys})
+
+
+def faults_of_equivalent(text, changes):
+    """(what is wrong, key) for each line that cannot stand, given all changes of its files."""
+    keys, unexplained = read_equivalent(text)
+    there = {key for change in changes for key in (change.key(), change.key_here())}
+    yield from (("has no reason", key) for key in unexplained)
+    yield from (("is not in the source", key) for key in keys if key not in there)
+    yield from (("is there twice", key) for key, count in collections.Counter(keys).items()
+                if count > 1)
+
+
+def demand_equivalent():
+    """The keys of the file, all of which stand for a change that the source has."""
+    text = EQUIVALENT.read_text()
+    keys = read_equivalent(text)[0]
+    there = [path for path in files_of(keys) if (ROOT / path).exists()]
+    faults = list(faults_of_equivalent(text, all_changes(there) if there else []))
+    for fault, key in faults:
+        print(f"{EQUIVALENT.name}: {fault}: {key}", file=sys.stderr)
+    if faults:
         sys.exit(2)
-    return set(reasons)
+    return set(keys)
 
 
 def statements(lines):
@@ -502,7 +524,7 @@ def judge_all(changes, arguments, report):
 
 
 def chosen(arguments):
-    equivalent = read_equivalent()
+    equivalent = demand_equivalent()
     changes = [change for change in all_changes(arguments.files)
                if not {change.key(), change.key_here()} & equivalent]
     if arguments.again:
@@ -521,6 +543,7 @@ def chosen(arguments):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--check", action="store_true")
     parser.add_argument("--sample", type=int, default=0)
     parser.add_argument("--draw", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=150)
@@ -531,6 +554,9 @@ def main():
     parser.add_argument("--tests", default="")
     parser.add_argument("files", nargs="*")
     arguments = parser.parse_args()
+    if arguments.check:
+        demand_equivalent()
+        return
     changes = chosen(arguments)
     if arguments.list:
         for change in changes:
