@@ -9,58 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/net/connection_internal.h"
 #include "node/wire/codec.h"
-
-/*
- *   NEW --start--> OPEN --finish--> FINISHING
- *    |               |                  |
- *    +--- close -----+------ close -----+--> CLOSING --> freed
- */
-enum connection_state {
-    CONNECTION_NEW,
-    CONNECTION_OPEN,
-    CONNECTION_FINISHING, /* input is dropped, output still goes out */
-    CONNECTION_CLOSING,
-};
 
 enum {
     READ_SIZE_MIN = 32 << 10, /* some hundred small requests */
     READ_SIZE_MAX = 1 << 20,  /* memory follows what arrived, not what a header promises */
     BUFFER_KEEP_MAX = 1 << 20,
     KEEPALIVE_SECONDS = 15,
-};
-
-struct connection {
-    uv_tcp_t tcp;
-    uv_write_t write;
-    uv_shutdown_t shutdown;
-    struct connection_options options;
-    enum connection_state state;
-    bool paused;    /* by the owner */
-    bool stalled;   /* by waiting output */
-    bool starved;   /* in its queue: there is no room in memory */
-    bool is_node;   /* by what it proved */
-    bool malformed; /* the input is unusable */
-    bool reading;
-    bool writing;       /* `write` is under way, with the bytes of `written` */
-    bool shutting_down; /* `shutdown` was started */
-    bool dirty;         /* on the flush list */
-    struct connection *next_dirty;
-    struct connection *next_starved;
-    size_t charged;      /* what the group's memory counts for it */
-    size_t message_size; /* of the one that is handed out */
-    size_t held;         /* of `charged`: requests that were handed out */
-    size_t reserved;     /* the size of the long frame that there is room for */
-    uint64_t begun_ms;   /* loop time when the frame at hand was last seen to go on; 0: none */
-    size_t begun_bytes;  /* ... and what came since */
-    uint64_t unread_ms;  /* loop time when output was last seen to be taken; 0: none waits */
-    size_t unread_bytes;
-    struct frame_splitter input;
-    struct buffer output; /* not yet given to the kernel or to libuv */
-    struct buffer written;
-    size_t written_waiting; /* bytes of `written` that libuv was given */
-    enum status close_status;
-    char close_text[CONNECTION_TEXT_SIZE];
 };
 
 static void mark_dirty(struct connection *connection)
@@ -93,100 +49,6 @@ static size_t output_waiting(const struct connection *connection)
     return connection->output.size + (connection->writing ? connection->written_waiting : 0);
 }
 
-/* Counts anew what the connection keeps in memory. */
-static void recount(struct connection *connection)
-{
-    size_t input = connection->input.input.capacity;
-
-    if (connection->reserved > input) {
-        input = connection->reserved;
-    }
-    size_t now =
-        input + connection->output.capacity + connection->written.capacity + connection->held;
-    memory_change(&connection->options.group->memory, connection->is_node, connection->charged,
-                  now);
-    connection->charged = now;
-}
-
-static struct connection_queue *queue_of(const struct connection *connection)
-{
-    struct connection_group *group = connection->options.group;
-
-    return connection->is_node ? &group->starved_nodes : &group->starved_clients;
-}
-
-static void starve(struct connection *connection)
-{
-    struct connection_queue *queue = queue_of(connection);
-
-    assert(!queue->first == !queue->last);
-    if (connection->starved) {
-        return;
-    }
-    connection->starved = true;
-    connection->next_starved = NULL;
-    if (queue->last) {
-        queue->last->next_starved = connection;
-    } else {
-        queue->first = connection;
-    }
-    queue->last = connection;
-}
-
-static void unstarve(struct connection *connection)
-{
-    struct connection_queue *queue = queue_of(connection);
-    struct connection **link = &queue->first;
-    struct connection *before = NULL;
-
-    if (!connection->starved) {
-        return;
-    }
-    while (*link != connection) {
-        assert(*link);
-        before = *link;
-        link = &before->next_starved;
-    }
-    *link = connection->next_starved;
-    if (queue->last == connection) {
-        queue->last = before;
-    }
-    connection->starved = false;
-}
-
-/*
- * True if there is room to go on: to take up the rest of a long message, all of it, so that
- * none is begun that cannot end; or to handle one more while others are in hand.
- */
-static bool has_room_to_go_on(const struct connection *connection)
-{
-    const struct memory *memory = &connection->options.group->memory;
-    size_t begun = frame_splitter_begun(&connection->input);
-    size_t have = connection->input.input.capacity;
-
-    if (have < connection->reserved) {
-        have = connection->reserved;
-    }
-    if (begun > FRAME_SIZE_MAX_GREETING && begun > have) {
-        return memory_has_room(memory, connection->is_node, begun - have);
-    }
-    return connection->held == 0 || memory_has_room(memory, connection->is_node, 0);
-}
-
-/* Takes the room, or waits for it. */
-static void reserve(struct connection *connection)
-{
-    if (!has_room_to_go_on(connection)) {
-        starve(connection);
-        return;
-    }
-    size_t begun = frame_splitter_begun(&connection->input);
-    if (begun > FRAME_SIZE_MAX_GREETING && begun > connection->reserved) {
-        connection->reserved = begun;
-        recount(connection);
-    }
-}
-
 /* Large buffers are for large messages only. */
 static void buffer_empty(struct buffer *buffer)
 {
@@ -205,9 +67,7 @@ static void on_close(uv_handle_t *handle)
     connection->options.on_closed(connection->options.context, connection->close_status,
                                   connection->close_text);
     unmark_dirty(connection);
-    unstarve(connection);
-    memory_change(&connection->options.group->memory, connection->is_node, connection->charged,
-                  0);
+    connection_leave_room(connection);
     frame_splitter_release(&connection->input);
     buffer_release(&connection->output);
     buffer_release(&connection->written);
@@ -282,7 +142,7 @@ static void write_output(struct connection *connection)
     } else {
         buffer_empty(output);
     }
-    recount(connection);
+    connection_recount(connection);
 }
 
 static bool can_write(const struct connection *connection)
@@ -423,13 +283,13 @@ static void dispatch(struct connection *connection)
            !connection->malformed) {
         connection->stalled = must_stall(connection);
         if (!connection->stalled && !connection->starved) {
-            reserve(connection);
+            connection_reserve(connection);
         }
         goes_on = !connection->stalled && !connection->starved && hand_out(connection);
     }
     if (connection->state != CONNECTION_CLOSING) {
         frame_splitter_trim(&connection->input);
-        recount(connection);
+        connection_recount(connection);
     }
     update_reading(connection);
     note_begun(connection);
@@ -462,7 +322,7 @@ static void on_write(uv_write_t *write, int uv_status)
     connection->writing = false;
     connection->written_waiting = 0;
     buffer_empty(&connection->written);
-    recount(connection);
+    connection_recount(connection);
     if (uv_status < 0) {
         connection_close(connection, STATUS_CLOSED, uv_strerror(uv_status));
         return;
@@ -526,13 +386,7 @@ enum status connection_start(struct connection *connection)
 void connection_trust(struct connection *connection, bool is_node)
 {
     assert(connection && connection->state != CONNECTION_NEW);
-
-    struct memory *memory = &connection->options.group->memory;
-
-    unstarve(connection);
-    memory_change(memory, connection->is_node, connection->charged, 0);
-    connection->is_node = is_node;
-    memory_change(memory, is_node, 0, connection->charged);
+    connection_change_share(connection, is_node);
     connection->input.size_max = is_node ? FRAME_SIZE_MAX : FRAME_SIZE_MAX_CLIENT;
 }
 
@@ -541,7 +395,7 @@ void connection_hold(struct connection *connection, size_t held)
     assert(connection);
     connection->held = held;
     if (connection->state != CONNECTION_CLOSING) {
-        recount(connection);
+        connection_recount(connection);
     }
 }
 
@@ -614,7 +468,7 @@ enum status connection_send(struct connection *connection, const struct message 
     if (status == STATUS_OK) {
         mark_dirty(connection);
     }
-    recount(connection);
+    connection_recount(connection);
     return status;
 }
 
@@ -650,13 +504,15 @@ void connection_finish(struct connection *connection, enum status status, const 
     mark_dirty(connection);
 }
 
-/* There may be room again. Strictly in turn, or a long message would wait for ever. */
+/* There may be room again. */
 static void feed(struct connection_queue *queue)
 {
-    while (queue->first && has_room_to_go_on(queue->first)) {
-        struct connection *connection = queue->first;
+    for (;;) {
+        struct connection *connection = connection_take_starved(queue);
 
-        unstarve(connection);
+        if (!connection) {
+            return;
+        }
         dispatch(connection);
     }
 }
