@@ -7,6 +7,22 @@
 #include "node/store/birth.h"
 #include "node/store/plan.h"
 
+/* A plan with nothing in it yet. A put that changes nothing writes over no damage. */
+static struct plan plan_of_put(struct store_state *state, struct batch *batch,
+                               const struct store_request *request)
+{
+    assert(request->coordinate.put);
+    return (struct plan){
+        .state = state,
+        .batch = batch,
+        .key = blob_slice(request->key),
+        .wall_us = request->wall_us,
+        .sync = request->sync,
+        .over_damage =
+            request->coordinate.over_damage && request->coordinate.put->mode != UPDATE_NONE,
+    };
+}
+
 /* The update itself: plan->object from `current`. Its counter becomes the stamp. */
 static enum status plan_update(struct plan *plan, struct object *current,
                                const struct message_put *put)
@@ -73,22 +89,28 @@ static enum status plan_own_update(struct plan *plan, const struct store_request
     return status;
 }
 
+/* What the update makes of the key's row and its directory, and the duty to push the row. */
+static enum status plan_row_of_put(struct plan *plan, bool with_row, bool with_intent)
+{
+    assert(plan->object);
+
+    enum status status = STATUS_OK;
+    bool is_root = key_is_root(plan->key);
+
+    if (with_row && !is_root) {
+        status = plan_row(plan, plan->object);
+    }
+    if (status == STATUS_OK && with_intent && !is_root) {
+        status = plan_row_intent(plan);
+    }
+    return status == STATUS_OK ? plan_revival(plan) : status;
+}
+
 enum status apply_coordinate(struct store_state *state, struct batch *batch,
                              const struct store_request *request,
                              struct store_result *ret_result)
 {
-    assert(request->coordinate.put);
-    struct plan plan = {
-        .state = state,
-        .batch = batch,
-        .key = blob_slice(request->key),
-        .wall_us = request->wall_us,
-        .sync = request->sync,
-        .over_damage =
-            request->coordinate.over_damage && request->coordinate.put->mode != UPDATE_NONE,
-    };
-    bool is_root = key_is_root(plan.key);
-
+    struct plan plan = plan_of_put(state, batch, request);
     enum status status = plan_load(&plan, MERKLE_OBJECT, &plan.object_index);
     if (status == STATUS_OK) {
         plan.has_object = true;
@@ -100,14 +122,9 @@ enum status apply_coordinate(struct store_state *state, struct batch *batch,
         plan_release(&plan);
         return STATUS_OK;
     }
-    if (status == STATUS_OK && request->coordinate.with_row && !is_root) {
-        status = plan_row(&plan, plan.object);
-    }
-    if (status == STATUS_OK && request->coordinate.with_intent && !is_root) {
-        status = plan_row_intent(&plan);
-    }
     if (status == STATUS_OK) {
-        status = plan_revival(&plan);
+        status = plan_row_of_put(&plan, request->coordinate.with_row,
+                                 request->coordinate.with_intent);
     }
     if (status == STATUS_OK) {
         plan_carry_out(&plan, ret_result);
@@ -125,16 +142,7 @@ enum status apply_coordinate_hint(struct store_state *state, struct batch *batch
                                   const struct store_request *request,
                                   struct store_result *ret_result)
 {
-    assert(request->coordinate.put);
-    struct plan plan = {
-        .state = state,
-        .batch = batch,
-        .key = blob_slice(request->key),
-        .wall_us = request->wall_us,
-        .sync = request->sync,
-        .over_damage =
-            request->coordinate.over_damage && request->coordinate.put->mode != UPDATE_NONE,
-    };
+    struct plan plan = plan_of_put(state, batch, request);
     struct hint_set set;
     struct object *current = NULL;
     enum status status =
@@ -151,11 +159,8 @@ enum status apply_coordinate_hint(struct store_state *state, struct batch *batch
         ret_result->object = object_ref(plan.object);
         goto out;
     }
-    if (status == STATUS_OK && request->coordinate.with_row && !key_is_root(plan.key)) {
-        status = plan_row(&plan, plan.object);
-    }
     if (status == STATUS_OK) {
-        status = plan_revival(&plan);
+        status = plan_row_of_put(&plan, request->coordinate.with_row, false);
     }
     if (status == STATUS_OK) {
         set.objects[0] = object_ref(plan.object);
