@@ -59,7 +59,7 @@ static int resize_large(struct fs *fs, struct version *version, uint64_t size,
 {
     struct large *large = NULL;
     bool was_large = version->attributes.type == VERSION_LARGE_FILE;
-    int failed = was_large ? large_open(&fs->blocks, blob_slice(version->content), &large)
+    int failed = was_large ? large_open(&fs->blocks, version->content, &large)
                            : large_new(&fs->blocks, &large);
 
     if (failed == 0 && !was_large) {

@@ -60,7 +60,9 @@ static void drop_edited(struct content *content)
 static void drop_large(struct content *content)
 {
     large_unref(content->large);
+    large_unref(content->replaced);
     content->large = NULL;
+    content->replaced = NULL;
 }
 
 void content_release(struct content *content)
@@ -131,7 +133,7 @@ int content_set(struct content *content, const struct version *version)
 
     if (version && version->attributes.type == VERSION_LARGE_FILE) {
         struct large *large = NULL;
-        int failed = large_open(content->keeper->blocks, slice, &large);
+        int failed = large_open(content->keeper->blocks, bytes, &large);
         if (failed == 0) {
             content_set_large(content, large);
         }
@@ -235,7 +237,12 @@ int content_resize(struct content *content, uint64_t size)
 
 void content_clear(struct content *content)
 {
-    drop_large(content);
+    if (content->large) {
+        struct large *replaced = NULL;
+        int failed = large_again(content->large, &replaced);
+        drop_large(content);
+        content->replaced = failed == 0 ? replaced : NULL; /* else all is stored anew */
+    }
     drop_fetched(content);
     drop_spilled(content);
     buffer_reset(&content->edited);

@@ -35,7 +35,8 @@ void content_keeper_release(struct content_keeper *keeper);
 struct content {
     struct content_keeper *keeper; /* borrowed */
     struct large *large;           /* owned; not NULL: all of it is there */
-    struct blob *fetched;          /* NULL: empty, edited or spilled */
+    struct large *replaced; /* owned: an empty one that was large before it was cleared */
+    struct blob *fetched;   /* NULL: empty, edited or spilled */
     struct buffer edited;
     bool is_edited;
     bool is_spilled;
@@ -56,7 +57,8 @@ void content_set_large(struct content *content, struct large *large);
 /* Makes it `size` bytes long, at most INLINE_SIZE_MAX or what it has, with zeroes beyond the
  * old end; `edited` holds it from then on. It is not large. ENOMEM, EIO. */
 int content_resize(struct content *content, uint64_t size);
-/* Drops it all and starts to edit an empty one. */
+/* Drops it all and starts to edit an empty one. What was large, and becomes so again, takes up
+ * `replaced`. */
 void content_clear(struct content *content);
 /* Of one that is not large: `size` bytes from `offset`, which are there. The caller drops
  * *ret_blob, which holds them. ENOMEM, EIO. */

@@ -140,12 +140,20 @@ struct large *file_large(struct file *file)
 static int copy_to_large(struct file *file, uint64_t *ret_changes, struct large **ret_large)
 {
     struct blob *whole = NULL;
+    struct large *replaced = NULL;
 
     file_lock(file);
     *ret_changes = file->changes;
     int failed = file->content.large ? EAGAIN : content_whole(&file->content, &whole);
+    if (failed == 0 && file->content.replaced) {
+        replaced = large_ref(file->content.replaced);
+    }
     file_unlock(file);
-    failed = failed != 0 ? failed : large_new(&file->fs->blocks, ret_large);
+    if (failed == 0) {
+        failed = replaced ? large_again(replaced, ret_large)
+                          : large_new(&file->fs->blocks, ret_large);
+    }
+    large_unref(replaced);
     if (failed == 0) {
         failed = large_write(*ret_large, blob_slice(whole), 0, false);
         if (failed != 0) {

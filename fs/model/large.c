@@ -44,11 +44,11 @@ static int take_entries(struct large *large, const struct manifest *manifest)
     return failed;
 }
 
-int large_open(struct blocks *blocks, struct slice bytes, struct large **ret_large)
+int large_open(struct blocks *blocks, struct blob *bytes, struct large **ret_large)
 {
     struct manifest manifest;
 
-    if (manifest_parse(bytes, &manifest) != STATUS_OK) {
+    if (manifest_parse(blob_slice(bytes), &manifest) != STATUS_OK) {
         return EIO;
     }
     struct large *large = large_allocate(blocks, &manifest.set);
@@ -58,6 +58,7 @@ int large_open(struct blocks *blocks, struct slice bytes, struct large **ret_lar
     large->size = manifest.size;
     large->based_ns = now_monotonic_ns();
     pthread_mutex_lock(&large->lock);
+    large_set_base(large, bytes);
     int failed = take_entries(large, &manifest);
     pthread_mutex_unlock(&large->lock);
     if (failed != 0) {

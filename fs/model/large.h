@@ -45,7 +45,10 @@ struct large;
 /* An empty file with a new block set. ENOMEM, EIO. */
 int large_new(struct blocks *blocks, struct large **ret_large);
 /* What the manifest says. ENOMEM, EIO if it is none. */
-int large_open(struct blocks *blocks, struct slice manifest, struct large **ret_large);
+int large_open(struct blocks *blocks, struct blob *manifest, struct large **ret_large);
+/* An empty file in place of the old one, with its set: what it stores that the last version of
+ * the old one had at the same place is not stored again. ENOMEM. */
+int large_again(struct large *old, struct large **ret_large);
 struct large *large_ref(struct large *large);
 /* The last one waits for what is being stored. NULL is allowed. */
 void large_unref(struct large *large);

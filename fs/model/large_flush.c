@@ -37,6 +37,7 @@ static int put_map(struct large *large, uint32_t number)
     struct buffer bytes = {0};
     struct block_place place = large_place(large, number * MAP_BLOCKS);
     struct block_entry entry = {{0}, {0}};
+    uint8_t hash[BLOCK_HASH_SIZE];
     int failed = 0;
     uint32_t count = used_entries(map);
 
@@ -46,7 +47,8 @@ static int put_map(struct large *large, uint32_t number)
     if (!content) {
         return ENOMEM;
     }
-    if (count > 0) {
+    block_hash(blob_slice(content), hash);
+    if (count > 0 && !large_base_has_map(large, number, hash, &entry)) {
         failed = large_announce(large, number * MAP_BLOCKS);
         if (failed == 0) {
             pthread_mutex_unlock(&large->lock);
@@ -181,6 +183,7 @@ static int touch_all(struct large *large)
         large->based_ns = now_monotonic_ns();
         large->unnamed_since_ns = large->based_ns;
         large->was_unheld = false;
+        large_set_base(large, NULL); /* what of it is not used was not touched */
     }
     return failed;
 }
@@ -205,7 +208,7 @@ static int flush(struct large *large, struct buffer *manifest)
     int failed = store_all(large);
 
     /* While it is held nothing is collected. */
-    bool is_held = !large->was_unheld && !large_is_old(large, large->held_ns);
+    bool is_held = large_is_held(large);
     if (failed == 0 && !is_held && large->based_ns > 0 &&
         large_is_old(large, large->based_ns)) {
         failed = touch_all(large);
@@ -236,14 +239,16 @@ int large_flush(struct large *large, struct blob **ret_manifest)
     }
     failed = failed != 0 ? failed : flush(large, &manifest);
     large->is_flushing = false;
+    blob_unref(large->given);
+    large->given = failed == 0 ? blob_new(buffer_slice(&manifest)) : NULL;
+    if (failed == 0) {
+        *ret_manifest = blob_ref(large->given);
+        failed = large->given ? 0 : ENOMEM;
+    }
     large->flushed = large->unnamed.count;
     large->flushed_ns = now_monotonic_ns();
     pthread_cond_broadcast(&large->changed);
     pthread_mutex_unlock(&large->lock);
-    if (failed == 0) {
-        *ret_manifest = blob_new(buffer_slice(&manifest));
-        failed = *ret_manifest ? 0 : ENOMEM;
-    }
     buffer_release(&manifest);
     return failed;
 }
@@ -261,5 +266,6 @@ void large_was_put(struct large *large)
     large->flushed = 0;
     large->unnamed_since_ns = large->flushed_ns;
     large->based_ns = large->flushed_ns;
+    large_set_base(large, large->given);
     pthread_mutex_unlock(&large->lock);
 }

@@ -70,7 +70,9 @@ struct large {
     uint32_t announced_count;
     uint64_t announced_ns;     /* since when (monotonic); each of them is younger */
     struct block_list unnamed; /* stored since the last put: no version names them yet */
-    uint64_t based_ns; /* monotonic: a version named all the rest of it; 0: none ever did */
+    uint64_t based_ns;  /* monotonic: a version named all the rest of it; 0: none ever did */
+    struct blob *base;  /* the manifest of that version; NULL: none, or parts may be gone */
+    struct blob *given; /* the manifest of the last flush */
     uint64_t unnamed_since_ns; /* monotonic: the oldest one was stored */
     size_t flushed;            /* so many of them are named by the last manifest ... */
     uint64_t flushed_ns;       /* ... since (monotonic) */
@@ -95,6 +97,14 @@ struct edited *large_find_edited(struct large *large, uint32_t index);
 /* The block, loaded and open, for the caller to change at once; `whole` if all of it will be
  * overwritten. Waits for a place, if need be. */
 int large_edit_block(struct large *large, uint32_t index, bool whole, struct edited **ret);
+/* The manifest, or NULL, is what the content is compared with when it is stored. */
+void large_set_base(struct large *large, struct blob *manifest);
+/* True if the base has a block of this content there, or a map, which is still to be had. The
+ * first drops the lock while it fetches. */
+bool large_base_has(struct large *large, uint32_t index, const uint8_t hash[BLOCK_HASH_SIZE],
+                    struct block_entry *ret_entry);
+bool large_base_has_map(const struct large *large, uint32_t number,
+                        const uint8_t hash[BLOCK_HASH_SIZE], struct block_entry *ret_entry);
 /* Hands an open block to the workers. */
 void large_store(struct large *large, struct edited *edited);
 void large_drop_edited(struct large *large, struct edited *edited);
@@ -102,6 +112,8 @@ void large_drop_edited(struct large *large, struct edited *edited);
 /* True if what was stored or noted then (monotonic) could soon be deleted, should nobody name
  * it. */
 bool large_is_old(const struct large *large, uint64_t since_ns);
+/* True if nothing of its set can have been deleted, nor will soon. */
+bool large_is_held(const struct large *large);
 /* One reference. NULL when memory is short. */
 struct large *large_allocate(struct blocks *blocks, const struct block_set *set);
 /* Without the lock: from the cache, or fetched. */

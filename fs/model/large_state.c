@@ -123,6 +123,8 @@ void large_unref(struct large *large)
     free(large->maps);
     free(large->announced);
     free(large->unnamed.items);
+    blob_unref(large->base);
+    blob_unref(large->given);
     pthread_cond_destroy(&large->changed);
     pthread_mutex_destroy(&large->lock);
     free(large);

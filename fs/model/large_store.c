@@ -132,7 +132,9 @@ static int store(struct large *large, const struct edited *edited)
         pthread_mutex_lock(&large->lock);
         bool is_same = content->size > 0 && !block_entry_is_hole(&old) &&
                        memcmp(hash, old.hash, BLOCK_HASH_SIZE) == 0;
-        if (!is_same) {
+        if (!is_same && content->size > 0 && large_base_has(large, edited->index, hash, &old)) {
+            failed = large_set_entry(large, edited->index, &old);
+        } else if (!is_same) {
             failed = store_content(large, edited, content);
         }
     }

@@ -109,7 +109,7 @@ static bool has_head(struct world *world)
 }
 
 /* Reads everything back, by a mount that has no block of it yet. */
-static void check_content(struct world *world, const struct blob *manifest)
+static void check_content(struct world *world, struct blob *manifest)
 {
     struct blocks blocks;
     struct large *large = NULL;
@@ -118,7 +118,7 @@ static void check_content(struct world *world, const struct blob *manifest)
 
     assert_non_null(got);
     blocks_init(&blocks, world->kv, &options);
-    assert_int_equal(large_open(&blocks, blob_slice(manifest), &large), 0);
+    assert_int_equal(large_open(&blocks, manifest, &large), 0);
     assert_int_equal(large_read(large, 0, got, sizeof world->bytes, &size), 0);
     assert_int_equal(size, sizeof world->bytes);
     assert_memory_equal(got, world->bytes, sizeof world->bytes);
@@ -152,7 +152,7 @@ static void test_flush__what_it_was_opened_with_is_marked__is_touched_and_stays(
     struct blob *manifest = flush(world);
     large_unref(world->large);
     world->blocks.grace_us = 0;
-    assert_int_equal(large_open(&world->blocks, blob_slice(manifest), &world->large), 0);
+    assert_int_equal(large_open(&world->blocks, manifest, &world->large), 0);
     blob_unref(manifest);
     collect(world);
     assert_int_equal(collector_stats(world->collector)->marked, BLOCKS);
@@ -174,7 +174,7 @@ static void test_flush__what_it_was_opened_with_is_gone__eio(void **state)
     struct blob *manifest = flush(world);
     large_unref(world->large);
     world->blocks.grace_us = 0;
-    assert_int_equal(large_open(&world->blocks, blob_slice(manifest), &world->large), 0);
+    assert_int_equal(large_open(&world->blocks, manifest, &world->large), 0);
     blob_unref(manifest);
     collect(world);
     collect(world);
@@ -182,6 +182,87 @@ static void test_flush__what_it_was_opened_with_is_gone__eio(void **state)
 
     assert_int_equal(large_flush(world->large, &none), EIO);
     assert_null(none);
+}
+
+/* The file is opened, emptied, and written as it was. */
+static void begin_again(struct world *world)
+{
+    struct large *again = NULL;
+    write_all(world);
+    struct blob *manifest = flush(world);
+    large_unref(world->large);
+    assert_int_equal(large_open(&world->blocks, manifest, &world->large), 0);
+    assert_int_equal(large_again(world->large, &again), 0);
+    large_unref(world->large);
+    world->large = again;
+    blob_unref(manifest);
+}
+
+static void test_rewrite__blocks_are_young__are_not_stored_again(void **state)
+{
+    struct world *world = *state;
+    begin_again(world);
+    uint64_t puts = kv_memory_calls(world->kv).put;
+
+    write_all(world);
+    struct blob *manifest = flush(world);
+
+    assert_int_equal(kv_memory_calls(world->kv).put, puts);
+    check_content(world, manifest);
+    blob_unref(manifest);
+}
+
+static void test_rewrite__blocks_are_old_and_gone__are_stored_anew(void **state)
+{
+    struct world *world = *state;
+    begin_again(world);
+    collect(world);
+    collect(world);
+    assert_int_equal(collector_stats(world->collector)->blocks_deleted, BLOCKS);
+    world->blocks.grace_us = 0;
+
+    write_all(world);
+    struct blob *manifest = flush(world);
+
+    check_content(world, manifest);
+    blob_unref(manifest);
+}
+
+/* They were young when they were found to be the same, and are old when they are named. */
+static void test_rewrite__blocks_are_old_at_the_flush__are_touched_and_stay(void **state)
+{
+    struct world *world = *state;
+    begin_again(world);
+    write_all(world);
+    struct blob *manifest = flush(world);
+    blob_unref(manifest);
+    collect(world);
+    assert_int_equal(collector_stats(world->collector)->marked, BLOCKS);
+    world->blocks.grace_us = 0;
+
+    manifest = flush(world);
+    collect(world);
+
+    check_content(world, manifest);
+    blob_unref(manifest);
+}
+
+/* What was touched is what the content has by then, and not what it had before. */
+static void test_rewrite__after_a_touch__what_was_not_touched_is_stored_anew(void **state)
+{
+    struct world *world = *state;
+    begin_again(world);
+    world->blocks.grace_us = 0;
+    blob_unref(flush(world)); /* of an empty file */
+    world->blocks.grace_us = BLOCK_GRACE_US;
+    collect(world);
+    collect(world);
+
+    write_all(world);
+    struct blob *manifest = flush(world);
+
+    check_content(world, manifest);
+    blob_unref(manifest);
 }
 
 static void test_flush__blocks_are_young__are_not_stored_again(void **state)
@@ -277,6 +358,10 @@ int main(void)
         TEST(test_flush__blocks_are_old_and_marked__are_touched_and_stay),
         TEST(test_flush__what_it_was_opened_with_is_marked__is_touched_and_stays),
         TEST(test_flush__what_it_was_opened_with_is_gone__eio),
+        TEST(test_rewrite__blocks_are_young__are_not_stored_again),
+        TEST(test_rewrite__blocks_are_old_and_gone__are_stored_anew),
+        TEST(test_rewrite__blocks_are_old_at_the_flush__are_touched_and_stay),
+        TEST(test_rewrite__after_a_touch__what_was_not_touched_is_stored_anew),
         TEST(test_flush__blocks_are_young__are_not_stored_again),
         TEST(test_hold__content_is_open_for_long__stays),
         TEST(test_flush__blocks_are_old_and_held__are_not_stored_again),
