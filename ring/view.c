@@ -20,7 +20,9 @@ static bool are_one(const struct version *a, const struct version *b)
     if (has_write_id(a) && memcmp(a->write_id, b->write_id, WRITE_ID_SIZE) == 0) {
         return true;
     }
+    /* The size tells devices apart, which have no content. */
     return a->attributes.type == b->attributes.type &&
+           a->attributes.size == b->attributes.size &&
            memcmp(a->content_hash, b->content_hash, CONTENT_HASH_SIZE) == 0;
 }
 

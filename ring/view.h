@@ -1,7 +1,7 @@
 /*
  * view.h - what a reader sees of an object: equal versions shown once.
  *
- * Versions with one write id, or with equal content and type, are one group, shown by its
+ * Versions with one write id, or with equal content, type and size, are one group, shown by its
  * newest. This never changes the object: no merge depends on it (docs/design.md, The model).
  */
 #ifndef RING_VIEW_H

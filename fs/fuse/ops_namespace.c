@@ -8,19 +8,42 @@
 #include "fs/model/remove.h"
 #include "fs/model/rename.h"
 
+/* Who may make a device is the kernel's to say. */
+static int make_node(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
+                     dev_t device, struct fs_entry *ret_entry)
+{
+    struct fs *fs = request_fs(request);
+    struct creation creation = request_creation(request, mode);
+    struct special special = {0};
+
+    switch (mode & S_IFMT) {
+    case S_IFREG:
+        return create_empty(fs, parent, name, &creation, ret_entry);
+    case S_IFIFO:
+        special.type = VERSION_FIFO;
+        break;
+    case S_IFSOCK:
+        special.type = VERSION_SOCKET;
+        break;
+    case S_IFCHR:
+        special = (struct special){VERSION_CHARACTER_DEVICE, device};
+        break;
+    case S_IFBLK:
+        special = (struct special){VERSION_BLOCK_DEVICE, device};
+        break;
+    default:
+        return EINVAL;
+    }
+    return create_special(fs, parent, name, &special, &creation, ret_entry);
+}
+
 void ops_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
                dev_t device)
 {
-    struct creation creation = request_creation(request, mode);
     struct fs_entry entry;
 
-    (void)device;
-    if (!S_ISREG(mode)) {
-        fuse_reply_err(request, EPERM); /* no devices, pipes or sockets in a cluster */
-        return;
-    }
     request_begin(request);
-    int failed = create_empty(request_fs(request), parent, name, &creation, &entry);
+    int failed = make_node(request, parent, name, mode, device, &entry);
     request_end();
     request_reply_entry(request, failed, &entry);
 }

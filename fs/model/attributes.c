@@ -56,6 +56,16 @@ enum version_type attributes_file_type(const struct attributes *attributes)
     return attributes->type == VERSION_LARGE_FILE ? VERSION_FILE : attributes->type;
 }
 
+static bool is_device(enum version_type type)
+{
+    return type == VERSION_CHARACTER_DEVICE || type == VERSION_BLOCK_DEVICE;
+}
+
+bool attributes_is_special(enum version_type type)
+{
+    return type == VERSION_FIFO || type == VERSION_SOCKET || is_device(type);
+}
+
 static mode_t type_bits(enum version_type type)
 {
     switch (type) {
@@ -103,8 +113,12 @@ void attributes_to_stat(const struct attributes *attributes, uint64_t inode_numb
     ret_stat->st_nlink = link_count;
     ret_stat->st_uid = attributes->user;
     ret_stat->st_gid = attributes->group;
-    ret_stat->st_size = (off_t)attributes->size;
-    ret_stat->st_blocks = (blkcnt_t)((attributes->size + 511) / 512);
+    if (is_device(attributes->type)) {
+        ret_stat->st_rdev = (dev_t)attributes->size;
+    } else {
+        ret_stat->st_size = (off_t)attributes->size;
+        ret_stat->st_blocks = (blkcnt_t)((attributes->size + 511) / 512);
+    }
     ret_stat->st_blksize = STAT_BLOCK_SIZE;
     ret_stat->st_atim = time_of(attributes->accessed_ns);
     ret_stat->st_mtim = time_of(attributes->modified_ns);

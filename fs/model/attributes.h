@@ -19,6 +19,9 @@ void attributes_touch(struct attributes *attributes);
 /* What kind of file it is: whether its content is kept in blocks is no matter. */
 enum version_type attributes_file_type(const struct attributes *attributes);
 
+/* FIFOs, sockets and devices: their content is not here. */
+bool attributes_is_special(enum version_type type);
+
 /* A random id for a new file; never 0 nor INODE_NUMBER_ROOT. */
 uint64_t attributes_new_file_id(void);
 

@@ -286,7 +286,7 @@ static int edit_on_cluster(struct fs *fs, struct inode *inode, const struct edit
     struct shown shown = {0};
     struct version edited = {0};
     bool is_resize = edit->change && (edit->change->flags & CHANGE_SIZE) != 0;
-    int failed = hold_key(fs, inode, &key);
+    int failed = is_resize && inode->type != VERSION_FILE ? EINVAL : hold_key(fs, inode, &key);
 
     if (failed == 0) {
         failed = read_for_edit(fs, inode, buffer_slice(&key), &object, &edited, &shown);

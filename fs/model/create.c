@@ -117,6 +117,7 @@ out:
 /* What is made: all of it but the name. */
 struct made {
     enum version_type type;
+    uint64_t device; /* of devices */
     struct slice content;
 };
 
@@ -201,6 +202,7 @@ static int make(struct fs *fs, uint64_t parent, const char *name, const struct m
         goto out;
     }
     new_attributes(fs, place.directory, made->type, creation, &version.attributes);
+    version.attributes.size = made->device;
     version.content = blob_new(made->content);
     if (!version.content) {
         failed = ENOMEM;
@@ -224,6 +226,16 @@ int create_empty(struct fs *fs, uint64_t parent, const char *name,
 {
     struct made made = {.type = VERSION_FILE};
 
+    return make(fs, parent, name, &made, creation, ret_entry);
+}
+
+int create_special(struct fs *fs, uint64_t parent, const char *name,
+                   const struct special *special, const struct creation *creation,
+                   struct fs_entry *ret_entry)
+{
+    struct made made = {.type = special->type, .device = special->device};
+
+    assert(attributes_is_special(made.type));
     return make(fs, parent, name, &made, creation, ret_entry);
 }
 

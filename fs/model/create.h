@@ -22,6 +22,14 @@ int create_pending(struct fs *fs, uint64_t parent, const char *name,
 /* An empty file, put at once. */
 int create_empty(struct fs *fs, uint64_t parent, const char *name,
                  const struct creation *creation, struct fs_entry *ret_entry);
+/* A FIFO, a socket or a device: what the kernel does all work of but that of names. */
+struct special {
+    enum version_type type;
+    uint64_t device; /* its number, as of makedev(3); 0 for FIFOs and sockets */
+};
+int create_special(struct fs *fs, uint64_t parent, const char *name,
+                   const struct special *special, const struct creation *creation,
+                   struct fs_entry *ret_entry);
 int create_directory(struct fs *fs, uint64_t parent, const char *name,
                      const struct creation *creation, struct fs_entry *ret_entry);
 int create_symlink(struct fs *fs, uint64_t parent, const char *name, const char *target,

@@ -35,6 +35,8 @@ static int open_known(struct fs *fs, uint64_t id, unsigned flags, struct opened 
     struct inode *inode = inode_by_id(&fs->inodes, id);
     if (!inode || (inode->is_unlinked && !inode->file)) {
         failed = ESTALE;
+    } else if (attributes_is_special(inode->type)) {
+        failed = ENXIO; /* the kernel opens those itself */
     } else if (inode->type != VERSION_FILE) {
         failed = inode->type == VERSION_DIRECTORY ? EISDIR : ELOOP;
     }

@@ -95,6 +95,8 @@ void ctl_format_size(uint64_t bytes, char ret_text[CTL_SIZE_TEXT]);
 /* Local time, to the second. */
 void ctl_format_time(int64_t ns, char ret_text[CTL_TIME_TEXT]);
 /* As in `ls -l`. */
+/* True if the size is a device's number. */
+bool ctl_is_device(const struct attributes *attributes);
 void ctl_format_mode(const struct attributes *attributes, char ret_text[CTL_MODE_TEXT]);
 /* "90 s", "3 d": the largest unit of which there are at least two. */
 void ctl_format_age(uint64_t us, char ret_text[CTL_AGE_TEXT]);

@@ -6,6 +6,7 @@
  */
 #include <inttypes.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "node/dynamoctl/ctl.h"
 
@@ -31,8 +32,13 @@ static void print_row(const struct row *row, uint32_t count)
     char time[CTL_TIME_TEXT];
     ctl_format_mode(attributes, mode);
     ctl_format_time(attributes->modified_ns, time);
-    printf("%s %2u %5u %5u %8" PRIu64 " %s ", mode, (unsigned)count, (unsigned)attributes->user,
-           (unsigned)attributes->group, attributes->size, time);
+    printf("%s %2u %5u %5u ", mode, (unsigned)count, (unsigned)attributes->user,
+           (unsigned)attributes->group);
+    if (ctl_is_device(attributes)) {
+        printf("%3u, %3u %s ", major(attributes->size), minor(attributes->size), time);
+    } else {
+        printf("%8" PRIu64 " %s ", attributes->size, time);
+    }
     ctl_print_name(stdout, blob_slice(row->name));
     puts(row->kind == ROW_DIRECTORY ? "/" : "");
 }

@@ -3,6 +3,7 @@
  */
 #include <inttypes.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 
 #include "node/base/text.h"
@@ -99,6 +100,12 @@ void ctl_print_name(FILE *out, struct slice name)
     text_print(out, name);
 }
 
+bool ctl_is_device(const struct attributes *attributes)
+{
+    return attributes->type == VERSION_CHARACTER_DEVICE ||
+           attributes->type == VERSION_BLOCK_DEVICE;
+}
+
 static const char *type_name(enum version_type type)
 {
     switch (type) {
@@ -129,7 +136,12 @@ void ctl_json_attributes(struct json *json, const struct attributes *attributes)
     json_string(json, "mode", mode);
     json_unsigned(json, "user", attributes->user);
     json_unsigned(json, "group", attributes->group);
-    json_unsigned(json, "size", attributes->size);
+    if (ctl_is_device(attributes)) {
+        json_unsigned(json, "major", major(attributes->size));
+        json_unsigned(json, "minor", minor(attributes->size));
+    } else {
+        json_unsigned(json, "size", attributes->size);
+    }
     json_signed(json, "accessed_ns", attributes->accessed_ns);
     json_signed(json, "modified_ns", attributes->modified_ns);
     json_signed(json, "changed_ns", attributes->changed_ns);

@@ -228,6 +228,17 @@ int call_mknod(struct fuse_kernel *kernel, uint64_t parent, const char *name, ui
     return request_entry(kernel, &call, ret_inode);
 }
 
+int call_mknod_device(struct fuse_kernel *kernel, uint64_t parent, const char *name,
+                      uint32_t mode, uint32_t device)
+{
+    struct fuse_mknod_in in = {.mode = mode, .rdev = device};
+    struct fuse_kernel_call call = {.opcode = FUSE_MKNOD,
+                                    .inode = parent,
+                                    .parts = {slice_of(&in, sizeof in), name_slice(name)}};
+
+    return request_entry(kernel, &call, NULL);
+}
+
 int call_symlink(struct fuse_kernel *kernel, uint64_t parent, const char *name,
                  const char *target, uint64_t *ret_inode)
 {

@@ -38,6 +38,8 @@ int call_mkdir(struct fuse_kernel *kernel, uint64_t parent, const char *name,
                uint64_t *ret_inode);
 int call_mknod(struct fuse_kernel *kernel, uint64_t parent, const char *name, uint32_t mode,
                uint64_t *ret_inode);
+int call_mknod_device(struct fuse_kernel *kernel, uint64_t parent, const char *name,
+                      uint32_t mode, uint32_t device);
 int call_symlink(struct fuse_kernel *kernel, uint64_t parent, const char *name,
                  const char *target, uint64_t *ret_inode);
 int call_readlink(struct fuse_kernel *kernel, uint64_t inode,

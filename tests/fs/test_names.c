@@ -258,17 +258,55 @@ static void test_readlink__of_a_file__einval(void **state)
     assert_errno(call_readlink(kernel, call_find(kernel, ROOT, "f"), &reply), EINVAL);
 }
 
-static void test_mknod__regular_file__exists_and_devices_are_refused(void **state)
+static void test_mknod__regular_file__exists(void **state)
 {
     struct fuse_kernel *kernel = *state;
     uint64_t inode;
 
     assert_done(call_mknod(kernel, ROOT, "plain", S_IFREG | 0600, &inode));
     assert_content(kernel, ROOT, "plain", "");
-
-    assert_errno(call_mknod(kernel, ROOT, "pipe", S_IFIFO | 0600, NULL), EPERM);
-    assert_errno(call_mknod(kernel, ROOT, "device", S_IFBLK | 0600, NULL), EPERM);
+    assert_errno(call_mknod(kernel, ROOT, "neither", 0600, NULL), EINVAL);
+    assert_errno(call_mknod(kernel, ROOT, "link", S_IFLNK | 0777, NULL), EINVAL);
     assert_names(kernel, ROOT, "plain");
+}
+
+static void assert_special(struct fuse_kernel *kernel, const char *name, uint32_t mode,
+                           uint32_t device)
+{
+    struct fuse_attr attributes;
+    uint64_t handle;
+    uint64_t inode = call_find(kernel, ROOT, name);
+
+    assert_done(call_getattr(kernel, inode, &attributes));
+    assert_int_equal(attributes.mode, mode);
+    assert_int_equal(attributes.rdev, device);
+    assert_int_equal(attributes.size, 0);
+    assert_int_equal(attributes.blocks, 0);
+    assert_errno(call_open(kernel, inode, O_RDWR, &handle), ENXIO);
+    assert_errno(call_truncate(kernel, inode, 1), EINVAL);
+}
+
+static void test_mknod__special_files__are_what_was_made(void **state)
+{
+    struct fuse_kernel *kernel = *state;
+    uint32_t large_device = 0xfff | 0xabc << 8 | 0xffU << 20; /* as the kernel encodes it */
+
+    assert_done(call_mknod(kernel, ROOT, "pipe", S_IFIFO | 0600, NULL));
+    assert_done(call_mknod(kernel, ROOT, "socket", S_IFSOCK | 0755, NULL));
+    assert_done(call_mknod_device(kernel, ROOT, "block", S_IFBLK | 0640, 0x801));
+    assert_done(call_mknod_device(kernel, ROOT, "tty", S_IFCHR | 0666, large_device));
+
+    assert_names(kernel, ROOT, "block pipe socket tty");
+    assert_special(kernel, "pipe", S_IFIFO | 0600, 0);
+    assert_special(kernel, "socket", S_IFSOCK | 0755, 0);
+    assert_special(kernel, "block", S_IFBLK | 0640, 0x801);
+    assert_special(kernel, "tty", S_IFCHR | 0666, large_device);
+    assert_errno(call_mknod(kernel, ROOT, "pipe", S_IFIFO | 0600, NULL), EEXIST);
+    assert_done(call_rename(kernel, ROOT, "tty", ROOT, "pipe", 0));
+    assert_special(kernel, "pipe", S_IFCHR | 0666, large_device);
+    assert_done(call_unlink(kernel, ROOT, "block"));
+    assert_errno(call_rmdir(kernel, ROOT, "pipe"), ENOTDIR);
+    assert_names(kernel, ROOT, "pipe socket");
 }
 
 static void test_link__hard__is_refused(void **state)
@@ -406,7 +444,8 @@ int main(void)
         MOUNT_TEST(test_rename__directory__moves_what_is_below),
         MOUNT_TEST(test_symlink__keeps_its_target),
         MOUNT_TEST(test_readlink__of_a_file__einval),
-        MOUNT_TEST(test_mknod__regular_file__exists_and_devices_are_refused),
+        MOUNT_TEST(test_mknod__regular_file__exists),
+        MOUNT_TEST(test_mknod__special_files__are_what_was_made),
         MOUNT_TEST(test_link__hard__is_refused),
         MOUNT_TEST(test_readdir__many_names__each_once),
         MOUNT_TEST(test_readdir__from_an_earlier_offset__goes_on_there),

@@ -1,7 +1,8 @@
 /*
  * test_view.c - what a reader sees of an object, and rows.
  *
- * Rules: versions of one write id, or of equal content and type, are one group, transitively;
+ * Rules: versions of one write id, or of equal content, type and size, are one
+ * group, transitively;
  * a group is shown by its newest; groups are oldest first by that; rows are in the order of
  * name, then kind.
  */
@@ -44,6 +45,34 @@ static struct object *object_of(const struct shown *shown, uint32_t count)
         version_drop(&versions[i]);
     }
     return object;
+}
+
+static void test_view_build__devices_of_other_numbers__are_shown_each(void **state)
+{
+    (void)state;
+    struct version versions[3];
+    struct dot pair = {{1, 1}, 3};
+    struct clock clock = {.count = 1, .pair = &pair};
+    struct object *object = NULL;
+    struct view view;
+    for (uint32_t i = 0; i < 3; i++) {
+        versions[i] = make_version((struct dot){{1, 1}, i + 1}, "");
+        memset(versions[i].write_id, (int)i + 1, WRITE_ID_SIZE);
+        versions[i].attributes.type = VERSION_BLOCK_DEVICE;
+        versions[i].attributes.size = i == 1 ? 0x802 : 0x801;
+    }
+    assert_int_equal(object_new(&clock, versions, 3, (struct actor){0}, &object), STATUS_OK);
+
+    assert_int_equal(view_build(object, &view), STATUS_OK);
+    assert_int_equal(view.count, 2);
+    assert_int_equal(view.groups[0].newest->attributes.size, 0x802);
+    assert_int_equal(view.groups[1].count, 2);
+
+    view_release(&view);
+    object_unref(object);
+    for (uint32_t i = 0; i < 3; i++) {
+        version_drop(&versions[i]);
+    }
 }
 
 /* The groups as text: indexes of members, "," between groups: "0,13,2". */
@@ -217,6 +246,7 @@ int main(void)
         cmocka_unit_test(test_view_build__one_write_id__is_shown_once),
         cmocka_unit_test(test_view_build__equal_content__is_shown_once),
         cmocka_unit_test(test_view_build__equal_content_of_another_type__is_another),
+        cmocka_unit_test(test_view_build__devices_of_other_numbers__are_shown_each),
         cmocka_unit_test(test_view_build__no_write_id__groups_nothing),
         cmocka_unit_test(test_view_build__chains__are_one_group),
         cmocka_unit_test(test_row_compare__rows__by_name_then_directory_first),

@@ -314,6 +314,50 @@ static void test_table__two_mounts_write_what_they_opened__both_stay(void **stat
     assert_reads(mounts->here, ROOT, "cart~v2", "theirs");
 }
 
+static void make_fifo(struct fs *fs, const char *name)
+{
+    struct special special = {.type = VERSION_FIFO};
+    struct creation creation = {.mode = 0600};
+    struct fs_entry entry;
+
+    assert_int_equal(create_special(fs, ROOT, name, &special, &creation, &entry), 0);
+}
+
+static void test_table__fifo_against_file__two_versions(void **state)
+{
+    struct mounts *mounts = *state;
+    struct change mode = {.flags = CHANGE_MODE, .mode = 0644};
+
+    make_fifo(mounts->here, "x");
+    put_beside(mounts->kv, "x", "text");
+
+    assert_lists(mounts->there, ROOT, "x x~v1 x~v2");
+    assert_reads(mounts->there, ROOT, "x", "text");
+    assert_true(S_ISFIFO(stat_of(mounts->there, ROOT, "x~v1").st_mode));
+    change_by_id(mounts->there, look(mounts->there, ROOT, "x~v1"), mode);
+    assert_int_equal(stat_of(mounts->there, ROOT, "x~v1").st_mode, S_IFIFO | 0644);
+    assert_reads(mounts->there, ROOT, "x~v2", "text");
+    assert_int_equal(rename_error(mounts->there, ROOT, "x~v1", ROOT, "x"), 0);
+    assert_lists(mounts->here, ROOT, "x");
+    assert_int_equal(stat_of(mounts->here, ROOT, "x").st_mode, S_IFIFO | 0644);
+}
+
+static void test_table__file_renamed_over_fifo__a_fifo_over_file(void **state)
+{
+    struct mounts *mounts = *state;
+
+    make_fifo(mounts->here, "x");
+    write_file(mounts->here, ROOT, "f", "text");
+    assert_int_equal(rename_error(mounts->here, ROOT, "f", ROOT, "x"), 0);
+    assert_reads(mounts->there, ROOT, "x", "text");
+
+    make_fifo(mounts->there, "y");
+    assert_int_equal(rename_error(mounts->there, ROOT, "y", ROOT, "x"), 0);
+    assert_lists(mounts->here, ROOT, "x");
+    assert_true(S_ISFIFO(stat_of(mounts->here, ROOT, "x").st_mode));
+    assert_int_equal(versions_of(mounts->kv, "x"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +382,8 @@ int main(void)
         TEST(test_table__file_behind_directory__moves_and_goes),
         TEST(test_table__two_mkdir__one_directory_newest_attributes),
         TEST(test_table__equal_versions__are_no_conflict),
+        TEST(test_table__fifo_against_file__two_versions),
+        TEST(test_table__file_renamed_over_fifo__a_fifo_over_file),
         TEST(test_table__two_mounts_write_what_they_opened__both_stay),
     };
 

@@ -1,0 +1,95 @@
+#!/bin/bash
+# posix.sh - system calls on a real mount, by their manual pages.
+# usage: tests/mount/posix.sh BUILD_DIR
+
+. "$(dirname "$0")/lib.sh"
+
+# As root also for other users, and with devices.
+options=
+if [ "$(id -u)" -eq 0 ]; then
+    options=allow_other,dev,suid
+    chmod 755 "$work"
+fi
+cluster_start 3
+mount_start mnt --cluster "$cluster" ${options:+-o "$options"}
+mount_start other --cluster "$cluster"
+mnt=$work/mnt
+other=$work/other
+chmod 777 "$mnt"
+
+# type_of FILE
+type_of() {
+    stat -c %F "$1"
+}
+
+# root_only - false, with a word, for those who may not do it.
+root_only() {
+    [ "$(id -u)" -eq 0 ] || {
+        echo "        (only root can test that)"
+        return 1
+    }
+}
+
+test_fifo_carries_what_is_written() {
+    good mkfifo -m 640 "$mnt/fifo"
+    equal "fifo 640 0" "$(stat -c '%F %a %s' "$mnt/fifo")"
+    equal fifo "$(type_of "$other/fifo")"
+    echo through > "$mnt/fifo" &
+    equal through "$(cat "$mnt/fifo")"
+    wait
+    chmod 600 "$mnt/fifo"
+    touch -d 2001-02-03 "$mnt/fifo"
+    equal "600 2001-02-03" "$(stat -c '%a %.10y' "$mnt/fifo")"
+    good mv "$mnt/fifo" "$mnt/moved"
+    equal fifo "$(type_of "$mnt/moved")"
+    echo file > "$mnt/fifo"
+    good mv "$mnt/fifo" "$mnt/moved"
+    holds "$other/moved" file
+    good rm "$mnt/moved"
+}
+
+test_socket_is_bound_and_connected_to() {
+    good python3 - "$mnt" << 'PYTHON'
+import os, socket, stat, sys
+
+os.chdir(sys.argv[1])
+server = socket.socket(socket.AF_UNIX)
+server.bind("socket")
+assert stat.S_ISSOCK(os.stat("socket").st_mode)
+server.listen()
+client = socket.socket(socket.AF_UNIX)
+client.connect("socket")
+client.send(b"hello")
+assert server.accept()[0].recv(5) == b"hello"
+try:
+    socket.socket(socket.AF_UNIX).bind("socket")
+    sys.exit("bound twice")
+except OSError as error:
+    assert error.strerror == "Address already in use", error
+PYTHON
+    equal socket "$(type_of "$other/socket")"
+    bad "No such device or address" cat "$mnt/socket"
+    rm "$mnt/socket"
+}
+
+test_devices_are_what_was_made() {
+    root_only || return 0
+    good mknod -m 666 "$mnt/null" c 1 3
+    good mknod "$mnt/disk" b 259 70000
+    equal "character special file 666 1 3" "$(stat -c '%F %a %Hr %Lr' "$mnt/null")"
+    equal "block special file 259 70000" "$(stat -c '%F %Hr %Lr' "$other/disk")"
+    echo gone > "$mnt/null"
+    equal "" "$(cat "$mnt/null")"
+    good cp -a "$mnt/null" "$mnt/copy"
+    equal "1 3" "$(stat -c '%Hr %Lr' "$other/copy")"
+    "$dynamoctl" --cluster "$cluster" ls / > "$work/list"
+    grep -q '^crw-rw-rw- .*  1,   3 .* null$' "$work/list" || fail "$(cat "$work/list")"
+    "$dynamoctl" --cluster "$cluster" ls --json / | python3 -c '
+import json, sys
+disk = [row for row in json.load(sys.stdin)["rows"] if row["name"] == "disk"][0]
+assert (disk["type"], disk["major"], disk["minor"]) == ("block device", 259, 70000), disk
+' || fail "the device is another one in JSON"
+    rm "$mnt/null" "$mnt/disk" "$mnt/copy"
+}
+
+run_tests "$0"
