@@ -520,13 +520,30 @@ static void list_on_stored(struct core *core, struct request *request, uint8_t l
     list_check(core, request);
 }
 
+/* True if this may be what the leg was asked for. What another node's rows would make of the
+ * listing otherwise, its client refuses as a whole. */
+static bool list_reply_is_possible(const struct request *request, uint8_t i,
+                                   const struct message_list_reply *reply)
+{
+    for (uint16_t j = 0; request->leg[i].asks_digest && j < reply->row_count; j++) {
+        if (!message_row_is_live(&reply->rows[j])) {
+            return false;
+        }
+    }
+    return list_reply_fits(reply, &list_of(request)->list);
+}
+
 static void list_on_reply(struct core *core, struct request *request, uint8_t i,
                           struct message *message)
 {
     bool is_list = message->type == MESSAGE_REPLICA_LIST_REPLY;
+    enum status status = is_list ? message->status : STATUS_BAD_MESSAGE;
     request_note_ring(core, request, message);
-    leg_take_list(core, request, i, is_list ? message->status : STATUS_BAD_MESSAGE,
-                  &message->list_reply);
+    if (status == STATUS_OK && !list_reply_is_possible(request, i, &message->list_reply)) {
+        core->stats.corrupt++;
+        status = STATUS_BAD_MESSAGE;
+    }
+    leg_take_list(core, request, i, status, &message->list_reply);
     list_check(core, request);
 }
 

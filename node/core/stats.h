@@ -31,7 +31,7 @@
     X(stale_ring)      /* requests placed by another ring epoch */                             \
     X(rings_refused)   /* rings that do not follow from this node's own */                     \
     X(ring_splits)     /* times another ring of the same epoch was met */                      \
-    X(corrupt)         /* copies that failed their checksum */                                 \
+    X(corrupt)         /* copies that failed their checksum, rows that make no sense */        \
     X(copies_refused)  /* copies received whose content does not match its hash */             \
     X(copies_healed)   /* own copies with such a content, fetched anew from others */          \
     X(clocks_ahead)    /* objects received with a clock over a minute ahead */                 \

@@ -42,6 +42,42 @@ void list_reply_release(struct message_list_reply *reply)
     *reply = (struct message_list_reply){0};
 }
 
+static bool is_in_range(const struct message_list *list, const struct blob *name)
+{
+    struct slice bytes = blob_slice(name);
+    struct slice end = blob_slice(list->end);
+    int order = slice_compare(bytes, blob_slice(list->start));
+
+    if (order < 0 || (order == 0 && list->after_start)) {
+        return false;
+    }
+    if (!list->end) {
+        return true;
+    }
+    return list->end_is_prefix ? slice_has_prefix(bytes, end) : slice_compare(bytes, end) <= 0;
+}
+
+bool list_reply_fits(const struct message_list_reply *reply, const struct message_list *list)
+{
+    if (reply->row_count > 0) {
+        const struct blob *first = reply->rows[0].name;
+        const struct blob *last = reply->rows[reply->row_count - 1].name;
+        bool leads_back =
+            reply->more && slice_compare(blob_slice(reply->resume), blob_slice(last)) < 0;
+
+        /* What lies between two names of the range is in it too. */
+        if (!is_in_range(list, first) || !is_in_range(list, last) || leads_back) {
+            return false;
+        }
+    }
+    for (uint16_t i = 0; i < reply->mark_count; i++) {
+        if (reply->marks[i].name && !is_in_range(list, reply->marks[i].name)) {
+            return false;
+        }
+    }
+    return !reply->more || is_in_range(list, reply->resume);
+}
+
 /* Of what a coordinator asks of replicas, and of what brings them to agree. */
 static void release_node_payload(struct message *message)
 {

@@ -96,6 +96,12 @@ void list_marks_free(struct list_mark *marks, size_t count);
 /* Drops all that the reply owns, and zeroes it. */
 void list_reply_release(struct message_list_reply *reply);
 /*
+ * True if the reply, whose rows and marks are in order as the codec demands, may be one to
+ * `list`: all that it names is in the range that was asked for, and the next page lies beyond
+ * this one, or a reader would go round for ever.
+ */
+bool list_reply_fits(const struct message_list_reply *reply, const struct message_list *list);
+/*
  * Makes the object of a row that has just its record (ring/row.h). STATUS_BAD_MESSAGE if the
  * bytes are no row of its kind, STATUS_NO_MEMORY; then the row is as it was.
  */

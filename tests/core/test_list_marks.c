@@ -220,6 +220,76 @@ static void test_list__an_answer_is_no_use__another_is_asked(void **state)
     }
 }
 
+/* A listing of the names behind "c", or from there on, of which the own disk tells "d". */
+static struct lone *open_behind(bool after_start, bool by_marks, const char *end,
+                                bool is_prefix)
+{
+    struct lone *lone = lone_open(3, 3);
+    struct message listing = rows_listing(100, 0, by_marks);
+    listing.list.start = blob_new(slice_of_string("c"));
+    listing.list.after_start = after_start;
+    listing.list.end = end ? blob_new(slice_of_string(end)) : NULL;
+    listing.list.end_is_prefix = is_prefix;
+    lone_ask(lone, listing);
+    rows_own(lone, by_marks ? "d=L #:1" : "d=L");
+    return lone;
+}
+
+/* Names that were not asked for would be listed, or lead its reader round for ever. */
+static void test_list__an_answer_is_of_other_names__another_is_asked(void **state)
+{
+    (void)state;
+    static const struct {
+        bool by_marks;
+        const char *end;
+        bool is_prefix;
+        const char *told;
+    } cases[] = {
+        {true, NULL, false, "b=L d=L #:1"},  {true, NULL, false, "c=L d=L #:1"},
+        {true, NULL, false, "d=L #c:1 #:1"}, {true, NULL, false, "d=L #b:1"},
+        {true, NULL, false, "d=L e=D #:1"},  {false, NULL, false, "c=L d=L"},
+        {false, NULL, false, ">c"},          {false, NULL, false, "d=L f=L >e"},
+        {false, "k", false, "d=L l=L"},      {false, "k", false, "d=L >l"},
+        {false, "d", true, "d=L e=L"},       {false, "d", true, "c0=L d=L"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct lone *lone =
+            open_behind(true, cases[i].by_marks, cases[i].end, cases[i].is_prefix);
+        rows_peer(lone, cases[i].told);
+        assert_null(lone_reply(lone, MESSAGE_LIST_REPLY));
+        assert_int_equal(lone->core->stats.corrupt, 1);
+        rows_peer(lone, cases[i].by_marks ? "d=L #:1" : "d=L");
+        assert_rows(lone, "d=L");
+        lone_close(lone);
+    }
+}
+
+static void test_list__an_answer_fills_its_range__is_believed(void **state)
+{
+    (void)state;
+    static const struct {
+        bool after_start, by_marks;
+        const char *end;
+        bool is_prefix;
+        const char *told, *expected;
+    } cases[] = {
+        {false, false, NULL, false, "c=L d=L", "c=L d=L"},
+        {true, false, NULL, false, "c0=L d=D", "c0=L d=D"},
+        {true, false, "d", false, "d=L >d", "d=L >d"},
+        {true, false, "d", true, "d=L d9=L", "d=L d9=L"},
+        {true, false, NULL, false, "d=L >z", "d=L >z"},
+        {false, true, NULL, false, "d=L #c:2 #:1", "d=L"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct lone *lone = open_behind(cases[i].after_start, cases[i].by_marks, cases[i].end,
+                                        cases[i].is_prefix);
+        rows_peer(lone, cases[i].told);
+        assert_rows(lone, cases[i].expected);
+        assert_int_equal(lone->core->stats.corrupt, 0);
+        lone_close(lone);
+    }
+}
+
 /* What it told by marks is no answer any more. */
 static void test_list__replica_goes_before_all_rows_are_asked_for__is_made_up_for(void **state)
 {
@@ -434,6 +504,8 @@ int main(void)
         cmocka_unit_test(test_marks__nothing_in_common__all_rows_are_asked_for),
         cmocka_unit_test(test_marks__come_too_late__are_asked_again),
         cmocka_unit_test(test_list__an_answer_is_no_use__another_is_asked),
+        cmocka_unit_test(test_list__an_answer_is_of_other_names__another_is_asked),
+        cmocka_unit_test(test_list__an_answer_fills_its_range__is_believed),
         cmocka_unit_test(test_list__replica_goes_before_all_rows_are_asked_for__is_made_up_for),
         cmocka_unit_test(test_list__own_rows_are_no_use__others_are_asked),
         cmocka_unit_test(test_list__nobody_answers__ends_with_its_deadline),

@@ -173,9 +173,13 @@ bool key_start(struct core *core, struct request *parent, const struct tree_entr
 static enum status row_of(const struct request *request, struct message_list_reply *list,
                           struct object **ret_object)
 {
+    struct slice key = blob_slice(request->key);
     for (uint16_t i = 0; i < list->row_count; i++) {
         struct row *row = &list->rows[i];
-        if (row->kind != key_row_kind(blob_slice(request->key))) {
+        if (!slice_equal(blob_slice(row->name), key_name(key))) {
+            return STATUS_BAD_MESSAGE; /* or what another name has would become this one's */
+        }
+        if (row->kind != key_row_kind(key)) {
             continue;
         }
         enum status status = row->object ? STATUS_OK : message_open_row(row);
@@ -357,7 +361,9 @@ static void key_on_reply(struct core *core, struct request *request, uint8_t i,
                   copy_is_sound(core, blob_slice(request->key), object);
         leg->object = is_good ? object_ref(object) : NULL;
     } else if (is_good && is_asking) {
-        is_good = row_of(request, &message->list_reply, &leg->object) == STATUS_OK;
+        enum status status = row_of(request, &message->list_reply, &leg->object);
+        core->stats.corrupt += status == STATUS_BAD_MESSAGE ? 1 : 0;
+        is_good = status == STATUS_OK;
     }
     leg->state = is_good ? LEG_DONE : LEG_FAILED;
     key_check(core, request);
