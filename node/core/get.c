@@ -105,6 +105,7 @@ static void get_start_fallback(struct core *core, struct request *from, struct m
     request->handle = from->handle;
     request->reply_id = from->reply_id;
     request->key = blob_ref(message->get.key);
+    get_of(request)->wants_all = message->get.r == REPLICAS_MAX;
     get_begin(core, request, message->get.r);
 }
 
@@ -129,6 +130,7 @@ void get_on_request(struct core *core, struct event *event)
     request->handle = event->handle;
     request->reply_id = event->message->request_id;
     request->key = blob_ref(get->key);
+    get_of(request)->wants_all = get->r == REPLICAS_MAX;
     get_begin(core, request, get->r);
 }
 
@@ -416,6 +418,22 @@ static void get_lacks_quorum(struct core *core, struct request *request)
     }
 }
 
+/* Hints that are in, where they are no answers: who wants all wants those that hold the key. */
+static uint8_t hints_not_counted(const struct request *request)
+{
+    uint8_t count = 0;
+    for (uint8_t i = 0; get_of(request)->wants_all && i < request->leg_count; i++) {
+        const struct leg *leg = &request->leg[i];
+        count = (uint8_t)(count + (leg->is_hint && leg->state == LEG_DONE));
+    }
+    return count;
+}
+
+static unsigned get_answers_expected(const struct request *request)
+{
+    return read_answers_expected(request) - hints_not_counted(request);
+}
+
 static void get_check(struct core *core, struct request *request)
 {
     assert(request->state == STATE_ASKING && get_of(request)->r > 0);
@@ -424,15 +442,15 @@ static void get_check(struct core *core, struct request *request)
         return;
     }
     read_ask_more(core, request, get_of(request)->r, get_ask_digest);
-    if (read_answers_expected(request) < get_of(request)->r) {
+    if (get_answers_expected(request) < get_of(request)->r && !get_of(request)->wants_all) {
         /* A primary that was there when the read began may be gone by now. */
         get_ask_fallbacks(core, request);
     }
-    uint8_t done = read_legs_in(request, LEG_DONE);
+    uint8_t done = (uint8_t)(read_legs_in(request, LEG_DONE) - hints_not_counted(request));
     uint8_t hints = read_hints_awaited(request);
-    bool may_still_do =
-        hints > 0 || (get_of(request)->for_dots && read_legs_in(request, LEG_SENT) > 0);
-    if (!may_still_do && read_answers_expected(request) < get_of(request)->r) {
+    bool may_still_do = (hints > 0 && !get_of(request)->wants_all) ||
+                        (get_of(request)->for_dots && read_legs_in(request, LEG_SENT) > 0);
+    if (!may_still_do && get_answers_expected(request) < get_of(request)->r) {
         get_lacks_quorum(core, request);
         return;
     }
@@ -445,7 +463,7 @@ static void get_check(struct core *core, struct request *request)
     mark_if(hints > 0, MARK_GET_HINT_LATE);
     if (get_fetch_unknown(core, request)) {
         get_answer(core, request);
-    } else if (read_answers_expected(request) < get_of(request)->r) {
+    } else if (get_answers_expected(request) < get_of(request)->r) {
         get_check(core, request); /* who told its digest is gone: another is asked */
     }
 }

@@ -10,6 +10,7 @@ struct get_state {
     struct dot *dots; /* owned: what a put waits to know */
     uint32_t dot_count;
     uint8_t r;
+    bool wants_all;  /* a hint does not stand for the primary it is kept for */
     bool for_repair; /* copies of nodes that refill are wanted too */
     bool heals;      /* the own copy is bad: what the others hold takes its place */
     bool for_dots;   /* a put waits to know the versions it names: whoever knows them will do */

@@ -7,6 +7,7 @@
  * - one that fails or is slow costs one more
  * - while a primary cannot be asked, fallbacks are: what they hold counts, "nothing" does not,
  *   and they are waited for a moment alone
+ * - who wants all is answered by all primaries, or not at all
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -380,6 +381,55 @@ static void test_hints__a_primary_is_lost_meanwhile__fallbacks_are_asked(void **
     bench_close(&bench);
 }
 
+/* What is kept for C is merged, and is no answer of C's. */
+static void test_hints__all_are_wanted__do_not_count(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open_first(&bench, 7, "ABG");
+    bench_suspect(&bench, "C");
+    assert_gives(bench_get(&bench, REPLICAS_MAX, NULL), "B?d C?d D?h E?h disk:get");
+    assert_gives(bench_stored(&bench, STORE_GET, STATUS_OK, ONE), "");
+    assert_gives(bench_answer_object(&bench, 'D', OTHER), "");
+    assert_gives(bench_answer(&bench, 'E', STATUS_NOT_FOUND), "");
+    assert_gives(bench_answer_digest(&bench, 'B', ONE), "");
+    assert_gives(bench_answer_digest(&bench, 'C', ONE), "B:or C:o disk:merge:or ok");
+    assert_told(&bench, 4, BOTH);
+    bench_suspect(&bench, "C");
+    assert_gives(bench_get(&bench, REPLICAS_MAX, NULL), "B?d C?d D?h E?h disk:get");
+    assert_gives(bench_stored(&bench, STORE_GET, STATUS_OK, ONE), "");
+    assert_gives(bench_answer_object(&bench, 'D', ONE), "");
+    assert_gives(bench_answer_digest(&bench, 'B', ONE), "");
+    assert_gives(bench_answer(&bench, 'C', STATUS_BUSY), "no_quorum");
+    bench_close(&bench);
+}
+
+static void test_hints__all_are_wanted_and_one_is_lost__fallbacks_are_not_asked(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open_first(&bench, 7, "ABG");
+    assert_gives(bench_get(&bench, REPLICAS_MAX, NULL), "B?d C?d disk:get");
+    assert_gives(bench_lose(&bench, 'B'), "no_quorum");
+    bench_close(&bench);
+}
+
+/* A node that holds nothing of the key coordinates: its hints do not count either. */
+static void test_fallback__all_are_wanted__its_own_hints_do_not_count(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open(&bench, 4, 3);
+    bench_place(&bench, 'D', "ABC");
+    bench_suspect(&bench, "ABC");
+    assert_gives(bench_get(&bench, REPLICAS_MAX, NULL), "A?d B?d C?d disk:get_hints/ABC");
+    assert_gives(bench_stored(&bench, STORE_GET_HINTS, STATUS_OK, ONE), "");
+    assert_gives(bench_answer_digest(&bench, 'A', ONE), "");
+    assert_gives(bench_answer_digest(&bench, 'B', ONE), "");
+    assert_gives(bench_answer(&bench, 'C', STATUS_BUSY), "no_quorum");
+    bench_close(&bench);
+}
+
 /* With N = 8 there is no room to ask two for each. */
 static void test_hints__more_fallbacks_than_legs__as_many_as_there_are_are_asked(void **state)
 {
@@ -460,6 +510,9 @@ int main(void)
         cmocka_unit_test(test_hints__fallbacks_hold_nothing__that_is_no_answer),
         cmocka_unit_test(test_hints__a_fallback_holds_it__makes_the_quorum),
         cmocka_unit_test(test_hints__a_primary_is_lost_meanwhile__fallbacks_are_asked),
+        cmocka_unit_test(test_hints__all_are_wanted__do_not_count),
+        cmocka_unit_test(test_hints__all_are_wanted_and_one_is_lost__fallbacks_are_not_asked),
+        cmocka_unit_test(test_fallback__all_are_wanted__its_own_hints_do_not_count),
         cmocka_unit_test(test_hints__more_fallbacks_than_legs__as_many_as_there_are_are_asked),
         cmocka_unit_test(test_fallback__coordinates__its_own_hints_count),
         cmocka_unit_test(test_fallback__others_failed_before__the_most_telling_is_passed_on),
