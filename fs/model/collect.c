@@ -17,7 +17,8 @@
 
 enum {
     PASSES_IN_GRACE = 4,
-    REST = 4, /* pauses are so much longer than what was done before */
+    REST = 4,        /* pauses are so much longer than what was done before */
+    TELL_AGAIN = 96, /* passes: a day of them, with the usual grace time */
 };
 #define FIRST_PASS_US (UINT64_C(60) * 1000000)
 #define PAUSE_MAX_US  (UINT64_C(1000000))
@@ -27,6 +28,7 @@ struct collect {
     struct collector *collector;
     struct collector_stats before; /* the last pass */
     uint64_t failed_before;        /* in the pass before that */
+    unsigned unsettled_passes;     /* in a row */
     pthread_t collecting;
     pthread_t holding;
     pthread_mutex_t lock;
@@ -56,6 +58,24 @@ static void pause_for(struct collect *collect, uint64_t pause_us)
     pthread_mutex_unlock(&collect->lock);
 }
 
+/* Nothing is deleted while a member is away: an operator has to know, now and every day. */
+static void tell_unsettled(struct collect *collect, uint64_t sets)
+{
+    char text[384];
+
+    if (sets == 0) {
+        collect->unsettled_passes = 0;
+        return;
+    }
+    if (collect->unsettled_passes++ % TELL_AGAIN == 0) {
+        (void)snprintf(text, sizeof text,
+                       "the space of %" PRIu64 " files is not given back yet, for a member may "
+                       "know more of them: %s",
+                       sets, collector_unsettled(collect->collector)->text);
+        model_note(collect->fs, text);
+    }
+}
+
 /* Tells what a pass did, where people want to know; what it could not do only once. */
 static void tell(struct collect *collect)
 {
@@ -77,6 +97,7 @@ static void tell(struct collect *collect)
                        failed);
         model_note(collect->fs, text);
     }
+    tell_unsettled(collect, now.sets_unsettled - collect->before.sets_unsettled);
     collect->before = now;
     collect->failed_before = failed;
 }

@@ -1,9 +1,10 @@
 /*
  * cluster.h - the parts of the cluster client, which share one struct.
  *
- * kv_cluster.c    the five operations: requests out of arguments, results out of replies
+ * kv_cluster.c    the operations: requests out of arguments, results out of replies
  * cluster_call.c  one request through as many nodes as it takes
  * cluster_ring.c  what the client knows of the ring and of nodes that fail
+ * cluster_settled.c  whether any member keeps what others do not have yet
  *
  * The ring is learnt at open. Every reply tells its sender's epoch; a greater one makes the
  * client ask that very node for the ring before it goes on. A client that asks nothing needs no
@@ -82,6 +83,11 @@ void cluster_silence_note(struct cluster *cluster, uint64_t begin_ns, uint64_t w
 /* What answers have been taking of late: rises fast and falls slowly; 0 in the beginning. */
 uint64_t cluster_latency_ns(struct cluster *cluster);
 void cluster_latency_learn(struct cluster *cluster, uint64_t took_ns);
+
+/* cluster_settled.c */
+/* As kv_settled. */
+MUST_CHECK enum status cluster_settled(struct cluster *cluster, uint64_t deadline_ns,
+                                       struct error *ret_why);
 
 /* cluster_call.c */
 struct cluster_request {

@@ -8,7 +8,11 @@
 
 #include "node/client/marks.h"
 
-enum { HEADS_ROWS = 256 };
+enum {
+    HEADS_ROWS = 256,
+    /* So much of the grace time nobody is asked again, after a member could not be. */
+    ASK_AGAIN_SHARE = 64,
+};
 
 struct collector {
     struct collector_options options;
@@ -16,6 +20,8 @@ struct collector {
     struct kv_options write;
     struct marks marks;
     struct collector_stats stats;
+    struct error unsettled;
+    uint64_t ask_again_us;
     uint64_t pass;
     unsigned shard;
     bool is_listed;       /* `heads` is of this shard, up to its resume */
@@ -59,6 +65,28 @@ const struct collector_stats *collector_stats(const struct collector *collector)
     return &collector->stats;
 }
 
+const struct error *collector_unsettled(const struct collector *collector)
+{
+    return &collector->unsettled;
+}
+
+static bool is_due(const struct collector *collector, const struct mark *mark,
+                   uint64_t begin_us)
+{
+    return begin_us - mark->since_us >= collector->options.grace_us;
+}
+
+static bool has_due(const struct collector *collector, const struct marked_set *marked,
+                    uint64_t begin_us)
+{
+    for (size_t i = 0; marked && i < marked->count; i++) {
+        if (is_due(collector, &marked->marks[i], begin_us)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum status delete_marked(struct collector *collector, const struct mark *mark)
 {
     struct kv_put put = {.key = blob_slice(mark->what.key),
@@ -92,7 +120,8 @@ static enum status judge(struct collector *collector, const struct survey *surve
                          struct marked_set *marked)
 {
     uint64_t now_us = collector->options.now_us();
-    enum status status = STATUS_OK;
+    enum status status = survey->is_settled ? STATUS_OK : collector->unsettled.code;
+    bool is_any_kept = false;
 
     for (size_t i = 0; i < survey->count; i++) {
         const struct unnamed *unnamed = &survey->unnamed[i];
@@ -106,16 +135,55 @@ static enum status judge(struct collector *collector, const struct survey *surve
             }
             continue;
         }
-        bool is_due = begin_us - mark->since_us >= collector->options.grace_us;
-        if (is_due && status == STATUS_OK) {
+        bool may_go = is_due(collector, mark, begin_us);
+        if (may_go && status == STATUS_OK) {
             status = delete_marked(collector, mark);
         }
-        if (!is_due || status != STATUS_OK) {
+        if (!may_go || status != STATUS_OK) {
             keep(marked, &mark->what, mark->since_us);
+            is_any_kept |= may_go;
         }
     }
     collector->stats.unmarked += survey->is_cut ? 1 : 0;
-    return status;
+    return is_any_kept ? status : STATUS_OK;
+}
+
+/* A member that could not be asked, or keeps hints, is not asked anew for each set. */
+static void note_unsettled(struct collector *collector, const struct survey *survey)
+{
+    if (!survey->is_settled && survey->unsettled.code != STATUS_OK) {
+        collector->unsettled = survey->unsettled;
+        collector->ask_again_us =
+            collector->options.now_us() + collector->options.grace_us / ASK_AGAIN_SHARE;
+    }
+}
+
+/* Without marks, with room for `count`. NULL when memory is short. */
+static struct marked_set *marked_new(const struct collector *collector,
+                                     const struct block_set *set, size_t count)
+{
+    struct marked_set *marked = calloc(1, sizeof *marked);
+    struct mark *room = malloc((count + 1) * sizeof *room);
+
+    if (!marked || !room) {
+        free(marked);
+        free(room);
+        return NULL;
+    }
+    *marked = (struct marked_set){.set = *set, .pass = collector->pass, .marks = room};
+    return marked;
+}
+
+static void count_set(struct collector_stats *stats, enum status status, bool is_unsettled)
+{
+    stats->sets++;
+    if (status != STATUS_OK && is_unsettled) {
+        stats->sets_unsettled++;
+    } else if (status == STATUS_BUSY) {
+        stats->sets_busy++;
+    } else if (status != STATUS_OK) {
+        stats->sets_left_alone++;
+    }
 }
 
 static enum status look_at_set(struct collector *collector, const struct block_set *set,
@@ -123,33 +191,33 @@ static enum status look_at_set(struct collector *collector, const struct block_s
 {
     struct survey survey = {.unnamed = NULL};
     uint64_t begin_us = collector->options.now_us();
-    enum status status = survey_set(collector->options.kv, &collector->read, set, head,
-                                    collector->options.marks_max, &survey);
     struct marked_set *old = marks_take(&collector->marks, set);
+    struct survey_question question = {
+        .kv = collector->options.kv,
+        .options = &collector->read,
+        .set = set,
+        .head = head,
+        .limit = collector->options.marks_max,
+        .for_delete = has_due(collector, old, begin_us) && begin_us >= collector->ask_again_us,
+    };
+    enum status status = survey_set(&question, &survey);
+    struct marked_set *marked = NULL;
 
-    collector->stats.sets++;
     if (status == STATUS_OK) {
-        struct marked_set *marked = calloc(1, sizeof *marked);
-        struct mark *room = malloc((survey.count + 1) * sizeof *room);
-        status = marked && room ? STATUS_OK : STATUS_NO_MEMORY;
-        if (status == STATUS_OK) {
-            *marked = (struct marked_set){.set = *set, .pass = collector->pass, .marks = room};
-            status = judge(collector, &survey, old, begin_us, marked);
-            marks_put(&collector->marks, marked);
-            marked_free(old);
-            old = NULL;
-        } else {
-            free(marked);
-            free(room);
-        }
+        marked = marked_new(collector, set, survey.count);
+        status = marked ? STATUS_OK : STATUS_NO_MEMORY;
     }
-    if (old) {
+    if (marked) {
+        note_unsettled(collector, &survey);
+        status = judge(collector, &survey, old, begin_us, marked);
+        marks_put(&collector->marks, marked);
+        marked_free(old);
+    } else if (old) {
         /* Nothing was learnt, so what was known stays. */
         old->pass = collector->pass;
         marks_put(&collector->marks, old);
     }
-    collector->stats.sets_busy += status == STATUS_BUSY ? 1 : 0;
-    collector->stats.sets_left_alone += status != STATUS_OK && status != STATUS_BUSY ? 1 : 0;
+    count_set(&collector->stats, status, marked && !survey.is_settled);
     survey_release(&survey);
     return status;
 }

@@ -5,7 +5,9 @@
  *           marks, in memory, with the clock of its row. A later pass that finds it unnamed
  *           still, at least the grace time on and with the same clock, deletes it, with that
  *           clock as the context: who stored or touched it meanwhile made an event that the
- *           delete does not cover, so that it stays.
+ *           delete does not cover, so that it stays. While a member of the cluster does not
+ *           answer, or keeps hints for another, nothing is deleted: versions may be there that
+ *           the others do not know of.
  * Threads:  a collector belongs to one thread. Any number of them may work on one cluster.
  * Source:   docs/design.md, Large files.
  */
@@ -33,6 +35,7 @@ struct collector_stats {
     uint64_t sets_busy;       /* left alone: a path changed meanwhile */
     uint64_t sets_left_alone; /* something could not be read, or makes no sense */
     uint64_t shards_left_alone;
+    uint64_t sets_unsettled; /* looked at, but what is due is kept: see collector_unsettled */
     uint64_t marked;
     uint64_t blocks_deleted;
     uint64_t notes_deleted; /* of paths, holders, stripes and sets */
@@ -48,6 +51,8 @@ struct collector *collector_new(const struct collector_options *options);
  */
 enum status collector_step(struct collector *collector, bool *ret_over);
 const struct collector_stats *collector_stats(const struct collector *collector);
+/* Why nothing was deleted from a set that had something due, the last time; for people. */
+const struct error *collector_unsettled(const struct collector *collector);
 void collector_free(struct collector *collector); /* NULL is allowed */
 
 #endif

@@ -122,6 +122,12 @@ void kv_census(struct kv *kv, struct slice key, const struct kv_options *options
     kv->operations->census(kv, key, options_or_default(options), ret_census);
 }
 
+enum status kv_settled(struct kv *kv, const struct kv_options *options, struct error *ret_why)
+{
+    assert(kv && ret_why);
+    return kv->operations->settled(kv, options_or_default(options), ret_why);
+}
+
 void kv_rows_release(struct kv_rows *rows)
 {
     if (!rows) {

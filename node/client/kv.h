@@ -19,7 +19,9 @@ struct kv;
 
 struct kv_options {
     uint32_t deadline_ms; /* 0: KV_DEADLINE_DEFAULT_MS */
-    uint8_t r;            /* 0: the default quorum */
+    /* 0: the default quorum. REPLICAS_MAX: all who hold the key, themselves: what others keep
+     * for one that is away is no answer. */
+    uint8_t r;
     uint8_t w;
     /* The file with the cluster's secret; NULL: see pool_use_secret_file. Looked at by
      * kv_open_cluster alone, which copies it. */
@@ -110,6 +112,8 @@ struct kv_operations {
     enum status (*replicas)(struct kv *kv, struct slice key, struct buffer *ret_text);
     void (*census)(struct kv *kv, struct slice key, const struct kv_options *options,
                    struct kv_census *ret_census);
+    enum status (*settled)(struct kv *kv, const struct kv_options *options,
+                           struct error *ret_why);
     void (*close)(struct kv *kv);
 };
 
@@ -154,6 +158,14 @@ MUST_CHECK enum status kv_replicas(struct kv *kv, struct slice key, struct buffe
  * The deadline is that of all questions. */
 void kv_census(struct kv *kv, struct slice key, const struct kv_options *options,
                struct kv_census *ret_census);
+/*
+ * Asks every member of the cluster. STATUS_OK: whatever was acknowledged before the call is found
+ * by gets and lists that begin after it and ask all holders of a key (r = REPLICAS_MAX); nobody
+ * keeps anything for a member that was away. Else ret_why, for people, says who does, or who does
+ * not answer.
+ */
+MUST_CHECK enum status kv_settled(struct kv *kv, const struct kv_options *options,
+                                  struct error *ret_why);
 void kv_rows_release(struct kv_rows *rows);
 void kv_close(struct kv *kv); /* no call may be under way; NULL is allowed */
 

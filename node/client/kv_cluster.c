@@ -288,6 +288,13 @@ static void cluster_census(struct kv *kv, struct slice key, const struct kv_opti
     *ret_census = census;
 }
 
+static enum status cluster_is_settled(struct kv *kv, const struct kv_options *options,
+                                      struct error *ret_why)
+{
+    struct cluster *cluster = cluster_of(kv);
+    return cluster_settled(cluster, deadline_of(cluster, options), ret_why);
+}
+
 static void cluster_close(struct kv *kv)
 {
     struct cluster *cluster = cluster_of(kv);
@@ -304,6 +311,7 @@ static const struct kv_operations cluster_operations = {
     .space = cluster_space,
     .replicas = cluster_replicas,
     .census = cluster_census,
+    .settled = cluster_is_settled,
     .close = cluster_close,
 };
 

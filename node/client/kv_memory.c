@@ -465,6 +465,15 @@ static void memory_census(struct kv *kv, struct slice key, const struct kv_optio
     *ret_census = (struct kv_census){.holders = 1, .answering = 1, .needed = 1};
 }
 
+static enum status memory_settled(struct kv *kv, const struct kv_options *options,
+                                  struct error *ret_why)
+{
+    (void)kv;
+    (void)options;
+    (void)ret_why;
+    return STATUS_OK;
+}
+
 static void memory_close(struct kv *kv)
 {
     struct memory *memory = memory_of(kv);
@@ -484,6 +493,7 @@ static const struct kv_operations memory_operations = {
     .space = memory_space,
     .replicas = memory_replicas,
     .census = memory_census,
+    .settled = memory_settled,
     .close = memory_close,
 };
 

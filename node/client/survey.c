@@ -28,7 +28,8 @@ struct path {
 };
 
 struct looking {
-    struct kv *kv;
+    const struct survey_question *question;
+    struct kv *kv; /* the question's */
     const struct kv_options *options;
     const struct block_set *set;
     struct notes notes;
@@ -36,7 +37,6 @@ struct looking {
     struct id_table named;
     uint32_t stripe; /* which is being listed */
     uint64_t block_count;
-    size_t limit;
     struct survey survey;
 };
 
@@ -137,7 +137,7 @@ static enum status add_unnamed(struct looking *looking, enum unnamed_kind kind,
 {
     struct survey *survey = &looking->survey;
 
-    if (survey->count == looking->limit) {
+    if (survey->count == looking->question->limit) {
         survey->is_cut = true;
         return STATUS_OK;
     }
@@ -442,12 +442,26 @@ static enum status take_holds(struct looking *looking)
     return status;
 }
 
-static enum status look(struct looking *looking, struct object *head)
+/* What is there so far rests upon what all holders said. Does anybody else know more? */
+static void ask_everybody(struct looking *looking)
+{
+    struct survey *survey = &looking->survey;
+
+    if (looking->question->for_delete) {
+        kv_limits_renew();
+        survey->is_settled =
+            kv_settled(looking->kv, looking->options, &survey->unsettled) == STATUS_OK;
+    }
+}
+
+static enum status look(struct looking *looking)
 {
     enum status status = list_notes(looking, &looking->notes);
 
     if (status == STATUS_OK && looking->notes.hold_count > 0) {
-        return take_holds(looking);
+        status = take_holds(looking);
+        ask_everybody(looking);
+        return status;
     }
     if (status == STATUS_OK) {
         status = read_paths(looking);
@@ -456,9 +470,10 @@ static enum status look(struct looking *looking, struct object *head)
         status = list_stripes(looking);
     }
     if (status == STATUS_OK && looking->notes.path_count == 0 && looking->block_count == 0) {
-        status = take_empty(looking, head);
+        status = take_empty(looking, looking->question->head);
     }
     if (status == STATUS_OK && looking->survey.count > 0) {
+        ask_everybody(looking);
         status = check_paths(looking);
         if (status == STATUS_OK) {
             status = check_notes(looking);
@@ -467,14 +482,16 @@ static enum status look(struct looking *looking, struct object *head)
     return status;
 }
 
-enum status survey_set(struct kv *kv, const struct kv_options *options,
-                       const struct block_set *set, struct object *head, size_t limit,
-                       struct survey *ret_survey)
+enum status survey_set(const struct survey_question *question, struct survey *ret_survey)
 {
-    assert(kv && options && set && head && ret_survey);
+    assert(question && ret_survey);
+    assert(question->kv && question->options && question->set && question->head);
 
-    struct looking looking = {.kv = kv, .options = options, .set = set, .limit = limit};
-    enum status status = look(&looking, head);
+    struct looking looking = {.question = question,
+                              .kv = question->kv,
+                              .options = question->options,
+                              .set = question->set};
+    enum status status = look(&looking);
 
     for (size_t i = 0; looking.paths && i < looking.notes.path_count; i++) {
         blob_unref(looking.paths[i].key);

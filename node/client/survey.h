@@ -5,7 +5,9 @@
  *           versions and their maps. What is stored and not among what they name is unnamed. If
  *           there is any, the paths and the notes are read once more: if all of them are as they
  *           were, then there was a moment, between the two readings, at which they were so
- *           together, and a rename from one path to another cannot hide what it moves.
+ *           together, and a rename from one path to another cannot hide what it moves. Who means
+ *           to delete has every member of the cluster asked between the two (kv_settled): then
+ *           nothing that was acknowledged before that moment is missed, wherever it was kept.
  *           A set that somebody holds is not looked at further.
  * Source:   docs/design.md, Large files.
  * Never:    a guess. Whatever cannot be read or understood is an error of the whole set.
@@ -30,19 +32,28 @@ struct unnamed {
     struct object *row; /* owned: its clock is that of the key when it was listed */
 };
 
+struct survey_question {
+    struct kv *kv;
+    const struct kv_options *options;
+    const struct block_set *set;
+    struct object *head; /* the row of the set's head */
+    size_t limit;        /* so much is told at most */
+    bool for_delete;
+};
+
 struct survey {
     struct unnamed *unnamed; /* owned array */
     size_t count;
     size_t room;
-    bool is_cut; /* there is more */
+    bool is_cut;            /* there is more */
+    bool is_settled;        /* with for_delete: what is unnamed here is named nowhere */
+    struct error unsettled; /* ... or why that is not known */
 };
 
-/* `head` is the row of the set's head. STATUS_BUSY if a path changed meanwhile; the errors of
- * kv_get and kv_list; STATUS_CORRUPT for what makes no sense. *ret_survey, of at most `limit`, is
- * then untouched. */
-MUST_CHECK enum status survey_set(struct kv *kv, const struct kv_options *options,
-                                  const struct block_set *set, struct object *head,
-                                  size_t limit, struct survey *ret_survey);
+/* STATUS_BUSY if a path changed meanwhile; the errors of kv_get and kv_list; STATUS_CORRUPT for
+ * what makes no sense. *ret_survey is then untouched. */
+MUST_CHECK enum status survey_set(const struct survey_question *question,
+                                  struct survey *ret_survey);
 void survey_release(struct survey *survey); /* zeroed is allowed */
 
 #endif

@@ -20,7 +20,7 @@ struct slice text(const char *string)
 
 void cluster_make_ring(struct fake_node *const *nodes, uint16_t count, struct ring *ring)
 {
-    struct member members[NODES] = {0};
+    struct member members[MEMBERS_MAX] = {0};
     for (uint16_t i = 0; i < count; i++) {
         members[i].id = i + 1;
         snprintf(members[i].address, ADDRESS_SIZE, "%s", fake_node_address(nodes[i]));

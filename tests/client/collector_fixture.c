@@ -81,8 +81,21 @@ static enum status probe_list(struct kv *kv, const struct kv_list *list,
                : probe->inner->operations->list(probe->inner, list, asked, ret_rows);
 }
 
+static enum status probe_settled(struct kv *kv, const struct kv_options *asked,
+                                 struct error *ret_why)
+{
+    struct probe *probe = probe_of(kv);
+    (void)asked;
+    probe->asked++;
+    if (probe->settle) {
+        probe->settle(probe);
+    }
+    *ret_why = (struct error){.code = probe->unsettled, .text = "somebody is away"};
+    return probe->unsettled;
+}
+
 static const struct kv_operations probe_operations = {
-    .get = probe_get, .put = probe_put, .list = probe_list};
+    .get = probe_get, .put = probe_put, .list = probe_list, .settled = probe_settled};
 
 void start_collector(struct fixture *fixture, size_t marks_max)
 {
@@ -292,6 +305,7 @@ unsigned pass(struct fixture *fixture)
     fixture->probe.calls = 0;
     fixture->probe.puts = 0;
     fixture->probe.step = 0;
+    fixture->probe.asked = 0;
     while (!is_over) {
         failed += collector_step(fixture->collector, &is_over) != STATUS_OK ? 1 : 0;
     }

@@ -21,7 +21,10 @@ struct probe {
     enum status failure;
     int puts; /* that were let through */
     void (*before)(struct probe *probe, struct slice key, bool is_list);
-    int step; /* of what `before` does */
+    int step;                       /* of what `before` does */
+    enum status unsettled;          /* unless STATUS_OK: a member is away, or keeps hints */
+    void (*settle)(struct probe *); /* ... but first this happens; may be NULL */
+    int asked;                      /* times, since a pass began */
 };
 
 struct fixture {
