@@ -64,17 +64,25 @@ static uint64_t lease_wanted(uint64_t counter, uint64_t wall_us, unsigned share)
     return by_clock > by_need ? by_clock : by_need;
 }
 
-static enum status renew_lease(struct store_state *state, uint64_t counter, uint64_t wall_us)
+static enum status write_lease(struct store_state *state, uint64_t lease)
 {
     struct settings settings = {0};
+
+    if (planted(PLANTED_LEASE_UNPERSISTED)) {
+        return STATUS_OK;
+    }
+    settings_add(&settings, SETTING_LEASE, lease);
+    return settings_write(&settings, state->engine);
+}
+
+static enum status renew_lease(struct store_state *state, uint64_t counter, uint64_t wall_us)
+{
     enum status status = STATUS_OK;
     uint64_t lease = lease_wanted(counter, wall_us, 1);
 
     pthread_mutex_lock(&state->leasing);
     if (lease > atomic_load(&state->leased)) {
-        settings_add(&settings, SETTING_LEASE, lease);
-        status = planted(PLANTED_LEASE_UNPERSISTED) ? STATUS_OK
-                                                    : settings_write(&settings, state->engine);
+        status = write_lease(state, lease);
         if (status == STATUS_OK) {
             atomic_store(&state->leased, lease);
         }
