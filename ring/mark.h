@@ -58,7 +58,7 @@
     X(PUT_STORED_LATE, "a put ended before its own disk had answered")                         \
     X(PUT_BESIDE_RING, "a ring was taken up while a put was in flight")                        \
     X(PUT_READ_NOT_STORED,                                                                     \
-      "a sibling that was named could not be written before it was dropped")                   \
+      "what was read before a put could not be written, and the put failed for that")          \
     X(PUT_AGAIN_BY_NEW_RING, "a put's copies were refused by another ring, and sent anew")     \
     X(NAMED_AT_FALLBACK, "a sibling was superseded by name at a fallback")                     \
     X(DELETED_NOTHING, "what was deleted had never been there")                                \

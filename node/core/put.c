@@ -170,8 +170,8 @@ static void put_begin(struct core *core, struct request *request)
     bool names = put->put->mode == UPDATE_SOME && !planted(PLANTED_SOME_WITHOUT_READ);
     /* An fsync of what was acknowledged before: a copy that lags would count toward W without
      * what is to survive. */
-    bool syncs = put->put->mode == UPDATE_NONE && put->sync && !request->is_child;
-    if (!names && !syncs) {
+    put->syncs_read = put->put->mode == UPDATE_NONE && put->sync && !request->is_child;
+    if (!names && !put->syncs_read) {
         put_store(core, request);
         return;
     }
@@ -351,10 +351,12 @@ static void put_on_copy_stored(struct core *core, struct request *request,
         return;
     }
     assert(request->state == STATE_STORING);
-    bool lacks_read = result->status == STATUS_UNKNOWN_VERSION;
+    /* Others know what the own disk did not take: that is why what is named is not known here,
+     * and an fsync must not count a copy that lags. */
+    bool lacks_read = put_of(request)->syncs_read || result->status == STATUS_UNKNOWN_VERSION;
     if (lacks_read && put_of(request)->read_failure != STATUS_OK) {
-        /* Others know it; that the own disk did not take. */
         mark(MARK_PUT_READ_NOT_STORED);
+        intents_wanted(core, INTENT_ROW, INTENT_AFTER_US); /* one may have been left */
         put_end(core, request, put_of(request)->read_failure);
         return;
     }

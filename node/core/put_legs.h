@@ -12,6 +12,7 @@ struct put_state {
     bool sync;
     bool is_fallback; /* this node is no primary: its own copy is a hint */
     bool has_intent;
+    bool syncs_read;          /* an fsync: done well only with what was read before */
     enum status read_failure; /* why what was read before the update could not be written */
     bool met_full_disk;       /* a replica had no room for its copy */
     bool by_digest;           /* done again: whoever holds the object gets just its row */

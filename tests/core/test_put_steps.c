@@ -2,7 +2,8 @@
  * test_put_steps.c - what a put's coordinator does with each answer, message by message;
  * bench.h says how to read them.
  *
- * - a version that is named is read first, and what was read is merged before
+ * - a version that is named is read first, and what was read is merged before; so is what an
+ *   fsync is to sync, which fails where that cannot be stored
  * - the intent is dropped when who lacks something has a marker, and not before
  * - at its deadline a put whose object has its quorum is done; who has his answer waits no more
  *   than a second for those that are slow
@@ -125,6 +126,63 @@ static void test_named__at_a_fallback__is_merged_into_the_first_hint(void **stat
     assert_gives(bench_put(&bench, 2, as_some), "A?d B?d disk:get_hints/ABC");
     assert_gives(bench_stored(&bench, STORE_GET_HINTS, STATUS_OK, OTHER),
                  "disk:hint:o/A disk:put_hint/ABC");
+    bench_close(&bench);
+}
+
+/* Fsyncs ------------------------------------------------------------------------------------ */
+
+static void as_fsync(struct message *message)
+{
+    message->put.mode = UPDATE_NONE;
+    message->put.has_value = false;
+    message->put.sync = true;
+}
+
+/* The own copy lags, and is not what was to be synced. */
+static void test_fsync__what_was_read_is_not_stored__that_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        enum status merged, stored;
+        const char *given;
+    } cases[] = {{STATUS_NO_SPACE, STATUS_OK, "no_space"},
+                 {STATUS_NO_MEMORY, STATUS_OK, "no_memory"},
+                 {STATUS_IO, STATUS_OK, "io"},
+                 {STATUS_NO_SPACE, STATUS_NOT_FOUND, "no_space"},
+                 {STATUS_OK, STATUS_OK, "B:or! C:o!"},
+                 {STATUS_OK, STATUS_IO, "io"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bench bench;
+        bench_open_first(&bench, 7, "ABG");
+        assert_gives(bench_put(&bench, 2, as_fsync), "B?d disk:get");
+        assert_gives(bench_stored(&bench, STORE_GET, STATUS_OK, OTHER), "");
+        assert_gives(bench_answer_digest(&bench, 'B', OTHER),
+                     "disk:merge:or disk:put!+row+intent");
+        assert_gives(bench_stored(&bench, STORE_MERGE, cases[i].merged, NULL), "");
+        bench.core->scans[0].due_us = UINT64_MAX;
+        assert_gives(bench_stored(&bench, STORE_COORDINATE, cases[i].stored,
+                                  cases[i].stored == STATUS_OK ? ONE : NULL),
+                     cases[i].given);
+        /* The row intent that was left is taken up. */
+        assert_int_equal(bench.core->scans[0].due_us != UINT64_MAX,
+                         cases[i].merged != STATUS_OK);
+        bench_close(&bench);
+    }
+}
+
+static void test_fsync__hint_of_what_was_read_is_not_stored__that_is_told(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open_fallback(&bench, 4, "ABC");
+    assert_gives(bench_put(&bench, 2, as_fsync), "A?d B?d disk:get_hints/ABC");
+    assert_gives(bench_stored(&bench, STORE_GET_HINTS, STATUS_OK, NULL), "");
+    assert_gives(bench_answer_digest(&bench, 'A', OTHER), "");
+    assert_gives(bench_answer_digest(&bench, 'B', OTHER), "A? B?");
+    assert_gives(bench_answer_object(&bench, 'A', OTHER), "");
+    assert_gives(bench_answer_object(&bench, 'B', OTHER), "disk:hint:o/A disk:put_hint!/ABC");
+    assert_gives(bench_stored(&bench, STORE_HINT, STATUS_NO_SPACE, NULL), "");
+    assert_gives(bench_stored(&bench, STORE_COORDINATE_HINT, STATUS_OK, ONE), "no_space");
     bench_close(&bench);
 }
 
@@ -491,6 +549,8 @@ int main(void)
         cmocka_unit_test(test_named__too_few_answer__is_not_stored),
         cmocka_unit_test(test_named__what_was_read_is_not_stored__that_is_told),
         cmocka_unit_test(test_named__at_a_fallback__is_merged_into_the_first_hint),
+        cmocka_unit_test(test_fsync__what_was_read_is_not_stored__that_is_told),
+        cmocka_unit_test(test_fsync__hint_of_what_was_read_is_not_stored__that_is_told),
         cmocka_unit_test(test_marker__is_written__then_the_intent_goes),
         cmocka_unit_test(test_marker__cannot_be_written__the_intent_stays),
         cmocka_unit_test(test_marker__of_the_root__no_intent_goes),
