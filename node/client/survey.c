@@ -42,6 +42,17 @@ struct looking {
 
 typedef enum status (*take_row)(struct looking *looking, struct row *row, void *into);
 
+static void note_event(struct looking *looking, const struct object *object)
+{
+    uint64_t *changed_us = &looking->survey.changed_us;
+
+    if (object) {
+        uint64_t put_us = clock_greatest_counter(&object->clock, UINT64_MAX);
+        *changed_us = put_us > *changed_us ? put_us : *changed_us;
+        *changed_us = object->deleted_us > *changed_us ? object->deleted_us : *changed_us;
+    }
+}
+
 /* Gives each row of a directory to `take`, which may empty it. */
 static enum status list_all(struct looking *looking, struct slice directory, take_row take,
                             void *into)
@@ -301,6 +312,12 @@ static enum status read_path(struct looking *looking, size_t index)
     if (status == STATUS_OK) {
         status = get_path(looking, path->key, &path->object);
     }
+    note_event(looking, looking->notes.rows[index].object);
+    note_event(looking, path->object);
+    if (status == STATUS_OK && looking->question->on_path) {
+        looking->question->on_path(looking->question->context, blob_slice(path->key),
+                                   path->object);
+    }
     uint32_t count = path->object ? path->object->version_count : 0;
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
         status = name_version(looking, &path->object->versions[i], &names);
@@ -491,6 +508,7 @@ enum status survey_set(const struct survey_question *question, struct survey *re
                               .kv = question->kv,
                               .options = question->options,
                               .set = question->set};
+    note_event(&looking, question->head);
     enum status status = look(&looking);
 
     for (size_t i = 0; looking.paths && i < looking.notes.path_count; i++) {

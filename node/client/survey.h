@@ -39,6 +39,10 @@ struct survey_question {
     struct object *head; /* the row of the set's head */
     size_t limit;        /* so much is told at most */
     bool for_delete;
+    /* Each path that the set notes, and what is there (NULL or a tombstone: nothing). May be
+     * NULL. */
+    void (*on_path)(void *context, struct slice path, const struct object *object);
+    void *context;
 };
 
 struct survey {
@@ -48,6 +52,9 @@ struct survey {
     bool is_cut;            /* there is more */
     bool is_settled;        /* with for_delete: what is unnamed here is named nowhere */
     struct error unsettled; /* ... or why that is not known */
+    /* The latest event of its head, its notes and what is at its paths, by the wall clocks of
+     * nodes, microseconds since 1970. */
+    uint64_t changed_us;
 };
 
 /* STATUS_BUSY if a path changed meanwhile; the errors of kv_get and kv_list; STATUS_CORRUPT for

@@ -97,6 +97,20 @@ const struct ctl_verb ctl_verbs[] = {
         .run = ctl_repair,
     },
     {
+        .name = "fsck",
+        .arguments = "[PATH]",
+        .summary = "look whether every file has its blocks, and every block a file",
+        .help =
+            "Reads all below PATH, by default everything, and then, if it is everything, "
+            "looks\n"
+            "at the blocks of large files that no version names. It changes nothing without\n"
+            "--repair. Exit codes: 0 all is well, 1 something is wrong, 3 there is no PATH,\n"
+            "4 not everything could be looked at, of which nothing is said.\n",
+        .argument_max = 1,
+        .options = "cluster json timeout repair block-grace ",
+        .run = ctl_fsck,
+    },
+    {
         .name = "replace",
         .arguments = "MEMBER",
         .summary = "give a lost member's place to the empty node at its address",

@@ -13,6 +13,7 @@
  * ctl_list.c      ls
  * ctl_hints.c     hints
  * ctl_repair.c    repair
+ * ctl_fsck.c      fsck
  * ctl_by_hand.c   replace, and hints --drop: what takes a person to decide
  */
 #ifndef NODE_DYNAMOCTL_CTL_H
@@ -65,6 +66,8 @@ struct ctl {
     bool all;
     bool wait;
     bool yes;            /* do not ask */
+    bool repair;         /* --repair of fsck */
+    uint32_t grace_s;    /* --block-grace of fsck; 0: the default */
     const char *drop;    /* --drop OWNER of hints, or NULL */
     uint32_t patience_s; /* how long --wait waits */
 };
@@ -145,6 +148,7 @@ int ctl_delete(struct ctl *ctl);
 int ctl_ls(struct ctl *ctl);
 int ctl_hints(struct ctl *ctl);
 int ctl_repair(struct ctl *ctl);
+int ctl_fsck(struct ctl *ctl);
 int ctl_replace(struct ctl *ctl);
 /* hints --drop */
 int ctl_drop_hints(struct ctl *ctl);

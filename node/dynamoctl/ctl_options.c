@@ -11,7 +11,7 @@
 #include "node/dynamoctl/ctl.h"
 #include "node/wire/message_client.h"
 
-enum { PATIENCE_DEFAULT_S = 600, PATIENCE_MAX_S = 7 * 24 * 3600 };
+enum { PATIENCE_DEFAULT_S = 600, PATIENCE_MAX_S = 7 * 24 * 3600, GRACE_MAX_S = 30 * 24 * 3600 };
 
 /* What getopt_long returns: one of these, or RULE_FIRST and the index of a rule. */
 enum { IS_ARGUMENT = 1, IS_VERSION = 0x100, RULE_FIRST = 0x200 };
@@ -39,6 +39,8 @@ static const struct option_rule rules[] = {
     {"wait", NULL, "wait until all members are through, and show how far they are", NULL},
     {"yes", NULL, "do not ask", NULL},
     {"drop", "OWNER", "forget what is kept for this node: its id, or a member's address", NULL},
+    {"repair", NULL, "read every copy, store anew what lacks copies, rows or notes", NULL},
+    {"block-grace", "SECONDS", "the option of that name of the cluster's mounts (3600)", NULL},
     {"timeout", "SECONDS", "with --wait: give up after so many seconds (600)", "patience"},
 };
 
@@ -156,6 +158,10 @@ static bool set_option(struct ctl *ctl, const char *name, const char *value,
         ctl->yes = true;
     } else if (strcmp(name, "drop") == 0) {
         ctl->drop = value;
+    } else if (strcmp(name, "repair") == 0) {
+        ctl->repair = true;
+    } else if (strcmp(name, "block-grace") == 0) {
+        return parse_number(value, GRACE_MAX_S, &ctl->grace_s);
     } else if (strcmp(name, "wait") == 0) {
         ctl->wait = true;
     } else if (strcmp(name, "patience") == 0) {

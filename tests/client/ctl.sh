@@ -1,6 +1,6 @@
 #!/bin/sh
 # ctl.sh - drives every verb of dynamoctl against a real node.
-# usage: ctl.sh DYNAMOD DYNAMOCTL
+# usage: ctl.sh DYNAMOD DYNAMOCTL MAKE_LARGE
 #
 # Rules: what was put is got, byte for byte; a put without a context makes a sibling, one with it
 # supersedes; delete says which versions; each outcome has its exit code; JSON is JSON, whatever
@@ -9,6 +9,7 @@ set -eu
 
 dynamod=$1
 dynamoctl=$2
+make_large=$3
 work=$(mktemp -d)
 node=
 trap 'test -z "$node" || kill "$node" 2>/dev/null || true; rm -rf "$work"' EXIT
@@ -181,6 +182,36 @@ expect 3 delete a/b --all
 expect 0 ls a --json
 json 'it["rows"] == []'
 
+echo "== fsck"
+"$make_large" "$address" f/large 3 >"$work/large" || fail "no large file"
+"$make_large" "$address" f/other 2 >/dev/null || fail "no large file"
+set=$(sed -n 1p "$work/large")
+expect 0 fsck
+grep -q ' 0 wrong, 0 repaired' "$work/out" || fail "a whole tree is not found to be whole"
+expect 0 fsck f/large --json
+json 'it["clean"] and it["complete"] and it["blocks"] == 3 and it["findings"] == []'
+expect 3 fsck nowhere
+block=/$set/00000000/$(sed -n 3p "$work/large")
+"$make_large" "$address" "$block" spoil || fail "the block cannot be spoilt"
+expect 1 fsck --repair f/large
+grep -q 'no copy is right' "$work/out" || fail "a block with other content passes"
+"$make_large" "$address" "$block" delete || fail "the block cannot be deleted"
+expect 1 fsck
+grep -q '^f/large: 1 blocks: of its blocks no copy is right, the first at byte 262144$' \
+    "$work/out" || fail "the block that is gone is not named: $(cat "$work/out")"
+expect 1 fsck f --json
+json 'it["found"]["blocks"] == 1 and it["findings"][0]["key"] == "f/large" and not it["clean"]'
+expect 0 fsck f/other
+expect 0 delete f/large --all
+expect 0 fsck
+grep -q ', 2 blocks wait to be deleted$' "$work/out" || fail "no blocks wait: $(cat "$work/out")"
+until test "$(ctl fsck --block-grace 1 2>/dev/null | grep -c "^block set $set: 2 blocks: ")" = 1; do
+    sleep 1
+done
+expect 1 fsck --block-grace 1 --json
+json 'it["found"]["unnamed"] == 1 and it["findings"][0]["set"] == "'"$set"'"'
+expect 0 fsck --block-grace 2592000
+
 echo "== limits and mistakes"
 head -c 1048576 /dev/zero >"$work/largest"
 head -c 1048577 /dev/zero >"$work/larger"
@@ -212,7 +243,10 @@ expect 2 get a --cluster
 expect 2 hints --wait
 expect 2 repair --timeout 0
 expect 2 repair --timeout x
-for verb in status ring get put delete ls hints repair; do
+expect 2 fsck a b
+expect 2 fsck --block-grace 0
+expect 1 fsck a//b
+for verb in status ring get put delete ls hints repair fsck; do
     expect 0 "$verb" --help
     grep -q "^usage: dynamoctl .*$verb" "$work/out" || fail "no help for $verb"
 done
@@ -225,5 +259,6 @@ expect 1 get a --timeout 2000
 expect 1 status --timeout 2000
 expect 1 hints --timeout 2000
 expect 1 repair --wait --timeout 2
+expect 4 fsck --timeout 2000
 expect 1 put large "$work/one" --timeout 2000
 echo "all well"
