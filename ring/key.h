@@ -13,10 +13,11 @@
 #include "ring/bytes.h"
 
 enum {
-    /* So that `~vN` always fits into the kernel's 255. */
-    NAME_SIZE_MAX = 248,
-    /* Linux' PATH_MAX. */
-    KEY_SIZE_MAX = 4096,
+    /* What programs expect of Linux. */
+    NAME_SIZE_MAX = 255,
+    /* Twice Linux' PATH_MAX: whatever can be named from a directory that can be named from the
+     * top. */
+    KEY_SIZE_MAX = 8192,
 };
 
 /* What a row stands for. A file and a directory of one name are two rows. The values are in

@@ -77,7 +77,7 @@ int create_pending(struct fs *fs, uint64_t parent, const char *name,
     new_attributes(fs, place.directory, VERSION_FILE, creation, &attributes);
 
     struct inode_description description = {
-        .name = place.name, .base_size = place.name.size, .type = VERSION_FILE};
+        .name = place.name, .base = place.name, .type = VERSION_FILE};
     inodes_lock(&fs->inodes);
     struct inode *inode = inode_by_name(&fs->inodes, place.directory, place.name);
     if (inode && inode->is_pending) {
@@ -129,7 +129,7 @@ static int enter_made(struct fs *fs, const struct place *place, const struct mad
 
     static const struct shown nothing;
     struct inode_description description = {
-        .name = place->name, .base_size = place->name.size, .type = made->type};
+        .name = place->name, .base = place->name, .type = made->type};
     uint8_t hash[CONTENT_HASH_SIZE];
 
     inodes_lock(&fs->inodes);

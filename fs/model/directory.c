@@ -347,7 +347,7 @@ static void fill_entry(struct directory *directory, const struct entry *entry,
         attributes.type = VERSION_DIRECTORY;
     }
     if (attributes.file_id == 0 && hold_key(fs, directory->inode, &key) == 0) {
-        struct slice base = slice_of(ret_entry->name, entry->base_size);
+        struct slice base = listing_base(&directory->listed, position);
         struct buffer child = {0};
         key_append_child(&child, buffer_slice(&key), base, entry->kind);
         buffer_release(&key);
@@ -378,11 +378,11 @@ int directory_at(struct directory *directory, uint64_t position,
 }
 
 /* The found that a lookup of the entry would have given. */
-static int found_of_entry(const struct entry *entry, struct found *ret_found)
+static int found_of_entry(const struct entry *entry, struct slice base, struct found *ret_found)
 {
     assert(entry->row);
 
-    struct found found = {.base_size = entry->base_size, .number = entry->number};
+    struct found found = {.number = entry->number};
     int failed = 0;
 
     if (entry->number == 0) {
@@ -390,11 +390,17 @@ static int found_of_entry(const struct entry *entry, struct found *ret_found)
         shown_set_all(&found.shown, entry->row);
     } else {
         found.kind = FOUND_SIBLING;
+        found.base = blob_new(base);
+        failed = !found.base ? ENOMEM : 0;
+    }
+    if (failed == 0 && entry->number > 0) {
         failed = resolve_group_of_dot(entry->row, entry->dot, &found.shown);
     }
     if (failed == 0) {
         found.version = resolve_version(entry->row, entry->dot);
         *ret_found = found;
+    } else {
+        found_release(&found);
     }
     return failed;
 }
@@ -413,7 +419,7 @@ int directory_enter(struct directory *directory, uint64_t position, struct fs_en
     struct inode *inode = is_pending ? directory->pending[position - DOTS] : NULL;
     uint64_t removals =
         position < directory->latest ? directory->removals_first : directory->removals_latest;
-    int failed = is_pending ? 0 : found_of_entry(entry, &found);
+    int failed = is_pending ? 0 : found_of_entry(entry, listing_base(listed, position), &found);
 
     inodes_lock(&fs->inodes);
     if (inodes_was_removed(&fs->inodes, place.directory, place.name, removals)) {

@@ -130,7 +130,7 @@ struct slice inode_name(const struct inode *inode)
 
 struct slice inode_base(const struct inode *inode)
 {
-    return slice_of(inode->name, inode->base_size);
+    return slice_of(inode->name + inode->base_start, inode->base_size);
 }
 
 struct inode *inode_by_id(struct inodes *inodes, uint64_t id)
@@ -249,30 +249,53 @@ static void set_parent(struct inode *inode, struct inode *parent)
     parent->children++;
 }
 
+/* The name and, where that is no part of it, the base behind it; NULL when memory is short. */
+static char *copy_names(struct slice name, struct slice base)
+{
+    bool is_apart = !slice_has_prefix(name, base);
+    char *names = malloc(name.size + (is_apart ? base.size : 0));
+
+    if (names) {
+        memcpy(names, name.data, name.size);
+    }
+    if (names && is_apart) {
+        memcpy(names + name.size, base.data, base.size);
+    }
+    return names;
+}
+
+/* `names` is what copy_names gave for these sizes. */
+static void set_names(struct inode *inode, char *names, size_t name_size, struct slice base)
+{
+    bool is_apart = !slice_has_prefix(slice_of(names, name_size), base);
+
+    free(inode->name);
+    inode->name = names;
+    inode->name_size = name_size;
+    inode->base_start = is_apart ? name_size : 0;
+    inode->base_size = base.size;
+}
+
 struct inode *inode_add(struct inodes *inodes, struct inode *parent,
                         const struct inode_description *description)
 {
     assert(parent && parent->type == VERSION_DIRECTORY);
-    assert(description->base_size <= description->name.size);
     assert(!inode_by_name(inodes, parent, description->name));
 
     struct inode *inode = calloc(1, sizeof *inode);
-    char *name = malloc(description->name.size);
-    if (!inode || !name) {
+    char *names = copy_names(description->name, description->base);
+    if (!inode || !names) {
         free(inode);
-        free(name);
+        free(names);
         return NULL;
     }
-    memcpy(name, description->name.data, description->name.size);
+    set_names(inode, names, description->name.size, description->base);
     if (inodes->count >= inodes->bucket_count && inodes->bucket_count < UINT32_C(1) << 30) {
         grow(inodes);
     }
     inode->id = inodes->next_id++;
     inode->references = 1;
     set_parent(inode, parent);
-    inode->name = name;
-    inode->name_size = description->name.size;
-    inode->base_size = description->base_size;
     inode->number = description->number;
     inode->type = description->type;
     uint32_t bucket = bucket_of_id(inodes, inode->id);
@@ -380,12 +403,11 @@ enum status inode_move(struct inodes *inodes, struct inode *inode, struct inode 
     assert(inode->parent);
     assert(parent && parent->type == VERSION_DIRECTORY);
 
-    char *copy = malloc(name.size);
-    if (!copy) {
+    struct slice base = as ? inode_base(as) : name;
+    char *names = copy_names(name, base);
+    if (!names) {
         return STATUS_NO_MEMORY;
     }
-    memcpy(copy, name.data, name.size);
-    size_t base_size = as ? as->base_size : name.size;
     uint32_t number = as ? as->number : 0;
     struct inode *replaced = inode_by_name(inodes, parent, name);
     if (replaced && replaced != inode) {
@@ -395,10 +417,7 @@ enum status inode_move(struct inodes *inodes, struct inode *inode, struct inode 
     note_removal(inodes, inode);
     struct inode *old_parent = inode->parent;
     set_parent(inode, parent);
-    free(inode->name);
-    inode->name = copy;
-    inode->name_size = name.size;
-    inode->base_size = base_size;
+    set_names(inode, names, name.size, base);
     inode->number = number;
     name_link(inodes, inode);
     old_parent->children--;
@@ -453,32 +472,40 @@ bool inode_has_pending_child(const struct inodes *inodes, const struct inode *pa
     return inode;
 }
 
+/* What the inode's own name adds to its key. */
+static size_t key_part_size(const struct inode *inode)
+{
+    return inode->base_size + (inode->type == VERSION_DIRECTORY ? 1 : 0);
+}
+
 enum status inode_append_key(const struct inode *inode, struct buffer *buffer)
 {
     assert(inode && buffer);
 
-    const struct inode *path[KEY_SIZE_MAX / 2 + 1];
-    size_t depth = 0;
-    size_t start = buffer->size;
+    size_t size = 0;
 
     if (!inode->parent) {
         buffer_append_byte(buffer, '/');
         return buffer->failed ? STATUS_NO_MEMORY : STATUS_OK;
     }
-    for (; inode->parent; inode = inode->parent) {
-        if (depth == sizeof path / sizeof *path) {
-            return STATUS_BAD_KEY;
-        }
-        path[depth++] = inode;
+    for (const struct inode *part = inode; part->parent && size <= KEY_SIZE_MAX;
+         part = part->parent) {
+        size += key_part_size(part);
     }
-    while (depth-- > 0) {
-        buffer_append_slice(buffer, inode_base(path[depth]));
-        if (path[depth]->type == VERSION_DIRECTORY) {
-            buffer_append_byte(buffer, '/');
-        }
+    if (size > KEY_SIZE_MAX) {
+        return STATUS_BAD_KEY;
     }
-    if (buffer->failed) {
+    uint8_t *key = buffer_reserve(buffer, size);
+    if (!key) {
         return STATUS_NO_MEMORY;
     }
-    return buffer->size - start > KEY_SIZE_MAX ? STATUS_BAD_KEY : STATUS_OK;
+    for (const struct inode *part = inode; part->parent; part = part->parent) {
+        struct slice base = inode_base(part);
+        size -= key_part_size(part);
+        memcpy(key + size, base.data, base.size);
+        if (part->type == VERSION_DIRECTORY) {
+            key[size + base.size] = '/';
+        }
+    }
+    return STATUS_OK;
 }

@@ -31,9 +31,10 @@ struct inode {
     struct inode *next_by_name;
     struct inode *next_pending;
     size_t name_size;
-    char *name;       /* as shown, owned */
-    size_t base_size; /* of the name without `~vN` */
-    uint32_t number;  /* N of a sibling, otherwise 0 */
+    char *name;        /* as shown, owned; the base where it is no part of that follows */
+    size_t base_start; /* the name without `~vN`: where it is, and its size */
+    size_t base_size;
+    uint32_t number; /* N of a sibling, otherwise 0 */
     enum version_type type;
     bool is_named;    /* found by its name */
     bool is_unlinked; /* removed or replaced by this mount: no more puts */
@@ -76,7 +77,7 @@ struct inodes {
 /* What a new inode is. */
 struct inode_description {
     struct slice name;
-    size_t base_size; /* name.size unless it is a sibling */
+    struct slice base; /* the name, unless it is a sibling's: that of its file */
     uint32_t number;
     enum version_type type;
 };
@@ -143,7 +144,7 @@ bool inode_has_pending_child(const struct inodes *inodes, const struct inode *pa
 /* Appends the key of the inode (for a sibling, of the file it is a version of).
  * STATUS_BAD_KEY if it would be longer than KEY_SIZE_MAX. */
 MUST_CHECK enum status inode_append_key(const struct inode *inode, struct buffer *buffer);
-/* The name without a sibling's suffix. Inside the inode. */
+/* The name; of a sibling that of its file. Inside the inode. */
 struct slice inode_base(const struct inode *inode);
 struct slice inode_name(const struct inode *inode);
 

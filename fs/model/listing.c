@@ -13,6 +13,12 @@
 
 enum { CAPACITY_FIRST = 64 };
 
+/* Where one more name and its base can begin. */
+#define NAMES_SIZE_MAX (UINT32_MAX - SHOWN_NAME_MAX - NAME_SIZE_MAX - 1)
+
+static_assert(SHOWN_NAME_MAX <= UINT8_MAX && NAME_SIZE_MAX <= UINT8_MAX,
+              "the sizes of names are kept in a byte each");
+
 void listing_drop_rows(struct listing *listing, size_t first, size_t end)
 {
     assert(first <= end && end <= listing->count);
@@ -60,7 +66,10 @@ struct slice listing_base(const struct listing *listing, size_t position)
 
     const struct entry *entry = &listing->entries[position];
 
-    return slice_of(listing_name(listing, entry), entry->base_size);
+    const char *name = listing_name(listing, entry);
+
+    return slice_of(entry->is_base_apart ? name + entry->name_size + 1 : name,
+                    entry->base_size);
 }
 
 struct entry *listing_add(struct listing *listing, struct slice name)
@@ -75,7 +84,7 @@ struct entry *listing_add(struct listing *listing, struct slice name)
         listing->capacity = capacity;
     }
     size_t start = listing->names.size;
-    if (name.size > SHOWN_NAME_MAX || start > UINT32_MAX - SHOWN_NAME_MAX - 1) {
+    if (name.size > SHOWN_NAME_MAX || start > NAMES_SIZE_MAX) {
         return NULL;
     }
     buffer_append_slice(&listing->names, name);
@@ -85,8 +94,26 @@ struct entry *listing_add(struct listing *listing, struct slice name)
     }
     struct entry *entry = &listing->entries[listing->count++];
     *entry = (struct entry){.name = (uint32_t)start,
-                            .name_size = (uint16_t)name.size,
-                            .base_size = (uint16_t)name.size};
+                            .name_size = (uint8_t)name.size,
+                            .base_size = (uint8_t)name.size};
+    return entry;
+}
+
+/* Appends the name of a sibling of `base`. NULL when memory is short. */
+static struct entry *add_sibling(struct listing *listing, struct slice name, struct slice base)
+{
+    struct entry *entry = listing_add(listing, name);
+    if (!entry) {
+        return NULL;
+    }
+    if (!slice_has_prefix(name, base)) {
+        buffer_append_slice(&listing->names, base);
+        if (listing->names.failed) {
+            return NULL;
+        }
+        entry->is_base_apart = true;
+    }
+    entry->base_size = (uint8_t)base.size;
     return entry;
 }
 
@@ -125,12 +152,11 @@ static int add_siblings(struct listing *listing, struct fs *fs, struct object *r
     int failed = resolve_numbers(fs, siblings, true, numbers);
     for (uint32_t group = 0; failed == 0 && group < view->count; group++) {
         size_t size = names_format_sibling(siblings->base, numbers[group], name);
-        struct entry *entry = listing_add(listing, slice_of(name, size));
+        struct entry *entry = add_sibling(listing, slice_of(name, size), siblings->base);
         if (!entry) {
             failed = ENOMEM;
             break;
         }
-        entry->base_size = (uint16_t)siblings->base.size;
         entry->number = numbers[group];
         entry->row = object_ref(row);
         entry->kind = ROW_FILE;

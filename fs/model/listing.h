@@ -13,8 +13,9 @@
 /* One name. Small: a handle keeps one for each name that it has listed. */
 struct entry {
     uint32_t name; /* offset in `names`, NUL at its end */
-    uint16_t name_size;
-    uint16_t base_size; /* without a sibling's suffix */
+    uint8_t name_size;
+    uint8_t base_size;  /* of the name in the row */
+    bool is_base_apart; /* that is not where the name begins, but behind its NUL */
     uint32_t number;    /* of a sibling, otherwise 0 */
     enum row_kind kind;
     struct object *row; /* counted; NULL for local names, and for what is not in memory */

@@ -111,7 +111,7 @@ struct inode *place_inode_of_found(struct fs *fs, const struct place *place,
             inode_unname(&fs->inodes, inode);
         }
         struct inode_description description = {.name = place->name,
-                                                .base_size = found->base_size,
+                                                .base = found_base(found, place->name),
                                                 .number = found->number,
                                                 .type = type};
         inode = inode_add(&fs->inodes, place->directory, &description);

@@ -139,9 +139,7 @@ static int take_child(struct fs *fs, struct inode *directory, const struct row *
     assert(object_is_live(row->object));
 
     struct place place = {.directory = directory, .name = blob_slice(row->name)};
-    struct found found = {.kind = FOUND_FILE,
-                          .version = object_newest(row->object),
-                          .base_size = place.name.size};
+    struct found found = {.kind = FOUND_FILE, .version = object_newest(row->object)};
     shown_set_all(&found.shown, row->object);
 
     inodes_lock(&fs->inodes);
@@ -241,7 +239,7 @@ static int move_tree(struct fs *fs, struct tree *tree);
 static struct inode *obtain_directory(struct fs *fs, struct inode *parent, struct slice name)
 {
     struct inode_description description = {
-        .name = name, .base_size = name.size, .type = VERSION_DIRECTORY};
+        .name = name, .base = name, .type = VERSION_DIRECTORY};
 
     inodes_lock(&fs->inodes);
     struct inode *inode = inode_by_name(&fs->inodes, parent, name);

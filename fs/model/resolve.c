@@ -16,7 +16,13 @@ enum { TAKEN_PAGE = 256, TAKEN_MAX = SIBLING_NUMBER_MAX };
 void found_release(struct found *found)
 {
     shown_release(&found->shown);
+    blob_unref(found->base);
     *found = (struct found){0};
+}
+
+struct slice found_base(const struct found *found, struct slice name)
+{
+    return found->base ? blob_slice(found->base) : name;
 }
 
 enum version_type found_type(const struct found *found)
@@ -112,9 +118,9 @@ static enum status taken_append(struct taken_list *taken, struct slice name, str
 static enum status taken_from_cluster(struct fs *fs, struct slice directory_key,
                                       struct slice base, struct taken_list *taken)
 {
-    assert(base.size <= NAME_SIZE_MAX);
+    assert(base.size <= SIBLING_BASE_MAX);
 
-    uint8_t prefix[NAME_SIZE_MAX + 2];
+    uint8_t prefix[SIBLING_BASE_MAX + 2];
     memcpy(prefix, base.data, base.size);
     memcpy(prefix + base.size, "~v", 2);
     struct slice end = slice_of(prefix, base.size + 2);
@@ -127,9 +133,6 @@ static enum status taken_from_cluster(struct fs *fs, struct slice directory_key,
     struct blob *resume = NULL;
     enum status status;
 
-    if (end.size > NAME_SIZE_MAX) {
-        return STATUS_OK; /* no real name can be that long */
-    }
     bool more;
     do {
         status = kv_list(fs->config.kv, &list, &fs->options, &rows);
@@ -158,6 +161,7 @@ int resolve_numbers(struct fs *fs, const struct siblings *siblings, bool is_list
 
     const struct object *row = siblings->row;
     const struct view *view = siblings->view;
+    uint8_t room[SIBLING_BASE_MAX];
     struct buffer key = {0};
     struct taken_list taken = {0};
     enum status status = STATUS_NO_MEMORY;
@@ -171,7 +175,8 @@ int resolve_numbers(struct fs *fs, const struct siblings *siblings, bool is_list
         status = STATUS_OK;
         goto out;
     }
-    status = taken_from_cluster(fs, siblings->directory_key, siblings->base, &taken);
+    status = taken_from_cluster(fs, siblings->directory_key,
+                                names_sibling_base(siblings->base, room), &taken);
     if (status != STATUS_OK) {
         goto out;
     }
@@ -220,9 +225,12 @@ static int find_numbered(struct fs *fs, struct slice directory_key, struct slice
         }
         failed = errno_of_status(shown_set_group(&ret_found->shown, file, &view, group));
         if (failed == 0) {
+            ret_found->base = blob_new(base);
+            failed = !ret_found->base ? ENOMEM : 0;
+        }
+        if (failed == 0) {
             ret_found->kind = FOUND_SIBLING;
             ret_found->version = view.groups[group].newest;
-            ret_found->base_size = base.size;
             ret_found->number = number;
         }
         break;
@@ -232,17 +240,12 @@ static int find_numbered(struct fs *fs, struct slice directory_key, struct slice
     return failed;
 }
 
-static int resolve_sibling(struct fs *fs, struct slice directory_key, struct slice name,
-                           struct found *ret_found)
+/* The sibling `number` of the file `base`, if there is one. */
+static int resolve_sibling_of(struct fs *fs, struct slice directory_key, struct slice base,
+                              uint32_t number, struct found *ret_found)
 {
-    struct slice base;
-    uint32_t number;
     struct object *directory = NULL;
     struct object *file = NULL;
-
-    if (!names_parse_sibling(name, &base, &number)) {
-        return 0;
-    }
     int failed = resolve_rows(fs, directory_key, base, &directory, &file);
     if (failed != 0) {
         return failed;
@@ -260,6 +263,75 @@ static int resolve_sibling(struct fs *fs, struct slice directory_key, struct sli
     return failed;
 }
 
+/* The name among the rows whose siblings are shown as those of `base`, one reference for the
+ * caller; NULL if there is none. */
+static struct blob *find_shortened(const struct kv_rows *rows, struct slice base)
+{
+    uint8_t room[SIBLING_BASE_MAX];
+
+    for (size_t i = 0; i < rows->count; i++) {
+        struct slice name = blob_slice(rows->rows[i].name);
+        if (name.size > SIBLING_BASE_MAX && slice_equal(names_sibling_base(name, room), base)) {
+            return blob_ref(rows->rows[i].name);
+        }
+    }
+    return NULL;
+}
+
+/* The name that is too long for a suffix, and is shortened to `base`; NULL if there is none. */
+static int find_long_name(struct fs *fs, struct slice directory_key, struct slice base,
+                          struct slice beginning, struct blob **ret_name)
+{
+    struct kv_list list = {.directory = directory_key,
+                           .start = beginning,
+                           .end = beginning,
+                           .end_is_prefix = true,
+                           .limit = TAKEN_PAGE};
+    struct kv_rows rows = {0};
+    struct blob *resume = NULL;
+    enum status status = STATUS_OK;
+    bool more = true;
+
+    while (status == STATUS_OK && more && !*ret_name) {
+        status = kv_list(fs->config.kv, &list, &fs->options, &rows);
+        if (status == STATUS_OK) {
+            *ret_name = find_shortened(&rows, base);
+            blob_unref(resume);
+            resume = blob_ref(rows.resume);
+            list.start = blob_slice(resume);
+            list.after_start = true;
+            more = rows.more;
+            kv_rows_release(&rows);
+        }
+    }
+    blob_unref(resume);
+    return errno_of_status(status);
+}
+
+static int resolve_sibling(struct fs *fs, struct slice directory_key, struct slice name,
+                           struct found *ret_found)
+{
+    struct slice base;
+    struct slice beginning;
+    uint32_t number;
+    struct blob *long_name = NULL;
+
+    if (!names_parse_sibling(name, &base, &number)) {
+        return 0;
+    }
+    int failed = resolve_sibling_of(fs, directory_key, base, number, ret_found);
+    if (failed == 0 && ret_found->kind == FOUND_NOTHING &&
+        names_is_shortened(base, &beginning)) {
+        failed = find_long_name(fs, directory_key, base, beginning, &long_name);
+    }
+    if (failed == 0 && long_name) {
+        failed =
+            resolve_sibling_of(fs, directory_key, blob_slice(long_name), number, ret_found);
+    }
+    blob_unref(long_name);
+    return failed;
+}
+
 int resolve_name(struct fs *fs, struct slice directory_key, struct slice name,
                  struct found *ret_found)
 {
@@ -268,12 +340,8 @@ int resolve_name(struct fs *fs, struct slice directory_key, struct slice name,
 
     struct object *directory = NULL;
     struct object *file = NULL;
-    struct found found = {.base_size = name.size};
-    int failed = 0;
-
-    if (name.size <= NAME_SIZE_MAX) {
-        failed = resolve_rows(fs, directory_key, name, &directory, &file);
-    }
+    struct found found = {0};
+    int failed = resolve_rows(fs, directory_key, name, &directory, &file);
     if (failed == 0 && directory) {
         found.kind = FOUND_DIRECTORY;
         shown_set_all(&found.shown, directory);

@@ -19,11 +19,13 @@ struct found {
     enum found_kind kind;
     const struct version *version; /* inside shown.row */
     struct shown shown;
-    size_t base_size; /* of the name, without a sibling's suffix */
-    uint32_t number;  /* of a sibling, otherwise 0 */
+    uint32_t number;   /* of a sibling, otherwise 0 */
+    struct blob *base; /* of a sibling: the name of the file that it is a version of */
 };
 
 void found_release(struct found *found);
+/* The name of the file or directory that was found as `name`: that, but for siblings. */
+struct slice found_base(const struct found *found, struct slice name);
 /* What the name is; something was found. */
 enum version_type found_type(const struct found *found);
 

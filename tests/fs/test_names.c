@@ -3,7 +3,7 @@
  *
  * Rules: each operation of names answers the errno that POSIX gives it; listings are complete,
  * each name once, and resumable; a rename replaces what it may and nothing else; names are
- * bytes of up to 248.
+ * bytes of up to 255.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@ static void test_lookup__missing_and_too_long__errno(void **state)
     assert_errno(call_lookup(kernel, ROOT, name, NULL), ENAMETOOLONG);
 }
 
-static void test_name__of_248_bytes__fits_and_249_do_not(void **state)
+static void test_name__of_255_bytes__fits_and_256_do_not(void **state)
 {
     struct fuse_kernel *kernel = *state;
     char name[260];
@@ -35,15 +35,15 @@ static void test_name__of_248_bytes__fits_and_249_do_not(void **state)
     uint64_t handle;
 
     memset(name, 'n', sizeof name);
-    name[249] = '\0';
+    name[256] = '\0';
     assert_errno(call_create(kernel, ROOT, name, 0600, &inode, &handle), ENAMETOOLONG);
     assert_errno(call_mkdir(kernel, ROOT, name, NULL), ENAMETOOLONG);
     assert_errno(call_symlink(kernel, ROOT, name, "x", NULL), ENAMETOOLONG);
-    name[248] = '\0';
+    name[255] = '\0';
     assert_done(shell_write(kernel, ROOT, name, "x"));
     assert_content(kernel, ROOT, name, "x");
-    name[248] = 'n';
-    name[249] = '\0';
+    name[255] = 'n';
+    name[256] = '\0';
     assert_done(shell_write(kernel, ROOT, "short", "x"));
     assert_errno(call_rename(kernel, ROOT, "short", ROOT, name, 0), ENAMETOOLONG);
 }
@@ -404,7 +404,7 @@ static void test_statfs__tells_the_longest_name(void **state)
 
     assert_done(call_statfs(kernel, &space));
 
-    assert_int_equal(space.namelen, 248);
+    assert_int_equal(space.namelen, 255);
     assert_true(space.bsize > 0 && space.blocks > 0);
     assert_true(space.bfree <= space.blocks);
 }
@@ -429,7 +429,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         MOUNT_TEST(test_lookup__missing_and_too_long__errno),
-        MOUNT_TEST(test_name__of_248_bytes__fits_and_249_do_not),
+        MOUNT_TEST(test_name__of_255_bytes__fits_and_256_do_not),
         MOUNT_TEST(test_name__of_any_bytes__is_kept),
         MOUNT_TEST(test_mkdir__nested__has_its_own_names),
         MOUNT_TEST(test_mkdir__name_is_taken__eexist),

@@ -92,4 +92,64 @@ assert (disk["type"], disk["major"], disk["minor"]) == ("block device", 259, 700
     rm "$mnt/null" "$mnt/disk" "$mnt/copy"
 }
 
+test_names_and_paths_are_as_long_as_programs_expect() {
+    good python3 - "$mnt" << 'PYTHON'
+import errno, os, sys
+
+top = os.path.join(sys.argv[1], "long")
+os.mkdir(top)
+os.chdir(top)
+name = "n" * 255
+assert os.pathconf(".", "PC_NAME_MAX") == 255
+open(name, "w").write("kept")
+os.rename(name, "short")
+os.rename("short", name)
+assert os.listdir(".") == [name]
+assert open(name).read() == "kept"
+
+def refused(call, *arguments):
+    try:
+        call(*arguments)
+    except OSError as error:
+        assert error.errno == errno.ENAMETOOLONG, error
+        return
+    raise AssertionError(f"{call} of a name or path that is too long")
+
+for call in (os.mkdir, os.stat, os.unlink, os.mkfifo, os.rmdir):
+    refused(call, name + "x")
+refused(os.rename, name, name + "x")
+os.unlink(name)
+
+# A relative path of 4,095 bytes, as PATH_MAX allows; then the same again from there.
+parts = ["d" * 127] * 31
+directory = "/".join(parts)
+path = directory + "/" + "f" * (4095 - len(directory) - 1)
+os.makedirs(directory)
+os.mkdir(path)
+refused(os.mkdir, path + "x")
+os.chdir(path)
+directory = "/".join(parts[:30])
+os.makedirs(directory)
+with open(directory + "/file", "w") as file:
+    file.write("deep")
+assert open(directory + "/file").read() == "deep"
+os.chdir(directory)
+refused(os.mkdir, "e" * 255)
+PYTHON
+    good rm -r "$mnt/long"
+    # Two versions of a name that leaves no room for a suffix.
+    local name
+    name=$(printf '%0255d' 1)
+    exec 3> "$mnt/$name" 4> "$other/$name"
+    echo one >&3
+    echo two >&4
+    exec 3>&- 4>&-
+    equal 3 "$(ls "$mnt" | wc -l)" "names"
+    equal "one two" "$(cat "$mnt"/0*~v* | paste -s -d ' ')"
+    holds "$mnt/$name" two
+    good rm "$other"/0*~v1
+    shows "$other" "$name"
+    good rm "$other/$name"
+}
+
 run_tests "$0"

@@ -249,8 +249,8 @@ test_posix_names() {
     local long
     mkdir "$mnt/names"
     cd "$mnt/names"
-    long=$(printf 'n%.0s' $(seq 248))
-    equal 248 "$(stat -f -c %l .)" "longest name"
+    long=$(printf 'n%.0s' $(seq 255))
+    equal 255 "$(stat -f -c %l .)" "longest name"
     echo long > "$long"
     holds "$long" long
     bad "File name too long" touch "${long}n"

@@ -384,7 +384,7 @@ static void test_statfs__space_and_longest_name(void **state)
     struct statvfs space;
 
     assert_int_equal(query_space(mounts->here, &space), 0);
-    assert_int_equal(space.f_namemax, 248);
+    assert_int_equal(space.f_namemax, 255);
     assert_true(space.f_blocks > space.f_bfree && space.f_bfree > 0);
     assert_true(space.f_files > space.f_ffree && space.f_ffree > 0 && space.f_favail > 0);
     kv_memory_fail(mounts->kv, 1, STATUS_UNREACHABLE);

@@ -463,20 +463,18 @@ static void test_names__too_long_or_not_legal__errors(void **state)
 
     name[256] = 0;
     assert_int_equal(look_error(mounts->here, ROOT, name), ENAMETOOLONG);
-    name[249] = 0;
-    assert_int_equal(look_error(mounts->here, ROOT, name), ENOENT);
     assert_int_equal(write_error(mounts->here, ROOT, name, "text"), ENAMETOOLONG);
-    name[248] = 0;
+    name[255] = 0;
+    assert_int_equal(look_error(mounts->here, ROOT, name), ENOENT);
     write_file(mounts->here, ROOT, name, "text");
-    for (int depth = 0; depth < 16; depth++) {
+    for (int depth = 0; depth < 33; depth++) {
         name[240] = 0;
         directory = make_directory(mounts->here, directory, name);
     }
-    /* 16 * 241 bytes so far, so that 240 more are 4,096. */
-    name[240] = 'x';
-    name[241] = 0;
+    /* 33 * 241 bytes so far, so that 239 more are 8,192. */
+    name[239] = 'x';
     assert_int_equal(write_error(mounts->here, directory, name, "text"), ENAMETOOLONG);
-    name[240] = 0;
+    name[239] = 0;
     write_file(mounts->here, directory, name, "text");
     assert_reads(mounts->here, directory, name, "text");
 }

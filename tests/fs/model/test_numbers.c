@@ -59,7 +59,7 @@ static void test_names__other_forms__are_ordinary(void **state)
 
 static void test_names__format__parses_back(void **state)
 {
-    char base[NAME_SIZE_MAX];
+    char base[SIBLING_BASE_MAX];
     char name[SHOWN_NAME_MAX + 1];
     struct slice got;
     uint32_t number;
@@ -227,17 +227,90 @@ static void test_numbers__conflict_of_a_real_sibling_like_name__is_shown(void **
 static void test_numbers__name_of_full_length__shows_siblings(void **state)
 {
     struct mounts *mounts = *state;
-    char name[NAME_SIZE_MAX + 1] = {0};
+    char name[NAME_SIZE_MAX + 2] = {0};
     char sibling[SHOWN_NAME_MAX + 1];
-    memset(name, 'n', NAME_SIZE_MAX);
+    memset(name, 'n', SIBLING_BASE_MAX);
 
     make_conflict(mounts, name, "one", "two");
     snprintf(sibling, sizeof sibling, "%s~v1", name);
-
     assert_reads(mounts->here, ROOT, sibling, "one");
-    sibling[NAME_SIZE_MAX] = 'n';
-    assert_int_equal(look_error(mounts->here, ROOT, sibling), ENOENT);
-    assert_int_equal(write_error(mounts->here, ROOT, sibling, "x"), ENAMETOOLONG);
+
+    memset(name, 'n', NAME_SIZE_MAX + 1);
+    assert_int_equal(look_error(mounts->here, ROOT, name), ENAMETOOLONG);
+    assert_int_equal(write_error(mounts->here, ROOT, name, "x"), ENAMETOOLONG);
+}
+
+/* The name that is shown for sibling `number` of `name`. */
+static const char *sibling_of(const char *name, uint32_t number)
+{
+    static char sibling[SHOWN_NAME_MAX + 1];
+
+    names_format_sibling(slice_of_string(name), number, sibling);
+    return sibling;
+}
+
+static void assert_lists_siblings(struct fs *fs, const char *name)
+{
+    char expected[3 * (SHOWN_NAME_MAX + 1) + 1];
+    int size = snprintf(expected, sizeof expected, "%s %s ", name, sibling_of(name, 1));
+
+    /* In the order of bytes: `~` is behind all others. */
+    snprintf(expected + size, sizeof expected - (size_t)size, "%s", sibling_of(name, 2));
+    assert_lists(fs, ROOT, expected);
+}
+
+static void test_numbers__name_without_room_for_a_suffix__shows_siblings(void **state)
+{
+    struct mounts *mounts = *state;
+    char name[NAME_SIZE_MAX + 1] = {0};
+    char other[NAME_SIZE_MAX + 1] = {0};
+    memset(name, 'n', SIBLING_BASE_MAX + 1);
+    memset(other, 'n', NAME_SIZE_MAX);
+
+    make_conflict(mounts, name, "one", "two");
+    assert_int_equal(strlen(sibling_of(name, 1)), SIBLING_BASE_MAX + 3);
+    assert_lists_siblings(mounts->here, name);
+    assert_reads(mounts->here, ROOT, sibling_of(name, 1), "one");
+    assert_reads(mounts->here, ROOT, sibling_of(name, 2), "two");
+    assert_reads(mounts->here, ROOT, name, "two");
+
+    make_conflict(mounts, other, "three", "four");
+    assert_reads(mounts->there, ROOT, sibling_of(other, 1), "three");
+    assert_reads(mounts->there, ROOT, sibling_of(name, 1), "one");
+    assert_int_equal(look_error(mounts->there, ROOT, sibling_of(other, 3)), ENOENT);
+
+    write_file(mounts->there, ROOT, sibling_of(other, 1), "edited");
+    assert_reads(mounts->there, ROOT, sibling_of(other, 1), "edited");
+    assert_reads(mounts->there, ROOT, sibling_of(other, 2), "four");
+    assert_int_equal(rename_error(mounts->there, ROOT, sibling_of(other, 1), ROOT, other), 0);
+    assert_reads(mounts->here, ROOT, other, "edited");
+    assert_int_equal(versions_of(mounts->kv, other), 1);
+    assert_int_equal(unlink_error(mounts->here, ROOT, other), 0);
+
+    assert_int_equal(unlink_error(mounts->here, ROOT, sibling_of(name, 2)), 0);
+    assert_lists(mounts->there, ROOT, name);
+    assert_reads(mounts->there, ROOT, name, "one");
+}
+
+static void test_numbers__long_name_cut_at_a_character(void **state)
+{
+    uint8_t room[SIBLING_BASE_MAX];
+    char name[NAME_SIZE_MAX + 1] = {0};
+    struct slice beginning;
+
+    (void)state;
+    for (size_t shift = 0; shift < 3; shift++) {
+        memset(name, 'a', shift);
+        for (size_t i = shift; i + 3 <= NAME_SIZE_MAX; i += 3) {
+            memcpy(name + i, "\xe2\x82\xac", 4);
+        }
+        struct slice base = names_sibling_base(slice_of_string(name), room);
+        assert_true(names_is_shortened(base, &beginning));
+        assert_int_equal((beginning.size - shift) % 3, 0);
+        assert_memory_equal(beginning.data, name, beginning.size);
+        assert_true(base.size > SIBLING_BASE_MAX - 4);
+    }
+    assert_false(names_is_shortened(slice_of(name, SIBLING_BASE_MAX), &beginning));
 }
 
 /* An object with `count` versions, the first with `counter`, as rows of contents "a", "b"
@@ -366,6 +439,8 @@ int main(void)
         TEST(test_numbers__real_file_comes_later__keeps_its_name),
         TEST(test_numbers__conflict_of_a_real_sibling_like_name__is_shown),
         TEST(test_numbers__name_of_full_length__shows_siblings),
+        TEST(test_numbers__name_without_room_for_a_suffix__shows_siblings),
+        cmocka_unit_test(test_numbers__long_name_cut_at_a_character),
         cmocka_unit_test(test_conflicts__full_table__drops_the_one_shown_longest_ago),
         cmocka_unit_test(test_conflicts__forgotten__is_numbered_anew),
         cmocka_unit_test(test_conflicts__rewritten__number_goes_with_the_new_dot),
