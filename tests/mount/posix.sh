@@ -10,9 +10,11 @@ if [ "$(id -u)" -eq 0 ]; then
     options=allow_other,dev,suid
     chmod 755 "$work"
 fi
+calls=$(dirname "$0")/posix_calls.py
 cluster_start 3
 mount_start mnt --cluster "$cluster" ${options:+-o "$options"}
-mount_start other --cluster "$cluster"
+# It asks for what it is asked for: no second of delay.
+mount_start other --cluster "$cluster" -o attr_timeout=0,entry_timeout=0
 mnt=$work/mnt
 other=$work/other
 chmod 777 "$mnt"
@@ -150,6 +152,18 @@ PYTHON
     good rm "$other"/0*~v1
     shows "$other" "$name"
     good rm "$other/$name"
+}
+
+test_system_calls_of_posix_calls_py() {
+    local name wrong=
+    for name in $(sed -n 's/^def \([a-z_]*\)(other):$/\1/p' "$calls"); do
+        mkdir "$mnt/$name"
+        timeout "$deadline" python3 "$calls" "$name" "$mnt/$name" "$other/$name" ||
+            wrong="$wrong $name"
+    done
+    equal "" "$wrong" "calls that are wrong"
+    good rm -r "$mnt"/*
+    shows "$other"
 }
 
 run_tests "$0"
