@@ -18,35 +18,9 @@
 #include "ring/preference_list.h"
 #include "tests/ring/make.h"
 
-enum { START_US = 50000000, NAMES_MAX = 100000 };
+enum { PARTITIONS = 128, NAMES_MAX = 100000 };
 
 static const uint64_t NEVER_US = UINT64_C(36000000000);
-
-/* Memory ------------------------------------------------------------------------------------ */
-
-enum { ANY = 1 << 30 };
-static int allocations_left = ANY; /* in the next step */
-static bool is_in_step;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-
-void bench_fail_after(int count)
-{
-    allocations_left = count;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return is_in_step && allocations_left-- <= 0 ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return is_in_step && allocations_left-- <= 0 ? NULL : __real_calloc(count, size);
-}
 
 /* Letters ----------------------------------------------------------------------------------- */
 
@@ -189,8 +163,8 @@ static bool is_background(enum message_type type)
 static void say_sends(struct bench *bench)
 {
     for (char letter = 'A'; letter < 'A' + bench->members; letter++) {
-        for (uint32_t i = 0; i < bench->outbox->count; i++) {
-            struct action *action = &bench->outbox->actions[i];
+        for (int i = 0; i < bench->lone->count; i++) {
+            struct action *action = bench->lone->pending[i];
             if (action->type != ACTION_SEND || action->peer != bench_peer(bench, letter) ||
                 is_background(action->message.type)) {
                 continue;
@@ -308,16 +282,15 @@ static void say_rest(struct bench *bench, struct action *action)
     }
 }
 
-static const char *say_outbox(struct bench *bench)
+/* All that the last step gave out. */
+static const char *say_pending(struct bench *bench)
 {
-    core_check(bench->core);
     bench->text[0] = '\0';
     say_sends(bench);
-    for (uint32_t i = 0; i < bench->outbox->count; i++) {
-        say_rest(bench, &bench->outbox->actions[i]);
-        action_release(&bench->outbox->actions[i]);
+    while (bench->lone->count > 0) {
+        say_rest(bench, bench->lone->pending[0]);
+        lone_drop(bench->lone, bench->lone->pending[0]);
     }
-    bench->outbox->count = 0;
     size_t size = strlen(bench->text);
     if (size > 0) {
         bench->text[size - 1] = '\0'; /* the space behind the last one */
@@ -327,38 +300,43 @@ static const char *say_outbox(struct bench *bench)
 
 static const char *step(struct bench *bench, struct event *event)
 {
-    event->now_us = bench->now_us;
-    event->wall_us = bench->now_us;
-    is_in_step = true;
-    core_step(bench->core, event, bench->outbox);
-    is_in_step = false;
-    allocations_left = ANY;
-    return say_outbox(bench);
+    lone_step(bench->lone, event);
+    lone_fail_allocation(-1);
+    return say_pending(bench);
+}
+
+void bench_fail_after(int count)
+{
+    lone_fail_allocations_from(count);
+}
+
+struct call {
+    bench_rule *rule;
+    struct blob *key;
+};
+
+static void call(struct core *core, void *context)
+{
+    const struct call *made = context;
+    made->rule(core, made->key);
 }
 
 const char *bench_call(struct bench *bench, bench_rule *rule)
 {
-    struct blob *key = blob_new(slice_of_string(bench->key));
-    bench->core->outbox = bench->outbox;
-    is_in_step = true;
-    rule(bench->core, key);
-    is_in_step = false;
-    allocations_left = ANY;
-    bench->core->outbox = NULL;
-    blob_unref(key);
-    return say_outbox(bench);
+    struct call made = {.rule = rule, .key = blob_new(slice_of_string(bench->key))};
+    lone_do(bench->lone, call, &made);
+    lone_fail_allocation(-1);
+    blob_unref(made.key);
+    return say_pending(bench);
 }
 
 /* Setting up -------------------------------------------------------------------------------- */
 
 const char *bench_find(struct bench *bench, char letter)
 {
-    struct message hello = {.type = MESSAGE_HELLO_REPLY, .ring_epoch = bench->ring.epoch};
-    struct event event = {
-        .type = EVENT_PEER_UP, .peer = bench_peer(bench, letter), .message = &hello};
-    hello.hello.node = bench_id(bench, letter);
-    hello.hello.cluster_id = bench->ring.cluster_id;
-    return step(bench, &event);
+    lone_connect(bench->lone, bench_peer(bench, letter));
+    lone_fail_allocation(-1);
+    return say_pending(bench);
 }
 
 void bench_open(struct bench *bench, int members, uint16_t replicas)
@@ -368,48 +346,33 @@ void bench_open(struct bench *bench, int members, uint16_t replicas)
 
 void bench_open_as(struct bench *bench, node_id node, int members, uint16_t replicas)
 {
-    struct member member[BENCH_MEMBERS_MAX];
-    struct event tick = {.type = EVENT_TICK};
     assert_in_range(members, 1, BENCH_MEMBERS_MAX);
     memset(bench, 0, sizeof *bench);
-    for (int i = 0; i < members; i++) {
-        member[i] = (struct member){.id = (node_id)i + 1};
-        (void)snprintf(member[i].address, ADDRESS_SIZE, "10.0.0.%d:7000", i + 1);
-    }
-    assert_int_equal(ring_create(9, 128, replicas, member, (uint16_t)members, &bench->ring),
-                     STATUS_OK);
+    lone_ring((uint16_t)members, replicas, PARTITIONS, &bench->ring);
     struct core_config config = {.node = node,
                                  .ring = &bench->ring,
-                                 .partition_count = 128,
+                                 .partition_count = PARTITIONS,
                                  .replica_count = replicas,
                                  .repair_interval_us = NEVER_US,
                                  .scrub_interval_us = NEVER_US};
-    memcpy(config.address, member[node - 1].address, ADDRESS_SIZE);
-    bench->now_us = START_US;
+    lone_address(node, config.address);
     bench->members = members;
-    bench->core = core_new(&config);
-    bench->outbox = calloc(1, sizeof *bench->outbox);
-    assert_true(bench->core && bench->outbox);
+    bench->lone = lone_open_with(&config);
+    bench->core = bench->lone->core;
     for (int i = 0; i < members; i++) {
         bench->member_at[i] = (uint16_t)i;
     }
-    (void)step(bench, &tick);
-    for (char letter = 'A'; letter < 'A' + members; letter++) {
-        if (bench_peer(bench, letter) != PEER_SELF) {
-            (void)bench_find(bench, letter);
-        }
-    }
+    (void)say_pending(bench);
     bench->idle_count = bench->core->active_count;
 }
 
 void bench_close(struct bench *bench)
 {
-    core_free(bench->core);
     for (int i = 0; i < bench->members; i++) {
         message_release(&bench->asked[i]);
     }
     message_release(&bench->reply);
-    free(bench->outbox);
+    lone_close(bench->lone);
 }
 
 void bench_suspect(struct bench *bench, const char *letters)
@@ -464,7 +427,8 @@ const char *bench_lose(struct bench *bench, char letter)
 const char *bench_wait(struct bench *bench, uint64_t us)
 {
     struct event event = {.type = EVENT_TICK};
-    bench->now_us += us;
+    bench->lone->now_us += us;
+    bench->lone->wall_us += us;
     return step(bench, &event);
 }
 

@@ -18,20 +18,22 @@
  *   ok          the client is answered
  *
  * in that order, nodes by letter. What the node does by itself in the background is left out.
+ *
+ * Below it is a core as lone.h has it. Memory fails in one step only.
  */
 #ifndef TESTS_CORE_BENCH_H
 #define TESTS_CORE_BENCH_H
 
 #include "node/core/request.h"
+#include "tests/core/lone.h"
 
 enum { BENCH_MEMBERS_MAX = 20, BENCH_TEXT_SIZE = 1024 };
 
 struct bench {
-    struct core *core;
-    struct outbox *outbox;
+    struct lone *lone;
+    struct core *core; /* of `lone` */
     struct ring ring;
     int members;
-    uint64_t now_us;
     uint32_t idle_count; /* requests in flight when nothing is asked */
     char key[32];
     char self;                               /* the letter of this node */
@@ -91,7 +93,6 @@ const char *bench_find(struct bench *bench, char letter);
 /* Time passes; then the clock ticks. */
 const char *bench_wait(struct bench *bench, uint64_t us);
 /* The nodes are suspected, until they answer, and not asked whether they are well. */
-
 void bench_suspect(struct bench *bench, const char *letters);
 
 /* In the next step all allocations but the first `count` fail. */

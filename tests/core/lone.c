@@ -15,13 +15,14 @@
 
 #include "node/core/request.h"
 
-enum { CLUSTER = 77 };
+enum { PARTITIONS = 16 };
 
 static const uint64_t START_US = 50000000;
 static const uint64_t WALL_US = UINT64_C(1700000000000000);
 
 static bool is_stepping;
 static int until_failure = -1; /* allocations that still succeed; negative: all do */
+static bool goes_on_failing;
 static bool has_failed;
 static long allocations; /* that are not freed yet */
 
@@ -36,7 +37,10 @@ void __wrap_free(void *memory);
 
 static bool must_fail(void)
 {
-    bool fails = is_stepping && until_failure >= 0 && until_failure-- == 0;
+    bool fails = is_stepping && until_failure == 0;
+    if (is_stepping && until_failure >= 0 && !(fails && goes_on_failing)) {
+        until_failure--;
+    }
     has_failed = has_failed || fails;
     return fails;
 }
@@ -75,7 +79,14 @@ void __wrap_free(void *memory)
 void lone_fail_allocation(int n)
 {
     until_failure = n;
+    goes_on_failing = false;
     has_failed = false;
+}
+
+void lone_fail_allocations_from(int n)
+{
+    lone_fail_allocation(n);
+    goes_on_failing = true;
 }
 
 bool lone_has_failed(void)
@@ -102,7 +113,7 @@ static void take_actions(struct lone *lone)
     lone->outbox->count = 0;
 }
 
-static void step(struct lone *lone, struct event *event)
+void lone_step(struct lone *lone, struct event *event)
 {
     event->now_us = lone->now_us;
     event->wall_us = lone->wall_us;
@@ -112,7 +123,7 @@ static void step(struct lone *lone, struct event *event)
     take_actions(lone);
 }
 
-static void address_of(uint16_t member, char ret_address[ADDRESS_SIZE])
+void lone_address(node_id member, char ret_address[ADDRESS_SIZE])
 {
     (void)snprintf(ret_address, ADDRESS_SIZE, "10.0.0.%u:7450", (unsigned)member);
 }
@@ -131,54 +142,81 @@ void lone_connect(struct lone *lone, uint16_t peer)
     assert_true(member >= 0);
     struct message hello = {.type = MESSAGE_HELLO_REPLY, .ring_epoch = ring->epoch};
     hello.hello.node = ring->members[member].id;
-    hello.hello.cluster_id = CLUSTER;
+    hello.hello.cluster_id = LONE_CLUSTER;
     struct event event = {.type = EVENT_PEER_UP, .peer = peer, .message = &hello};
-    step(lone, &event);
+    lone_step(lone, &event);
 }
 
 void lone_disconnect(struct lone *lone, uint16_t peer)
 {
     struct event event = {.type = EVENT_PEER_DOWN, .peer = peer};
-    step(lone, &event);
+    lone_step(lone, &event);
+}
+
+void lone_ring(uint16_t members, uint16_t replicas, uint16_t partitions, struct ring *ret_ring)
+{
+    struct member all[MEMBERS_MAX] = {0};
+    assert_in_range(members, 1, MEMBERS_MAX);
+    for (uint16_t i = 0; i < members; i++) {
+        all[i].id = i + 1U;
+        lone_address(all[i].id, all[i].address);
+    }
+    assert_int_equal(ring_create(LONE_CLUSTER, partitions, replicas, all, members, ret_ring),
+                     STATUS_OK);
+}
+
+/* Memory counts from `before` on. */
+static struct lone *new_lone(const struct core_config *config, long before)
+{
+    struct lone *lone = calloc(1, sizeof *lone);
+    assert_non_null(lone);
+    lone->allocations = before;
+    lone->now_us = START_US;
+    lone->wall_us = WALL_US;
+    lone_fail_allocation(-1);
+    lone->core = core_new(config);
+    lone->outbox = calloc(1, sizeof *lone->outbox);
+    assert_true(lone->core && lone->outbox);
+    return lone;
+}
+
+static void start(struct lone *lone)
+{
+    struct event tick = {.type = EVENT_TICK};
+    lone_step(lone, &tick);
+    for (uint16_t peer = 0; peer < lone->core->peer_count; peer++) {
+        lone_connect(lone, peer);
+    }
+}
+
+struct lone *lone_open_with(const struct core_config *config)
+{
+    struct lone *lone = new_lone(config, allocations);
+    start(lone);
+    return lone;
 }
 
 struct lone *lone_open(uint16_t members, uint16_t replicas)
 {
     long before = allocations;
-    struct lone *lone = calloc(1, sizeof *lone);
     struct ring *ring = calloc(1, sizeof *ring);
-    struct member all[MEMBERS_MAX] = {0};
-    assert_true(lone && ring && members <= MEMBERS_MAX);
-    lone->allocations = before;
-    for (uint16_t i = 0; i < members; i++) {
-        all[i].id = i + 1U;
-        address_of((uint16_t)(i + 1), all[i].address);
-    }
+    assert_non_null(ring);
     if (members > 0) {
-        assert_int_equal(ring_create(CLUSTER, 16, replicas, all, members, ring), STATUS_OK);
+        lone_ring(members, replicas, PARTITIONS, ring);
     }
     uint16_t self = members > 1 ? 2 : 1;
     struct core_config config = {.node = self,
                                  .ring = members > 0 ? ring : NULL,
-                                 .partition_count = 16,
+                                 .partition_count = PARTITIONS,
                                  .replica_count = replicas,
                                  .random_seed = 3};
-    address_of(self, config.address);
-    lone_fail_allocation(-1);
-    lone->core = core_new(&config);
-    lone->outbox = calloc(1, sizeof *lone->outbox);
-    assert_true(lone->core && lone->outbox);
+    lone_address(self, config.address);
+    struct lone *lone = new_lone(&config, before);
     /* Anti-entropy and scrubs wait for the end of it. */
     lone->core->repair.is_salvaging = true;
     lone->core->repair.salvages_hints = true;
     free(ring);
-    lone->now_us = START_US;
-    lone->wall_us = WALL_US;
-    struct event tick = {.type = EVENT_TICK};
-    step(lone, &tick);
-    for (uint16_t peer = 0; peer < lone->core->peer_count; peer++) {
-        lone_connect(lone, peer);
-    }
+    start(lone);
     return lone;
 }
 
@@ -204,7 +242,7 @@ void lone_run(struct lone *lone, uint64_t us)
         lone->now_us += passed_us;
         lone->wall_us += passed_us;
         struct event tick = {.type = EVENT_TICK};
-        step(lone, &tick);
+        lone_step(lone, &tick);
         assert_true(passed_us > 0 || core_deadline(lone->core) > lone->now_us);
     }
     lone->wall_us += end_us - lone->now_us;
@@ -283,7 +321,7 @@ void lone_stored(struct lone *lone, struct action *action, struct store_result r
     result.token = action->request.token;
     lone_drop(lone, action);
     struct event event = {.type = EVENT_STORED, .result = &result};
-    step(lone, &event);
+    lone_step(lone, &event);
     store_result_release(&result);
 }
 
@@ -296,7 +334,7 @@ void lone_answer(struct lone *lone, struct action *action, struct message reply)
     reply.ring_epoch = lone->core->ring->epoch;
     struct event event = {.type = EVENT_RESPONSE, .peer = action->peer, .message = &reply};
     lone_drop(lone, action);
-    step(lone, &event);
+    lone_step(lone, &event);
     message_release(&reply);
 }
 
@@ -305,7 +343,7 @@ void lone_ask(struct lone *lone, struct message message)
     message.ring_epoch = lone->core->ring_mark;
     struct event event = {
         .type = EVENT_REQUEST, .role = ROLE_NODE, .handle = LONE_HANDLE, .message = &message};
-    step(lone, &event);
+    lone_step(lone, &event);
     message_release(&message);
 }
 

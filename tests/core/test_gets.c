@@ -210,7 +210,7 @@ static void test_get__one_is_slow__another_is_asked_after_a_moment(void **state)
     struct bench bench;
     bench_open_first(&bench, 7, "ABG");
     assert_gives(bench_get(&bench, 2, NULL), "B?d disk:get");
-    assert_true(core_deadline(bench.core) <= bench.now_us + HEDGE_AFTER_US);
+    assert_true(core_deadline(bench.core) <= bench.lone->now_us + HEDGE_AFTER_US);
     assert_gives(bench_stored(&bench, STORE_GET, STATUS_OK, ONE), "");
     assert_gives(bench_wait(&bench, HEDGE_AFTER_US), "C?d");
     assert_gives(bench_answer_digest(&bench, 'C', ONE), "ok");

@@ -170,7 +170,7 @@ static void test_push__no_digest_in_time__fallback_takes_the_place(void **state)
     struct bench bench;
     bench_open_first(&bench, 7, "ABG");
     assert_gives(push_stored(&bench), "B?dr C?dr");
-    assert_true(core_deadline(bench.core) <= bench.now_us + PATIENCE_MIN_US);
+    assert_true(core_deadline(bench.core) <= bench.lone->now_us + PATIENCE_MIN_US);
     assert_gives(bench_wait(&bench, PATIENCE_MIN_US), "D:o/B E:o/C");
     assert_gives(bench_answer(&bench, 'D', STATUS_OK), "G:r");
     bench_close(&bench);

@@ -50,7 +50,7 @@ static void test_ring__others_go_by_another__copies_are_sent_again(void **state)
     assert_gives(bench_answer(&bench, 'B', STATUS_OK), "");
     assert_gives(refuse_by_ring(&bench, 'D'), "");
     assert_int_equal(bench.core->bytes_in_flight, 3);
-    assert_true(core_deadline(bench.core) <= bench.now_us + PAUSE_US);
+    assert_true(core_deadline(bench.core) <= bench.lone->now_us + PAUSE_US);
     assert_gives(bench_wait(&bench, PAUSE_US), "B:or D:o/C");
     assert_gives(bench_answer(&bench, 'D', STATUS_OK), "");
     assert_gives(bench_answer(&bench, 'B', STATUS_OK), "ok");

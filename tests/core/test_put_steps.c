@@ -205,7 +205,7 @@ static void test_marker__is_written__then_the_intent_goes(void **state)
     forget_timers(&bench);
     assert_gives(bench_wait(&bench, 2 * PATIENCE_MAX_US), "");
     assert_gives(bench_stored(&bench, STORE_HINT, STATUS_OK, NULL), "");
-    assert_true(bench.core->hints_timer.due_us <= bench.now_us + RETRY_MIN_US);
+    assert_true(bench.core->hints_timer.due_us <= bench.lone->now_us + RETRY_MIN_US);
     assert_int_equal(bench.core->scans[0].due_us, UINT64_MAX);
     assert_gives(bench_wait(&bench, 60000), "disk:clear_intents:5");
     assert_int_equal(bench.core->active_count, bench.idle_count);
@@ -222,7 +222,7 @@ static void test_marker__cannot_be_written__the_intent_stays(void **state)
     assert_gives(bench_answer(&bench, 'B', STATUS_OK), "ok disk:hint/C");
     forget_timers(&bench);
     assert_gives(bench_stored(&bench, STORE_HINT, STATUS_IO, NULL), "");
-    assert_true(bench.core->scans[0].due_us <= bench.now_us + INTENT_AFTER_US);
+    assert_true(bench.core->scans[0].due_us <= bench.lone->now_us + INTENT_AFTER_US);
     assert_gives(bench_wait(&bench, 60000), "");
     assert_int_equal(bench.core->active_count, bench.idle_count);
     bench_close(&bench);
@@ -325,7 +325,7 @@ static void test_intent__quorum_was_missed__it_is_taken_up_again(void **state)
     assert_gives(put_stored(&bench, 2), "B:or C:or");
     assert_gives(bench_answer(&bench, 'B', STATUS_BUSY), "");
     assert_gives(bench_answer(&bench, 'C', STATUS_BUSY), "no_quorum");
-    assert_true(bench.core->scans[0].due_us <= bench.now_us + INTENT_AFTER_US);
+    assert_true(bench.core->scans[0].due_us <= bench.lone->now_us + INTENT_AFTER_US);
     bench_close(&bench);
     /* The root has none. */
     bench_open(&bench, 3, 3);
@@ -398,7 +398,7 @@ static void test_drain__one_is_very_slow__is_waited_for_a_second(void **state)
     assert_gives(bench_stored(&bench, STORE_COORDINATE, STATUS_OK, ONE), "B:or! C:or!");
     assert_gives(bench_wait(&bench, 1000), "");
     assert_gives(bench_answer(&bench, 'B', STATUS_OK), "ok");
-    assert_true(core_deadline(bench.core) <= bench.now_us + DRAIN_US);
+    assert_true(core_deadline(bench.core) <= bench.lone->now_us + DRAIN_US);
     assert_gives(bench_wait(&bench, DRAIN_US - 1), "");
     assert_gives(bench_wait(&bench, 1), "disk:hint!/C");
     bench_close(&bench);
