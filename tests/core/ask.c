@@ -4,8 +4,15 @@
 #include "tests/core/ask.h"
 
 #include <assert.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 static struct blob *blob_of(const char *text)
 {
@@ -176,5 +183,23 @@ void object_text(const struct object *object, char *text, size_t size)
     text[0] = 0;
     for (uint32_t i = 0; object && i < object->version_count; i++) {
         append(text, size, blob_slice(object->versions[i].content), ",");
+    }
+}
+
+enum status ask_outcome(struct world *world, int call)
+{
+    struct message reply = {0};
+    bool answered = world_wait(world, call, ASK_LIMIT_US, &reply);
+    enum status status = answered ? reply.status : STATUS_TIMEOUT;
+    message_release(&reply);
+    return status;
+}
+
+void ask_fill(struct world *world, int node, int from, int to)
+{
+    char key[32];
+    for (int i = from; i < to; i++) {
+        (void)snprintf(key, sizeof key, "d/%d", i);
+        assert_int_equal(ask_put(world, node, key, key, NULL, NULL), STATUS_OK);
     }
 }

@@ -7,6 +7,9 @@
 
 #include "node/core/state.h"
 
+static const uint64_t REST_US = 95000000;
+static const uint64_t STILL_US = UINT64_C(36000000000);
+
 struct world_options cluster_options(uint64_t seed, int nodes)
 {
     return (struct world_options){.seed = seed,
@@ -33,6 +36,30 @@ struct world *cluster_of(uint64_t seed, int nodes)
 {
     struct world_options options = cluster_options(seed, nodes);
     return cluster_start(&options);
+}
+
+struct world_options cluster_still_options(int nodes, uint16_t replicas)
+{
+    struct world_options options = cluster_options(12, nodes);
+    options.replica_count = replicas;
+    options.repair_interval_us = STILL_US;
+    options.scrub_interval_us = STILL_US;
+    return options;
+}
+
+struct world *cluster_still(int nodes, uint16_t replicas)
+{
+    struct world_options options = cluster_still_options(nodes, replicas);
+    return cluster_start(&options);
+}
+
+struct world *cluster_at_rest(int nodes)
+{
+    struct world_options options = cluster_options(5, nodes);
+    options.grace_us = UINT64_MAX / 2;
+    struct world *world = cluster_start(&options);
+    world_run(world, REST_US);
+    return world;
 }
 
 void make_suspect(struct world *world, int node, int other)

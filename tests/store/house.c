@@ -226,3 +226,18 @@ void overwrite_hint(struct house *house, node_id owner, enum hint_kind kind, con
     struct engine_write write = {.key = slice_of(hint_key, size + 9), .value = bytes};
     assert_int_equal(house->disk->operations->write(house->disk, &write, 1, false), STATUS_OK);
 }
+
+void house_keep(struct house *house, const char *key, const char *content, node_id owner)
+{
+    struct object *object = !content ? NULL : object_of(3, 10, content);
+
+    apply_expect(house->fixture, hint_request(key, object, owner, 0), STATUS_OK);
+}
+
+void house_drop(struct house *house, node_id owner, enum hint_kind kind, const char *key)
+{
+    uint64_t stamp = stored_stamp(house, owner, kind, key);
+
+    assert_true(stamp != 0);
+    apply_expect(house->fixture, clear_hint_request(owner, kind, key, stamp), STATUS_OK);
+}

@@ -56,6 +56,11 @@ struct hint_owner stored_owner(struct house *house, node_id owner);
 size_t count_hints(struct house *house, node_id owner);
 bool has_any_hint(struct house *house, const char *key);
 
+/* Keeps an object of one version (NULL: a marker) for the owner, or drops what is kept; fails
+ * unless that is OK. */
+void house_keep(struct house *house, const char *key, const char *content, node_id owner);
+void house_drop(struct house *house, node_id owner, enum hint_kind kind, const char *key);
+
 /* Puts bytes where the hint for the key is. */
 void overwrite_hint(struct house *house, node_id owner, enum hint_kind kind, const char *key,
                     struct slice bytes);
