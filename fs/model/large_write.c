@@ -219,22 +219,46 @@ int large_write(struct large *large, struct slice bytes, uint64_t offset, bool a
     return failed;
 }
 
-/* The part of a block from `from` to `end` reads as zeroes. */
-static int clear_part(struct large *large, uint32_t index, size_t from, size_t end)
+/* Loads a block of which a part is to be cleared; *ret_edited stays NULL if it is a hole. */
+static int edit_if_any(struct large *large, uint32_t index, struct edited **ret_edited)
 {
     struct block_entry entry;
-    struct edited *edited = large_find_edited(large, index);
 
-    if (!edited) {
+    if (!large_find_edited(large, index)) {
         int failed = large_entry(large, index, &entry);
         if (failed != 0 || block_entry_is_hole(&entry)) {
             return failed;
         }
     }
-    int failed = large_edit_block(large, index, false, &edited);
-    if (failed == 0) {
+    return large_edit_block(large, index, false, ret_edited);
+}
+
+/* The part of a block from `from` to `end` reads as zeroes. */
+static int clear_part(struct large *large, uint32_t index, size_t from, size_t end)
+{
+    struct edited *edited = NULL;
+    int failed = edit_if_any(large, index, &edited);
+
+    if (failed == 0 && edited) {
         memset(edited->bytes + from, 0, end - from);
         edited->used = edited->used <= end && edited->used > from ? from : edited->used;
+    }
+    return failed;
+}
+
+/* Until no block from `first` on is being stored. */
+static int wait_for_stores(struct large *large, uint32_t first)
+{
+    int failed = 0;
+    bool is_storing = true;
+
+    while (is_storing && failed == 0) {
+        is_storing = false;
+        for (unsigned i = 0; i < large->edited_count; i++) {
+            const struct edited *edited = large->edited[i];
+            is_storing |= edited->index >= first && edited->state != EDITED_OPEN;
+        }
+        failed = is_storing ? large_wait(large) : 0;
     }
     return failed;
 }
@@ -312,18 +336,29 @@ int large_clear(struct large *large, uint64_t offset, uint64_t size)
     return failed;
 }
 
-static int resize(struct large *large, uint64_t size)
+/* Cuts all from `size` on. What can fail, or be interrupted, comes first: then all is done. */
+static int cut(struct large *large, uint64_t size)
 {
+    uint64_t end = (uint64_t)large->map_count * MAP_BLOCKS << BLOCK_SIZE_LOG2;
+    uint32_t first = (uint32_t)(size >> BLOCK_SIZE_LOG2);
+    struct edited *edited = NULL;
     int failed = 0;
 
-    if (size < large->size) {
-        /* Whole maps need not be loaded, so that only what is at the new end can fail, and does
-         * so first. */
-        uint64_t end = (uint64_t)large->map_count * MAP_BLOCKS << BLOCK_SIZE_LOG2;
-        failed = size < end ? clear_range(large, size, end) : 0;
-    } else {
-        failed = large_reserve(large, size);
+    if (size >= end) {
+        return 0;
     }
+    if ((size & (BLOCK_SIZE - 1)) != 0) {
+        failed = edit_if_any(large, first++, &edited);
+    }
+    failed = failed != 0 ? failed : wait_for_stores(large, first);
+    /* Of maps only the first can still have to be loaded, before anything is cleared. */
+    return failed != 0 ? failed : clear_range(large, size, end);
+}
+
+static int resize(struct large *large, uint64_t size)
+{
+    int failed = size < large->size ? cut(large, size) : large_reserve(large, size);
+
     if (failed == 0) {
         large->size = size;
     }
