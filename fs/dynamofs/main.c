@@ -213,6 +213,8 @@ static enum status open_file_system(struct mount *mount, struct error *error)
         .attribute_timeout = cache_seconds(options->attr_timeout_ms),
         .entry_timeout = cache_seconds(options->entry_timeout_ms),
         .block_grace_us = (uint64_t)options->block_grace_ms * 1000,
+        .hide_siblings = options->hide_siblings,
+        .ownership = options->ownership,
         .user = getuid(),
         .group = getgid(),
         .on_note = on_note,
@@ -392,7 +394,7 @@ int main(int argc, char *argv[])
         print_line(error.text);
         result = EXIT_FAILURE;
     } else {
-        result = run(&options);
+        result = options.fake ? EXIT_SUCCESS : run(&options);
     }
     options_release(&options);
     return result;

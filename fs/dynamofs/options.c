@@ -46,6 +46,10 @@ static const char *const HELP =
     "                                 names any more; default 3600\n"
     "  data=DIR, listen=HOST:PORT, join=HOST:PORT, secret-file=FILE, insecure\n"
     "                                 as the options above, for a line of /etc/fstab\n"
+    "  siblings=show|hide             whether listings show the versions of a name that\n"
+    "                                 is in conflict; default show\n"
+    "  uid=ID, gid=ID, umask=MODE     every file is shown with this owner, or with the\n"
+    "                                 permissions that the mask leaves of 0777\n"
     "  ro, allow_other, auto_unmount, noatime, nodev, nosuid, noexec, fsname=NAME,\n"
     "  subtype=NAME and the other options of mount(8) and libfuse\n";
 
@@ -167,6 +171,40 @@ static enum status parse_switches(int argc, char *argv[], struct options *option
     return status;
 }
 
+/* The same as mount(8) gives them to a helper: `-sfnv -o WORDS -t TYPE`. */
+static enum status parse_helper_switches(int argc, char *argv[], struct options *options,
+                                         struct buffer *fuse, struct error *error)
+{
+    static const struct option NO_LONG_OPTIONS[] = {{NULL, 0, NULL, 0}};
+    enum status status = STATUS_OK;
+    int key;
+
+    /* -s stands where it likes, and is about all words. */
+    for (int pass = 0; pass < 2 && status == STATUS_OK; pass++) {
+        optind = 0;
+        opterr = 0;
+        while (status == STATUS_OK &&
+               (key = getopt_long(argc, argv, ":o:t:sfnvhV", NO_LONG_OPTIONS, NULL)) != -1) {
+            if (key == ':' || key == '?') {
+                return bad_option(key, argv, error);
+            }
+            if (pass == 0) {
+                options->is_sloppy |= key == 's';
+            } else if (key == 'f') {
+                options->fake = true;
+            } else if (!strchr("stnv", key)) {
+                status = apply_option(options, fuse, key, error);
+            }
+        }
+    }
+    return status;
+}
+
+static bool is_mount_helper(const char *program)
+{
+    return strncmp(basename(program), "mount.", strlen("mount.")) == 0;
+}
+
 /* True if -o fsname= was given, behind the one that is always there. */
 static bool is_named(const struct buffer *fuse)
 {
@@ -264,7 +302,9 @@ enum status options_parse(int argc, char *argv[], struct options *ret_options,
     assert(ret_options && error);
     options_add_for_fuse(&fuse, "fsname=dynamofs");
     options_add_for_fuse(&fuse, "subtype=dynamofs");
-    status = parse_switches(argc, argv, &options, &fuse, error);
+    status = is_mount_helper(argv[0])
+                 ? parse_helper_switches(argc, argv, &options, &fuse, error)
+                 : parse_switches(argc, argv, &options, &fuse, error);
     if (status == STATUS_OK && !options.help && !options.version) {
         status = apply_arguments(argc - optind, argv + optind, &options, &fuse, error);
         if (status == STATUS_OK) {

@@ -3,7 +3,7 @@
  *
  * Threads:  options_parse before any thread is started (it uses getopt).
  * Memory:   options_parse fills a struct that owns its strings; options_release frees them.
- * Never:    an option that is not understood is never passed over in silence.
+ * Never:    an option that is not understood is never passed over in silence, but for mount -s.
  */
 #ifndef FS_DYNAMOFS_OPTIONS_H
 #define FS_DYNAMOFS_OPTIONS_H
@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fs/model/fs.h"
 #include "ring/status.h"
 
 enum {
@@ -33,12 +34,16 @@ struct options {
     bool insecure;
     bool foreground;
     bool debug;
+    bool fake;    /* check everything, and mount nothing: mount -f */
     bool help;    /* nothing else is set */
     bool version; /* nothing else is set */
 
     /* What libfuse and the kernel are told, as one -o argument: "fsname=dynamofs,noatime". */
     char *fuse;
     bool read_only;
+    bool is_sloppy;     /* words of -o that nobody understands are passed over: mount -s */
+    bool hide_siblings; /* of names in conflict, unless a directory says otherwise */
+    struct fs_ownership ownership;
     uint8_t r; /* 0: the default quorum */
     uint8_t w;
     uint32_t timeout_ms;     /* 0: the default */
@@ -48,7 +53,8 @@ struct options {
 };
 
 /*
- * Reads a command line. STATUS_BAD_MESSAGE with `error` naming what is wrong in one line, or
+ * Reads a command line; as mount(8) calls a helper, if the program's name begins with "mount.".
+ * STATUS_BAD_MESSAGE with `error` naming what is wrong in one line, or
  * NO_MEMORY; *ret_options then needs no release.
  */
 MUST_CHECK enum status options_parse(int argc, char *argv[], struct options *ret_options,

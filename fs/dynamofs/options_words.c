@@ -9,6 +9,9 @@
 #include "node/base/error.h"
 #include "ring/ring.h"
 
+/* The greatest one means none. */
+#define USER_ID_MAX (UINT32_MAX - 1)
+
 /* Words that the kernel or libfuse understands; default_permissions is always on. */
 static const char *const FUSE_WORDS[] = {
     "rw",         "ro",          "suid",         "nosuid",
@@ -128,6 +131,53 @@ static enum status set_quorum(const char *word, const char *value, uint8_t *ret_
     return STATUS_OK;
 }
 
+/* A number of at most `max`; the base is 10 or 8. Not strtoul: it takes signs and spaces. */
+static bool parse_number(const char *text, unsigned base, uint32_t max, uint32_t *ret_number)
+{
+    uint64_t number = 0;
+    bool seen = false;
+
+    for (; *text >= '0' && (unsigned)(*text - '0') < base && number <= max; text++) {
+        number = number * base + (unsigned)(*text - '0');
+        seen = true;
+    }
+    *ret_number = (uint32_t)number;
+    return seen && *text == '\0' && number <= max;
+}
+
+/* uid=, gid= and umask=. False if `word` is none of them. */
+static bool apply_ownership(struct fs_ownership *ownership, const char *word,
+                            enum status *ret_status, struct error *error)
+{
+    const struct {
+        const char *name;
+        bool *has;
+        uint32_t *target;
+        unsigned base;
+        uint32_t max;
+        const char *what;
+    } words[] = {
+        {"uid=", &ownership->has_user, &ownership->user, 10, USER_ID_MAX, "a user's number"},
+        {"gid=", &ownership->has_group, &ownership->group, 10, USER_ID_MAX, "a group's number"},
+        {"umask=", &ownership->has_umask, &ownership->umask, 8, 0777,
+         "an octal number to 0777"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        const char *value = value_of(word, words[i].name);
+
+        if (value) {
+            *words[i].has = true;
+            *ret_status = parse_number(value, words[i].base, words[i].max, words[i].target)
+                              ? STATUS_OK
+                              : error_set(error, STATUS_BAD_MESSAGE, "option %.80s: %s", word,
+                                          words[i].what);
+            return true;
+        }
+    }
+    return false;
+}
+
 void options_add_for_fuse(struct buffer *fuse, const char *word)
 {
     if (fuse->size > 0) {
@@ -156,7 +206,9 @@ static enum status apply_fuse_word(struct options *options, struct buffer *fuse,
     }
     if (!is_listed(word, FUSE_WORDS, COUNT_OF(FUSE_WORDS)) &&
         !has_listed_prefix(word, FUSE_VALUES, COUNT_OF(FUSE_VALUES))) {
-        return error_set(error, STATUS_BAD_MESSAGE, "unknown option -o %.120s", word);
+        return options->is_sloppy
+                   ? STATUS_OK
+                   : error_set(error, STATUS_BAD_MESSAGE, "unknown option -o %.120s", word);
     }
     if (strcmp(word, "ro") == 0) {
         options->read_only = true;
@@ -223,8 +275,15 @@ static enum status apply_word(struct options *options, struct buffer *fuse, cons
     int64_t ms;
     enum status status;
 
-    if (apply_node_word(options, word, &status, error)) {
+    if (apply_node_word(options, word, &status, error) ||
+        apply_ownership(&options->ownership, word, &status, error)) {
         return status;
+    }
+    if ((value = value_of(word, "siblings="))) {
+        options->hide_siblings = strcmp(value, "hide") == 0;
+        return options->hide_siblings || strcmp(value, "show") == 0
+                   ? STATUS_OK
+                   : error_set(error, STATUS_BAD_MESSAGE, "option %.80s: show or hide", word);
     }
     if ((value = value_of(word, "r="))) {
         return set_quorum(word, value, &options->r, error);

@@ -101,6 +101,19 @@ static struct timespec time_of(int64_t nanoseconds)
     return result;
 }
 
+void attributes_present(const struct fs_ownership *ownership, struct stat *stat)
+{
+    if (ownership->has_user) {
+        stat->st_uid = ownership->user;
+    }
+    if (ownership->has_group) {
+        stat->st_gid = ownership->group;
+    }
+    if (ownership->has_umask && !S_ISLNK(stat->st_mode)) {
+        stat->st_mode = (stat->st_mode & S_IFMT) | (0777 & ~ownership->umask);
+    }
+}
+
 void attributes_to_stat(const struct attributes *attributes, uint64_t inode_number,
                         uint32_t link_count, struct stat *ret_stat)
 {

@@ -6,6 +6,7 @@
 
 #include <sys/stat.h>
 
+#include "fs/model/fs.h"
 #include "ring/object.h"
 
 enum { INODE_NUMBER_ROOT = 1, STAT_BLOCK_SIZE = 4096 };
@@ -32,6 +33,9 @@ uint64_t attributes_new_file_id(void);
  */
 uint64_t attributes_inode_number(const struct attributes *attributes, struct slice key,
                                  uint32_t number);
+
+/* Shows another owner, or other permissions, than the attributes say. */
+void attributes_present(const struct fs_ownership *ownership, struct stat *stat);
 
 /* Fills a stat. `link_count` is 0 for what was unlinked. */
 void attributes_to_stat(const struct attributes *attributes, uint64_t inode_number,

@@ -66,6 +66,7 @@ void current_entry(struct fs *fs, struct inode *inode, struct fs_entry *ret_entr
     }
     ret_entry->id = inode->id;
     attributes_to_stat(&attributes, inode_number, link_count, &ret_entry->attributes);
+    attributes_present(&fs->config.ownership, &ret_entry->attributes);
     buffer_release(&key);
 }
 

@@ -356,6 +356,7 @@ static void fill_entry(struct directory *directory, const struct entry *entry,
     uint64_t inode_number =
         attributes_inode_number(&attributes, buffer_slice(&key), entry->number);
     attributes_to_stat(&attributes, inode_number, 1, &ret_entry->attributes);
+    attributes_present(&fs->config.ownership, &ret_entry->attributes);
     buffer_release(&key);
 }
 

@@ -11,6 +11,7 @@
 
 #include "fs/model/change.h"
 #include "fs/model/file.h"
+#include "fs/model/hide.h"
 #include "fs/model/hold.h"
 #include "fs/model/pick.h"
 
@@ -20,6 +21,12 @@ static const char own_prefix[] = "user.dynamofs.";
 static bool has_prefix(const char *name, const char *prefix)
 {
     return strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+/* True for what the mount tells, and nobody sets. */
+static bool is_told(const char *name)
+{
+    return has_prefix(name, own_prefix) && strcmp(name, HIDE_ATTRIBUTE) != 0;
 }
 
 static void append_format(struct buffer *buffer, const char *format, ...)
@@ -158,7 +165,7 @@ int extended_get(struct fs *fs, uint64_t id, const char *name, struct buffer *re
         return failed;
     }
     failed = hold_key(fs, inode, &key);
-    if (failed == 0 && has_prefix(name, own_prefix)) {
+    if (failed == 0 && is_told(name)) {
         failed = get_own(fs, inode, buffer_slice(&key), name + strlen(own_prefix), ret_value);
     } else if (failed == 0) {
         failed = get_encoded(fs, inode, buffer_slice(&key), &encoded);
@@ -217,8 +224,12 @@ int extended_set(struct fs *fs, uint64_t id, const struct xattr_change *change)
     struct inode *inode;
 
     /* ENOTSUP and not EPERM for our own, so that `cp -a` skips them in silence. */
-    if (!has_prefix(change->name, user_prefix) || has_prefix(change->name, own_prefix)) {
+    if (!has_prefix(change->name, user_prefix) || is_told(change->name)) {
         return ENOTSUP;
+    }
+    if (strcmp(change->name, HIDE_ATTRIBUTE) == 0 && !change->remove &&
+        !hide_value_is_valid(change->value)) {
+        return EINVAL;
     }
     if (strlen(change->name) > XATTR_NAME_MAX_SIZE) {
         return ERANGE;
@@ -227,7 +238,11 @@ int extended_set(struct fs *fs, uint64_t id, const struct xattr_change *change)
     if (failed != 0) {
         return failed;
     }
-    failed = change_inode(fs, inode, NULL, change);
+    if (strcmp(change->name, HIDE_ATTRIBUTE) == 0 && inode->type != VERSION_DIRECTORY) {
+        failed = ENOTDIR;
+    } else {
+        failed = change_inode(fs, inode, NULL, change);
+    }
     hold_release(fs, inode);
     return failed;
 }

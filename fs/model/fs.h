@@ -19,6 +19,16 @@
 
 struct fs;
 
+/* Owner and permissions that every file is shown with, whatever the cluster keeps. */
+struct fs_ownership {
+    bool has_user;
+    bool has_group;
+    bool has_umask;
+    uint32_t user;
+    uint32_t group;
+    uint32_t umask; /* permissions are all that it leaves of 0777 */
+};
+
 struct fs_config {
     struct kv *kv;        /* borrowed; outlives the fs */
     uint32_t deadline_ms; /* of one kv call; 0: the default of kv.h */
@@ -29,6 +39,8 @@ struct fs_config {
     /* How long a block of a large file may be named by no version, microseconds; 0: the default
      * of block_set.h. The same for all mounts of a cluster. */
     uint64_t block_grace_us;
+    bool hide_siblings; /* unless a directory says otherwise: fs/model/hide.h */
+    struct fs_ownership ownership;
     uint32_t user; /* of the mounter: owner of a root that nobody changed yet */
     uint32_t group;
     /* One line for people about something lost that no call could report; may be NULL. Called

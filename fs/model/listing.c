@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "fs/model/hide.h"
 #include "fs/model/model.h"
 #include "fs/model/names.h"
 #include "fs/model/resolve.h"
@@ -166,10 +167,34 @@ static int add_siblings(struct listing *listing, struct fs *fs, struct object *r
     return failed;
 }
 
-/* Adds what one file row shows. */
-static int add_file(struct listing *listing, struct fs *fs, struct slice key,
-                    const struct row *row, bool has_directory)
+/* What rows of one directory show. */
+struct shower {
+    struct fs *fs;
+    struct slice key; /* of the directory */
+    bool is_asked;    /* whether versions are hidden: only a conflict makes that worth a call */
+    bool are_hidden;
+};
+
+/* A file behind a directory of its name would not be seen at all, and is never hidden. */
+static int must_hide(struct shower *shower, bool has_directory, bool *ret_must_hide)
 {
+    int failed = 0;
+
+    if (!has_directory && !shower->is_asked) {
+        failed = hide_siblings_in(shower->fs, shower->key, &shower->are_hidden);
+        shower->is_asked = failed == 0;
+    }
+    *ret_must_hide = !has_directory && shower->are_hidden;
+    return failed;
+}
+
+/* Adds what one file row shows. */
+static int add_file(struct listing *listing, struct shower *shower, const struct row *row,
+                    bool has_directory)
+{
+    struct fs *fs = shower->fs;
+    struct slice key = shower->key;
+    bool is_hidden = false;
     struct view view = {0};
     bool is_single = row->object->version_count == 1 && !has_directory;
     int failed = 0;
@@ -180,13 +205,17 @@ static int add_file(struct listing *listing, struct fs *fs, struct slice key,
     if (failed == 0 && !is_single) {
         failed = errno_of_status(view_build(row->object, &view));
     }
-    if (failed == 0 && resolve_is_conflict(&view, has_directory)) {
+    bool is_conflict = failed == 0 && resolve_is_conflict(&view, has_directory);
+    if (is_conflict) {
+        failed = must_hide(shower, has_directory, &is_hidden);
+    }
+    if (failed == 0 && is_conflict && !is_hidden) {
         struct siblings siblings = {.directory_key = key,
                                     .base = blob_slice(row->name),
                                     .row = row->object,
                                     .view = &view};
         failed = add_siblings(listing, fs, row->object, &siblings);
-    } else if (failed == 0) {
+    } else if (failed == 0 && !is_conflict) {
         resolve_no_conflict(fs, key, blob_slice(row->name));
     }
     view_release(&view);
@@ -196,6 +225,7 @@ static int add_file(struct listing *listing, struct fs *fs, struct slice key,
 int listing_add_rows(struct listing *listing, struct fs *fs, struct slice key,
                      const struct kv_rows *rows)
 {
+    struct shower shower = {.fs = fs, .key = key};
     int failed = 0;
 
     for (size_t i = 0; i < rows->count && failed == 0; i++) {
@@ -207,7 +237,7 @@ int listing_add_rows(struct listing *listing, struct fs *fs, struct slice key,
         const struct row *before = i > 0 ? &rows->rows[i - 1] : NULL;
         bool has_directory = before && before->kind == ROW_DIRECTORY &&
                              slice_equal(blob_slice(before->name), blob_slice(row->name));
-        failed = add_file(listing, fs, key, row, has_directory);
+        failed = add_file(listing, &shower, row, has_directory);
     }
     return failed;
 }

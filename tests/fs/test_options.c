@@ -127,6 +127,48 @@ static void test_options__mount_options__are_taken(void **state)
     options_release(&options);
 }
 
+static void test_options__ownership_and_siblings__are_taken(void **state)
+{
+    struct options options;
+
+    (void)state;
+    parse_well("dynamofs /mnt -o uid=0,gid=4294967294,umask=022,siblings=hide", &options);
+
+    assert_true(options.ownership.has_user && options.ownership.has_group &&
+                options.ownership.has_umask);
+    assert_int_equal(options.ownership.user, 0);
+    assert_int_equal(options.ownership.group, 4294967294U);
+    assert_int_equal(options.ownership.umask, 022);
+    assert_true(options.hide_siblings);
+    options_release(&options);
+
+    parse_well("dynamofs /mnt -o siblings=hide,siblings=show", &options);
+    assert_false(options.hide_siblings || options.ownership.has_user);
+    options_release(&options);
+}
+
+/* mount(8) with a type of `dynamofs` runs mount.dynamofs SOURCE DIR [-sfnv] [-o WORDS]. */
+static void test_options__as_a_helper_of_mount_8__its_switches(void **state)
+{
+    struct options options;
+
+    (void)state;
+    parse_well("/sbin/mount.dynamofs a:1 /mnt -fnv -o rw,timeout=2 -t dynamofs", &options);
+    assert_true(options.fake);
+    assert_false(options.foreground || options.debug);
+    assert_string_equal(options.cluster, "a:1");
+    assert_int_equal(options.timeout_ms, 2000);
+    options_release(&options);
+
+    parse_well("mount.dynamofs none /mnt -o frobnicate,ro -s", &options);
+    assert_true(options.read_only);
+    assert_false(options.fake);
+    options_release(&options);
+
+    parse_badly("mount.dynamofs none /mnt -o frobnicate", "unknown option -o frobnicate");
+    parse_badly("mount.dynamofs none /mnt -d", "unknown option -d");
+}
+
 static void test_options__rw_after_ro__last_one_counts(void **state)
 {
     struct options options;
@@ -303,6 +345,16 @@ static void test_options__value_out_of_range__is_refused(void **state)
         "block_grace=day",
         "attr_timeout=90000",
         "entry_timeout=x",
+        "uid=",
+        "uid=4294967295",
+        "gid=-1",
+        "gid=99999999999999999999",
+        "uid=root",
+        "umask=1000",
+        "umask=8",
+        "umask=",
+        "siblings=maybe",
+        "siblings=",
         "entry_timeout=99999999999999999999",
     };
 
@@ -455,6 +507,8 @@ int main(void)
         cmocka_unit_test(test_options__mountpoint_alone__defaults),
         cmocka_unit_test(test_options__everything_of_a_node__is_taken),
         cmocka_unit_test(test_options__mount_options__are_taken),
+        cmocka_unit_test(test_options__ownership_and_siblings__are_taken),
+        cmocka_unit_test(test_options__as_a_helper_of_mount_8__its_switches),
         cmocka_unit_test(test_options__rw_after_ro__last_one_counts),
         cmocka_unit_test(test_options__fstab_words__are_passed_over),
         cmocka_unit_test(test_options__comma_in_a_name__stays_in_its_word),

@@ -182,6 +182,59 @@ test_mount_options__are_taken() {
     wait_until "$deadline" no_daemon_of "$work/options" || fail "the process goes on"
 }
 
+test_mount_options__owner_and_mask_are_shown() {
+    mkdir "$work/owner"
+    good "$dynamofs" --data "$work/owner.data" --listen 127.0.0.1:0 \
+        -o uid=7,gid=8,umask=027,allow_other "$work/owner"
+    echo x > "$work/owner/x"
+    equal "7 8 750" "$(stat -c '%u %g %a' "$work/owner/x")"
+    equal "7 8 750 regular file" "$(find "$work/owner" -type f -printf '%U %G %m regular file')"
+    good fusermount3 -u "$work/owner"
+    wait_until "$deadline" no_daemon_of "$work/owner" || fail "the process goes on"
+    good "$dynamofs" --data "$work/owner.data" --listen 127.0.0.1:0 "$work/owner"
+    equal "$(id -u) $(id -g) 644" "$(stat -c '%u %g %a' "$work/owner/x")"
+    good fusermount3 -u "$work/owner"
+    wait_until "$deadline" no_daemon_of "$work/owner" || fail "the process goes on"
+}
+
+# mount(8) with a type of dynamofs calls it so.
+test_mount_helper__takes_the_switches_of_mount() {
+    mkdir "$work/helped"
+    ln -s "$dynamofs" "$work/mount.dynamofs"
+    set -- none "$work/helped" -n -v -o "rw,data=$work/helped.data,listen=127.0.0.1:0"
+    good "$work/mount.dynamofs" "$@" -f
+    is_not_mounted "$work/helped" || fail "-f mounts"
+    bad "unknown option -o frobnicate" "$work/mount.dynamofs" "$@" -o frobnicate
+    good "$work/mount.dynamofs" "$@" -s -o frobnicate -t dynamofs
+    is_mounted "$work/helped" || fail "not mounted"
+    good fusermount3 -u "$work/helped"
+    wait_until "$deadline" no_daemon_of "$work/helped" || fail "the process goes on"
+}
+
+# nobody_mounts DIRECTORY - what a user does, by fusermount3; where /dev/fuse is root's alone, as
+# on a machine without udev, another one lies over it.
+nobody_mounts() {
+    local as_nobody="setpriv --reuid nobody --regid nogroup --clear-groups"
+    mknod -m 666 "$1/fuse" c 10 229
+    mount --bind "$1/fuse" /dev/fuse
+    good $as_nobody "$dynamofs" --data "$1/data" --listen 127.0.0.1:0 "$1/mnt"
+    good $as_nobody sh -c 'echo x > "$1/x" && [ "$(cat "$1/x")" = x ]' - "$1/mnt"
+    equal nobody "$($as_nobody stat -c %U "$1/mnt/x")"
+    # Without allow_other it is nobody else's, not even root's.
+    bad "Permission denied" cat "$1/mnt/x"
+    good $as_nobody fusermount3 -u "$1/mnt"
+    wait_until "$deadline" no_daemon_of "$1/mnt" || fail "the process goes on"
+}
+
+test_nobody__mounts_and_unmounts() {
+    chmod 755 "$work"
+    mkdir "$work/theirs" "$work/theirs/data" "$work/theirs/mnt"
+    chown nobody:nogroup "$work/theirs/data" "$work/theirs/mnt"
+    export dynamofs deadline
+    export -f nobody_mounts good bad equal fail wait_until no_daemon_of daemon_of
+    good unshare --mount bash -c 'nobody_mounts "$1"' - "$work/theirs"
+}
+
 test_two_mounts_on_one_directory__second_covers_the_first() {
     mount_start lower --data "$work/lower.data" --listen 127.0.0.1:0
     echo lower > "$work/lower/f"

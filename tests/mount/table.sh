@@ -246,6 +246,22 @@ test_numbers__once_shown_stay_with_their_version() {
     [ ! -e "$a/numbers/f~v1" ] || fail "f~v1 is there again"
 }
 
+test_hidden_versions__are_not_listed_on_any_mount() {
+    mkdir -p "$a/hidden/below"
+    conflict hidden/f
+    conflict hidden/below/f
+    good setfattr -n user.dynamofs.show_siblings -v 0 "$a/hidden"
+    both_show hidden below f
+    both_show hidden/below f
+    both_hold hidden/below/f "from b"
+    both_hold hidden/below/f~v1 "from a"
+    equal 2 "$(cd "$b" && getfattr --only-values -n user.dynamofs.siblings hidden/below/f)"
+    good setfattr -n user.dynamofs.show_siblings -v 1 "$b/hidden/below"
+    both_show hidden/below f f~v1 f~v2
+    good rm -r "$a/hidden"
+    [ ! -e "$a/hidden" ] || fail "it is still there"
+}
+
 test_real_file_with_a_siblings_name__keeps_it() {
     mkdir "$a/real"
     echo real > "$a/real/f~v1"
