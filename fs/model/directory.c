@@ -1,12 +1,12 @@
 /*
  * directory.c - listing a directory: rows in batches, siblings shown, positions kept.
  *
- * Shape:    a table of every name that this handle has listed; a position is an index into it,
- *           so that it stays that of its name whatever is made or removed meanwhile. Only the
- *           last two batches (the *window*) have their rows in memory. Going back further asks
- *           for the rows of those very names again: what is gone is passed over, what is new
- *           in between is left to the next rewind.
- * Memory:   a name and 48 bytes for each name listed, and the rows of two batches.
+ * Shape:    a position is a number that is given to each name that this handle lists, and stays
+ *           that of its name whatever is made or removed meanwhile. The last two batches are in
+ *           memory; going back further lists the range of an older one again, in which the
+ *           names are known by what the trail keeps of them: what is gone is passed over, what
+ *           is new is left to the next rewind.
+ * Memory:   two batches, and 8 bytes for each name that was listed.
  */
 #include "fs/model/directory.h"
 
@@ -19,25 +19,32 @@
 #include "fs/model/hold.h"
 #include "fs/model/listing.h"
 #include "fs/model/place.h"
+#include "fs/model/trail.h"
 
 enum { BATCH_ROWS = 512, DOTS = 2 };
+
+/* Names in memory, with their rows. */
+struct batch {
+    uint64_t first; /* the position of the first name */
+    struct listing listing;
+    uint64_t removals; /* as counted when it was asked for */
+};
 
 struct directory {
     struct fs *fs;
     struct inode *inode; /* referenced */
     pthread_mutex_t lock;
-    struct listing listed; /* by position; rows only within the window */
-    bool is_loaded;        /* the first batch is there */
-    bool more;             /* ... and there are further ones, */
-    struct blob *after;    /* after this name */
-    size_t first;          /* the window: from here ... */
-    size_t latest;         /* ... its latest batch from here ... */
-    size_t end;            /* ... to here */
-    /* As counted when the batches of the window were asked for. */
-    uint64_t removals_first;
-    uint64_t removals_latest;
-    struct inode **pending; /* files that only this mount shows, behind the dots; referenced */
+    bool is_loaded;       /* the first batch was listed */
+    bool more;            /* ... and there are further ones, */
+    struct blob *after;   /* after this name */
+    uint64_t known;       /* positions that were given to names */
+    struct listing local; /* the first positions: the dots, and ... */
+    struct inode *
+        *pending; /* ... the files that only this mount shows, behind them; referenced */
     size_t pending_count;
+    uint64_t local_removals; /* as counted before these were looked for */
+    struct batch held[2];    /* the later asked for is the second */
+    struct trail trail;      /* of all batches */
 };
 
 int directory_open(struct fs *fs, uint64_t id, struct directory **ret_directory)
@@ -67,17 +74,40 @@ int directory_open(struct fs *fs, uint64_t id, struct directory **ret_directory)
     return 0;
 }
 
-/* Drops the rows of the window; the names stay. */
-static void clear_window(struct directory *directory)
+static void batch_release(struct batch *batch)
 {
-    listing_drop_rows(&directory->listed, directory->first, directory->end);
-    directory->first = directory->latest = directory->end = 0;
+    listing_release(&batch->listing);
+    *batch = (struct batch){0};
+}
+
+/* Takes the batch over, in place of the one that was asked for longest ago. */
+static void hold_batch(struct directory *directory, struct batch *batch)
+{
+    batch_release(&directory->held[0]);
+    directory->held[0] = directory->held[1];
+    directory->held[1] = *batch;
+    *batch = (struct batch){0};
+}
+
+/* The batch in memory with that position; NULL if there is none. */
+static struct batch *held_batch(struct directory *directory, uint64_t position)
+{
+    for (size_t i = 0; i < 2; i++) {
+        struct batch *batch = &directory->held[i];
+        if (position >= batch->first && position - batch->first < batch->listing.count) {
+            return batch;
+        }
+    }
+    return NULL;
 }
 
 /* Forgets everything: the next read starts from the beginning. */
 static void rewind_all(struct directory *directory)
 {
-    listing_reset(&directory->listed);
+    batch_release(&directory->held[0]);
+    batch_release(&directory->held[1]);
+    listing_release(&directory->local);
+    trail_release(&directory->trail);
     for (size_t i = 0; i < directory->pending_count; i++) {
         hold_release(directory->fs, directory->pending[i]);
     }
@@ -86,7 +116,7 @@ static void rewind_all(struct directory *directory)
     directory->pending_count = 0;
     blob_unref(directory->after);
     directory->after = NULL;
-    directory->first = directory->latest = directory->end = 0;
+    directory->known = 0;
     directory->is_loaded = false;
     directory->more = true;
 }
@@ -94,7 +124,6 @@ static void rewind_all(struct directory *directory)
 void directory_close(struct fs *fs, struct directory *directory)
 {
     rewind_all(directory);
-    listing_release(&directory->listed);
     pthread_mutex_destroy(&directory->lock);
     hold_release(fs, directory->inode);
     free(directory);
@@ -114,10 +143,10 @@ void directory_unlock(struct directory *directory)
  * put while the listing goes on is neither left out nor shown twice. */
 static int add_local(struct directory *directory)
 {
-    assert(directory->listed.count == 0);
+    assert(directory->local.count == 0);
 
     struct fs *fs = directory->fs;
-    struct listing *listed = &directory->listed;
+    struct listing *listed = &directory->local;
     size_t count = 0;
     int failed = 0;
 
@@ -142,19 +171,22 @@ static int add_local(struct directory *directory)
         }
     }
     inodes_unlock(&fs->inodes);
-    listed->local_count = listed->count;
+    directory->known = listed->count;
     return failed;
 }
 
-/* Asks for the rows from the name `start` on, or after it, and appends what they show to
- * `to`. */
-static int ask(struct directory *directory, struct slice start, bool after_start,
+/* Asks for the rows behind the name `after` (NULL: from the first on) up to `end` (NULL: no
+ * end), and appends what they show to `to`. */
+static int ask(struct directory *directory, const struct blob *after, const struct blob *end,
                struct listing *to, struct kv_rows *ret_rows)
 {
     struct fs *fs = directory->fs;
     struct buffer key = {0};
     struct kv_rows rows = {0};
-    struct kv_list list = {.start = start, .after_start = after_start, .limit = BATCH_ROWS};
+    struct kv_list list = {.start = blob_slice(after),
+                           .after_start = after,
+                           .end = blob_slice(end),
+                           .limit = BATCH_ROWS};
     int failed = hold_key(fs, directory->inode, &key);
 
     if (failed == 0) {
@@ -162,7 +194,7 @@ static int ask(struct directory *directory, struct slice start, bool after_start
         failed = errno_of_status(kv_list(fs->config.kv, &list, &fs->options, &rows));
     }
     if (failed == 0) {
-        failed = listing_add_rows(to, fs, buffer_slice(&key), &rows);
+        failed = listing_add_rows(to, fs, buffer_slice(&key), &rows, &directory->local);
     }
     if (failed == 0) {
         *ret_rows = rows;
@@ -181,25 +213,6 @@ static uint64_t count_removals(struct fs *fs)
     return removals;
 }
 
-/* The window ends at the end of the table, and a batch is about to be appended there: of what
- * is in it the latest batch stays, since the kernel reads ahead and comes back. */
-static void move_window(struct directory *directory, uint64_t removals)
-{
-    assert(directory->first <= directory->latest && directory->latest <= directory->end);
-
-    if (directory->end != directory->listed.count) {
-        clear_window(directory);
-        directory->first = directory->latest = directory->end = directory->listed.count;
-        directory->removals_first = removals;
-    } else if (directory->latest < directory->end) {
-        listing_drop_rows(&directory->listed, directory->first, directory->latest);
-        directory->first = directory->latest;
-        directory->latest = directory->end;
-        directory->removals_first = directory->removals_latest;
-    }
-    directory->removals_latest = removals;
-}
-
 /* A directory that this mount removed while somebody is in it can be opened; there is nothing
  * to list. */
 static bool is_removed(struct directory *directory)
@@ -210,99 +223,121 @@ static bool is_removed(struct directory *directory)
     return is_unlinked;
 }
 
-/* Lists the next names. On failure the table is as before, and the next call tries again. */
+/* Gives the names of a batch their positions. ENOMEM. */
+static int add_batch(struct directory *directory, struct batch *batch,
+                     const struct kv_rows *rows)
+{
+    size_t count = batch->listing.count;
+
+    batch->first = directory->known;
+    if (count > 0) {
+        int failed = trail_add(&directory->trail, directory->known, &batch->listing,
+                               rows->more ? rows->resume : NULL);
+        if (failed != 0) {
+            return failed;
+        }
+        directory->known += count;
+        hold_batch(directory, batch);
+    }
+    directory->is_loaded = true;
+    directory->more = rows->more;
+    blob_unref(directory->after);
+    directory->after = blob_ref(rows->resume);
+    return 0;
+}
+
+/* Lists the next names. On failure all is as before, and the next call tries again. */
 static int load_next(struct directory *directory)
 {
-    struct listing *listed = &directory->listed;
     struct kv_rows rows = {0};
+    struct batch batch = {.removals = count_removals(directory->fs)};
     int failed = 0;
 
     if (is_removed(directory)) {
         return ENOENT;
     }
-    move_window(directory, count_removals(directory->fs));
     if (!directory->is_loaded) {
+        directory->local_removals = batch.removals;
         failed = add_local(directory);
-        directory->end = directory->latest = directory->first = listed->count;
     }
-    size_t count = listed->count;
     if (failed == 0) {
-        failed = ask(directory, blob_slice(directory->after), directory->after, listed, &rows);
+        failed = ask(directory, directory->after, NULL, &batch.listing, &rows);
+    }
+    if (failed == 0) {
+        failed = add_batch(directory, &batch, &rows);
     }
     if (failed != 0 && !directory->is_loaded) {
         rewind_all(directory);
-    } else if (failed != 0) {
-        listing_truncate(listed, count);
-    } else {
-        directory->is_loaded = true;
-        directory->end = listed->count;
-        directory->more = rows.more;
-        blob_unref(directory->after);
-        directory->after = blob_ref(rows.resume);
-        kv_rows_release(&rows);
     }
+    batch_release(&batch);
+    kv_rows_release(&rows);
     return failed;
 }
 
-/* Makes a window of the names from `position` on, which were listed before. */
-static int load_again(struct directory *directory, size_t position)
+/* Lists the batch with the position, which was listed before, once more. */
+static int load_again(struct directory *directory, uint64_t position)
 {
-    assert(position < directory->listed.count);
+    assert(position >= directory->local.count && position < directory->known);
 
-    struct listing *listed = &directory->listed;
-    struct listing again = {0};
-    struct blob *after = NULL;
-    uint64_t removals = count_removals(directory->fs);
+    const struct trail *trail = &directory->trail;
+    size_t number = trail_find(trail, position);
+    const struct trail_batch *known = &trail->batches[number];
+    struct batch batch = {.first = known->first, .removals = count_removals(directory->fs)};
+    struct blob *after = number > 0 ? blob_ref(trail->batches[number - 1].end) : NULL;
+    size_t next = 0;
     int failed = 0;
 
-    clear_window(directory);
-    directory->first = directory->latest = directory->end = position;
-    directory->removals_first = directory->removals_latest = removals;
-    while (failed == 0 && directory->end == position) {
+    while (failed == 0 && next < known->count) {
+        struct listing page = {0};
         struct kv_rows rows = {0};
-        struct slice start = after ? blob_slice(after) : listing_base(listed, position);
-        failed = ask(directory, start, after, &again, &rows);
+        failed = ask(directory, after, known->end, &page, &rows);
         if (failed == 0) {
-            directory->end =
-                listing_fill(listed, position, &again,
-                             rows.more ? blob_slice(rows.resume) : (struct slice){0});
+            failed = trail_match(known, &next, &page, !rows.more, &batch.listing);
+        }
+        if (failed == 0) {
             blob_unref(after);
             after = blob_ref(rows.resume);
         }
+        listing_release(&page);
         kv_rows_release(&rows);
     }
     blob_unref(after);
-    listing_release(&again);
+    if (failed == 0) {
+        hold_batch(directory, &batch);
+    }
+    batch_release(&batch);
     return failed;
 }
 
-/* True if nothing has to be asked to show the name at `position`. */
-static bool is_at_hand(const struct directory *directory, uint64_t position)
-{
-    return position < directory->listed.local_count ||
-           (position >= directory->first && position < directory->end);
-}
+/* A name that is given out, and the listing that it is in. */
+struct spot {
+    const struct listing *listing; /* NULL: past the end */
+    size_t at;
+};
 
-/* Finds the first name at or behind `position`, that is there; *ret_entry is NULL past the
- * end. */
-static int seek(struct directory *directory, uint64_t *position, struct entry **ret_entry)
+/* Finds the first name at or behind `position` that is there. */
+static int seek(struct directory *directory, uint64_t *position, struct spot *ret_spot)
 {
-    struct listing *listed = &directory->listed;
     int failed = 0;
 
     if (*position == 0 && directory->is_loaded) {
         rewind_all(directory); /* a rewind reads the directory anew */
     }
-    *ret_entry = NULL;
+    *ret_spot = (struct spot){0};
     while (failed == 0) {
-        if (directory->is_loaded && *position < listed->count) {
-            if (!is_at_hand(directory, *position)) {
+        if (directory->is_loaded && *position < directory->local.count) {
+            *ret_spot = (struct spot){.listing = &directory->local, .at = *position};
+            return 0;
+        }
+        if (directory->is_loaded && *position < directory->known) {
+            struct batch *batch = held_batch(directory, *position);
+            if (!batch) {
                 failed = load_again(directory, *position);
                 continue;
             }
-            struct entry *entry = &listed->entries[*position];
-            if (*position < listed->local_count || entry->row) {
-                *ret_entry = entry;
+            size_t at = *position - batch->first;
+            if (batch->listing.entries[at].row) {
+                *ret_spot = (struct spot){.listing = &batch->listing, .at = at};
                 return 0;
             }
             ++*position; /* it was there once */
@@ -316,15 +351,16 @@ static int seek(struct directory *directory, uint64_t *position, struct entry **
     return failed;
 }
 
-static void fill_entry(struct directory *directory, const struct entry *entry,
-                       uint64_t position, struct directory_entry *ret_entry)
+static void fill_entry(struct directory *directory, const struct spot *spot, uint64_t position,
+                       struct directory_entry *ret_entry)
 {
+    const struct entry *entry = &spot->listing->entries[spot->at];
     struct fs *fs = directory->fs;
     struct fs_entry shown;
 
-    ret_entry->name = listing_name(&directory->listed, entry);
+    ret_entry->name = listing_name(spot->listing, entry);
     ret_entry->position = position;
-    if (position >= DOTS && position < directory->listed.local_count) {
+    if (position >= DOTS && position < directory->local.count) {
         current_entry(fs, directory->pending[position - DOTS], &shown);
         ret_entry->attributes = shown.attributes;
         return;
@@ -347,7 +383,7 @@ static void fill_entry(struct directory *directory, const struct entry *entry,
         attributes.type = VERSION_DIRECTORY;
     }
     if (attributes.file_id == 0 && hold_key(fs, directory->inode, &key) == 0) {
-        struct slice base = listing_base(&directory->listed, position);
+        struct slice base = listing_base(spot->listing, spot->at);
         struct buffer child = {0};
         key_append_child(&child, buffer_slice(&key), base, entry->kind);
         buffer_release(&key);
@@ -365,22 +401,24 @@ int directory_at(struct directory *directory, uint64_t position,
 {
     assert(ret_entry && ret_is_end);
 
-    struct entry *entry = NULL;
-    int failed = seek(directory, &position, &entry);
+    struct spot spot;
+    int failed = seek(directory, &position, &spot);
 
     if (failed != 0) {
         return failed;
     }
-    *ret_is_end = !entry;
-    if (entry) {
-        fill_entry(directory, entry, position, ret_entry);
+    *ret_is_end = !spot.listing;
+    if (spot.listing) {
+        fill_entry(directory, &spot, position, ret_entry);
     }
     return 0;
 }
 
 /* The found that a lookup of the entry would have given. */
-static int found_of_entry(const struct entry *entry, struct slice base, struct found *ret_found)
+static int found_of_entry(const struct listing *listing, size_t at, struct found *ret_found)
 {
+    const struct entry *entry = &listing->entries[at];
+
     assert(entry->row);
 
     struct found found = {.number = entry->number};
@@ -391,7 +429,7 @@ static int found_of_entry(const struct entry *entry, struct slice base, struct f
         shown_set_all(&found.shown, entry->row);
     } else {
         found.kind = FOUND_SIBLING;
-        found.base = blob_new(base);
+        found.base = blob_new(listing_base(listing, at));
         failed = !found.base ? ENOMEM : 0;
     }
     if (failed == 0 && entry->number > 0) {
@@ -409,18 +447,19 @@ static int found_of_entry(const struct entry *entry, struct slice base, struct f
 int directory_enter(struct directory *directory, uint64_t position, struct fs_entry *ret_entry)
 {
     struct fs *fs = directory->fs;
-    struct listing *listed = &directory->listed;
     struct found found = {0};
+    bool is_pending = position < directory->local.count;
+    const struct batch *batch = is_pending ? NULL : held_batch(directory, position);
 
-    assert(position >= DOTS && position < listed->count && is_at_hand(directory, position));
-    struct entry *entry = &listed->entries[position];
-    bool is_pending = position < listed->local_count;
+    assert(position >= DOTS && (is_pending || batch));
+    const struct listing *listing = is_pending ? &directory->local : &batch->listing;
+    size_t at = is_pending ? position : position - batch->first;
+    const struct entry *entry = &listing->entries[at];
     struct place place = {.directory = directory->inode,
-                          .name = slice_of(listing_name(listed, entry), entry->name_size)};
+                          .name = slice_of(listing_name(listing, entry), entry->name_size)};
     struct inode *inode = is_pending ? directory->pending[position - DOTS] : NULL;
-    uint64_t removals =
-        position < directory->latest ? directory->removals_first : directory->removals_latest;
-    int failed = is_pending ? 0 : found_of_entry(entry, listing_base(listed, position), &found);
+    uint64_t removals = is_pending ? directory->local_removals : batch->removals;
+    int failed = is_pending ? 0 : found_of_entry(listing, at, &found);
 
     inodes_lock(&fs->inodes);
     if (inodes_was_removed(&fs->inodes, place.directory, place.name, removals)) {

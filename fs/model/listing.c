@@ -20,37 +20,11 @@ enum { CAPACITY_FIRST = 64 };
 static_assert(SHOWN_NAME_MAX <= UINT8_MAX && NAME_SIZE_MAX <= UINT8_MAX,
               "the sizes of names are kept in a byte each");
 
-void listing_drop_rows(struct listing *listing, size_t first, size_t end)
-{
-    assert(first <= end && end <= listing->count);
-
-    for (size_t i = first; i < end; i++) {
-        object_unref(listing->entries[i].row);
-        listing->entries[i].row = NULL;
-    }
-}
-
-void listing_truncate(struct listing *listing, size_t count)
-{
-    assert(count <= listing->count);
-
-    listing_drop_rows(listing, count, listing->count);
-    if (count < listing->count) {
-        listing->names.size = listing->entries[count].name;
-        listing->count = count;
-    }
-}
-
-void listing_reset(struct listing *listing)
-{
-    listing_truncate(listing, 0);
-    buffer_reset(&listing->names); /* also a failure to grow is forgotten */
-    listing->local_count = 0;
-}
-
 void listing_release(struct listing *listing)
 {
-    listing_reset(listing);
+    for (size_t i = 0; i < listing->count; i++) {
+        object_unref(listing->entries[i].row);
+    }
     free(listing->entries);
     buffer_release(&listing->names);
     *listing = (struct listing){0};
@@ -118,6 +92,21 @@ static struct entry *add_sibling(struct listing *listing, struct slice name, str
     return entry;
 }
 
+struct entry *listing_copy(struct listing *listing, const struct listing *from, size_t position)
+{
+    const struct entry *copied = &from->entries[position];
+    struct slice name = slice_of(listing_name(from, copied), copied->name_size);
+    struct entry *entry = add_sibling(listing, name, listing_base(from, position));
+
+    if (entry) {
+        entry->number = copied->number;
+        entry->kind = copied->kind;
+        entry->row = object_ref(copied->row);
+        entry->dot = copied->dot;
+    }
+    return entry;
+}
+
 static int add_row(struct listing *listing, const struct row *row)
 {
     struct entry *entry = listing_add(listing, blob_slice(row->name));
@@ -130,17 +119,30 @@ static int add_row(struct listing *listing, const struct row *row)
     return 0;
 }
 
-static bool is_local(const struct listing *listing, struct slice name)
+static bool is_local(const struct listing *local, struct slice name)
 {
-    for (size_t i = 0; i < listing->local_count; i++) {
-        if (slice_equal(listing_base(listing, i), name)) {
+    for (size_t i = 0; i < local->count; i++) {
+        if (slice_equal(listing_base(local, i), name)) {
             return true;
         }
     }
     return false;
 }
 
-/* Adds `name~v1` and so on. */
+/* The group with the smallest number that is greater than `above`; the count if there is none. */
+static uint32_t next_by_number(const struct view *view, const uint32_t *numbers, uint32_t above)
+{
+    uint32_t next = view->count;
+
+    for (uint32_t group = 0; group < view->count; group++) {
+        if (numbers[group] > above && (next == view->count || numbers[group] < numbers[next])) {
+            next = group;
+        }
+    }
+    return next;
+}
+
+/* Adds `name~v1` and so on, by number: a version that is written anew keeps its place. */
 static int add_siblings(struct listing *listing, struct fs *fs, struct object *row,
                         const struct siblings *siblings)
 {
@@ -151,7 +153,10 @@ static int add_siblings(struct listing *listing, struct fs *fs, struct object *r
         return ENOMEM;
     }
     int failed = resolve_numbers(fs, siblings, true, numbers);
-    for (uint32_t group = 0; failed == 0 && group < view->count; group++) {
+    uint32_t above = 0;
+    for (uint32_t i = 0; failed == 0 && i < view->count; i++) {
+        uint32_t group = next_by_number(view, numbers, above);
+        above = numbers[group];
         size_t size = names_format_sibling(siblings->base, numbers[group], name);
         struct entry *entry = add_sibling(listing, slice_of(name, size), siblings->base);
         if (!entry) {
@@ -171,7 +176,8 @@ static int add_siblings(struct listing *listing, struct fs *fs, struct object *r
 struct shower {
     struct fs *fs;
     struct slice key; /* of the directory */
-    bool is_asked;    /* whether versions are hidden: only a conflict makes that worth a call */
+    const struct listing *local;
+    bool is_asked; /* whether versions are hidden: only a conflict makes that worth a call */
     bool are_hidden;
 };
 
@@ -199,7 +205,7 @@ static int add_file(struct listing *listing, struct shower *shower, const struct
     bool is_single = row->object->version_count == 1 && !has_directory;
     int failed = 0;
 
-    if (!has_directory && !is_local(listing, blob_slice(row->name))) {
+    if (!has_directory && !is_local(shower->local, blob_slice(row->name))) {
         failed = add_row(listing, row);
     }
     if (failed == 0 && !is_single) {
@@ -223,9 +229,9 @@ static int add_file(struct listing *listing, struct shower *shower, const struct
 }
 
 int listing_add_rows(struct listing *listing, struct fs *fs, struct slice key,
-                     const struct kv_rows *rows)
+                     const struct kv_rows *rows, const struct listing *local)
 {
-    struct shower shower = {.fs = fs, .key = key};
+    struct shower shower = {.fs = fs, .key = key, .local = local};
     int failed = 0;
 
     for (size_t i = 0; i < rows->count && failed == 0; i++) {
@@ -240,49 +246,4 @@ int listing_add_rows(struct listing *listing, struct fs *fs, struct slice key,
         failed = add_file(listing, &shower, row, has_directory);
     }
     return failed;
-}
-
-/* The order of rows, so that siblings of one file are equal. */
-static int compare_rows(const struct listing *a, size_t i, const struct listing *b, size_t j)
-{
-    int order = slice_compare(listing_base(a, i), listing_base(b, j));
-
-    return order != 0 ? order : (int)a->entries[i].kind - (int)b->entries[j].kind;
-}
-
-/* Takes the row of the entry with that number among those from `from` on that are of the same
- * row. */
-static void take_row(struct listing *listing, size_t position, struct listing *again,
-                     size_t from)
-{
-    struct entry *entry = &listing->entries[position];
-
-    for (size_t i = from; i < again->count && compare_rows(listing, position, again, i) == 0;
-         i++) {
-        struct entry *found = &again->entries[i];
-        if (found->number == entry->number) {
-            entry->row = object_ref(found->row);
-            entry->dot = found->dot;
-            return;
-        }
-    }
-}
-
-size_t listing_fill(struct listing *listing, size_t position, struct listing *again,
-                    struct slice last)
-{
-    assert(position <= listing->count);
-
-    size_t i = 0;
-
-    for (; position < listing->count; position++) {
-        if (last.size > 0 && slice_compare(listing_base(listing, position), last) > 0) {
-            break;
-        }
-        while (i < again->count && compare_rows(listing, position, again, i) > 0) {
-            i++;
-        }
-        take_row(listing, position, again, i);
-    }
-    return position;
 }

@@ -9,6 +9,7 @@
  *   what was removed after it was listed is not handed out
  *   rmdir wants an empty directory; against a create elsewhere the file stays
  */
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -216,6 +217,82 @@ static void test_listing__siblings_gone_and_come__positions_stay(void **state)
     assert_at(directory, 7, "file0003");
     assert_at(directory, 9, "file0003~v2");
     assert_at(directory, 10, "file0004");
+    directory_close(mounts->here, directory);
+}
+
+/* By number, not by age. */
+static void test_listing__sibling_written_anew__keeps_its_position(void **state)
+{
+    struct mounts *mounts = *state;
+    uint64_t inode = make_many(mounts);
+    put_beside(mounts->kv, "d/file0001", "one");
+    struct directory *directory = open_directory(mounts->here, inode);
+    assert_at(directory, 4, "file0001~v1");
+    assert_at(directory, 5, "file0001~v2");
+    assert_at(directory, MANY + 3, "file1299");
+
+    write_file(mounts->here, inode, "file0001~v1", "anew");
+
+    assert_at(directory, 4, "file0001~v1");
+    assert_at(directory, 5, "file0001~v2");
+    assert_at(directory, 6, "file0002");
+    directory_close(mounts->here, directory);
+}
+
+static void test_listing__old_batch_is_all_new__the_next_one_follows(void **state)
+{
+    struct mounts *mounts = *state;
+    char name[32];
+    struct directory *directory = open_directory(mounts->here, make_many(mounts));
+    uint64_t there = look(mounts->there, ROOT, "d");
+    assert_at(directory, MANY + 1, "file1299");
+
+    for (unsigned i = 0; i < 600; i++) {
+        snprintf(name, sizeof name, "file%04u", i);
+        assert_int_equal(unlink_error(mounts->there, there, name), 0);
+    }
+    for (unsigned i = 0; i < 3 * 512; i++) { /* more pages than the batch was */
+        snprintf(name, sizeof name, "file0000new%04u", i);
+        write_file(mounts->there, there, name, "");
+    }
+
+    assert_at(directory, 2, "file0600");
+    assert_at(directory, 602, "file0600");
+    assert_at(directory, 603, "file0601");
+    directory_close(mounts->here, directory);
+}
+
+static size_t heap_in_use(void)
+{
+    return mallinfo2().uordblks;
+}
+
+/* What is kept of names that are behind is a mark of 8 bytes, in a table that doubles. */
+static void test_listing__memory__does_not_grow_with_what_was_listed(void **state)
+{
+    struct mounts *mounts = *state;
+    struct directory_entry entry;
+    bool is_end = false;
+    struct directory *directory = open_directory(mounts->here, make_many(mounts));
+
+    assert_at(directory, MANY + 1, "file1299"); /* two whole batches, and a part of one */
+    size_t before = heap_in_use();
+    uint64_t names = MANY;
+    for (; names < 20 * MANY; names++) {
+        char key[32];
+        snprintf(key, sizeof key, "d/g%07u", (unsigned)names);
+        put_beside(mounts->kv, key, "");
+    }
+    size_t stored = heap_in_use() - before;
+    directory_lock(directory);
+    for (uint64_t position = 0; !is_end; position = entry.position + 1) {
+        assert_int_equal(directory_at(directory, position, &entry, &is_end), 0);
+    }
+    directory_unlock(directory);
+    size_t listed = heap_in_use() - before - stored;
+
+    assert_int_equal(entry.position, names + 1);
+    assert_true(listed < 24 * names);
     directory_close(mounts->here, directory);
 }
 
@@ -488,6 +565,9 @@ int main(void)
         TEST(test_listing__each_name_removed_as_it_is_read__nothing_is_left),
         TEST(test_listing__removed_behind_the_position__no_name_is_passed_over),
         TEST(test_listing__siblings_gone_and_come__positions_stay),
+        TEST(test_listing__sibling_written_anew__keeps_its_position),
+        TEST(test_listing__old_batch_is_all_new__the_next_one_follows),
+        TEST(test_listing__memory__does_not_grow_with_what_was_listed),
         TEST(test_listing__going_back_fails__error_then_goes_on),
         TEST(test_listing__rewind__sees_what_is_new),
         TEST(test_listing__quorum_fails_half_way__error_then_goes_on),
