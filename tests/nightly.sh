@@ -57,6 +57,7 @@ step planted tests/sim/mutants.py --table --limit "$(part 1000)" "$build/sim_pla
 step mutants tests/sim/machine_mutants.py --sample "$(part 1000)" --draw "$(date +%j)" \
     --report "$logs/mutants.txt"
 step torture tests/torture/run.sh "$build" "$(part 60)"
+step million tests/mount/million.sh "$build" "$(part 1000000)"
 step fuzz tests/fuzz/run.sh "$(part 3600)"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
