@@ -158,9 +158,11 @@ static bool probe_hints(struct check *check, int node, uint32_t dead)
     for (uint16_t i = 0; good && i < result.owners.count; i++) {
         const struct hint_owner *owner = &result.owners.owner[i];
 
-        /* What is still being tried may leave new ones. */
+        /* What is still being tried may leave new ones; what is damaged stays until the next
+         * start salvages it. */
         good = owner->count <= 2 * keys &&
-               (owner->oldest_us > fresh_us || is_away(check, node, dead, owner->owner));
+               (owner->oldest_us > fresh_us || is_away(check, node, dead, owner->owner) ||
+                world_damaged(check->world, node) > 0);
     }
     store_result_release(&result);
     return good ||
