@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -25,6 +26,12 @@ enum { FILES_MAX = 32, NAME_SIZE = 64 };
 
 static uint64_t noise = 77;
 
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* The oldest first, whatever the order of the file system. */
 static size_t list_tables(const char *directory, char names[FILES_MAX][NAME_SIZE])
 {
     char database[128];
@@ -41,6 +48,7 @@ static size_t list_tables(const char *directory, char names[FILES_MAX][NAME_SIZE
         }
     }
     closedir(listing);
+    qsort(names, count, NAME_SIZE, compare_names);
     return count;
 }
 

@@ -313,25 +313,29 @@ static bool has_suffix(const char *name, const char *suffix)
     return size > suffix_size && strcmp(name + size - suffix_size, suffix) == 0;
 }
 
-static bool is_table(const char *name)
+static int is_table(const struct dirent *entry)
 {
-    return has_suffix(name, ".ldb") || has_suffix(name, ".sst");
+    return has_suffix(entry->d_name, ".ldb") || has_suffix(entry->d_name, ".sst");
 }
 
+/* The oldest first: a compaction that met the damage leaves a newer table unfinished. */
 static bool search_files(struct search *search, const char *path)
 {
-    DIR *directory = opendir(path);
+    struct dirent **tables = NULL;
+    int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool is_damaged = false;
 
-    if (!directory) {
+    if (directory < 0) {
         return false;
     }
-    for (struct dirent *entry;
-         !is_damaged && search->bytes_left > 0 && (entry = readdir(directory));) {
-        is_damaged =
-            is_table(entry->d_name) && check_named(search, dirfd(directory), entry->d_name);
+    int count = scandir(path, &tables, is_table, versionsort);
+    for (int i = 0; i < count; i++) {
+        is_damaged = is_damaged || (search->bytes_left > 0 &&
+                                    check_named(search, directory, tables[i]->d_name));
+        free(tables[i]);
     }
-    closedir(directory);
+    free(tables);
+    close(directory);
     return is_damaged;
 }
 
