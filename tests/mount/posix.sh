@@ -1,5 +1,5 @@
 #!/bin/bash
-# posix.sh - system calls on a real mount, by their manual pages.
+# posix.sh - system calls on a real mount, by their manual pages: what docs/posix.md says.
 # usage: tests/mount/posix.sh BUILD_DIR
 
 . "$(dirname "$0")/lib.sh"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""posix_calls.py - one behaviour of system calls each, by name, on a real mount.
+"""posix_calls.py - one behaviour of system calls each (docs/posix.md), by name, on a real mount.
 
 usage: posix_calls.py NAME DIRECTORY OTHER
 
@@ -164,14 +164,22 @@ def open_append(other):
 
 
 def open_synchronous(other):
-    for flag in (os.O_SYNC, os.O_DSYNC, os.O_NOATIME, os.O_NONBLOCK, os.O_DIRECT):
+    room = mmap.mmap(-1, 4096)  # aligned, as O_DIRECT asks for
+    for number, flag in enumerate((os.O_NOATIME, os.O_NONBLOCK, os.O_DIRECT)):
         file = os.open("file", os.O_CREAT | os.O_RDWR | os.O_TRUNC | flag, 0o600)
-        room = mmap.mmap(-1, 4096)  # aligned, as O_DIRECT asks for
-        room[:] = bytes([flag % 251]) * 4096
+        room[:] = bytes([number + 1]) * 4096
         assert os.writev(file, [room]) == 4096
         os.close(file)
         with open(os.path.join(other, "file"), "rb") as copy:
             assert copy.read() == room[:]
+    # What is written to these is on the cluster when write(2) returns.
+    for number, flag in enumerate((os.O_SYNC, os.O_DSYNC, os.O_SYNC | os.O_DIRECT)):
+        file = os.open("file", os.O_RDWR | flag)
+        room[:] = bytes([number + 11]) * 4096
+        assert os.writev(file, [room]) == 4096
+        with open(os.path.join(other, "file"), "rb") as copy:
+            assert copy.read() == room[:], flag
+        os.close(file)
 
 
 # --- what is open ------------------------------------------------------------------------------
@@ -440,6 +448,17 @@ def directories_that_are_removed(other):
     fails(errno.ENOENT, os.mkdir, "x", dir_fd=file)
     assert os.listdir(file) == []
     os.close(file)
+
+
+def subdirectories_are_found(other):
+    for i in range(5):
+        os.makedirs(f"d/{i}/below")
+    assert os.stat("d").st_nlink == 1  # not counted: what looks for directories looks at all
+    found = subprocess.run(["find", "d", "-type", "d"], capture_output=True, check=True).stdout
+    assert found.count(b"\n") == 11, found
+    os.rename("d/0", "d/1/0")
+    found = subprocess.run(["find", other, "-name", "below"], capture_output=True, check=True)
+    assert found.stdout.count(b"\n") == 5, found
 
 
 def main():
