@@ -52,31 +52,12 @@ static struct inode *find_directory(struct inodes *inodes, struct slice key)
     return inode;
 }
 
-/* Before a version that is kept in blocks is at a path, its block set must know of the path:
- * else what it names could be collected. */
-static enum status name_block_set(struct fs *fs, const struct kv_put *put)
-{
-    struct manifest manifest;
-
-    if (!put->value || put->value->attributes.type != VERSION_LARGE_FILE) {
-        return STATUS_OK;
-    }
-    enum status status = manifest_parse(blob_slice(put->value->content), &manifest);
-    return status != STATUS_OK
-               ? status
-               : block_set_name(fs->blocks.kv, &manifest.set, put->key, &fs->options);
-}
-
 enum status times_put(struct fs *fs, const struct kv_put *put, struct object **ret_row)
 {
     assert(put->key.size > 0);
 
     struct object *row = NULL;
-    enum status status = name_block_set(fs, put);
-
-    if (status == STATUS_OK) {
-        status = kv_put(fs->config.kv, put, &fs->options, &row);
-    }
+    enum status status = block_set_put(fs->config.kv, put, &fs->options, &row);
 
     if (status == STATUS_OK && !key_is_root(put->key)) {
         inodes_lock(&fs->inodes);

@@ -86,6 +86,23 @@ enum status block_set_name(struct kv *kv, const struct block_set *set, struct sl
     return status;
 }
 
+enum status block_set_put(struct kv *kv, const struct kv_put *put,
+                          const struct kv_options *options, struct object **ret_row)
+{
+    assert(kv && put && options);
+
+    struct manifest manifest;
+    bool is_large = put->value && put->value->attributes.type == VERSION_LARGE_FILE;
+    enum status status = STATUS_OK;
+    if (is_large) {
+        status = manifest_parse(blob_slice(put->value->content), &manifest);
+    }
+    if (is_large && status == STATUS_OK) {
+        status = block_set_name(kv, &manifest.set, put->key, options);
+    }
+    return status == STATUS_OK ? kv_put(kv, put, options, ret_row) : status;
+}
+
 enum status block_holder_new(uint8_t ret_holder[BLOCK_ID_SIZE])
 {
     return random_bytes(ret_holder, BLOCK_ID_SIZE);

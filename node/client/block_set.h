@@ -1,8 +1,8 @@
 /*
  * block_set.h - the blocks of large files, stored and fetched one by one.
  *
- * Shape:    a writer makes a set (block_set_new, block_set_announce), stores blocks, notes the
- *           path (block_set_name), and at last puts a version with the manifest. So whoever
+ * Shape:    a writer makes a set (block_set_new, block_set_announce), stores blocks, and at last
+ *           notes the path and puts a version with the manifest (block_set_put). So whoever
  *           collects what nobody names (node/client/collector.h) finds what a dead writer left.
  *           All of it survives a power cut once it is acknowledged: a version that does must
  *           never name a block that did not, or lack the note of its path.
@@ -36,6 +36,10 @@ MUST_CHECK enum status block_set_announce(struct kv *kv, const struct block_set 
  * kv_put. */
 MUST_CHECK enum status block_set_name(struct kv *kv, const struct block_set *set,
                                       struct slice path, const struct kv_options *options);
+/* Puts at a path. Before a version that is kept in blocks its set is told of the path: else what
+ * it names could be collected. As kv_put. */
+MUST_CHECK enum status block_set_put(struct kv *kv, const struct kv_put *put,
+                                     const struct kv_options *options, struct object **ret_row);
 /* A random name for whoever holds sets. STATUS_IO. */
 MUST_CHECK enum status block_holder_new(uint8_t ret_holder[BLOCK_ID_SIZE]);
 /* Nothing of the set is deleted until this was not done for a grace time. As kv_put. */
