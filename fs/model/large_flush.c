@@ -207,6 +207,10 @@ static int flush(struct large *large, struct buffer *manifest)
 {
     int failed = store_all(large);
 
+    if (failed == 0 && (large->based_ns == 0 || large_is_old(large, large->based_ns))) {
+        /* Of holes alone no block was stored, and yet the set will be told of a path. */
+        failed = large_announce(large, 0);
+    }
     /* While it is held nothing is collected. */
     bool is_held = large_is_held(large);
     if (failed == 0 && !is_held && large->based_ns > 0 &&

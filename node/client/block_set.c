@@ -116,7 +116,9 @@ enum status block_set_hold(struct kv *kv, const struct block_set *set,
 
     struct buffer key = {0};
     block_key_hold(&key, set, holder);
-    enum status status = put_note(kv, &key, NULL, options);
+    /* Of a set without a head nobody would ever find the holder. */
+    enum status status = block_set_announce(kv, set, 0, options);
+    status = status == STATUS_OK ? put_note(kv, &key, NULL, options) : status;
     buffer_release(&key);
     return status;
 }

@@ -256,6 +256,20 @@ static void test_pass__file_of_holes__its_set_stays(void **state)
     assert_true(has_head(fixture) && has_note(fixture, "file"));
 }
 
+/* Its file is open for long and nothing of it was stored yet; then its mount dies. */
+static void test_pass__held_set_without_blocks__nothing_of_it_is_left(void **state)
+{
+    struct fixture *fixture = *state;
+    hold(fixture);
+
+    collect(fixture); /* the holder */
+    assert_int_equal(stats(fixture)->notes_deleted, 1);
+    collect(fixture); /* the head */
+
+    assert_int_equal(stats(fixture)->notes_deleted, 2);
+    assert_false(has_head(fixture));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +287,7 @@ int main(void)
         TEST(test_pass__more_than_can_be_marked__the_rest_goes_later),
         TEST(test_pass__more_sets_than_can_be_marked__the_rest_goes_later),
         TEST(test_pass__file_of_holes__its_set_stays),
+        TEST(test_pass__held_set_without_blocks__nothing_of_it_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

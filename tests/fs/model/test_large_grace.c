@@ -310,10 +310,11 @@ static void test_flush__blocks_are_old_and_held__are_not_stored_again(void **sta
     blob_unref(flush(world));
     assert_int_equal(kv_memory_calls(world->kv).put, puts + BLOCKS);
     large->unnamed_since_ns = large->held_ns;
-    blocks_hold(&world->blocks); /* again, but not all the time */
+    blocks_hold(
+        &world->blocks); /* again, but not all the time; of the head it makes sure, too */
     blob_unref(flush(world));
 
-    assert_int_equal(kv_memory_calls(world->kv).put, puts + 1 + 2 * BLOCKS);
+    assert_int_equal(kv_memory_calls(world->kv).put, puts + 2 + 2 * BLOCKS);
 }
 
 static void test_hold__content_is_young__is_not_held(void **state)
@@ -351,6 +352,19 @@ static void test_write__set_was_collected__its_head_is_there_again(void **state)
     blob_unref(manifest);
 }
 
+/* Its path will be noted in the set, and through the head alone that is found again. */
+static void test_flush__holes_alone__the_set_has_a_head(void **state)
+{
+    struct world *world = *state;
+    assert_int_equal(large_resize(world->large, sizeof world->bytes), 0);
+    assert_false(has_head(world));
+
+    struct blob *manifest = flush(world);
+
+    assert_true(has_head(world));
+    blob_unref(manifest);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,6 +381,7 @@ int main(void)
         TEST(test_flush__blocks_are_old_and_held__are_not_stored_again),
         TEST(test_hold__content_is_young__is_not_held),
         TEST(test_write__set_was_collected__its_head_is_there_again),
+        TEST(test_flush__holes_alone__the_set_has_a_head),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
