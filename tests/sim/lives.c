@@ -319,6 +319,55 @@ static void live_with_mislaid_hints(uint64_t *state, struct plan *plan)
     plan->reaps_after = plan->damages_after = reaps;
 }
 
+/* Files in blocks, and collectors. What holds messages up, and a mount's own calls, take a part of
+ * the grace time of blocks, as they do where that is an hour. */
+static void live_in_blocks(uint64_t *state, struct plan *plan)
+{
+    bool has_victim = plan_number(state, 3) == 0;
+    plan->world.replica_count = 3;
+    plan->world.nodes = plan->load.nodes = plan->faults.nodes =
+        plan_number(state, 3) == 0 ? 5 : 3;
+    plan->world.partition_count = 8;
+    plan->world.scrub_interval_us = 40000000;
+    plan->world.latency_max_us = UINT64_C(200) << plan_number(state, 4);
+    plan->world.store_max_us = UINT64_C(50) << plan_number(state, 4);
+    plan->faults.kinds = (has_victim ? 1U << FAULT_POWER : 0) |
+                         (plan_number(state, 2) == 0 ? 1U << FAULT_KILL : 0) |
+                         (plan_number(state, 2) == 0 ? 1U << FAULT_ISOLATE : 0) |
+                         (plan_number(state, 3) == 0 ? 1U << FAULT_PAUSE : 0) |
+                         (plan_number(state, 3) == 0 ? 1U << FAULT_CUT : 0) |
+                         (plan_number(state, 4) == 0 ? 1U << FAULT_LOSS : 0) |
+                         (plan_number(state, 4) == 0 ? 1U << FAULT_SLOW_LINK : 0) |
+                         1U << FAULT_SLOW_DISK;
+    plan->faults.mean_us = UINT64_C(2000000) << plan_number(state, 4);
+    plan->faults.outage_us = 3000000;
+    if (plan->world.nodes > 3 && plan_number(state, 3) != 0) {
+        /* One node is away for longer than blocks are kept: some files can be read, others not. */
+        plan->faults.kinds = 1U << FAULT_ISOLATE | 1U << FAULT_KILL;
+        plan->faults.outage_us = 50000000;
+        plan->faults.one_at_a_time = true;
+        has_victim = false;
+    }
+    plan->faults.victims = has_victim ? 1 : 0;
+    plan->faults.power_anywhere = has_victim && plan_number(state, 2) == 0;
+    plan->load.replicas = 3;
+    plan->load.clients = plan->load.keys = 1;
+    plan->load.requests = 0;
+    plan->load.r = plan->load.w = 2;
+    plan->mounts =
+        (struct mounts_options){.mounts = 2 + (int)plan_number(state, 2),
+                                .programs = 1 + (int)plan_number(state, 2),
+                                .names = 3 + (int)plan_number(state, 4),
+                                .r = 2,
+                                .w = 2,
+                                .operations = 50 + (uint32_t)plan_number(state, 50),
+                                .think_us = UINT64_C(1000000) << plan_number(state, 3),
+                                .grace_us = 20000000,
+                                .death_us = UINT64_C(16000000) << plan_number(state, 3)};
+    plan->dead = 0;
+    plan->reaps_after = false;
+}
+
 /* In 64 seeds so many have this life; the swarm has the rest. */
 static const struct {
     const char *name;
@@ -338,6 +387,7 @@ static const struct {
     {"graves", 6, live_by_graves},
     {"volumes", 3, live_with_volumes},
     {"mislaid", 4, live_with_mislaid_hints},
+    {"blocks", 1, live_in_blocks},
 };
 
 int life_of_seed(uint64_t seed)

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "ring/mark.h"
+#include "tests/sim/blocks.h"
 #include "tests/sim/bugs.h"
 #include "tests/sim/check.h"
 #include "tests/sim/faults.h"
@@ -36,7 +37,8 @@ enum {
     CORE_LIMIT_US = 120000000,
     CORE_QUIET_US = 40000000, /* for hints and intents to go where they can */
     CORE_REQUESTS = 60,
-    LOOK_US = 1000000,    /* between looks at all copies */
+    LOOK_US = 1000000, /* between looks at all copies */
+    LOOK_RARELY_US = 3000000,
     REAPING_US = 5000000, /* until what is old enough was proposed and is gone */
 };
 
@@ -45,6 +47,15 @@ struct totals {
     uint64_t faults[FAULT_COUNT];
     uint64_t lives[LIFE_COUNT];
     struct load_due due;
+    struct mounts_counts mounts;
+};
+
+/* What clients do to the cluster, and what is done to it. */
+struct cast {
+    struct load *load;
+    struct mounts *mounts; /* NULL: there are none */
+    struct faults *faults;
+    struct refills *refills;
 };
 
 struct arguments {
@@ -55,9 +66,25 @@ struct arguments {
     bool trace, marks;
 };
 
-static void add_up(struct totals *totals, const struct world *world, const struct load *load,
-                   const struct faults *faults)
+static void add_mounts(struct mounts_counts *sum, const struct mounts *mounts)
 {
+    struct mounts_counts counts = mounts_count(mounts);
+    sum->commits += counts.commits;
+    sum->renames += counts.renames;
+    sum->siblings += counts.siblings;
+    sum->abandoned += counts.abandoned;
+    sum->deaths += counts.deaths;
+    sum->suspensions += counts.suspensions;
+    sum->reads += counts.reads;
+    sum->read_blocks += counts.read_blocks;
+    sum->marked += counts.marked;
+    sum->blocks_deleted += counts.blocks_deleted;
+}
+
+static void add_up(struct totals *totals, const struct world *world, const struct cast *cast)
+{
+    const struct load *load = cast->load;
+    const struct faults *faults = cast->faults;
     totals->steps += world_steps(world);
     totals->virtual_us += world_now(world);
     totals->acknowledged += load_acknowledged(load);
@@ -68,6 +95,9 @@ static void add_up(struct totals *totals, const struct world *world, const struc
     totals->due.puts += due.puts;
     totals->due.gets += due.gets;
     totals->due.lists += due.lists;
+    if (cast->mounts) {
+        add_mounts(&totals->mounts, cast->mounts);
+    }
 }
 
 /* What clients saw. Power cuts take what was acknowledged without sync from a node that then
@@ -114,18 +144,20 @@ static bool check_all(struct check *check)
            graves_check(check->graves, check->why, sizeof check->why) && probe_answers(check);
 }
 
-static bool check_run(struct check *check, const struct plan *plan, const struct load *load,
-                      struct faults *faults)
+static bool check_run(struct check *check, const struct plan *plan, const struct cast *cast)
 {
-    bool good = check_load(check, load) && check_all(check);
+    bool good = check_load(check, cast->load) && check_all(check);
     if (good && plan->reaps_after) {
         /* Once more when the last tombstones are gone. */
         world_run(check->world, plan->world.grace_us + REAPING_US);
         good = check_all(check);
     }
     if (good && plan->damages_after) {
-        faults_damage_late(faults);
+        faults_damage_late(cast->faults);
         good = check_all(check);
+    }
+    if (good && cast->mounts) {
+        good = blocks_check(check, cast->mounts, plan->mounts.grace_us);
     }
     return good;
 }
@@ -142,28 +174,41 @@ static bool look_at_rows(struct check *check, const struct plan *plan,
     return owed_check(check);
 }
 
+static bool look(struct check *check, const struct cast *cast)
+{
+    return look_at_graves(check) && (!cast->mounts || blocks_look(check, cast->mounts));
+}
+
+static bool are_done(const struct cast *cast)
+{
+    return load_is_done(cast->load) && (!cast->mounts || mounts_are_done(cast->mounts));
+}
+
 /* False, and why, if something was not as it must be meanwhile. */
-static bool run_load(struct check *check, const struct plan *plan, struct load *load,
-                     struct faults *faults, struct refills *refills, uint64_t limit_us)
+static bool run_load(struct check *check, const struct plan *plan, const struct cast *cast,
+                     uint64_t limit_us)
 {
     struct world *world = check->world;
     uint64_t end_us = world_now(world) + limit_us;
     uint64_t look_us = 0;
     uint64_t mended = 0;
     bool good = true;
-    while (good && !load_is_done(load) && world_now(world) < end_us) {
+    while (good && !are_done(cast) && world_now(world) < end_us) {
         world_run(world, 1000);
         if (look_us <= world_now(world)) {
-            look_us = world_now(world) + LOOK_US;
-            good = look_at_graves(check);
+            look_us = world_now(world) + (cast->mounts ? LOOK_RARELY_US : LOOK_US);
+            good = look(check, cast);
         }
-        load_step(load);
-        if (faults) {
-            faults_step(faults);
-            good = good && look_at_rows(check, plan, faults, &mended);
+        load_step(cast->load);
+        if (cast->mounts) {
+            mounts_step(cast->mounts);
         }
-        if (refills) {
-            refills_step(refills);
+        if (cast->faults) {
+            faults_step(cast->faults);
+            good = good && look_at_rows(check, plan, cast->faults, &mended);
+        }
+        if (cast->refills) {
+            refills_step(cast->refills);
         }
     }
     return good;
@@ -179,7 +224,8 @@ static bool run_core(struct check *check, const struct plan *plan, struct load *
     uint32_t dead = faults_heal_core(faults, plan->dead);
     world_run(check->world, CORE_CALM_US);
     load_go_on(load, CORE_REQUESTS);
-    bool good = run_load(check, plan, load, NULL, NULL, CORE_LIMIT_US);
+    struct cast cast = {.load = load};
+    bool good = run_load(check, plan, &cast, CORE_LIMIT_US);
     world_run(check->world, CORE_QUIET_US);
     return good && check_load(check, load) && probe_core(check, dead);
 }
@@ -202,19 +248,27 @@ static bool run_planned(struct check *check, const struct plan *plan, struct his
         world_start(world, i);
     }
     world_run(world, FORM_US);
-    struct load *load = load_new(world, history, check->graves, &plan->load);
-    struct faults *faults = faults_new(world, load, &plan->faults);
-    struct refills *refills = refills_new(check);
-    bool good = run_load(check, plan, load, faults, refills, ROUND_LIMIT_US);
-    note_demand(check, plan, faults);
-    good = good && check_refills(check, refills) && run_core(check, plan, load, faults);
-    faults_heal(faults);
-    good = good && check_run(check, plan, load, faults);
-    add_up(totals, world, load, faults);
+    struct cast cast = {.load = load_new(world, history, check->graves, &plan->load)};
+    cast.mounts = plan->mounts.mounts > 0 ? mounts_new(world, &plan->mounts) : NULL;
+    cast.faults = faults_new(world, cast.load, &plan->faults);
+    cast.refills = refills_new(check);
+    bool good = run_load(check, plan, &cast, ROUND_LIMIT_US);
+    note_demand(check, plan, cast.faults);
+    good = good && check_refills(check, cast.refills) &&
+           run_core(check, plan, cast.load, cast.faults);
+    faults_heal(cast.faults);
+    if (cast.mounts) {
+        mounts_end(cast.mounts);
+    }
+    good = good && check_run(check, plan, &cast);
+    add_up(totals, world, &cast);
     totals->lives[plan->life]++;
-    refills_free(refills);
-    faults_free(faults);
-    load_free(load);
+    if (cast.mounts) {
+        mounts_free(cast.mounts);
+    }
+    refills_free(cast.refills);
+    faults_free(cast.faults);
+    load_free(cast.load);
     return good;
 }
 
@@ -301,6 +355,14 @@ static void print_totals(const struct totals *totals, uint64_t seeds, double rea
     }
     (void)printf("\ndue: puts %" PRIu64 " gets %" PRIu64 " lists %" PRIu64 "\n",
                  totals->due.puts, totals->due.gets, totals->due.lists);
+    const struct mounts_counts *mounts = &totals->mounts;
+    (void)printf("mounts: commits %" PRIu64 " renames %" PRIu64 " siblings %" PRIu64
+                 " abandoned %" PRIu64 " deaths %" PRIu64 " suspensions %" PRIu64
+                 " reads %" PRIu64 " of %" PRIu64 " blocks, marked %" PRIu64 " deleted %" PRIu64
+                 "\n",
+                 mounts->commits, mounts->renames, mounts->siblings, mounts->abandoned,
+                 mounts->deaths, mounts->suspensions, mounts->reads, mounts->read_blocks,
+                 mounts->marked, mounts->blocks_deleted);
 }
 
 /* A line for each: "mark", its name, how often, what it is. False: this build counts none. */

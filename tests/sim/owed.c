@@ -6,32 +6,10 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "tests/sim/gather.h"
 #include "tests/sim/load.h"
 
 enum { OWED_MAX = 1024 }; /* more than there are keys and directories */
-
-/* Merges `copy` into `*merged`; takes it. */
-static void take(struct object **merged, struct object *copy)
-{
-    struct object *both = object_merge(*merged, copy);
-    assert(both || (!*merged && !copy));
-    object_unref(*merged);
-    object_unref(copy);
-    *merged = both;
-}
-
-static void take_hints(struct check *check, int node, struct slice key, struct object **merged)
-{
-    const struct ring *ring = core_ring(world_core(check->world, node));
-    struct store_request hints = {.operation = STORE_GET_HINTS, .key = blob_new(key)};
-    for (uint16_t i = 0; i < ring->member_count && hints.get_hints.owners.count < OWNERS_MAX;
-         i++) {
-        hints.get_hints.owners.id[hints.get_hints.owners.count++] = ring->members[i].id;
-    }
-    struct store_result result = check_look(check->world, node, &hints);
-    take(merged, object_ref(result.object));
-    store_result_release(&result);
-}
 
 static bool has_intent(struct check *check, int node, struct slice key)
 {
@@ -81,16 +59,12 @@ struct held {
 
 static struct held held_of(struct check *check, struct slice key)
 {
-    struct object *object = NULL;
+    struct object *object = gather_object(check, key);
     struct held held = {0};
     for (int node = 0; node < check->nodes; node++) {
         struct object *copy = NULL;
-        (void)check_read(check->world, node, key, false, &copy);
-        take(&object, copy);
-        take_hints(check, node, key, &object);
-        copy = NULL;
         (void)check_read(check->world, node, key, true, &copy);
-        take(&held.row, copy);
+        gather_merge(&held.row, copy);
     }
     held.object = object ? object_project(object) : NULL;
     object_unref(object);
@@ -137,12 +111,10 @@ static bool is_row_right(struct check *check, int key)
 
 bool owed_check(struct check *check)
 {
-    for (int node = 0; node < check->nodes; node++) {
-        if (!world_is_up(check->world, node) || !core_ring(world_core(check->world, node))) {
-            return true;
-        }
-    }
     bool good = true;
+    if (!gather_is_possible(check)) {
+        return true;
+    }
     for (int i = 0; good && i < check->keys; i++) {
         good = is_row_right(check, i);
     }

@@ -124,6 +124,8 @@ static void conclude(struct plan *plan)
     plan->load.reads_are_current = (!has_fallbacks || plan->is_calm) &&
                                    plan->load.r + plan->load.w > plan->world.replica_count;
     plan->load.copies_are_kept = plan->faults.victims == 0;
+    plan->mounts.nodes = plan->world.nodes;
+    plan->mounts.reads_are_current = plan->load.reads_are_current;
     uint32_t whole_disks = 1U << FAULT_LOST | 1U << FAULT_DAMAGED | 1U << FAULT_HINTS |
                            1U << FAULT_UNMOUNTED | 1U << FAULT_PUT_BACK;
     plan->load.platters_are_kept = plan->load.copies_are_kept ||

@@ -8,10 +8,11 @@
 
 #include "tests/sim/faults.h"
 #include "tests/sim/load.h"
+#include "tests/sim/mounts.h"
 #include "tests/sim/world.h"
 
 /* Lives are rows of a table in lives.c; 0 is the swarm. */
-enum { LIFE_COUNT = 13, LIFE_DRAWN = LIFE_COUNT };
+enum { LIFE_COUNT = 14, LIFE_DRAWN = LIFE_COUNT };
 
 struct plan {
     int life;
@@ -19,9 +20,10 @@ struct plan {
     struct world_options world;
     struct load_options load;
     struct faults_options faults;
-    bool reaps_after;   /* looks again when tombstones have been reaped */
-    bool damages_after; /* ... and what was kept for others once, then; looks again */
-    int dead;           /* after the faults so many nodes stay away for good, for a while */
+    struct mounts_options mounts; /* in the life blocks */
+    bool reaps_after;             /* looks again when tombstones have been reaped */
+    bool damages_after;           /* ... and what was kept for others once, then; looks again */
+    int dead; /* after the faults so many nodes stay away for good, for a while */
 };
 
 /* `life`: an index, or LIFE_DRAWN. */

@@ -29,18 +29,27 @@ void port_step(struct port *port)
     }
 }
 
-void port_kill(struct port *port)
+bool port_unwind(struct port *port)
 {
     port->is_dead = true;
-    while (!fiber_is_done(port->fiber)) {
+    if (!fiber_is_done(port->fiber)) {
         resume(port);
+    }
+    return fiber_is_done(port->fiber);
+}
+
+void port_kill(struct port *port)
+{
+    while (!port_unwind(port)) {
     }
 }
 
-uint64_t port_now_us(const struct port *port)
+uint64_t port_now_us(struct port *port)
 {
     static const uint64_t a_thousand_years_us = UINT64_C(31557600) * 1000 * 1000000 / 2;
-    return port->is_dead ? a_thousand_years_us : world_now(port->world);
+    static const uint64_t an_hour_us = UINT64_C(3600) * 1000000;
+    return port->is_dead ? a_thousand_years_us + an_hour_us * port->dead_looks++
+                         : world_now(port->world);
 }
 
 void port_sleep_until(struct port *port, uint64_t until_us)
@@ -49,6 +58,12 @@ void port_sleep_until(struct port *port, uint64_t until_us)
         port->wake_us = until_us;
         fiber_yield(port->fiber);
     }
+}
+
+void port_pass(struct port *port)
+{
+    port->wake_us = world_now(port->world);
+    fiber_yield(port->fiber);
 }
 
 enum status port_ask(struct port *port, int node, const struct message *request,
