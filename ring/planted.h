@@ -65,6 +65,16 @@ enum planted_bug {
     PLANTED_NEVER_PROBED,       /* a suspected peer is never asked again */
     PLANTED_SOURCE_REVIVES,     /* a source hands over what may have been deleted and reaped */
     PLANTED_HINT_REVIVES,       /* a salvage of hints gives back what may have been reaped */
+    /* Each breaks a rule of block sets. */
+    PLANTED_PARTIAL_LOOK,   /* who cannot be asked about a set is taken to know nothing */
+    PLANTED_FORGET_SIBLING, /* of a path only the newest version is looked at */
+    PLANTED_HOLD_IGNORED,   /* a set is looked at although somebody holds it */
+    PLANTED_DELETE_AT_ONCE, /* what is unnamed is deleted by the pass that finds it */
+    PLANTED_AGE_OF_BLOCK,   /* the grace time counts from when a block was stored */
+    PLANTED_NAMED_LATE,     /* a version is put before its set knows of the path */
+    PLANTED_BLOCK_EARLY,    /* a block counts as stored before it is acknowledged */
+    PLANTED_BLOCK_UNSYNCED, /* blocks are not synced */
+    PLANTED_UNTOUCHED,      /* what is old is named without being touched */
     PLANTED_COUNT,
 };
 

@@ -9,6 +9,7 @@
 #include "fs/model/errno_map.h"
 #include "fs/model/large_internal.h"
 #include "node/base/now.h"
+#include "ring/planted.h"
 
 /* Appends the map's entries without the holes at its end. */
 static void append_entries(struct buffer *buffer, const struct map *map, uint32_t count)
@@ -212,7 +213,7 @@ static int flush(struct large *large, struct buffer *manifest)
         failed = large_announce(large, 0);
     }
     /* While it is held nothing is collected. */
-    bool is_held = large_is_held(large);
+    bool is_held = large_is_held(large) || planted(PLANTED_UNTOUCHED);
     if (failed == 0 && !is_held && large->based_ns > 0 &&
         large_is_old(large, large->based_ns)) {
         failed = touch_all(large);

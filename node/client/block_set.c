@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "ring/planted.h"
+
 static enum status random_bytes(uint8_t *ret_bytes, size_t size)
 {
     ssize_t got;
@@ -30,6 +32,7 @@ static enum status put_key(struct kv *kv, const struct buffer *key, struct blob 
     struct kv_put put = {
         .key = buffer_slice(key), .mode = UPDATE_ALL, .value = &value, .sync = true};
 
+    put.sync = !planted(PLANTED_BLOCK_UNSYNCED);
     return key->failed ? STATUS_NO_MEMORY : kv_put(kv, &put, options, NULL);
 }
 
@@ -97,6 +100,11 @@ enum status block_set_put(struct kv *kv, const struct kv_put *put,
     if (is_large) {
         status = manifest_parse(blob_slice(put->value->content), &manifest);
     }
+    if (is_large && status == STATUS_OK && planted(PLANTED_NAMED_LATE)) {
+        status = kv_put(kv, put, options, ret_row);
+        return status == STATUS_OK ? block_set_name(kv, &manifest.set, put->key, options)
+                                   : status;
+    }
     if (is_large && status == STATUS_OK) {
         status = block_set_name(kv, &manifest.set, put->key, options);
     }
@@ -139,7 +147,12 @@ enum status block_put(struct kv *kv, const struct block_place *place, struct blo
     }
     block_hash(blob_slice(content), entry.hash);
     block_key_block(&key, &place->set, place->index, &entry);
-    status = put_key(kv, &key, content, options);
+    if (planted(PLANTED_BLOCK_EARLY)) {
+        struct kv_options hasty = {.deadline_ms = 1};
+        (void)!put_key(kv, &key, content, &hasty);
+    } else {
+        status = put_key(kv, &key, content, options);
+    }
     buffer_release(&key);
     if (status == STATUS_OK) {
         *ret_entry = entry;

@@ -9,6 +9,7 @@
 
 #include "node/client/block_set.h"
 #include "node/client/id_table.h"
+#include "ring/planted.h"
 
 enum { PAGE_ROWS = 256 };
 
@@ -300,7 +301,7 @@ static enum status get_path(struct looking *looking, const struct blob *path,
 {
     kv_limits_renew();
     enum status status = kv_get(looking->kv, blob_slice(path), looking->options, ret_object);
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    return status == STATUS_NOT_FOUND || planted(PLANTED_PARTIAL_LOOK) ? STATUS_OK : status;
 }
 
 static enum status read_path(struct looking *looking, size_t index)
@@ -319,7 +320,8 @@ static enum status read_path(struct looking *looking, size_t index)
                                    path->object);
     }
     uint32_t count = path->object ? path->object->version_count : 0;
-    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+    uint32_t first = planted(PLANTED_FORGET_SIBLING) && count > 0 ? count - 1 : 0;
+    for (uint32_t i = first; status == STATUS_OK && i < count; i++) {
         status = name_version(looking, &path->object->versions[i], &names);
     }
     if (status == STATUS_OK && !names) {
@@ -382,7 +384,8 @@ static enum status list_stripes(struct looking *looking)
     const struct notes *notes = &looking->notes;
     enum status status = list_stripe(looking, 0);
 
-    for (size_t i = notes->path_count; status == STATUS_OK && i < notes->count; i++) {
+    for (size_t i = notes->path_count + notes->hold_count;
+         status == STATUS_OK && i < notes->count; i++) {
         uint32_t stripe = 0;
         bool is_mark = block_key_parse_mark(blob_slice(notes->rows[i].name), &stripe);
         assert(is_mark);
@@ -433,8 +436,8 @@ static enum status check_notes(struct looking *looking)
     struct notes now = {.rows = NULL};
     enum status status = list_notes(looking, &now);
 
-    if (status == STATUS_OK &&
-        (now.hold_count > 0 || now.path_count != looking->notes.path_count)) {
+    if (status == STATUS_OK && ((now.hold_count > 0 && !planted(PLANTED_HOLD_IGNORED)) ||
+                                now.path_count != looking->notes.path_count)) {
         status = STATUS_BUSY;
     }
     for (size_t i = 0; status == STATUS_OK && i < now.path_count; i++) {
@@ -467,7 +470,8 @@ static void ask_everybody(struct looking *looking)
     if (looking->question->for_delete) {
         kv_limits_renew();
         survey->is_settled =
-            kv_settled(looking->kv, looking->options, &survey->unsettled) == STATUS_OK;
+            kv_settled(looking->kv, looking->options, &survey->unsettled) == STATUS_OK ||
+            planted(PLANTED_PARTIAL_LOOK);
     }
 }
 
@@ -475,9 +479,12 @@ static enum status look(struct looking *looking)
 {
     enum status status = list_notes(looking, &looking->notes);
 
-    if (status == STATUS_OK && looking->notes.hold_count > 0) {
+    bool is_held = looking->notes.hold_count > 0;
+    if (status == STATUS_OK && is_held) {
         status = take_holds(looking);
         ask_everybody(looking);
+    }
+    if (is_held && !planted(PLANTED_HOLD_IGNORED)) {
         return status;
     }
     if (status == STATUS_OK) {

@@ -63,6 +63,15 @@ static const struct {
     {PLANTED_NEVER_PROBED, "never-probed"},
     {PLANTED_SOURCE_REVIVES, "source-revives"},
     {PLANTED_HINT_REVIVES, "hint-revives"},
+    {PLANTED_PARTIAL_LOOK, "partial-look"},
+    {PLANTED_FORGET_SIBLING, "forget-sibling"},
+    {PLANTED_HOLD_IGNORED, "hold-ignored"},
+    {PLANTED_DELETE_AT_ONCE, "delete-at-once"},
+    {PLANTED_AGE_OF_BLOCK, "age-of-block"},
+    {PLANTED_NAMED_LATE, "named-late"},
+    {PLANTED_BLOCK_EARLY, "block-early"},
+    {PLANTED_BLOCK_UNSYNCED, "block-unsynced"},
+    {PLANTED_UNTOUCHED, "untouched"},
 };
 
 #ifdef DYNAMOFS_PLANTED

@@ -319,6 +319,19 @@ static void live_with_mislaid_hints(uint64_t *state, struct plan *plan)
     plan->reaps_after = plan->damages_after = reaps;
 }
 
+/* One node is away for longer than blocks are kept, so that some files can be read and others
+ * not; most are left alone meanwhile, for what is written is with somebody else then. */
+static void be_without_one(struct plan *plan)
+{
+    plan->faults.kinds = 1U << FAULT_ISOLATE | 1U << FAULT_KILL;
+    plan->faults.outage_us = 50000000;
+    plan->faults.one_at_a_time = true;
+    plan->mounts.names = MOUNTS_NAMES_MAX;
+    plan->mounts.programs = 1;
+    plan->mounts.operations /= 2;
+    plan->mounts.think_us = 8000000;
+}
+
 /* Files in blocks, and collectors. What holds messages up, and a mount's own calls, take a part of
  * the grace time of blocks, as they do where that is an hour. */
 static void live_in_blocks(uint64_t *state, struct plan *plan)
@@ -341,13 +354,8 @@ static void live_in_blocks(uint64_t *state, struct plan *plan)
                          1U << FAULT_SLOW_DISK;
     plan->faults.mean_us = UINT64_C(2000000) << plan_number(state, 4);
     plan->faults.outage_us = 3000000;
-    if (plan->world.nodes > 3 && plan_number(state, 3) != 0) {
-        /* One node is away for longer than blocks are kept: some files can be read, others not. */
-        plan->faults.kinds = 1U << FAULT_ISOLATE | 1U << FAULT_KILL;
-        plan->faults.outage_us = 50000000;
-        plan->faults.one_at_a_time = true;
-        has_victim = false;
-    }
+    bool is_one_away = plan->world.nodes > 3 && plan_number(state, 3) != 0;
+    has_victim = has_victim && !is_one_away;
     plan->faults.victims = has_victim ? 1 : 0;
     plan->faults.power_anywhere = has_victim && plan_number(state, 2) == 0;
     plan->load.replicas = 3;
@@ -364,6 +372,9 @@ static void live_in_blocks(uint64_t *state, struct plan *plan)
                                 .think_us = UINT64_C(1000000) << plan_number(state, 3),
                                 .grace_us = 20000000,
                                 .death_us = UINT64_C(16000000) << plan_number(state, 3)};
+    if (is_one_away) {
+        be_without_one(plan);
+    }
     plan->dead = 0;
     plan->reaps_after = false;
 }

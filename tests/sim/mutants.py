@@ -7,7 +7,7 @@ usage: mutants.py [--only NAME[,NAME...]] SIM_PLANTED
 
 Without a mode: each bug of planted.txt is planted and its seed run; if what a seed draws has
 changed since, some hundred seeds from 1 on are searched. Exit 1 if a bug is not found, or is in
-the program and not in the file.
+the program and not in the file. A bug with a life in that file is looked for in that life alone.
 
 --table   from each of ten starting points, how many seeds until the bug is found; prints the
           median as a table. Takes an hour.
@@ -31,9 +31,10 @@ HANGS_S = 1800
 NOT_FOUND = "-"
 
 
-def search(program, bug, first, count):
+def search(program, bug, life, first, count):
     """The first seed of `count` from `first` on that finds the bug, and what was seen; or None."""
     command = [program, "--bug", bug, "--seed", str(first), "--seeds", str(count)]
+    command += ["--life", life] if life else []
     try:
         run = subprocess.run(
             command, capture_output=True, text=True, timeout=HANGS_S, check=False
@@ -51,15 +52,17 @@ def search(program, bug, first, count):
 
 
 def known_seeds():
-    """Name to seed, NOT_FOUND for a bug that is not expected to be found; in the file's order."""
+    """Name to seed, NOT_FOUND for a bug that is not expected to be found, and life, which may be
+    None; in the file's order."""
     known = {}
     for number, line in enumerate(SEEDS.read_text().splitlines(), 1):
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
         if len(words) < 2 or not (words[1].isdigit() or words[1] == NOT_FOUND):
-            sys.exit(f"{SEEDS}:{number}: a line is NAME SEED, or NAME - REASON")
-        known[words[0]] = words[1]
+            sys.exit(f"{SEEDS}:{number}: a line is NAME SEED [LIFE], or NAME - REASON")
+        life = words[2] if words[1] != NOT_FOUND and len(words) > 2 else None
+        known[words[0]] = (words[1], life)
     return known
 
 
@@ -71,23 +74,31 @@ def check(program, bugs):
             print(f"{bug:22} is not in {SEEDS.name}")
             missed += 1
             continue
-        if known[bug] == NOT_FOUND:
+        seed, life = known[bug]
+        if seed == NOT_FOUND:
             print(f"{bug:22} not searched for: see {SEEDS.name}")
             continue
-        found = search(program, bug, int(known[bug]), 1) or search(program, bug, 1, SEARCHED)
+        found = search(program, bug, life, int(seed), 1) or search(program, bug, life, 1, SEARCHED)
         missed += found is None
         print(f"{bug:22} " + (f"{found[0]:6}  {found[1]}" if found else "NOT FOUND"), flush=True)
     return missed
 
 
 def table(program, bugs, arguments):
+    known = known_seeds()
     starts = [1 + STEP * i for i in range(arguments.starts)]
     print(f"| bug | median of {len(starts)} | found | seen as |\n| --- | --- | --- | --- |")
     slow = 0
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         for bug in bugs:
+            life = known.get(bug, (NOT_FOUND, None))[1]
             found = list(
-                pool.map(lambda start: search(program, bug, start, arguments.limit), starts)
+                pool.map(
+                    lambda start, bug=bug, life=life: search(
+                        program, bug, life, start, arguments.limit
+                    ),
+                    starts,
+                )
             )
             needed = [
                 hit[0] - start + 1 if hit else arguments.limit + 1
@@ -104,13 +115,17 @@ def table(program, bugs, arguments):
 
 def renew(program, bugs, arguments):
     old = known_seeds() if SEEDS.exists() else {}
+    lives = {bug: old.get(bug, (NOT_FOUND, None))[1] for bug in bugs}
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        found = list(pool.map(lambda bug: search(program, bug, 1, arguments.limit), bugs))
+        found = list(
+            pool.map(lambda bug: search(program, bug, lives[bug], 1, arguments.limit), bugs)
+        )
     for bug, hit in zip(bugs, found):
-        old[bug] = str(hit[0]) if hit else NOT_FOUND
-        print(f"{bug:22} {old[bug]}")
+        old[bug] = (str(hit[0]) if hit else NOT_FOUND, lives[bug])
+        print(f"{bug:22} {old[bug][0]}")
     lines = ["# A seed that finds each planted bug. Written by mutants.py --renew."]
-    SEEDS.write_text("\n".join(lines + [f"{bug} {seed}" for bug, seed in old.items()]) + "\n")
+    lines += [f"{bug} {seed} {life or ''}".rstrip() for bug, (seed, life) in old.items()]
+    SEEDS.write_text("\n".join(lines) + "\n")
     return 0
 
 
