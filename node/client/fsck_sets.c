@@ -65,7 +65,7 @@ static void judge(struct fsck *fsck, const struct block_set *set, const struct s
     fsck->stats.sets_busy += is_held ? 1 : 0;
     uint64_t now_us = fsck->options->wall_us();
     bool is_old = now_us > changed_us && now_us - changed_us > GRACES * fsck->options->grace_us;
-    if (survey->count > 0 && is_old) {
+    if (blocks > 0 && is_old) {
         struct fsck_finding finding = {.kind = FSCK_UNNAMED, .set = set, .blocks = blocks};
         fsck_found(fsck, &finding);
     } else {
