@@ -12,6 +12,7 @@
 enum {
     LOOK_PAUSE_MS = 100, /* however many requests fail */
     RECLAIM_PAUSE_MS = 10000,
+    DELETED_PAUSE_MS = 1000,
 };
 
 static void format_now(char *text, size_t size)
@@ -37,7 +38,11 @@ static void on_reclaim(uv_work_t *work)
 {
     struct server_disk *disk = work->data;
 
-    store_reclaim(&disk->data->state, disk->step);
+    if (disk->is_of_deleted) {
+        store_reclaim_deleted(&disk->data->state);
+    } else {
+        store_reclaim(&disk->data->state, disk->step);
+    }
 }
 
 static void on_reclaimed(uv_work_t *work, int status)
@@ -46,22 +51,29 @@ static void on_reclaimed(uv_work_t *work, int status)
 
     (void)status;
     disk->is_reclaiming = false;
-    disk->step++;
-    if (disk->step == RECLAIM_STEPS) {
+    disk->step += disk->is_of_deleted ? 0 : 1;
+    if (disk->is_of_deleted) {
+        disk->reclaim_ms = uv_now(disk->loop) + DELETED_PAUSE_MS;
+    } else if (disk->step == RECLAIM_STEPS) {
         disk->step = 0;
         disk->reclaim_ms = uv_now(disk->loop) + RECLAIM_PAUSE_MS;
     }
     server_disk_look(disk, true);
 }
 
-/* On a full disk what was deleted is dropped for good, step by step, beside the requests. */
+/* On a full disk what was deleted is dropped for good, step by step, beside the requests; else
+ * where it is much. */
 static void reclaim(struct server_disk *disk)
 {
-    bool is_due = disk->state == DISK_FULL && uv_now(disk->loop) >= disk->reclaim_ms;
+    bool may_begin = uv_now(disk->loop) >= disk->reclaim_ms;
+    bool is_all = disk->step > 0 || (disk->state == DISK_FULL && may_begin);
+    bool is_of_deleted =
+        disk->state == DISK_WELL && may_begin && store_reclaim_is_due(&disk->data->state);
 
-    if (disk->is_reclaiming || (!is_due && disk->step == 0)) {
+    if (disk->is_reclaiming || !(is_all || is_of_deleted)) {
         return;
     }
+    disk->is_of_deleted = !is_all;
     disk->work.data = disk;
     disk->is_reclaiming = uv_queue_work(disk->loop, &disk->work, on_reclaim, on_reclaimed) == 0;
 }

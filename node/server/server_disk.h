@@ -20,6 +20,7 @@ struct server_disk {
     uint64_t looked_ms;
     uv_work_t work; /* gives room back; at most one at a time */
     bool is_reclaiming;
+    bool is_of_deleted;  /* ... just what was deleted of late, of one partition */
     unsigned step;       /* of reclaim.h, the next one */
     uint64_t reclaim_ms; /* not before */
 };

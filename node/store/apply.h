@@ -26,6 +26,12 @@ struct live_directories {
  * ascending over the life of the node, across restarts: a mark ahead of every issued counter is
  * kept on disk, synced, and renewed before it is reached.
  */
+/* How many bytes of contents were deleted of late (reclaim.h). */
+struct deleted_bytes {
+    atomic_uint_fast64_t deleted[PARTITIONS_MAX];
+    atomic_bool is_due;
+};
+
 struct store_state {
     struct engine *engine;
     node_id node;
@@ -53,6 +59,7 @@ struct store_state {
      */
     pthread_rwlock_t directories;
     struct live_directories live;
+    struct deleted_bytes reclaim;
     struct hint_store *hints; /* apply_hints.c; NULL: store_hints_open was not called */
     struct tree_store *trees; /* tree.c; NULL until there is a ring */
     struct ring *ring;        /* as it is stored; NULL: none */

@@ -64,6 +64,8 @@ struct engine_operations {
     /* Gives back to the disk what is not needed between the two keys, as far as possible. Takes
      * long. NULL: there is nothing to give. */
     void (*compact)(struct engine *engine, struct slice start, struct slice end);
+    /* About how many bytes of the disk what lies between the two keys takes. With `compact`. */
+    uint64_t (*size)(struct engine *engine, struct slice start, struct slice end);
     void (*close)(struct engine *engine);
 };
 

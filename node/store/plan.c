@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "node/store/load.h"
+#include "node/store/reclaim.h"
 #include "ring/mark.h"
 #include "ring/planted.h"
 
@@ -191,6 +192,17 @@ static void set_if_changed(const struct plan *plan, size_t index, struct object 
     }
 }
 
+static void note_deleted(const struct plan *plan)
+{
+    const struct object *before = batch_object(plan->batch, plan->object_index);
+    size_t size = before ? object_content_size(before) : 0;
+    size_t left = size > 0 ? object_content_size(plan->object) : 0;
+
+    if (left < size) {
+        store_reclaim_note(plan->state, plan->key, size - left);
+    }
+}
+
 void plan_carry_out(const struct plan *plan, struct store_result *result)
 {
     assert(!result->object);
@@ -201,6 +213,7 @@ void plan_carry_out(const struct plan *plan, struct store_result *result)
         if (key_is_directory(plan->key)) {
             live_remove(&plan->state->live, plan->key);
         }
+        note_deleted(plan);
         set_if_changed(plan, plan->object_index, plan->object);
     }
     if (plan->has_row) {

@@ -2,7 +2,7 @@
 # run.sh - the tests on real mounts, with real programs.
 #
 # usage: tests/mount/run.sh BUILD_DIR [SUITE...]
-# Suites: embedded cluster table posix errors crash disk large. Needs /dev/fuse and the right to mount.
+# Suites: embedded cluster table posix errors crash disk large space. Needs /dev/fuse and the right to mount.
 
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -13,7 +13,7 @@ if [ $# -lt 1 ] || [ ! -d "$1" ]; then
 fi
 build=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- embedded cluster table posix errors crash disk large
+[ $# -gt 0 ] || set -- embedded cluster table posix errors crash disk large space
 
 failures=0
 for suite in "$@"; do

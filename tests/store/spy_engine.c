@@ -112,6 +112,13 @@ static void spy_compact(struct engine *engine, struct slice start, struct slice 
     }
 }
 
+static uint64_t spy_size(struct engine *engine, struct slice start, struct slice end)
+{
+    struct engine *inner = spy_of(engine)->inner;
+
+    return inner->operations->size ? inner->operations->size(inner, start, end) : 0;
+}
+
 static enum status spy_keep(struct engine *engine, struct slice bytes)
 {
     struct engine *inner = spy_of(engine)->inner;
@@ -142,6 +149,7 @@ static const struct engine_operations spy_operations = {
     .health = spy_health,
     .has_room = spy_has_room,
     .compact = spy_compact,
+    .size = spy_size,
     .keep = spy_keep,
     .kept = spy_kept,
     .close = spy_close,

@@ -289,6 +289,20 @@ static void leveldb_engine_compact(struct engine *engine, struct slice start, st
     pthread_mutex_unlock(&leveldb->writing);
 }
 
+static uint64_t leveldb_engine_size(struct engine *engine, struct slice start, struct slice end)
+{
+    struct leveldb_engine *leveldb = leveldb_of(engine);
+    const char *keys[2] = {(const char *)start.data, (const char *)end.data};
+    uint64_t size = 0;
+
+    if (enter_reading(leveldb) == STATUS_OK) {
+        leveldb_approximate_sizes(leveldb->db, 1, &keys[0], &start.size, &keys[1], &end.size,
+                                  &size);
+        pthread_rwlock_unlock(&leveldb->gate);
+    }
+    return size;
+}
+
 const struct engine_operations leveldb_operations = {
     .get = leveldb_engine_get,
     .write = leveldb_engine_write,
@@ -301,5 +315,6 @@ const struct engine_operations leveldb_operations = {
     .keep = leveldb_engine_keep,
     .kept = leveldb_engine_kept,
     .compact = leveldb_engine_compact,
+    .size = leveldb_engine_size,
     .close = leveldb_engine_close,
 };
