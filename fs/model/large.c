@@ -56,7 +56,7 @@ int large_open(struct blocks *blocks, struct blob *bytes, struct large **ret_lar
         return ENOMEM;
     }
     large->size = manifest.size;
-    large->based_ns = now_monotonic_ns();
+    large->based_ns = now_elapsed_ns();
     pthread_mutex_lock(&large->lock);
     large_set_base(large, bytes);
     int failed = take_entries(large, &manifest);

@@ -181,7 +181,7 @@ static int touch_all(struct large *large)
         failed = touch_map(large, i);
     }
     if (failed == 0) {
-        large->based_ns = now_monotonic_ns();
+        large->based_ns = now_elapsed_ns();
         large->unnamed_since_ns = large->based_ns;
         large->was_unheld = false;
         large_set_base(large, NULL); /* what of it is not used was not touched */
@@ -198,7 +198,7 @@ static int touch_unnamed(struct large *large)
         failed = touch(large, large->unnamed.items[i]);
     }
     if (failed == 0) {
-        large->unnamed_since_ns = now_monotonic_ns();
+        large->unnamed_since_ns = now_elapsed_ns();
         large->was_unheld = false;
     }
     return failed;
@@ -251,7 +251,7 @@ int large_flush(struct large *large, struct blob **ret_manifest)
         failed = large->given ? 0 : ENOMEM;
     }
     large->flushed = large->unnamed.count;
-    large->flushed_ns = now_monotonic_ns();
+    large->flushed_ns = now_elapsed_ns();
     pthread_cond_broadcast(&large->changed);
     pthread_mutex_unlock(&large->lock);
     buffer_release(&manifest);

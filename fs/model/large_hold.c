@@ -32,7 +32,7 @@ static struct large **list_all(struct blocks *blocks, size_t *ret_count)
 static void hold(struct large *large)
 {
     struct blocks *blocks = large->blocks;
-    uint64_t now_ns = now_monotonic_ns();
+    uint64_t now_ns = now_elapsed_ns();
 
     pthread_mutex_lock(&large->lock);
     bool is_young = now_ns - large->held_ns < blocks->grace_us * 1000 / HELD_AFTER;

@@ -55,7 +55,7 @@ struct large {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* of anything below */
     struct block_set set;
-    uint64_t held_ns; /* monotonic: it is held since; at first, when it was made */
+    uint64_t held_ns; /* elapsed: it is held since; at first, when it was made */
     bool was_unheld;  /* it was not for long, and what nobody names may be marked */
     uint64_t size;
     struct map *maps; /* owned array */
@@ -68,14 +68,14 @@ struct large {
     bool is_busy;       /* somebody loads a map, or announces a stripe */
     uint8_t *announced; /* owned array: of each stripe, whether it was */
     uint32_t announced_count;
-    uint64_t announced_ns;     /* since when (monotonic); each of them is younger */
+    uint64_t announced_ns;     /* since when (elapsed); each of them is younger */
     struct block_list unnamed; /* stored since the last put: no version names them yet */
-    uint64_t based_ns;  /* monotonic: a version named all the rest of it; 0: none ever did */
+    uint64_t based_ns;  /* elapsed: a version named all the rest of it; 0: none ever did */
     struct blob *base;  /* the manifest of that version; NULL: none, or parts may be gone */
     struct blob *given; /* the manifest of the last flush */
-    uint64_t unnamed_since_ns; /* monotonic: the oldest one was stored */
+    uint64_t unnamed_since_ns; /* elapsed: the oldest one was stored */
     size_t flushed;            /* so many of them are named by the last manifest ... */
-    uint64_t flushed_ns;       /* ... since (monotonic) */
+    uint64_t flushed_ns;       /* ... since (elapsed) */
     uint64_t read_end;         /* where the last read ended */
     uint32_t read_ahead;       /* blocks */
 };

@@ -36,7 +36,7 @@ void blocks_release(struct blocks *blocks)
 
 bool large_is_old(const struct large *large, uint64_t since_ns)
 {
-    return now_monotonic_ns() - since_ns > large->blocks->grace_us * 1000 / 2;
+    return now_elapsed_ns() - since_ns > large->blocks->grace_us * 1000 / 2;
 }
 
 struct large *large_allocate(struct blocks *blocks, const struct block_set *set)
@@ -49,7 +49,7 @@ struct large *large_allocate(struct blocks *blocks, const struct block_set *set)
     }
     large->blocks = blocks;
     large->set = *set;
-    large->held_ns = now_monotonic_ns();
+    large->held_ns = now_elapsed_ns();
     atomic_init(&large->references, 1);
     pthread_mutex_init(&large->lock, NULL);
     pthread_condattr_init(&monotonic);

@@ -15,7 +15,7 @@ static void forget_announced(struct large *large)
 {
     if (large->announced_count > 0 && large_is_old(large, large->announced_ns)) {
         memset(large->announced, 0, large->announced_count);
-        large->announced_ns = now_monotonic_ns();
+        large->announced_ns = now_elapsed_ns();
     }
 }
 
@@ -34,7 +34,7 @@ int large_announce(struct large *large, uint32_t index)
             return ENOMEM;
         }
         if (large->announced_count == 0) {
-            large->announced_ns = now_monotonic_ns();
+            large->announced_ns = now_elapsed_ns();
         }
         memset(announced + large->announced_count, 0, stripe + 1 - large->announced_count);
         large->announced = announced;
@@ -78,7 +78,7 @@ static int list_append(struct block_list *list, uint32_t index)
 static int note_stored(struct large *large, uint32_t index)
 {
     if (large->unnamed.count == 0) {
-        large->unnamed_since_ns = now_monotonic_ns();
+        large->unnamed_since_ns = now_elapsed_ns();
     }
     return list_append(&large->unnamed, index);
 }

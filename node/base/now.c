@@ -9,7 +9,7 @@
 static uint64_t read_ns(clockid_t clock)
 {
     struct timespec now;
-    /* It fails for clocks that the kernel does not have; these two are always there. */
+    /* It fails for clocks that the kernel does not have; these are always there. */
     int failed = clock_gettime(clock, &now);
 
     assert(failed == 0);
@@ -30,6 +30,11 @@ uint64_t now_monotonic_us(void)
 uint64_t now_monotonic_ms(void)
 {
     return now_monotonic_ns() / 1000000;
+}
+
+uint64_t now_elapsed_ns(void)
+{
+    return read_ns(CLOCK_BOOTTIME);
 }
 
 uint64_t now_wall_ns(void)
