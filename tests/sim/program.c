@@ -76,6 +76,35 @@ static bool is_answer(enum status status)
     return status == STATUS_OK || status == STATUS_NOT_FOUND;
 }
 
+/* A store for one call. The calls of a mount are bounded together (kv_limits): who stood still in
+ * the middle of one puts nothing any more. */
+struct bounded_kv {
+    struct kv kv;
+    struct kv *inner;
+    uint64_t end_us;
+};
+
+static enum status bounded_get(struct kv *kv, struct slice key,
+                               const struct kv_options *options, struct object **ret_object,
+                               uint64_t *ret_names_us)
+{
+    struct bounded_kv *bounded = (struct bounded_kv *)kv;
+    struct kv *inner = bounded->inner;
+    return thread_now_us() > bounded->end_us
+               ? STATUS_TIMEOUT
+               : inner->operations->get(inner, key, options, ret_object, ret_names_us);
+}
+
+static enum status bounded_put(struct kv *kv, const struct kv_put *arguments,
+                               const struct kv_options *options, struct object **ret_row)
+{
+    struct bounded_kv *bounded = (struct bounded_kv *)kv;
+    struct kv *inner = bounded->inner;
+    return thread_now_us() > bounded->end_us
+               ? STATUS_TIMEOUT
+               : inner->operations->put(inner, arguments, options, ret_row);
+}
+
 static enum status put(const struct program *program, const char *name,
                        const struct version *value, const struct object *seen,
                        struct object **ret_row)
@@ -85,8 +114,12 @@ static enum status put(const struct program *program, const char *name,
     if (seen) {
         arguments.context = seen->clock;
     }
+    static const struct kv_operations operations = {.get = bounded_get, .put = bounded_put};
+    struct bounded_kv bounded = {.kv = {.operations = &operations},
+                                 .inner = program->mount->kv,
+                                 .end_us = thread_now_us() + patience_us(program)};
     enum status status =
-        block_set_put(program->mount->kv, &arguments, &program->mount->options, ret_row);
+        block_set_put(&bounded.kv, &arguments, &program->mount->options, ret_row);
     return thread_is_dead() ? STATUS_TIMEOUT : status;
 }
 
