@@ -32,7 +32,7 @@
 #define pthread_cond_timedwait(cond, mutex, until)                                             \
     ((void)(until), thread_wait((cond), (mutex), SIM_WAIT_US))
 
-#define now_monotonic_ns client_now_ns
+#define now_elapsed_ns client_now_ns
 
 #define SIM_WAIT_US UINT64_C(1000000)
 
