@@ -17,12 +17,10 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "node/base/condition.h"
 #include "node/base/now.h"
-
-#define NANOSECONDS UINT64_C(1000000000)
 
 enum {
     /* A request waits for the cluster on its thread, up to the deadline when the cluster is
@@ -124,7 +122,7 @@ enum status session_new(const struct session_options *options, struct session **
     }
     fuse_set_log_func(NULL);
     (void)pthread_mutex_init(&session->lock, NULL);
-    (void)pthread_cond_init(&session->ended, NULL);
+    condition_init(&session->ended);
     *ret_session = session;
 out:
     fuse_opt_free_args(&arguments);
@@ -365,10 +363,8 @@ void session_stop(struct session *session)
     (void)pthread_mutex_lock(&session->lock);
     while (session->running) {
         (void)pthread_kill(session->loop_thread, KICK_SIGNAL);
-        uint64_t until_ns = now_wall_ns() + KICK_INTERVAL_NS;
-        struct timespec until = {.tv_sec = (time_t)(until_ns / NANOSECONDS),
-                                 .tv_nsec = (long)(until_ns % NANOSECONDS)};
-        (void)pthread_cond_timedwait(&session->ended, &session->lock, &until);
+        (void)condition_wait_until(&session->ended, &session->lock,
+                                   now_monotonic_ns() + KICK_INTERVAL_NS);
     }
     (void)pthread_mutex_unlock(&session->lock);
 }

@@ -6,8 +6,9 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "node/base/condition.h"
+#include "node/base/now.h"
 #include "node/client/kv.h"
 
 struct cached_block {
@@ -20,14 +21,9 @@ struct cached_block {
 
 void block_cache_init(struct block_cache *cache)
 {
-    pthread_condattr_t monotonic;
-
     *cache = (struct block_cache){.count = 0};
     pthread_mutex_init(&cache->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&cache->fetched, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    condition_init(&cache->fetched);
 }
 
 static struct cached_block **bucket_of(struct block_cache *cache,
@@ -114,14 +110,9 @@ static struct cached_block *add(struct block_cache *cache, const struct block_en
 static bool wait_for_fetch(struct block_cache *cache)
 {
     enum { WAIT_MS = 1000 };
-    struct timespec until;
-    uint32_t wait_ms = kv_limits_wait_ms(WAIT_MS);
+    uint64_t wait_ns = kv_limits_wait_ms(WAIT_MS) * UINT64_C(1000000);
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
-    until.tv_sec += wait_ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&cache->fetched, &cache->lock, &until);
+    (void)condition_wait_until(&cache->fetched, &cache->lock, now_monotonic_ns() + wait_ns);
     return !kv_limits_is_interrupted();
 }
 

@@ -9,9 +9,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "fs/model/model.h"
+#include "node/base/condition.h"
 #include "node/base/now.h"
 #include "node/client/collector.h"
 
@@ -47,13 +47,11 @@ static bool is_ending(void *context)
 static void pause_for(struct collect *collect, uint64_t pause_us)
 {
     uint64_t until_ns = now_monotonic_ns() + pause_us * 1000;
-    struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000),
-                             .tv_nsec = (long)(until_ns % 1000000000)};
-    int failed = 0;
+    bool is_over = false;
 
     pthread_mutex_lock(&collect->lock);
-    while (!atomic_load(&collect->is_ending) && failed == 0) {
-        failed = pthread_cond_timedwait(&collect->ends, &collect->lock, &until);
+    while (!atomic_load(&collect->is_ending) && !is_over) {
+        is_over = !condition_wait_until(&collect->ends, &collect->lock, until_ns);
     }
     pthread_mutex_unlock(&collect->lock);
 }
@@ -176,17 +174,13 @@ struct collect *collect_start(struct fs *fs)
                                         .grace_us = fs->blocks.grace_us,
                                         .now_us = now_monotonic_us};
     struct collect *collect = calloc(1, sizeof *collect);
-    pthread_condattr_t monotonic;
 
     if (!collect) {
         return NULL;
     }
     collect->fs = fs;
     pthread_mutex_init(&collect->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&collect->ends, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    condition_init(&collect->ends);
     collect->collector = collector_new(&options);
     if (!collect->collector ||
         pthread_create(&collect->holding, NULL, run_hold, collect) != 0) {

@@ -6,14 +6,14 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "node/base/condition.h"
 #include "node/base/now.h"
 #include "ring/fnv.h"
 
 enum { BUCKETS_FIRST = 1024, LONG_WAIT_MS = 60 * 1000 };
 
-#define NANOSECONDS UINT64_C(1000000000)
+#define NS_PER_MS UINT64_C(1000000)
 
 static uint32_t bucket_of_id(const struct inodes *inodes, uint64_t id)
 {
@@ -50,11 +50,7 @@ bool inodes_init(struct inodes *inodes)
     inodes->root->references = 1;
     inodes->by_id[bucket_of_id(inodes, INODE_ID_ROOT)] = inodes->root;
     inodes->count = 1;
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&inodes->token_returned, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&inodes->token_returned);
     pthread_mutex_init(&inodes->lock, NULL);
     return true;
 }
@@ -100,13 +96,11 @@ bool inode_take_token(struct inodes *inodes, struct inode *inode, uint64_t deadl
 
     while (inode->is_token_taken && !kv_limits_is_interrupted() &&
            (now = now_monotonic_ns()) < deadline_ns) {
-        uint64_t until_ns = now + kv_limits_wait_ms(LONG_WAIT_MS) * (NANOSECONDS / 1000);
+        uint64_t until_ns = now + kv_limits_wait_ms(LONG_WAIT_MS) * NS_PER_MS;
         if (until_ns > deadline_ns) {
             until_ns = deadline_ns;
         }
-        struct timespec until = {.tv_sec = (time_t)(until_ns / NANOSECONDS),
-                                 .tv_nsec = (long)(until_ns % NANOSECONDS)};
-        (void)pthread_cond_timedwait(&inodes->token_returned, &inodes->lock, &until);
+        (void)condition_wait_until(&inodes->token_returned, &inodes->lock, until_ns);
     }
     if (inode->is_token_taken) {
         return false;

@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "fs/model/errno_map.h"
 #include "fs/model/large_internal.h"
+#include "node/base/condition.h"
 #include "node/base/now.h"
 
 void blocks_init(struct blocks *blocks, struct kv *kv, const struct kv_options *options)
@@ -42,7 +42,6 @@ bool large_is_old(const struct large *large, uint64_t since_ns)
 struct large *large_allocate(struct blocks *blocks, const struct block_set *set)
 {
     struct large *large = calloc(1, sizeof *large);
-    pthread_condattr_t monotonic;
 
     if (!large) {
         return NULL;
@@ -52,10 +51,7 @@ struct large *large_allocate(struct blocks *blocks, const struct block_set *set)
     large->held_ns = now_elapsed_ns();
     atomic_init(&large->references, 1);
     pthread_mutex_init(&large->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&large->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    condition_init(&large->changed);
     pthread_mutex_lock(&blocks->lock);
     large->next = blocks->first;
     large->link = &blocks->first;
@@ -133,14 +129,9 @@ void large_unref(struct large *large)
 int large_wait(struct large *large)
 {
     enum { WAIT_MS = 1000 };
-    struct timespec until;
-    uint32_t wait_ms = kv_limits_wait_ms(WAIT_MS);
+    uint64_t wait_ns = kv_limits_wait_ms(WAIT_MS) * UINT64_C(1000000);
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
-    until.tv_sec += wait_ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&large->changed, &large->lock, &until);
+    (void)condition_wait_until(&large->changed, &large->lock, now_monotonic_ns() + wait_ns);
     return kv_limits_is_interrupted() ? EINTR : 0;
 }
 
