@@ -170,7 +170,10 @@ static void fetch_ahead(struct large *large, uint32_t index)
     ahead->large = large_ref(large);
     ahead->index = index;
     ahead->entry = map->entries[index % MAP_BLOCKS];
-    workers_submit(&large->blocks->workers, &ahead->job);
+    if (!workers_submit(&large->blocks->workers, &ahead->job)) {
+        large_unref(large);
+        free(ahead);
+    }
 }
 
 /* Who reads on where the last read ended gets more ahead each time; who does not, nothing. */

@@ -9,7 +9,7 @@
 #include "fs/model/large.h"
 
 enum {
-    EDITED_MAX = 16,           /* blocks of one file */
+    EDITED_MAX = 16,           /* blocks of one file: 4 MiB */
     EDITED_OF_MOUNT_MAX = 128, /* then each file may have only ... */
     EDITED_MIN = 2,
     READ_AHEAD_MAX = 8, /* blocks */
@@ -82,8 +82,8 @@ struct large {
 
 /* All with the lock held. */
 
-/* Waits until something has changed. EINTR, ETIMEDOUT where the thread's call has come to its
- * end. */
+/* Waits until something has changed, for a second at most: who waits looks again. EINTR if the
+ * thread's call is interrupted. */
 int large_wait(struct large *large);
 /* The entry of a block; drops the lock while its map is fetched. */
 int large_entry(struct large *large, uint32_t index, struct block_entry *ret_entry);
@@ -99,13 +99,13 @@ struct edited *large_find_edited(struct large *large, uint32_t index);
 int large_edit_block(struct large *large, uint32_t index, bool whole, struct edited **ret);
 /* The manifest, or NULL, is what the content is compared with when it is stored. */
 void large_set_base(struct large *large, struct blob *manifest);
-/* True if the base has a block of this content there, or a map, which is still to be had. The
- * first drops the lock while it fetches. */
+/* True if the base has a block, or a map, of this content at this place, and it is surely still
+ * there. The first drops the lock while it fetches. */
 bool large_base_has(struct large *large, uint32_t index, const uint8_t hash[BLOCK_HASH_SIZE],
                     struct block_entry *ret_entry);
 bool large_base_has_map(const struct large *large, uint32_t number,
                         const uint8_t hash[BLOCK_HASH_SIZE], struct block_entry *ret_entry);
-/* Hands an open block to the workers. */
+/* Hands an open block to the workers; if there are none, it stays open and has failed. */
 void large_store(struct large *large, struct edited *edited);
 void large_drop_edited(struct large *large, struct edited *edited);
 

@@ -167,5 +167,9 @@ void large_store(struct large *large, struct edited *edited)
     edited->failed = 0;
     edited->job.run = run_store;
     large_ref(large);
-    workers_submit(&large->blocks->workers, &edited->job);
+    if (!workers_submit(&large->blocks->workers, &edited->job)) {
+        edited->state = EDITED_OPEN;
+        edited->failed = ENOMEM;
+        large_unref(large);
+    }
 }

@@ -59,10 +59,12 @@ static int wait_for_place(struct large *large)
         struct edited *oldest = oldest_open(large);
         if (oldest) {
             large_store(large, oldest);
-        } else if (!is_storing(large)) {
+        }
+        bool is_under_way = is_storing(large); /* not if there is no thread to store it */
+        if (!oldest && !is_under_way) {
             return take_failure(large);
         }
-        int failed = large_wait(large);
+        int failed = is_under_way ? large_wait(large) : 0;
         if (failed != 0) {
             return failed;
         }

@@ -46,33 +46,34 @@ static void *work(void *argument)
     return NULL;
 }
 
-void workers_submit(struct workers *workers, struct job *job)
+static void append(struct workers *workers, struct job *job)
 {
-    assert(job->run);
-
     job->next = NULL;
-    pthread_mutex_lock(&workers->lock);
-    assert(!workers->ends);
     if (workers->last) {
         workers->last->next = job;
     } else {
         workers->first = job;
     }
     workers->last = job;
+}
+
+bool workers_submit(struct workers *workers, struct job *job)
+{
+    assert(job->run);
+
+    pthread_mutex_lock(&workers->lock);
+    assert(!workers->ends);
     if (workers->idle == 0 && workers->count < WORKERS_MAX &&
         pthread_create(&workers->threads[workers->count], NULL, work, workers) == 0) {
         workers->count++;
     }
     bool has_thread = workers->count > 0;
-    if (!has_thread) {
-        workers->first = NULL;
-        workers->last = NULL;
+    if (has_thread) {
+        append(workers, job);
+        pthread_cond_signal(&workers->has_work);
     }
-    pthread_cond_signal(&workers->has_work);
     pthread_mutex_unlock(&workers->lock);
-    if (!has_thread) {
-        job->run(job);
-    }
+    return has_thread;
 }
 
 void workers_release(struct workers *workers)

@@ -2,8 +2,9 @@
  * workers.h - a few threads of the mount's own: they store and fetch blocks beside the calls of
  *             programs.
  *
- * Shape:    a queue of jobs; threads are started when there is the first one for them. Who
- *           submits bounds what it has in the queue.
+ * Shape:    a queue of jobs, done in its order; a thread is started when a job finds none idle,
+ *           up to WORKERS_MAX. Who submits bounds what it has in the queue.
+ * Threads:  jobs are submitted from any thread, also from a job.
  */
 #ifndef FS_MODEL_WORKERS_H
 #define FS_MODEL_WORKERS_H
@@ -11,10 +12,12 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "ring/status.h"
+
 enum { WORKERS_MAX = 4 };
 
 struct job {
-    struct job *next;
+    struct job *next;             /* of the queue */
     void (*run)(struct job *job); /* may free the job */
 };
 
@@ -23,16 +26,17 @@ struct workers {
     pthread_cond_t has_work;
     struct job *first;
     struct job *last;
-    unsigned idle;
-    unsigned count;
+    unsigned idle;  /* threads that wait for a job */
+    unsigned count; /* threads */
     bool ends;
     pthread_t threads[WORKERS_MAX];
 };
 
 void workers_init(struct workers *workers);
-/* Runs what is in the queue, and ends the threads. */
+/* Ends the threads, once they have run what is in the queue. */
 void workers_release(struct workers *workers);
-/* The job is run by a thread, or, if there can be none at all, before this returns. */
-void workers_submit(struct workers *workers, struct job *job);
+/* Has a thread run the job, which stays until then. False if there is no thread and none can be
+ * had: the job is the caller's still. */
+MUST_CHECK bool workers_submit(struct workers *workers, struct job *job);
 
 #endif
