@@ -28,6 +28,7 @@ static void append_stripe(struct buffer *buffer, uint32_t stripe)
 
 void block_key_shard(struct buffer *buffer, uint8_t shard)
 {
+    assert(buffer);
     buffer_append_byte(buffer, '/');
     append_hex(buffer, &shard, 1);
     buffer_append_byte(buffer, '/');
@@ -35,12 +36,14 @@ void block_key_shard(struct buffer *buffer, uint8_t shard)
 
 void block_key_head(struct buffer *buffer, const struct block_set *set)
 {
+    assert(buffer && set);
     block_key_shard(buffer, set->byte[0]);
     append_hex(buffer, set->byte, BLOCK_SET_SIZE);
 }
 
 void block_key_set(struct buffer *buffer, const struct block_set *set)
 {
+    assert(buffer && set);
     buffer_append_byte(buffer, '/');
     append_hex(buffer, set->byte, BLOCK_SET_SIZE);
     buffer_append_byte(buffer, '/');
@@ -48,6 +51,8 @@ void block_key_set(struct buffer *buffer, const struct block_set *set)
 
 void block_key_path(struct buffer *buffer, const struct block_set *set, struct slice path)
 {
+    assert(path.size > 0);
+
     uint8_t hash[CONTENT_HASH_SIZE];
 
     content_hash(path, hash);
@@ -59,6 +64,7 @@ void block_key_path(struct buffer *buffer, const struct block_set *set, struct s
 void block_key_hold(struct buffer *buffer, const struct block_set *set,
                     const uint8_t holder[BLOCK_ID_SIZE])
 {
+    assert(holder);
     block_key_set(buffer, set);
     buffer_append_byte(buffer, 'o');
     append_hex(buffer, holder, BLOCK_ID_SIZE);
@@ -105,17 +111,21 @@ static bool parse_hex(struct slice text, uint8_t *ret_bytes, size_t size)
 
 bool block_key_parse_set(struct slice name, struct block_set *ret_set)
 {
+    assert(ret_set);
     return parse_hex(name, ret_set->byte, BLOCK_SET_SIZE);
 }
 
 bool block_key_parse_hold(struct slice name, uint8_t ret_holder[BLOCK_ID_SIZE])
 {
+    assert(ret_holder);
     return name.size > 0 && name.data[0] == 'o' &&
            parse_hex(slice_of(name.data + 1, name.size - 1), ret_holder, BLOCK_ID_SIZE);
 }
 
 bool block_key_parse_mark(struct slice name, uint32_t *ret_stripe)
 {
+    assert(ret_stripe);
+
     uint8_t bytes[4];
 
     if (name.size == 0 || name.data[0] != 's' ||
@@ -129,5 +139,6 @@ bool block_key_parse_mark(struct slice name, uint32_t *ret_stripe)
 
 bool block_key_parse_id(struct slice name, uint8_t ret_id[BLOCK_ID_SIZE])
 {
+    assert(ret_id);
     return parse_hex(name, ret_id, BLOCK_ID_SIZE);
 }

@@ -33,7 +33,7 @@ static uint32_t entry_count(uint64_t size)
 
 void manifest_append(struct buffer *buffer, const struct manifest *manifest)
 {
-    assert(manifest->size <= FILE_SIZE_MAX);
+    assert(buffer && manifest && manifest->size <= FILE_SIZE_MAX);
     assert(manifest->entries.size == (size_t)entry_count(manifest->size) * BLOCK_ENTRY_SIZE);
 
     bool has_maps = manifest_map_count(manifest_block_count(manifest->size)) > 0;

@@ -19,8 +19,8 @@ enum {
     BLOCK_SIZE_LOG2 = 18,
     BLOCK_SIZE = 1 << BLOCK_SIZE_LOG2, /* the last block of a file may be shorter, and any one
                                           may leave out zeroes at its end */
-    MAP_BLOCKS = 1024,
-    STRIPE_BLOCKS = 256, /* blocks that lie together on the ring */
+    MAP_BLOCKS = 1024,                 /* entries of one map */
+    STRIPE_BLOCKS = 256,               /* blocks that lie together on the ring */
     BLOCK_SET_SIZE = 16,
     BLOCK_ID_SIZE = 16,
     BLOCK_HASH_SIZE = 16,
@@ -51,7 +51,8 @@ struct manifest {
 uint32_t manifest_block_count(uint64_t size);
 /* Maps of so many blocks; 0 if the manifest lists them itself. */
 uint32_t manifest_map_count(uint32_t block_count);
-/* Appends a manifest whose `entries` are just those that its size asks for. */
+/* Appends a manifest whose `entries` are just those that its size asks for; `has_maps` and `count`
+ * follow from the size, and are not looked at. */
 void manifest_append(struct buffer *buffer, const struct manifest *manifest);
 /* STATUS_BAD_MESSAGE unless the bytes are just a manifest. Borrows them. */
 MUST_CHECK enum status manifest_parse(struct slice bytes, struct manifest *ret_manifest);

@@ -119,6 +119,8 @@ static bool wait_for_fetch(struct block_cache *cache)
 enum block_lookup block_cache_find(struct block_cache *cache, const struct block_entry *entry,
                                    bool waits, struct blob **ret_content)
 {
+    assert(cache && entry && ret_content);
+
     enum block_lookup result = BLOCK_HAD;
     bool has_waited = false;
 
@@ -151,6 +153,7 @@ enum block_lookup block_cache_find(struct block_cache *cache, const struct block
 void block_cache_fetched(struct block_cache *cache, const struct block_entry *entry,
                          struct blob *content)
 {
+    assert(cache && entry);
     pthread_mutex_lock(&cache->lock);
     struct cached_block *block = find(cache, entry);
     if (block && !content) {
@@ -166,6 +169,7 @@ void block_cache_fetched(struct block_cache *cache, const struct block_entry *en
 void block_cache_add(struct block_cache *cache, const struct block_entry *entry,
                      struct blob *content)
 {
+    assert(cache && entry && content);
     pthread_mutex_lock(&cache->lock);
     if (!find(cache, entry)) {
         (void)add(cache, entry, content);

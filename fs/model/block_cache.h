@@ -4,7 +4,7 @@
  * Shape:    by block id; a block never changes, so that what is kept is always right. The least
  *           recently used goes first. Who fetches a block that another thread is fetching waits
  *           for that one.
- * Threads:  every function from any thread.
+ * Threads:  every function from any thread, but for init and release.
  */
 #ifndef FS_MODEL_BLOCK_CACHE_H
 #define FS_MODEL_BLOCK_CACHE_H
@@ -13,7 +13,10 @@
 
 #include "ring/manifest.h"
 
-enum { BLOCK_CACHE_MAX = 256, BLOCK_CACHE_BUCKETS = 512 };
+enum {
+    BLOCK_CACHE_MAX = 256, /* blocks: 64 MiB */
+    BLOCK_CACHE_BUCKETS = 512,
+};
 
 struct cached_block;
 
@@ -21,12 +24,13 @@ struct block_cache {
     pthread_mutex_t lock;
     pthread_cond_t fetched; /* or given up */
     struct cached_block *buckets[BLOCK_CACHE_BUCKETS];
-    struct cached_block *newest;
+    struct cached_block *newest; /* the last one to be used */
     struct cached_block *oldest;
-    unsigned count;
+    unsigned count; /* blocks, with those that are being fetched */
 };
 
 void block_cache_init(struct block_cache *cache);
+/* Nobody uses it any more. */
 void block_cache_release(struct block_cache *cache);
 
 enum block_lookup {

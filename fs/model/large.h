@@ -28,7 +28,7 @@ struct blocks {
     struct large *first;           /* of all contents; linked by `next` */
     struct workers workers;
     struct block_cache cache;
-    atomic_uint edited; /* blocks being edited, of all files */
+    atomic_uint edited; /* blocks that are being edited, of all files */
 };
 
 void blocks_init(struct blocks *blocks, struct kv *kv, const struct kv_options *options);
@@ -50,7 +50,7 @@ int large_open(struct blocks *blocks, struct blob *manifest, struct large **ret_
  * the old one had at the same place is not stored again. ENOMEM. */
 int large_again(struct large *old, struct large **ret_large);
 struct large *large_ref(struct large *large);
-/* The last one waits for what is being stored. NULL is allowed. */
+/* What is still being stored has references of its own. NULL is allowed. */
 void large_unref(struct large *large);
 
 uint64_t large_size(struct large *large);

@@ -246,12 +246,12 @@ int large_flush(struct large *large, struct blob **ret_manifest)
     large->is_flushing = false;
     blob_unref(large->given);
     large->given = failed == 0 ? blob_new(buffer_slice(&manifest)) : NULL;
+    failed = failed == 0 && !large->given ? ENOMEM : failed;
     if (failed == 0) {
         *ret_manifest = blob_ref(large->given);
-        failed = large->given ? 0 : ENOMEM;
+        large->flushed = large->unnamed.count;
+        large->flushed_ns = now_elapsed_ns();
     }
-    large->flushed = large->unnamed.count;
-    large->flushed_ns = now_elapsed_ns();
     pthread_cond_broadcast(&large->changed);
     pthread_mutex_unlock(&large->lock);
     buffer_release(&manifest);

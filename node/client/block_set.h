@@ -46,15 +46,15 @@ MUST_CHECK enum status block_holder_new(uint8_t ret_holder[BLOCK_ID_SIZE]);
 MUST_CHECK enum status block_set_hold(struct kv *kv, const struct block_set *set,
                                       const uint8_t holder[BLOCK_ID_SIZE],
                                       const struct kv_options *options);
-/* Stores `content` (at most BLOCK_SIZE) under a new id. As kv_put; a failure leaves at most a
- * block that nobody names. */
+/* Stores `content` (at most BLOCK_SIZE bytes) under a new id, which *ret_entry names. As kv_put; a
+ * failure leaves at most a block that nobody names. */
 MUST_CHECK enum status block_put(struct kv *kv, const struct block_place *place,
                                  struct blob *content, const struct kv_options *options,
                                  struct block_entry *ret_entry);
 /*
- * Fetches a block, or a map. The content is that which the
- * entry's hash is of: what does not match is asked for again, of more replicas. As kv_get, and
- * STATUS_CORRUPT if no replica that answers has it. The caller unrefs.
+ * Fetches a block, or a map, whose entry is no hole. The content is the one that the entry's hash
+ * is of: what does not match is asked for again, of more replicas. As kv_get, and STATUS_CORRUPT
+ * if no replica that answers has it. The caller unrefs.
  */
 MUST_CHECK enum status block_get(struct kv *kv, const struct block_place *place,
                                  const struct block_entry *entry,

@@ -14,6 +14,7 @@ static size_t find(const struct id_table *table, const uint8_t id[BLOCK_ID_SIZE]
 {
     size_t at;
 
+    assert(table->room > 0);
     memcpy(&at, id, sizeof at);
     at &= table->room - 1;
     while (!block_entry_is_hole(&table->slots[at]) &&
@@ -44,7 +45,7 @@ static enum status grow(struct id_table *table)
 
 enum status id_table_add(struct id_table *table, const struct block_entry *entry, bool *ret_new)
 {
-    assert(!block_entry_is_hole(entry));
+    assert(table && ret_new && !block_entry_is_hole(entry));
 
     if (2 * (table->count + 1) > table->room) {
         enum status status = grow(table);

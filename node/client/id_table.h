@@ -2,6 +2,7 @@
  * id_table.h - a set of block ids.
  *
  * Shape:    open addressing. Ids are random, so a part of one is its hash.
+ * Memory:   at most four places of 32 bytes for each id.
  */
 #ifndef NODE_CLIENT_ID_TABLE_H
 #define NODE_CLIENT_ID_TABLE_H
@@ -12,7 +13,7 @@
 struct id_table {
     struct block_entry *slots; /* owned; a hole is a free place */
     size_t count;
-    size_t room; /* a power of two, or 0 */
+    size_t room; /* places: a power of two, or 0; over half of them are free */
 };
 
 /* Adds the id of an entry that is no hole; *ret_new says whether it was not there.

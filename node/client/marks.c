@@ -9,6 +9,8 @@
 
 struct marked_set *marks_take(struct marks *marks, const struct block_set *set)
 {
+    assert(marks && set);
+
     struct marked_set **at = &marks->shards[set->byte[0]];
 
     while (*at && memcmp(&(*at)->set, set, sizeof *set) != 0) {
@@ -33,6 +35,8 @@ static int compare(const void *a, const void *b)
 
 void marks_put(struct marks *marks, struct marked_set *marked)
 {
+    assert(marks && marked);
+
     if (marked->count == 0) {
         marked_free(marked);
         return;
@@ -46,6 +50,8 @@ void marks_put(struct marks *marks, struct marked_set *marked)
 
 struct mark *marked_find(const struct marked_set *marked, const struct blob *key)
 {
+    assert(key);
+
     size_t low = 0;
     size_t high = marked ? marked->count : 0;
 
@@ -76,6 +82,8 @@ void marked_free(struct marked_set *marked)
 
 void marks_drop_old(struct marks *marks, uint8_t shard, uint64_t pass)
 {
+    assert(marks);
+
     struct marked_set **at = &marks->shards[shard];
 
     while (*at) {
