@@ -15,6 +15,8 @@
 
 int large_new(struct blocks *blocks, struct large **ret_large)
 {
+    assert(blocks && ret_large);
+
     struct block_set set;
     enum status status = block_set_new(&set);
 
@@ -46,6 +48,8 @@ static int take_entries(struct large *large, const struct manifest *manifest)
 
 int large_open(struct blocks *blocks, struct blob *bytes, struct large **ret_large)
 {
+    assert(blocks && ret_large);
+
     struct manifest manifest;
 
     if (manifest_parse(blob_slice(bytes), &manifest) != STATUS_OK) {
@@ -71,6 +75,7 @@ int large_open(struct blocks *blocks, struct blob *bytes, struct large **ret_lar
 
 uint64_t large_size(struct large *large)
 {
+    assert(large);
     pthread_mutex_lock(&large->lock);
     uint64_t size = large->size;
     pthread_mutex_unlock(&large->lock);
@@ -79,6 +84,7 @@ uint64_t large_size(struct large *large)
 
 void large_get_set(struct large *large, struct block_set *ret_set)
 {
+    assert(large && ret_set);
     *ret_set = large->set;
 }
 
@@ -208,6 +214,8 @@ static void read_ahead(struct large *large, uint64_t offset, uint64_t end)
 int large_read(struct large *large, uint64_t offset, uint8_t *place, size_t size,
                size_t *ret_got)
 {
+    assert(large && place && ret_got);
+
     int failed = 0;
 
     pthread_mutex_lock(&large->lock);
@@ -252,6 +260,7 @@ static int is_hole(struct large *large, uint32_t index, bool *ret_hole, uint32_t
 
 int large_seek(struct large *large, uint64_t offset, bool data, uint64_t *ret_offset)
 {
+    assert(large && ret_offset);
     pthread_mutex_lock(&large->lock);
     int failed = offset >= large->size ? ENXIO : 0;
     uint32_t count = manifest_block_count(large->size);

@@ -5,6 +5,7 @@
  * Shape:    the manifest of that version. Maps of it are fetched where they are asked for, so
  *           that no file keeps more of it than that.
  */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -19,6 +20,8 @@ void large_set_base(struct large *large, struct blob *manifest)
 
 int large_again(struct large *old, struct large **ret_large)
 {
+    assert(old && ret_large);
+
     struct large *large = large_allocate(old->blocks, &old->set);
 
     if (!large) {

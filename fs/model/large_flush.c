@@ -206,6 +206,8 @@ static int touch_unnamed(struct large *large)
 
 static int flush(struct large *large, struct buffer *manifest)
 {
+    assert(large->is_flushing);
+
     int failed = store_all(large);
 
     if (failed == 0 && (large->based_ns == 0 || large_is_old(large, large->based_ns))) {
@@ -227,6 +229,8 @@ static int flush(struct large *large, struct buffer *manifest)
 
 int large_flush(struct large *large, struct blob **ret_manifest)
 {
+    assert(large && ret_manifest);
+
     struct buffer manifest = {0};
     int failed = 0;
 
@@ -260,6 +264,7 @@ int large_flush(struct large *large, struct blob **ret_manifest)
 
 void large_was_put(struct large *large)
 {
+    assert(large && large->flushed <= large->unnamed.count);
     pthread_mutex_lock(&large->lock);
     /* Writers may have stored more since. */
     struct block_list *unnamed = &large->unnamed;

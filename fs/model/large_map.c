@@ -29,6 +29,8 @@ int large_reserve(struct large *large, uint64_t size)
 /* Makes the entries of a map: holes, or what was stored. ENOMEM, EIO. */
 static int fill_map(struct large *large, uint32_t number, struct slice stored)
 {
+    assert(!large->maps[number].entries);
+
     struct block_entry *entries = calloc(MAP_BLOCKS, sizeof *entries);
 
     if (!entries) {
@@ -48,6 +50,8 @@ static int fill_map(struct large *large, uint32_t number, struct slice stored)
 
 static int load_map(struct large *large, uint32_t number)
 {
+    assert(number < large->map_count);
+
     struct blob *content = NULL;
     int failed = 0;
 

@@ -41,6 +41,8 @@ bool large_is_old(const struct large *large, uint64_t since_ns)
 
 struct large *large_allocate(struct blocks *blocks, const struct block_set *set)
 {
+    assert(blocks && set);
+
     struct large *large = calloc(1, sizeof *large);
 
     if (!large) {
@@ -88,6 +90,8 @@ void large_drop_edited(struct large *large, struct edited *edited)
 
 struct large *large_ref(struct large *large)
 {
+    assert(atomic_load(&large->references) > 0);
+
     atomic_fetch_add(&large->references, 1);
     return large;
 }
@@ -143,6 +147,8 @@ struct block_place large_place(const struct large *large, uint32_t index)
 int large_fetch(struct blocks *blocks, const struct block_place *place,
                 const struct block_entry *entry, struct blob **ret_content)
 {
+    assert(!block_entry_is_hole(entry));
+
     enum { TRIES = 3 };
     enum block_lookup found = BLOCK_GIVEN_UP;
 

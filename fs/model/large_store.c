@@ -121,6 +121,8 @@ static int store_content(struct large *large, const struct edited *edited, struc
 
 static int store(struct large *large, const struct edited *edited)
 {
+    assert(edited->state == EDITED_STORING);
+
     struct block_entry old;
     uint8_t hash[BLOCK_HASH_SIZE];
     struct blob *content = block_content(edited);

@@ -115,6 +115,8 @@ static int load_block(struct large *large, struct edited *edited)
 
 int large_edit_block(struct large *large, uint32_t index, bool whole, struct edited **ret)
 {
+    assert(index / MAP_BLOCKS < large->map_count);
+
     struct edited *edited;
     struct block_entry entry;
     int failed = 0;
@@ -153,6 +155,8 @@ int large_edit_block(struct large *large, uint32_t index, bool whole, struct edi
 /* Writes within one block. */
 static int write_block(struct large *large, uint32_t index, size_t from, struct slice bytes)
 {
+    assert(bytes.size > 0 && from + bytes.size <= BLOCK_SIZE);
+
     struct edited *edited = NULL;
     int failed = large_edit_block(large, index, bytes.size == BLOCK_SIZE, &edited);
 
@@ -209,6 +213,7 @@ static int write_blocks(struct large *large, struct slice bytes, uint64_t offset
 
 int large_write(struct large *large, struct slice bytes, uint64_t offset, bool append)
 {
+    assert(large);
     pthread_mutex_lock(&large->lock);
     int failed = begin_change(large);
     if (failed == 0) {
@@ -238,6 +243,8 @@ static int edit_if_any(struct large *large, uint32_t index, struct edited **ret_
 /* The part of a block from `from` to `end` reads as zeroes. */
 static int clear_part(struct large *large, uint32_t index, size_t from, size_t end)
 {
+    assert(from < end && end <= BLOCK_SIZE);
+
     struct edited *edited = NULL;
     int failed = edit_if_any(large, index, &edited);
 
@@ -308,6 +315,8 @@ static int clear_blocks(struct large *large, uint32_t first, uint32_t end)
 /* From `offset` to `end`, which is within what maps there are. */
 static int clear_range(struct large *large, uint64_t offset, uint64_t end)
 {
+    assert(large->is_changing && offset < end);
+
     uint32_t first = (uint32_t)(offset >> BLOCK_SIZE_LOG2);
     uint32_t last = (uint32_t)(end >> BLOCK_SIZE_LOG2);
     size_t from = (size_t)(offset & (BLOCK_SIZE - 1));
@@ -326,6 +335,7 @@ static int clear_range(struct large *large, uint64_t offset, uint64_t end)
 
 int large_clear(struct large *large, uint64_t offset, uint64_t size)
 {
+    assert(large);
     pthread_mutex_lock(&large->lock);
     int failed = begin_change(large);
     if (failed == 0) {
@@ -369,6 +379,7 @@ static int resize(struct large *large, uint64_t size)
 
 int large_resize(struct large *large, uint64_t size)
 {
+    assert(large);
     if (size > FILE_SIZE_MAX) {
         return EFBIG;
     }
