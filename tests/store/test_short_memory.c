@@ -9,7 +9,15 @@
 #include "tests/store/fixture.h"
 #include "tests/wire/allocate.h"
 
-enum { REQUESTS = 7 };
+enum { REQUESTS = 8 };
+
+static struct store_request live_request(void)
+{
+    struct store_request request = list_request("q/", 10);
+
+    request.list.live_only = true;
+    return request;
+}
 
 static void make_requests(struct store_request requests[REQUESTS])
 {
@@ -20,6 +28,15 @@ static void make_requests(struct store_request requests[REQUESTS])
     requests[4] = intents_request(INTENT_ROW);
     requests[5] = clear_request(INTENT_ROW, "old", 1);
     requests[6] = put_request("h", NULL, "last");
+    requests[7] = live_request();
+}
+
+/* One row, and what shows whether others hold the same: it must not be of a part of it. */
+static void take_mark(const struct store_result *result, uint8_t ret_digest[DIGEST_SIZE])
+{
+    assert_int_equal(result->list.row_count, 1);
+    assert_int_equal(result->list.mark_count, 1);
+    memcpy(ret_digest, result->list.marks[0].digest, DIGEST_SIZE);
 }
 
 /* Object, row and intent are all there, or none. */
@@ -53,6 +70,12 @@ static bool run_with_failure(unsigned count)
     assert_int_equal(fixture_setup(&state), 0);
     struct fixture *fixture = state;
     apply_expect(fixture, put_request("old", NULL, "old"), STATUS_OK);
+    apply_expect(fixture, put_request("q/r", NULL, "live"), STATUS_OK);
+    uint8_t expected[DIGEST_SIZE];
+    uint8_t digest[DIGEST_SIZE];
+    struct store_result live = apply(fixture, live_request());
+    take_mark(&live, expected);
+    store_result_release(&live);
     make_requests(requests);
     for (size_t i = 0; i < REQUESTS; i++) {
         requests[i].wall_us = fixture->wall_us;
@@ -74,6 +97,14 @@ static bool run_with_failure(unsigned count)
     assert_whole(fixture, "h", results[6].status);
     if (results[2].status == STATUS_OK) {
         assert_content(results[2].object, "old");
+    }
+    for (uint16_t i = 0; results[3].status == STATUS_OK && i < results[3].list.row_count; i++) {
+        assert_non_null(results[3].list.rows[i].name);
+        assert_non_null(results[3].list.rows[i].record);
+    }
+    if (results[7].status == STATUS_OK) {
+        take_mark(&results[7], digest);
+        assert_memory_equal(digest, expected, DIGEST_SIZE);
     }
     for (size_t i = 0; i < REQUESTS; i++) {
         store_request_release(&requests[i]);
