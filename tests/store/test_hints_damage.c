@@ -71,6 +71,17 @@ static void test_damage__bytes_are_no_hint__is_corrupt_and_blocks_no_other(void 
     }
 }
 
+/* It has no record that would tell. */
+static void test_damage__bytes_are_no_marker__is_corrupt(void **state)
+{
+    struct house *house = *state;
+
+    house_keep(house, "m", NULL, ANNA);
+    overwrite_hint(house, ANNA, HINT_MARKER, "m", slice_of_string("short"));
+
+    apply_expect(house->fixture, list_hints_request(ANNA, 10), STATUS_CORRUPT);
+}
+
 /* The record is whole, but a content is not the one that was hashed. */
 static void test_damage__content_fails_its_checksum__is_corrupt(void **state)
 {
@@ -454,6 +465,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         HOUSE_ON_BOTH(test_damage__bytes_are_no_hint__is_corrupt_and_blocks_no_other),
+        HOUSE_ON_BOTH(test_damage__bytes_are_no_marker__is_corrupt),
         HOUSE_ON_BOTH(test_damage__content_fails_its_checksum__is_corrupt),
         HOUSE_ON_MEMORY(test_damage__clear_of_several__drops_those_that_can_be_read),
         HOUSE_ON_MEMORY(test_salvage__damaged_hints__keeps_the_others_and_counts_anew),
