@@ -42,9 +42,10 @@ struct directory {
     struct inode *
         *pending; /* ... the files that only this mount shows, behind them; referenced */
     size_t pending_count;
-    uint64_t local_removals; /* as counted before these were looked for */
-    struct batch held[2];    /* the later asked for is the second */
-    struct trail trail;      /* of all batches */
+    uint64_t local_removals;  /* as counted before these were looked for */
+    struct batch held[2];     /* the later asked for is the second */
+    struct trail trail;       /* of all batches */
+    struct given_names given; /* of siblings */
 };
 
 int directory_open(struct fs *fs, uint64_t id, struct directory **ret_directory)
@@ -70,6 +71,7 @@ int directory_open(struct fs *fs, uint64_t id, struct directory **ret_directory)
     directory->fs = fs;
     directory->inode = inode;
     pthread_mutex_init(&directory->lock, NULL);
+    ghosts_open(&fs->ghosts, &directory->given, id);
     *ret_directory = directory;
     return 0;
 }
@@ -123,6 +125,7 @@ static void rewind_all(struct directory *directory)
 
 void directory_close(struct fs *fs, struct directory *directory)
 {
+    ghosts_close(&fs->ghosts, &directory->given);
     rewind_all(directory);
     pthread_mutex_destroy(&directory->lock);
     hold_release(fs, directory->inode);
@@ -375,6 +378,9 @@ static void fill_entry(struct directory *directory, const struct spot *spot, uin
         hold_release(fs, inode);
         ret_entry->attributes = shown.attributes;
         return;
+    }
+    if (entry->number > 0) {
+        ghosts_give(&fs->ghosts, &directory->given, slice_of_string(ret_entry->name));
     }
     const struct version *version = resolve_version(entry->row, entry->dot);
     struct attributes attributes = version->attributes;

@@ -35,6 +35,7 @@ struct fs *fs_new(const struct fs_config *config)
     if (config->block_grace_us > 0) {
         fs->blocks.grace_us = config->block_grace_us;
     }
+    ghosts_init(&fs->ghosts);
     content_keeper_init(&fs->keeper, &fs->blocks);
     int64_t now = attributes_now_ns();
     fs->inodes.root->attributes = (struct attributes){.type = VERSION_DIRECTORY,
@@ -71,6 +72,7 @@ void fs_free(struct fs *fs)
     close_files(fs);
     inodes_release(&fs->inodes);
     conflicts_free(fs->conflicts);
+    ghosts_release(&fs->ghosts);
     blocks_release(&fs->blocks);
     kv_close(fs->config.kv);
     content_keeper_release(&fs->keeper);

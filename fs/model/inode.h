@@ -39,6 +39,7 @@ struct inode {
     bool is_named;    /* found by its name */
     bool is_unlinked; /* removed or replaced by this mount: no more puts */
     bool is_pending;  /* created here, not yet on the cluster */
+    bool is_ghost;    /* a sibling that is gone, which a listing gave: fs/model/ghosts.h */
     bool is_cached;   /* cached_hash is set */
     bool is_token_taken;
     uint64_t heir_id; /* of the file that an open of this one got in its place; 0 for none */

@@ -7,11 +7,12 @@
 
 #include "fs/model/current.h"
 #include "fs/model/hold.h"
+#include "fs/model/names.h"
 #include "fs/model/place.h"
 
 /* A name that this mount took away or replaced while the cluster was asked is asked for
  * again. */
-enum { LOOKUP_TRIES = 3 };
+enum { LOOKUP_TRIES = 3, GHOST_MODE = 0400 };
 
 /* The inode to hand out at the place, one lookup counted and one reference for the caller. NULL
  * with *ret_failed: EAGAIN if the answer is older than a removal. */
@@ -71,6 +72,30 @@ static struct inode *hand_out_pending(struct fs *fs, const struct place *place,
     return inode;
 }
 
+/* A sibling that is not there, but that an open listing gave: the inode to hand out, as above.
+ * NULL if it is none, or memory is short. */
+static struct inode *hand_out_ghost(struct fs *fs, const struct place *place)
+{
+    struct inode_description description = {.name = place->name, .type = VERSION_FILE};
+    struct inode *inode = NULL;
+
+    if (!names_parse_sibling(place->name, &description.base, &description.number) ||
+        !ghosts_have(&fs->ghosts, place->directory->id, place->name)) {
+        return NULL;
+    }
+    inodes_lock(&fs->inodes);
+    if (!inode_by_name(&fs->inodes, place->directory, place->name)) {
+        inode = inode_add(&fs->inodes, place->directory, &description);
+    }
+    if (inode) {
+        inode->is_ghost = true;
+        inode->attributes.mode = GHOST_MODE;
+        inode->lookups++;
+    }
+    inodes_unlock(&fs->inodes);
+    return inode;
+}
+
 int lookup_name(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *ret_entry)
 {
     assert(name && ret_entry);
@@ -101,6 +126,10 @@ int lookup_name(struct fs *fs, uint64_t parent, const char *name, struct fs_entr
     if (failed == EAGAIN) {
         /* Replaced again and again: whoever does that knows what is there now. */
         inode = hand_out_known(fs, &place);
+        failed = inode ? 0 : ENOENT;
+    }
+    if (failed == ENOENT) {
+        inode = hand_out_ghost(fs, &place);
         failed = inode ? 0 : ENOENT;
     }
     if (failed == 0) {

@@ -13,6 +13,7 @@
 #include "fs/model/content.h"
 #include "fs/model/errno_map.h"
 #include "fs/model/fs.h"
+#include "fs/model/ghosts.h"
 #include "fs/model/inode.h"
 
 struct fs {
@@ -20,6 +21,7 @@ struct fs {
     struct kv_options options;
     struct inodes inodes;
     struct conflicts *conflicts;
+    struct ghosts ghosts;
     struct content_keeper keeper;
     struct blocks blocks;
     void *session; /* of libfuse, for notifications; opaque to the model */

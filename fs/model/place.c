@@ -78,7 +78,7 @@ int place_key(const struct place *place, struct slice name, enum row_kind kind,
 static bool is_same(const struct inode *inode, const struct found *found,
                     enum version_type type)
 {
-    if (inode->type != type || inode->number != found->number) {
+    if (inode->is_ghost || inode->type != type || inode->number != found->number) {
         return false;
     }
     uint64_t known = inode->attributes.file_id;

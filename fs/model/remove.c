@@ -42,7 +42,8 @@ static int remove_inode(struct fs *fs, struct inode *inode)
     assert(inode->is_token_taken);
 
     inodes_lock(&fs->inodes);
-    bool is_on_cluster = !inode->is_pending && !inode->is_unlinked;
+    bool is_gone = inode->is_unlinked || inode->is_ghost;
+    bool is_on_cluster = !inode->is_pending && !is_gone;
     inodes_unlock(&fs->inodes);
     int failed = is_on_cluster ? remove_shown(fs, inode) : 0;
 

@@ -296,6 +296,49 @@ static void test_listing__memory__does_not_grow_with_what_was_listed(void **stat
     directory_close(mounts->here, directory);
 }
 
+/* As `rm -r` does it: the names are read, and then removed one by one. */
+static void
+test_listing__sibling_gone_meanwhile__can_be_removed_until_it_is_closed(void **state)
+{
+    struct mounts *mounts = *state;
+    make_conflict(mounts, "f", "one", "two");
+    struct directory *directory = open_directory(mounts->here, ROOT);
+    assert_at(directory, 2, "f");
+    assert_at(directory, 3, "f~v1");
+    assert_at(directory, 4, "f~v2");
+    assert_at(directory, 5, "");
+
+    assert_int_equal(unlink_error(mounts->here, ROOT, "f"), 0);
+    assert_int_equal(unlink_error(mounts->here, ROOT, "f~v1"), 0);
+    assert_int_equal(look_error(mounts->here, ROOT, "f~v3"), ENOENT);
+    assert_int_equal(look_error(mounts->there, ROOT, "f~v1"), ENOENT);
+    assert_int_equal(stat_of(mounts->here, ROOT, "f~v2").st_size, 0);
+    assert_int_equal(write_error(mounts->here, ROOT, "f~v2", "nothing"), ESTALE);
+
+    directory_close(mounts->here, directory);
+    assert_int_equal(look_error(mounts->here, ROOT, "f~v1"), ENOENT);
+    assert_int_equal(look_error(mounts->here, ROOT, "f~v2"), ENOENT);
+    assert_lists(mounts->here, ROOT, "");
+}
+
+/* What comes back under such a name is itself again. */
+static void test_listing__sibling_gone_and_back__is_what_it_shows(void **state)
+{
+    struct mounts *mounts = *state;
+    make_conflict(mounts, "f", "one", "two");
+    struct directory *directory = open_directory(mounts->here, ROOT);
+    assert_at(directory, 3, "f~v1");
+    assert_int_equal(unlink_error(mounts->here, ROOT, "f"), 0);
+    look(mounts->here, ROOT, "f~v1");
+
+    make_conflict(mounts, "f", "three", "four");
+
+    assert_reads(mounts->here, ROOT, "f~v1", "three");
+    directory_close(mounts->here, directory);
+    assert_int_equal(unlink_error(mounts->here, ROOT, "f~v1"), 0);
+    assert_lists(mounts->there, ROOT, "f");
+}
+
 static void test_listing__going_back_fails__error_then_goes_on(void **state)
 {
     struct mounts *mounts = *state;
@@ -568,6 +611,8 @@ int main(void)
         TEST(test_listing__sibling_written_anew__keeps_its_position),
         TEST(test_listing__old_batch_is_all_new__the_next_one_follows),
         TEST(test_listing__memory__does_not_grow_with_what_was_listed),
+        TEST(test_listing__sibling_gone_meanwhile__can_be_removed_until_it_is_closed),
+        TEST(test_listing__sibling_gone_and_back__is_what_it_shows),
         TEST(test_listing__going_back_fails__error_then_goes_on),
         TEST(test_listing__rewind__sees_what_is_new),
         TEST(test_listing__quorum_fails_half_way__error_then_goes_on),
