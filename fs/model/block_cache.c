@@ -106,14 +106,14 @@ static struct cached_block *add(struct block_cache *cache, const struct block_en
     return block;
 }
 
-/* Until something was fetched, or this thread may be interrupted. The lock is held. */
+/* Until something was fetched; false if this thread waits no longer. The lock is held. */
 static bool wait_for_fetch(struct block_cache *cache)
 {
     enum { WAIT_MS = 1000 };
     uint64_t wait_ns = kv_limits_wait_ms(WAIT_MS) * UINT64_C(1000000);
 
     (void)condition_wait_until(&cache->fetched, &cache->lock, now_monotonic_ns() + wait_ns);
-    return !kv_limits_is_interrupted();
+    return !kv_limits_is_interrupted() && !kv_limits_are_over();
 }
 
 enum block_lookup block_cache_find(struct block_cache *cache, const struct block_entry *entry,

@@ -106,6 +106,7 @@ static int put_maps(struct large *large, struct buffer *manifest)
 /* Stores every block that is open, each once, and waits for all that are under way. */
 static int store_all(struct large *large)
 {
+    unsigned left = large->edited_count;
     int failed = 0;
 
     for (unsigned i = 0; i < large->edited_count; i++) {
@@ -122,6 +123,10 @@ static int store_all(struct large *large)
         }
         if (!is_under_way) {
             return failed;
+        }
+        if (large->edited_count < left) {
+            left = large->edited_count;
+            kv_limits_renew();
         }
         failed = large_wait(large);
         if (failed != 0) {

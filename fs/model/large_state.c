@@ -22,7 +22,8 @@ void blocks_init(struct blocks *blocks, struct kv *kv, const struct kv_options *
     memset(blocks->holder, 0, sizeof blocks->holder);
     pthread_mutex_init(&blocks->lock, NULL);
     atomic_init(&blocks->edited, 0);
-    workers_init(&blocks->workers);
+    workers_init(&blocks->workers,
+                 options->deadline_ms > 0 ? options->deadline_ms : KV_DEADLINE_DEFAULT_MS);
     block_cache_init(&blocks->cache);
 }
 
@@ -136,7 +137,10 @@ int large_wait(struct large *large)
     uint64_t wait_ns = kv_limits_wait_ms(WAIT_MS) * UINT64_C(1000000);
 
     (void)condition_wait_until(&large->changed, &large->lock, now_monotonic_ns() + wait_ns);
-    return kv_limits_is_interrupted() ? EINTR : 0;
+    if (kv_limits_is_interrupted()) {
+        return EINTR;
+    }
+    return kv_limits_are_over() ? ETIMEDOUT : 0;
 }
 
 struct block_place large_place(const struct large *large, uint32_t index)
@@ -154,7 +158,7 @@ int large_fetch(struct blocks *blocks, const struct block_place *place,
 
     for (int tries = 0; tries < TRIES && found == BLOCK_GIVEN_UP; tries++) {
         found = block_cache_find(&blocks->cache, entry, true, ret_content);
-        if (kv_limits_is_interrupted()) {
+        if (kv_limits_is_interrupted() || kv_limits_are_over()) {
             break;
         }
     }
@@ -162,7 +166,8 @@ int large_fetch(struct blocks *blocks, const struct block_place *place,
         return 0;
     }
     if (found != BLOCK_MISSING) {
-        return kv_limits_is_interrupted() ? EINTR : EIO;
+        int why = kv_limits_are_over() ? ETIMEDOUT : EIO;
+        return kv_limits_is_interrupted() ? EINTR : why;
     }
     struct blob *content = NULL;
     enum status status = block_get(blocks->kv, place, entry, &blocks->options, &content);

@@ -206,6 +206,7 @@ static int write_blocks(struct large *large, struct slice bytes, uint64_t offset
         size_t part = BLOCK_SIZE - from < left ? BLOCK_SIZE - from : left;
         failed = write_block(large, (uint32_t)(at >> BLOCK_SIZE_LOG2), from,
                              slice_of(bytes.data + done, part));
+        kv_limits_renew();
         done += part;
     }
     return failed;

@@ -5,9 +5,11 @@
 
 #include <assert.h>
 
-void workers_init(struct workers *workers)
+#include "node/client/kv.h"
+
+void workers_init(struct workers *workers, uint32_t budget_ms)
 {
-    *workers = (struct workers){.first = NULL};
+    *workers = (struct workers){.budget_ms = budget_ms};
     pthread_mutex_init(&workers->lock, NULL);
     pthread_cond_init(&workers->has_work, NULL);
 }
@@ -31,6 +33,7 @@ static struct job *next_job(struct workers *workers)
 static void *work(void *argument)
 {
     struct workers *workers = argument;
+    struct kv_limits limits = {.budget_ms = workers->budget_ms};
 
     pthread_mutex_lock(&workers->lock);
     for (;;) {
@@ -39,7 +42,9 @@ static void *work(void *argument)
             break;
         }
         pthread_mutex_unlock(&workers->lock);
+        kv_limits_begin(&limits);
         job->run(job);
+        kv_limits_end();
         pthread_mutex_lock(&workers->lock);
     }
     pthread_mutex_unlock(&workers->lock);

@@ -3,7 +3,8 @@
  *             programs.
  *
  * Shape:    a queue of jobs, done in its order; a thread is started when a job finds none idle,
- *           up to WORKERS_MAX. Who submits bounds what it has in the queue.
+ *           up to WORKERS_MAX. Who submits bounds what it has in the queue. All calls of one job
+ *           to the cluster have one deadline, as those of an operation have (kv_limits).
  * Threads:  jobs are submitted from any thread, also from a job.
  */
 #ifndef FS_MODEL_WORKERS_H
@@ -11,6 +12,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "ring/status.h"
 
@@ -29,10 +31,12 @@ struct workers {
     unsigned idle;  /* threads that wait for a job */
     unsigned count; /* threads */
     bool ends;
+    uint32_t budget_ms;
     pthread_t threads[WORKERS_MAX];
 };
 
-void workers_init(struct workers *workers);
+/* Each job has `budget_ms` from when it is begun. */
+void workers_init(struct workers *workers, uint32_t budget_ms);
 /* Ends the threads, once they have run what is in the queue. */
 void workers_release(struct workers *workers);
 /* Has a thread run the job, which stays until then. False if there is no thread and none can be

@@ -89,6 +89,8 @@ void kv_limits_renew(void);
 uint64_t kv_limits_deadline(uint64_t deadline_ns);
 bool kv_limits_is_interrupted(void);
 bool kv_limits_are_set(void);
+/* True if the thread's budget is spent. */
+bool kv_limits_are_over(void);
 /* How long a wait may last until kv_limits_is_interrupted is to be asked: `wanted_ms`, or less
  * where somebody may interrupt. */
 uint32_t kv_limits_wait_ms(uint32_t wanted_ms);

@@ -54,6 +54,11 @@ bool kv_limits_is_interrupted(void)
            current.limits.is_interrupted(current.limits.context);
 }
 
+bool kv_limits_are_over(void)
+{
+    return current.is_set && client_now_ns() >= current.deadline_ns;
+}
+
 uint32_t kv_limits_wait_ms(uint32_t wanted_ms)
 {
     bool can_be = current.is_set && current.limits.is_interrupted;

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "node/client/kv.h"
 #include "tests/sim/process.h"
 
 #define pthread_t       struct thread *
@@ -33,6 +34,10 @@
     ((void)(until), thread_wait((cond), (mutex), SIM_WAIT_US))
 
 #define now_elapsed_ns client_now_ns
+
+/* All fibers are one thread: each call of theirs has its own deadline. */
+#define kv_limits_begin(limits) ((void)(limits))
+#define kv_limits_end()         ((void)0)
 
 #define SIM_WAIT_US UINT64_C(1000000)
 
