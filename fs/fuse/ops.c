@@ -44,6 +44,7 @@ const struct fuse_lowlevel_ops *ops_table(void)
         .fsync = ops_fsync,
         .lseek = ops_lseek,
         .fallocate = ops_fallocate,
+        .copy_file_range = ops_copy_file_range,
         .release = ops_release,
         .opendir = ops_opendir,
         .readdir = ops_readdir,

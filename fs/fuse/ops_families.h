@@ -27,6 +27,9 @@ void ops_lseek(fuse_req_t request, fuse_ino_t inode, off_t offset, int whence,
                struct fuse_file_info *info);
 void ops_fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset, off_t length,
                    struct fuse_file_info *info);
+void ops_copy_file_range(fuse_req_t request, fuse_ino_t from, off_t from_offset,
+                         struct fuse_file_info *from_info, fuse_ino_t to, off_t to_offset,
+                         struct fuse_file_info *to_info, size_t size, int flags);
 void ops_fsync(fuse_req_t request, fuse_ino_t inode, int data_only,
                struct fuse_file_info *info);
 void ops_release(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info);

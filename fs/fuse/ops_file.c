@@ -8,6 +8,7 @@
 #include "fs/fuse/descriptors.h"
 #include "fs/fuse/ops_families.h"
 #include "fs/fuse/retries.h"
+#include "fs/model/copy.h"
 #include "fs/model/flush.h"
 #include "fs/model/io.h"
 #include "fs/model/lookup.h"
@@ -185,6 +186,27 @@ void ops_fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset,
     }
     request_end();
     fuse_reply_err(request, failed);
+}
+
+void ops_copy_file_range(fuse_req_t request, fuse_ino_t from, off_t from_offset,
+                         struct fuse_file_info *from_info, fuse_ino_t to, off_t to_offset,
+                         struct fuse_file_info *to_info, size_t size, int flags)
+{
+    size_t copied = 0;
+
+    (void)from;
+    (void)to;
+    request_begin(request);
+    int failed = flags != 0 || from_offset < 0 || to_offset < 0
+                     ? EINVAL
+                     : copy_range(file_of(from_info), (uint64_t)from_offset, file_of(to_info),
+                                  (uint64_t)to_offset, size, &copied);
+    request_end();
+    if (failed == 0) {
+        fuse_reply_write(request, copied);
+    } else {
+        fuse_reply_err(request, failed);
+    }
 }
 
 void ops_fsync(fuse_req_t request, fuse_ino_t inode, int data_only, struct fuse_file_info *info)

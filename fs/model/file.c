@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/model/attributes.h"
+
 static struct file *file_new(struct fs *fs, struct inode *inode)
 {
     struct file *file = calloc(1, sizeof *file);
@@ -126,6 +128,13 @@ void file_touch(struct file *file)
 {
     file->is_dirty = true;
     file->changes++;
+}
+
+void file_was_written(struct file *file)
+{
+    attributes_touch(&file->attributes);
+    file_touch(file);
+    file->is_unwritten = false;
 }
 
 struct large *file_large(struct file *file)

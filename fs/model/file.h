@@ -71,6 +71,8 @@ void file_unlock(struct file *file);
 uint64_t file_size(const struct file *file);
 /* Marks a change made now. */
 void file_touch(struct file *file);
+/* The same of the content, with its times. */
+void file_was_written(struct file *file);
 
 /* Without it. The content, a new reference, if it is large; else NULL. */
 struct large *file_large(struct file *file);

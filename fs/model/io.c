@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "fs/model/attributes.h"
 #include "fs/model/load.h"
 
 static int read_large(struct large *large, uint64_t offset, size_t size,
@@ -55,14 +54,6 @@ int io_read(struct file *file, uint64_t offset, size_t size, struct slice *ret_b
     return failed;
 }
 
-/* The lock is held. */
-static void note_write(struct file *file)
-{
-    attributes_touch(&file->attributes);
-    file_touch(file);
-    file->is_unwritten = false;
-}
-
 /* Writes into a content that stays small. False if it does not; nothing is done then. */
 static bool write_small(struct file *file, struct slice bytes, uint64_t offset, bool append,
                         int *ret_failed)
@@ -77,7 +68,7 @@ static bool write_small(struct file *file, struct slice bytes, uint64_t offset, 
         *ret_failed = content_resize(&file->content, end > old_size ? end : old_size);
         if (*ret_failed == 0 && bytes.size > 0) {
             memcpy(file->content.edited.data + offset, bytes.data, bytes.size);
-            note_write(file);
+            file_was_written(file);
         }
     }
     file_unlock(file);
@@ -97,7 +88,7 @@ static int write_large(struct file *file, struct slice bytes, uint64_t offset, b
     failed = large_write(large, bytes, offset, append);
     file_lock(file);
     *ret_done = file->content.large == large;
-    note_write(file); /* of a write that failed a part may be there */
+    file_was_written(file); /* of a write that failed a part may be there */
     file_unlock(file);
     large_unref(large);
     return failed;
@@ -158,7 +149,7 @@ static bool clear_small(struct file *file, uint64_t offset, uint64_t size, int *
         *ret_failed = content_resize(&file->content, old_size);
         if (*ret_failed == 0) {
             memset(file->content.edited.data + offset, 0, size);
-            note_write(file);
+            file_was_written(file);
         }
     }
     file_unlock(file);
@@ -178,7 +169,7 @@ int io_clear(struct file *file, uint64_t offset, uint64_t size)
         failed = large_clear(large, offset, size);
         file_lock(file);
         is_done = file->content.large == large;
-        note_write(file);
+        file_was_written(file);
         file_unlock(file);
         large_unref(large);
     }
@@ -196,7 +187,7 @@ int io_extend(struct file *file, uint64_t size)
     int failed = file_resize(file, size);
     if (failed == 0) {
         file_lock(file);
-        note_write(file);
+        file_was_written(file);
         file_unlock(file);
     }
     return failed;

@@ -64,6 +64,11 @@ int large_write(struct large *large, struct slice bytes, uint64_t offset, bool a
 int large_resize(struct large *large, uint64_t size);
 /* The bytes read as zeroes from now on. Within the size of the file. */
 int large_clear(struct large *large, uint64_t offset, uint64_t size);
+/* A block of `from` becomes one of `to`, which is `end` bytes long by then or longer.
+ * *ret_shared is false if its bytes must be copied instead: it is of another set or stripe, a
+ * hole, or being edited. Both may be the same. */
+int large_share(struct large *from, uint32_t from_index, struct large *to, uint32_t to_index,
+                uint64_t end, bool *ret_shared);
 /* Stores what is not stored yet. *ret_manifest names all that was written before the call, all of
  * which survives a power cut; the caller unrefs. What failed stays, and is tried again by the next
  * one. */

@@ -105,6 +105,14 @@ bool large_base_has(struct large *large, uint32_t index, const uint8_t hash[BLOC
                     struct block_entry *ret_entry);
 bool large_base_has_map(const struct large *large, uint32_t number,
                         const uint8_t hash[BLOCK_HASH_SIZE], struct block_entry *ret_entry);
+/* Nobody else changes or flushes it until large_end_change. A writer drops the lock where it
+ * waits, and a manifest with half of what it writes would be one of another size than its
+ * entries. */
+int large_begin_change(struct large *large);
+void large_end_change(struct large *large);
+/* Within a change: the block is what the entry names, or a hole; what is being stored of it is
+ * waited for. */
+int large_replace_block(struct large *large, uint32_t index, const struct block_entry *entry);
 /* Hands an open block to the workers; if there are none, it stays open and has failed. */
 void large_store(struct large *large, struct edited *edited);
 void large_drop_edited(struct large *large, struct edited *edited);

@@ -173,9 +173,7 @@ static int write_block(struct large *large, uint32_t index, size_t from, struct 
     return 0;
 }
 
-/* Nobody else changes or flushes it until end_change. A writer drops the lock where it waits,
- * and a manifest with half of what it writes would be one of another size than its entries. */
-static int begin_change(struct large *large)
+int large_begin_change(struct large *large)
 {
     int failed = 0;
 
@@ -188,7 +186,7 @@ static int begin_change(struct large *large)
     return failed;
 }
 
-static void end_change(struct large *large)
+void large_end_change(struct large *large)
 {
     large->is_changing = false;
     pthread_cond_broadcast(&large->changed);
@@ -216,12 +214,12 @@ int large_write(struct large *large, struct slice bytes, uint64_t offset, bool a
 {
     assert(large);
     pthread_mutex_lock(&large->lock);
-    int failed = begin_change(large);
+    int failed = large_begin_change(large);
     if (failed == 0) {
         offset = append ? large->size : offset;
         bool is_over = offset > FILE_SIZE_MAX || bytes.size > FILE_SIZE_MAX - offset;
         failed = is_over ? EFBIG : write_blocks(large, bytes, offset);
-        end_change(large);
+        large_end_change(large);
     }
     pthread_mutex_unlock(&large->lock);
     return failed;
@@ -273,11 +271,9 @@ static int wait_for_stores(struct large *large, uint32_t first)
     return failed;
 }
 
-/* The block becomes a hole; what is being stored of it is waited for. */
-static int clear_block(struct large *large, uint32_t index)
+int large_replace_block(struct large *large, uint32_t index, const struct block_entry *entry)
 {
-    static const struct block_entry hole;
-    struct block_entry entry;
+    struct block_entry old;
     struct edited *edited = large_find_edited(large, index);
     int failed = 0;
 
@@ -288,9 +284,9 @@ static int clear_block(struct large *large, uint32_t index)
     if (failed == 0 && edited) {
         large_drop_edited(large, edited);
     }
-    failed = failed != 0 ? failed : large_entry(large, index, &entry);
-    if (failed == 0 && !block_entry_is_hole(&entry)) {
-        failed = large_set_entry(large, index, &hole);
+    failed = failed != 0 ? failed : large_entry(large, index, &old);
+    if (failed == 0 && !block_entry_equal(&old, entry)) {
+        failed = large_set_entry(large, index, entry);
     }
     return failed;
 }
@@ -298,6 +294,7 @@ static int clear_block(struct large *large, uint32_t index)
 /* Blocks from `first` on, below `end`. Maps that are holes are passed over. */
 static int clear_blocks(struct large *large, uint32_t first, uint32_t end)
 {
+    static const struct block_entry hole;
     int failed = 0;
 
     for (uint32_t index = first; failed == 0 && index < end; index++) {
@@ -307,7 +304,7 @@ static int clear_blocks(struct large *large, uint32_t first, uint32_t end)
             map->stored = (struct block_entry){{0}, {0}};
             index += MAP_BLOCKS - 1;
         } else {
-            failed = clear_block(large, index);
+            failed = large_replace_block(large, index, &hole);
         }
     }
     return failed;
@@ -338,12 +335,12 @@ int large_clear(struct large *large, uint64_t offset, uint64_t size)
 {
     assert(large);
     pthread_mutex_lock(&large->lock);
-    int failed = begin_change(large);
+    int failed = large_begin_change(large);
     if (failed == 0) {
         offset = offset < large->size ? offset : large->size;
         size = size < large->size - offset ? size : large->size - offset;
         failed = size > 0 ? clear_range(large, offset, offset + size) : 0;
-        end_change(large);
+        large_end_change(large);
     }
     pthread_mutex_unlock(&large->lock);
     return failed;
@@ -385,10 +382,10 @@ int large_resize(struct large *large, uint64_t size)
         return EFBIG;
     }
     pthread_mutex_lock(&large->lock);
-    int failed = begin_change(large);
+    int failed = large_begin_change(large);
     if (failed == 0) {
         failed = resize(large, size);
-        end_change(large);
+        large_end_change(large);
     }
     pthread_mutex_unlock(&large->lock);
     return failed;

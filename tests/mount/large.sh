@@ -142,6 +142,62 @@ test_rename__while_it_is_written__all_is_under_the_new_name() {
     rm "$mnt/renamed"
 }
 
+# Within one mount cp lets the kernel ask the mount to copy; shared blocks are not collected with
+# the original.
+test_copy_within_the_mount__original_is_changed_and_removed__copy_stays() {
+    local size=$((70 << 20))
+    bytes "$work/original" "$size" original
+    good cp "$work/original" "$mnt/original"
+    good cp "$mnt/original" "$mnt/copy"
+    same "$work/original" "$mnt/copy"
+    printf changed | dd of="$mnt/original" bs=1 seek=1000000 conv=notrunc status=none
+    same "$work/original" "$mnt/copy"
+    good cp "$mnt/original" "$mnt/copy.2"
+    rm "$mnt/original"
+    remount
+    same "$work/original" "$mnt/copy"
+    cmp -s "$work/original" "$mnt/copy.2" && fail "the change is missing"
+    equal changed "$(dd if="$mnt/copy.2" bs=1 skip=1000000 count=7 status=none)"
+    good truncate -s 1G "$mnt/copy.2"
+    good cp --sparse=auto "$mnt/copy.2" "$mnt/sparse"
+    same "$mnt/copy.2" "$mnt/sparse"
+    rm "$mnt/copy" "$mnt/copy.2" "$mnt/sparse"
+}
+
+# copied FROM FROM_OFFSET TO TO_OFFSET SIZE - what copy_file_range(2) returns, or the errno's name.
+copied() {
+    python3 - "$@" << 'PYTHON'
+import errno, os, sys
+
+from_name, from_offset, to_name, to_offset, size = sys.argv[1:]
+append = os.O_APPEND if to_name.endswith("+") else 0
+source = os.open(from_name, os.O_RDWR)
+target = os.open(to_name.rstrip("+"), os.O_RDWR | append)
+try:
+    print(os.copy_file_range(source, target, int(size), int(from_offset), int(to_offset)))
+except OSError as error:
+    print(errno.errorcode[error.errno])
+PYTHON
+}
+
+test_copy_file_range__borders__as_the_manual_page_says() {
+    bytes "$mnt/from" 1000000 from
+    : > "$mnt/to"
+    equal 1000000 "$(copied "$mnt/from" 0 "$mnt/to" 0 5000000)"
+    same "$mnt/from" "$mnt/to"
+    equal 0 "$(copied "$mnt/from" 1000000 "$mnt/to" 0 10)"
+    equal EINVAL "$(copied "$mnt/from" 0 "$mnt/from" 100 200)"
+    equal EBADF "$(copied "$mnt/from" 0 "$mnt/to+" 0 10)"
+    equal 600000 "$(copied "$mnt/from" 0 "$mnt/to" 700000 600000)"
+    equal 1300000 "$(size_of "$mnt/to")"
+    cp "$mnt/from" "$work/from"
+    cp "$mnt/from" "$work/to"
+    equal 600000 "$(copied "$work/from" 0 "$work/to" 700000 600000)"
+    remount
+    same "$work/to" "$mnt/to"
+    rm "$mnt/from" "$mnt/to"
+}
+
 test_truncate__both_ways__cut_and_zeroes() {
     cp "$work/five" "$work/cut"
     cp "$work/five" "$mnt/cut"
