@@ -58,6 +58,7 @@ step mutants tests/sim/machine_mutants.py --sample "$(part 1000)" --draw "$(date
     --report "$logs/mutants.txt"
 step torture tests/torture/run.sh "$build" "$(part 60)"
 step million tests/mount/million.sh "$build" "$(part 1000000)"
+step large tests/mount/large_long.sh "$build" "$(part 2048)"
 step fuzz tests/fuzz/run.sh "$(part 3600)"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

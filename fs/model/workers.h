@@ -16,7 +16,7 @@
 
 #include "ring/status.h"
 
-enum { WORKERS_MAX = 4 };
+enum { WORKERS_MAX = 16 };
 
 struct job {
     struct job *next;             /* of the queue */

@@ -1,8 +1,8 @@
 /*
- * bench_files.c - how fast a directory of small files is worked on.
+ * bench_files.c - how fast a directory of small files, and a large file, are worked on.
  *
- * Works in DIR/bench/, where file i is called f000000i. Phases run in the order they are named;
- * whoever wants a cold one remounts in between (run.sh does).
+ * Works in DIR/bench/, where file i is called f000000i, and there may be one large file. Phases
+ * run in the order they are named; whoever wants a cold one remounts in between (run.sh does).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -17,6 +17,7 @@
 #include "tests/bench/bench.h"
 
 enum { SIZE_LIMIT = 1 << 20, FILES_LIMIT = 10000000, THREADS_LIMIT = 64, NAME_SIZE = 32 };
+enum { PIECE = 1 << 20, LARGE_LIMIT = 1 << 20 };
 
 struct work {
     int directory; /* DIR/bench */
@@ -25,6 +26,9 @@ struct work {
     unsigned threads;
     uint8_t *content;
     uint8_t *scratch[THREADS_LIMIT]; /* a read buffer for each thread */
+    unsigned pieces;                 /* of the one large file */
+    uint8_t *piece;
+    int large;
 };
 
 static void file_name(char name[NAME_SIZE], unsigned index)
@@ -73,6 +77,22 @@ static int do_overwrite(void *context, unsigned thread, unsigned index)
 {
     (void)thread;
     return write_file(context, index, O_TRUNC, false);
+}
+
+/* A few bytes at the end of each. */
+static int do_append(void *context, unsigned thread, unsigned index)
+{
+    struct work *work = context;
+    char name[NAME_SIZE];
+
+    (void)thread;
+    file_name(name, index);
+    int file = openat(work->directory, name, O_WRONLY | O_APPEND);
+    if (file < 0) {
+        return errno;
+    }
+    int failure = write(file, "log\n", 4) == 4 ? 0 : EIO;
+    return close(file) && !failure ? errno : failure;
 }
 
 static int do_stat(void *context, unsigned thread, unsigned index)
@@ -161,20 +181,74 @@ static int do_unlink(void *context, unsigned thread, unsigned index)
     return unlinkat(work->directory, name, 0) ? errno : 0;
 }
 
+/* No piece is like another, so that none can be left out. */
+static void number_piece(struct work *work, unsigned index)
+{
+    for (unsigned at = 0; at < PIECE; at += 4096) {
+        memcpy(work->piece + at, &index, sizeof index);
+    }
+}
+
+/* One file, from its beginning to its end; the first operation opens it, the last one closes. */
+static int do_large_write(void *context, unsigned thread, unsigned index)
+{
+    struct work *work = context;
+
+    (void)thread;
+    if (index == 0) {
+        work->large = openat(work->directory, "large", O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    }
+    if (work->large < 0) {
+        return errno;
+    }
+    number_piece(work, index);
+    ssize_t written = write(work->large, work->piece, PIECE);
+    if (written != PIECE) {
+        return written < 0 ? errno : EIO;
+    }
+    return index + 1 == work->pieces && close(work->large) ? errno : 0;
+}
+
+static int do_large_read(void *context, unsigned thread, unsigned index)
+{
+    struct work *work = context;
+    unsigned found;
+
+    (void)thread;
+    if (index == 0) {
+        work->large = openat(work->directory, "large", O_RDONLY);
+    }
+    if (work->large < 0) {
+        return errno;
+    }
+    ssize_t got = read(work->large, work->piece, PIECE);
+    memcpy(&found, work->piece + PIECE - 4096, sizeof found);
+    if (got != PIECE || found != index) {
+        return got < 0 ? errno : EIO;
+    }
+    return index + 1 == work->pieces && close(work->large) ? errno : 0;
+}
+
+enum operations { OF_FILES, OF_PARTS, OF_ONE, OF_PIECES };
+
 static const struct phase {
     const char *name;
     bench_operation operation;
-    unsigned parts_of_files; /* operations: files divided by this; 0: one */
+    enum operations
+        operations; /* as many as files, a fifth, one, or pieces of the large file */
 } PHASES[] = {
-    {"create", do_create, 1},
-    {"overwrite", do_overwrite, 1},
-    {"stat", do_stat, 1},
-    {"list", do_list, 0},
-    {"read", do_read, 1},
-    {"reread", do_read, 1},
-    {"rename", do_rename, 1},
-    {"unlink", do_unlink, 1},
-    {"create_sync", do_create_sync, 5},
+    {"create", do_create, OF_FILES},
+    {"overwrite", do_overwrite, OF_FILES},
+    {"append", do_append, OF_FILES},
+    {"stat", do_stat, OF_FILES},
+    {"list", do_list, OF_ONE},
+    {"read", do_read, OF_FILES},
+    {"reread", do_read, OF_FILES},
+    {"rename", do_rename, OF_FILES},
+    {"unlink", do_unlink, OF_FILES},
+    {"create_sync", do_create_sync, OF_PARTS},
+    {"sequential_write", do_large_write, OF_PIECES},
+    {"sequential_read", do_large_read, OF_PIECES},
 };
 
 static void run_phase(struct bench_report *report, struct work *work, const char *name)
@@ -184,8 +258,13 @@ static void run_phase(struct bench_report *report, struct work *work, const char
         if (strcmp(phase->name, name) != 0) {
             continue;
         }
-        unsigned operations = phase->parts_of_files ? work->files / phase->parts_of_files : 1;
-        unsigned threads = operations < work->threads ? operations : work->threads;
+        const unsigned counts[] = {[OF_FILES] = work->files,
+                                   [OF_PARTS] = work->files / 5,
+                                   [OF_ONE] = 1,
+                                   [OF_PIECES] = work->pieces};
+        unsigned operations = counts[phase->operations];
+        unsigned threads = phase->operations == OF_PIECES ? 1 : work->threads;
+        threads = operations < threads ? operations : threads;
         struct bench_phase run = {.name = phase->name,
                                   .operations = operations ? operations : 1,
                                   .threads = threads ? threads : 1,
@@ -202,9 +281,12 @@ static void usage(void)
 {
     fputs(
         "usage: bench_files DIR [--files N] [--size BYTES] [--threads N] [--json]\n"
-        "                   [--phases NAME,...]\n"
+        "                   [--large MEBIBYTES] [--phases NAME,...]\n"
         "phases: create overwrite stat list read reread rename unlink (all of these, in this\n"
-        "order, unless named), and create_sync (a fifth as many files, each with fsync)\n",
+        "order, unless named), append, create_sync (a fifth as many files, each with fsync), "
+        "and\n"
+        "sequential_write and sequential_read (one file of --large mebibytes, a mebibyte an\n"
+        "operation; what close takes is in the last one)\n",
         stderr);
     exit(2);
 }
@@ -220,7 +302,8 @@ static void prepare(struct work *work, const char *directory)
     }
     work->directory = open(path, O_RDONLY | O_DIRECTORY);
     work->content = malloc(work->size);
-    bool ready = work->directory >= 0 && work->content;
+    work->piece = malloc(PIECE);
+    bool ready = work->directory >= 0 && work->content && work->piece;
     for (unsigned i = 0; ready && i < work->threads; i++) {
         work->scratch[i] = malloc(work->size);
         ready = work->scratch[i];
@@ -238,15 +321,24 @@ static void prepare(struct work *work, const char *directory)
         state ^= state << 5;
         work->content[i] = (uint8_t)state;
     }
+    for (size_t i = 0; i < PIECE; i++) {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        work->piece[i] = (uint8_t)state;
+    }
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"files", required_argument, NULL, 'f'},   {"size", required_argument, NULL, 's'},
-        {"threads", required_argument, NULL, 't'}, {"phases", required_argument, NULL, 'p'},
-        {"json", no_argument, NULL, 'j'},          {NULL, 0, NULL, 0}};
-    struct work work = {.size = 4096, .files = 5000, .threads = 1};
+    static const struct option options[] = {{"files", required_argument, NULL, 'f'},
+                                            {"size", required_argument, NULL, 's'},
+                                            {"threads", required_argument, NULL, 't'},
+                                            {"phases", required_argument, NULL, 'p'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"large", required_argument, NULL, 'l'},
+                                            {NULL, 0, NULL, 0}};
+    struct work work = {.size = 4096, .files = 5000, .threads = 1, .pieces = 256};
     struct bench_report report = {.program = "bench_files"};
     char standard[] = "create,overwrite,stat,list,read,reread,rename,unlink";
     char *phases = standard;
@@ -262,6 +354,9 @@ int main(int argc, char **argv)
             break;
         case 't':
             work.threads = bench_number(report.program, "--threads", optarg, THREADS_LIMIT);
+            break;
+        case 'l':
+            work.pieces = bench_number(report.program, "--large", optarg, LARGE_LIMIT);
             break;
         case 'p':
             phases = optarg;
@@ -284,6 +379,7 @@ int main(int argc, char **argv)
     bench_report_end(&report);
     close(work.directory);
     free(work.content);
+    free(work.piece);
     for (unsigned i = 0; i < work.threads; i++) {
         free(work.scratch[i]);
     }

@@ -1,10 +1,13 @@
 #!/bin/bash
 # run.sh - dynamofs against the least a FUSE file system can cost, in one call.
 #
-# usage: tests/bench/run.sh [BUILD] [--rounds N] [--files N] [--only PARTY,...] [--raw FILE]
+# usage: tests/bench/run.sh [BUILD] [--rounds N] [--files N] [--large MEBIBYTES]
+#                           [--work WORK,...] [--only PARTY,...] [--raw FILE]
 #   BUILD     a build directory (build/)
 #   --rounds  how often each party runs, interleaved A B C A B C ... (3)
 #   --files   files in each round (5000)
+#   --large   of the file that is written and read in sequence (256)
+#   --work    some of: files large kv (all)
 #   --only    some of: passthrough embedded cluster
 #   --raw     keep the result of every run in FILE
 #
@@ -20,16 +23,20 @@ bench=$here/tests/bench
 build=$here/build
 rounds=3
 files=5000
+large=256
+work=files,large,kv
 only=passthrough,embedded,cluster
 raw=
 while [ $# -gt 0 ]; do
     case "$1" in
     --rounds) rounds=${2:?} && shift ;;
     --files) files=${2:?} && shift ;;
+    --large) large=${2:?} && shift ;;
+    --work) work=${2:?} && shift ;;
     --only) only=${2:?} && shift ;;
     --raw) raw=${2:?} && shift ;;
     -*)
-        sed -n '2,14s/^# \{0,1\}//p' "$0"
+        sed -n '2,17s/^# \{0,1\}//p' "$0"
         exit 2
         ;;
     *) build=$1 ;;
@@ -165,14 +172,8 @@ run_kv() {
     done
 }
 
-run_party() {
+run_small() {
     local threads run
-    rm -rf "${disk:?}/$party"
-    if [ "$party" = cluster ]; then
-        "$here/examples/cluster.sh" up -n 3 -m 0 --dir "$disk/cluster" --build "$build" \
-            --port 27501 > "$scratch/cluster.log" 2>&1 || fail "cannot start the cluster"
-    fi
-    enter
     for threads in 1 4; do
         run="files, $threads thread"
         [ $threads -eq 1 ] || run="${run}s"
@@ -185,10 +186,33 @@ run_party() {
         run_files "$run" $threads stat,rename,unlink
     done
     run_files "files, fsync" 1 create_sync
+}
+
+run_large() {
+    record "$large MiB" "$build/tests/bench/bench_files" "$point" --json --large "$large" \
+        --phases sequential_write
+    again
+    record "$large MiB" "$build/tests/bench/bench_files" "$point" --json --large "$large" \
+        --phases sequential_read
+}
+
+has_work() {
+    [[ ,$work, == *,$1,* ]]
+}
+
+run_party() {
+    rm -rf "${disk:?}/$party"
+    if [ "$party" = cluster ]; then
+        "$here/examples/cluster.sh" up -n 3 -m 0 --dir "$disk/cluster" --build "$build" \
+            --port 27501 > "$scratch/cluster.log" 2>&1 || fail "cannot start the cluster"
+    fi
+    enter
+    ! has_work files || run_small
+    ! has_work large || run_large
     rm -rf "$point/bench"
     leave
     if [ "$party" = cluster ]; then
-        run_kv
+        ! has_work kv || run_kv
         "$here/examples/cluster.sh" down --dir "$disk/cluster" --build "$build" ||
             fail "cannot stop the cluster"
     fi
