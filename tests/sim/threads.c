@@ -54,3 +54,9 @@ int sim_cond_init(struct thread_condition *condition, const void *attributes)
     *condition = (struct thread_condition){.signals = 0};
     return 0;
 }
+
+bool sim_cond_wait_a_while(struct thread_condition *condition, struct thread_mutex *mutex)
+{
+    thread_wait(condition, mutex, SIM_WAIT_US);
+    return false;
+}

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "node/base/condition.h"
 #include "node/client/kv.h"
 #include "tests/sim/process.h"
 
@@ -29,9 +30,10 @@
 #define pthread_cond_signal(cond)      ((void)(cond)->signals++)
 #define pthread_cond_broadcast(cond)   ((void)(cond)->signals++)
 #define pthread_cond_wait(cond, mutex) thread_wait((cond), (mutex), SIM_WAIT_US)
+#define condition_init(cond)           ((void)sim_cond_init((cond), NULL))
 /* Until when is read off a clock that is not the simulator's. */
-#define pthread_cond_timedwait(cond, mutex, until)                                             \
-    ((void)(until), thread_wait((cond), (mutex), SIM_WAIT_US))
+#define condition_wait_until(cond, mutex, until_ns)                                            \
+    ((void)(until_ns), sim_cond_wait_a_while((cond), (mutex)))
 
 #define now_elapsed_ns client_now_ns
 
@@ -47,5 +49,7 @@ int sim_thread_create(struct thread **ret_thread, const void *attributes,
 int sim_thread_join(struct thread *thread, void **ret_result);
 int sim_mutex_init(struct thread_mutex *mutex, const void *attributes);
 int sim_cond_init(struct thread_condition *condition, const void *attributes);
+/* False, as if the time had come. */
+bool sim_cond_wait_a_while(struct thread_condition *condition, struct thread_mutex *mutex);
 
 #endif
