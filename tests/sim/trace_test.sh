@@ -24,7 +24,7 @@ for seed in "$@"; do
 done
 
 # Totals differ: they are of all seeds.
-events() { grep -v -e ' seeds, ' -e '^faults:' -e '^lives:' -e '^due:'; }
+events() { grep -v -e ' seeds, ' -e '^faults:' -e '^lives:' -e '^due:' -e '^mounts:'; }
 
 # In one process, if they follow one another.
 count=$#
