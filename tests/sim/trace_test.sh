@@ -32,3 +32,11 @@ if [ $(($1 + count - 1)) -eq "${!count}" ]; then
     MALLOC_PERTURB_=85 "$sim" --seed "$1" --seeds "$count" --trace | events > "$directory/together"
     events < "$directory/singly" | cmp - "$directory/together" || exit 1
 fi
+
+# Mounts with files in blocks are a life that few seeds draw.
+for seed in 1 2; do
+    for perturb in 85 170; do
+        MALLOC_PERTURB_=$perturb "$sim" --life blocks --seed "$seed" --trace | events > "$directory/$perturb"
+    done
+    [ "$(wc -l < "$directory/85")" -ge 100 ] && cmp "$directory/85" "$directory/170" || exit 1
+done
