@@ -128,17 +128,28 @@ test_siblings_of_a_large_file__one_is_dropped__the_other_is_whole() {
     good cmp "$work/by2" "$a/large/f"
 }
 
-# rm -r drops what it showed, and what comes meanwhile stays, with its directory.
+# rm -r drops what it showed, and what comes meanwhile stays, with its directory. The late writer
+# is a process of its own: each child of this shell would put the file when it ends.
 test_siblings_in_a_directory_that_is_removed__go_with_it() {
+    local writer
     mkdir -p "$a/tree/below"
     conflict tree/f
     conflict tree/below/f
     both_show tree below f f~v1 f~v2
-    exec 3> "$b/tree/below/late"
+    mkfifo "$work/go"
+    python3 -c '
+import sys
+with open(sys.argv[1], "w") as file:
+    print("open", flush=True)
+    sys.stdin.readline()
+    file.write("late")' "$b/tree/below/late" < "$work/go" > "$work/said" &
+    writer=$!
+    exec 5> "$work/go"
+    wait_until "$deadline" test -s "$work/said" || fail "the late writer does not open its file"
     good rm -r "$a/tree"
-    [ ! -e "$a/tree" ] || fail "it is still there"
-    echo late >&3
-    exec 3>&-
+    [ ! -e "$a/tree" ] || fail "it is still there: $(ls -R "$a/tree")"
+    exec 5>&-
+    wait "$writer" || fail "the late writer failed"
     wait_until "$deadline" test -e "$a/tree/below/late" || fail "what came late is gone"
     both_show tree below
     both_show tree/below late

@@ -211,24 +211,28 @@ test_mount_helper__takes_the_switches_of_mount() {
     wait_until "$deadline" no_daemon_of "$work/helped" || fail "the process goes on"
 }
 
-# nobody_mounts DIRECTORY - what a user does, by fusermount3; where /dev/fuse is root's alone, as
-# on a machine without udev, another one lies over it.
+# nobody_mounts DIRECTORY - what a user does, by fusermount3, with a program and a place that
+# everybody can reach; where /dev/fuse is root's alone, as on a machine without udev, another one
+# lies over it. In a mount namespace of its own.
 nobody_mounts() {
     local as_nobody="setpriv --reuid nobody --regid nogroup --clear-groups"
     mknod -m 666 "$1/fuse" c 10 229
-    mount --bind "$1/fuse" /dev/fuse
-    good $as_nobody "$dynamofs" --data "$1/data" --listen 127.0.0.1:0 "$1/mnt"
-    good $as_nobody sh -c 'echo x > "$1/x" && [ "$(cat "$1/x")" = x ]' - "$1/mnt"
-    equal nobody "$($as_nobody stat -c %U "$1/mnt/x")"
+    cp "$dynamofs" "$1/dynamofs"
+    mount --bind "$1" /mnt
+    mount --bind /mnt/fuse /dev/fuse
+    dynamofs=/mnt/dynamofs
+    good $as_nobody /mnt/dynamofs --data /mnt/data --listen 127.0.0.1:0 /mnt/mnt
+    good $as_nobody sh -c 'echo x > /mnt/mnt/x && [ "$(cat /mnt/mnt/x)" = x ]'
+    equal nobody "$($as_nobody stat -c %U /mnt/mnt/x)"
     # Without allow_other it is nobody else's, not even root's.
-    bad "Permission denied" cat "$1/mnt/x"
-    good $as_nobody fusermount3 -u "$1/mnt"
-    wait_until "$deadline" no_daemon_of "$1/mnt" || fail "the process goes on"
+    bad "Permission denied" cat /mnt/mnt/x
+    good $as_nobody fusermount3 -u /mnt/mnt
+    wait_until "$deadline" no_daemon_of /mnt/mnt || fail "the process goes on"
 }
 
 test_nobody__mounts_and_unmounts() {
-    chmod 755 "$work"
     mkdir "$work/theirs" "$work/theirs/data" "$work/theirs/mnt"
+    chmod 755 "$work/theirs"
     chown nobody:nogroup "$work/theirs/data" "$work/theirs/mnt"
     export dynamofs deadline
     export -f nobody_mounts good bad equal fail wait_until no_daemon_of daemon_of
