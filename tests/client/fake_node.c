@@ -588,7 +588,9 @@ void fake_node_set_hints(struct fake_node *node, const struct hint_owner *owners
 {
     assert(count <= HINT_OWNERS_MAX);
     pthread_mutex_lock(&node->lock);
-    memcpy(node->hints, owners, count * sizeof *owners);
+    if (count > 0) {
+        memcpy(node->hints, owners, count * sizeof *owners);
+    }
     node->hint_count = count;
     pthread_mutex_unlock(&node->lock);
 }
