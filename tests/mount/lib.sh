@@ -5,6 +5,7 @@
 # mounted there is ended and unmounted at the end, by process id and by path.
 
 set -u
+umask 022
 export LC_ALL=C TZ=UTC
 
 if [ $# -lt 1 ]; then
