@@ -3,35 +3,7 @@
 # usage: tests/mount/conflicts.sh BUILD_DIR
 
 . "$(dirname "$0")/lib.sh"
-
-cluster_start 3
-mount_start a --cluster "$cluster"
-mount_start b --cluster "$cluster"
-a=$work/a
-b=$work/b
-
-both_show() {
-    local directory=$1
-    shift
-    shows "$a/$directory" "$@"
-    shows "$b/$directory" "$@"
-}
-
-both_hold() {
-    holds "$a/$1" "$2"
-    holds "$b/$1" "$2"
-}
-
-# conflict FILE - "from a", then "from b": each opens the file before the other closes it.
-conflict() {
-    echo base > "$a/$1"
-    exec 3> "$a/$1"
-    exec 4> "$b/$1"
-    echo "from a" >&3
-    echo "from b" >&4
-    exec 3>&-
-    exec 4>&-
-}
+. "$(dirname "$0")/two_mounts.sh"
 
 test_symlink_against_file__both_are_there() {
     mkdir "$a/link"
