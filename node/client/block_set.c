@@ -177,31 +177,46 @@ static struct blob *find_content(const struct object *object, const struct block
     return NULL;
 }
 
+/* A block as it was found, and where. */
+struct got_block {
+    struct buffer key;
+    struct object *object;
+    struct blob *content; /* of the object */
+};
+
+static void got_block_release(struct got_block *got)
+{
+    object_unref(got->object);
+    buffer_release(&got->key);
+}
+
 /* One copy will do, for whether it is the right one can be seen from it. Only who does not find
- * it asks more nodes. */
-static enum status get_block(struct kv *kv, struct slice key, const struct block_entry *entry,
-                             const struct kv_options *options, struct object **ret_object,
-                             struct blob **ret_content)
+ * it asks more nodes. Whatever comes of it, *ret_got is to be released. */
+static enum status get_block(struct kv *kv, const struct block_place *place,
+                             const struct block_entry *entry, const struct kv_options *options,
+                             struct got_block *ret_got)
 {
     struct kv_options one = *options;
-    struct object *object = NULL;
 
     one.r = 1;
-    enum status status = kv_get(kv, key, &one, &object);
-    struct blob *content = status == STATUS_OK ? find_content(object, entry) : NULL;
-    bool is_over = status == STATUS_TIMEOUT || status == STATUS_INTERRUPTED;
-    if (!content && !is_over) {
-        object_unref(object);
-        object = NULL;
-        status = kv_get(kv, key, options, &object);
-        content = status == STATUS_OK ? find_content(object, entry) : NULL;
+    *ret_got = (struct got_block){0};
+    block_key_block(&ret_got->key, &place->set, place->index, entry);
+    if (ret_got->key.failed) {
+        return STATUS_NO_MEMORY;
     }
-    if (content) {
-        *ret_object = object;
-        *ret_content = content;
+    struct slice key = buffer_slice(&ret_got->key);
+    enum status status = kv_get(kv, key, &one, &ret_got->object);
+    ret_got->content = status == STATUS_OK ? find_content(ret_got->object, entry) : NULL;
+    bool is_over = status == STATUS_TIMEOUT || status == STATUS_INTERRUPTED;
+    if (!ret_got->content && !is_over) {
+        object_unref(ret_got->object);
+        ret_got->object = NULL;
+        status = kv_get(kv, key, options, &ret_got->object);
+        ret_got->content = status == STATUS_OK ? find_content(ret_got->object, entry) : NULL;
+    }
+    if (ret_got->content) {
         return STATUS_OK;
     }
-    object_unref(object);
     return status == STATUS_OK || status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
 }
 
@@ -211,18 +226,12 @@ enum status block_get(struct kv *kv, const struct block_place *place,
 {
     assert(kv && place && entry && options && ret_content);
 
-    struct buffer key = {0};
-    struct object *object = NULL;
-    struct blob *content = NULL;
-    block_key_block(&key, &place->set, place->index, entry);
-    enum status status =
-        key.failed ? STATUS_NO_MEMORY
-                   : get_block(kv, buffer_slice(&key), entry, options, &object, &content);
+    struct got_block got;
+    enum status status = get_block(kv, place, entry, options, &got);
     if (status == STATUS_OK) {
-        *ret_content = blob_ref(content);
+        *ret_content = blob_ref(got.content);
     }
-    object_unref(object);
-    buffer_release(&key);
+    got_block_release(&got);
     return status;
 }
 
@@ -231,24 +240,18 @@ enum status block_touch(struct kv *kv, const struct block_place *place,
 {
     assert(kv && place && entry && options);
 
-    struct buffer key = {0};
-    struct object *object = NULL;
-    struct blob *content = NULL;
-    block_key_block(&key, &place->set, place->index, entry);
-    enum status status =
-        key.failed ? STATUS_NO_MEMORY
-                   : get_block(kv, buffer_slice(&key), entry, options, &object, &content);
+    struct got_block got;
+    enum status status = get_block(kv, place, entry, options, &got);
     status = status == STATUS_CORRUPT ? STATUS_NOT_FOUND : status;
     if (status == STATUS_OK) {
-        struct version value = {.attributes = {.type = VERSION_FILE}, .content = content};
-        struct kv_put put = {.key = buffer_slice(&key),
+        struct version value = {.attributes = {.type = VERSION_FILE}, .content = got.content};
+        struct kv_put put = {.key = buffer_slice(&got.key),
                              .mode = UPDATE_ALL,
-                             .context = object->clock,
+                             .context = got.object->clock,
                              .value = &value,
                              .sync = true};
         status = kv_put(kv, &put, options, NULL);
     }
-    object_unref(object);
-    buffer_release(&key);
+    got_block_release(&got);
     return status;
 }
